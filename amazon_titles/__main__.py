@@ -1,0 +1,5 @@
+"""`python -m amazon_titles`."""
+
+from amazon_titles.cli import main
+
+main()
