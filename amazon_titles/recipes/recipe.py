@@ -14,6 +14,9 @@ from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, F
 from amazon_titles.recipes.problems import Problem, shape_problems
 from amazon_titles.templates import ChatTemplate, template_of_config
 
+# What AutoTrain expands from the environment, so that no token stands in a file.
+_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": "${HF_TOKEN}", "push_to_hub": False}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -122,9 +125,12 @@ class Recipe:
             InputError: No such key, or a value that does not fit.
         """
         text = self.text
-        for name, value in settings.items():
-            path = find_key(name)
-            text = source.replace(text, path, parse_setting(path, value))
+        changes = {path: parse_setting(path, value) for path, value in ((find_key(k), v) for k, v in settings.items())}
+        if any(path[0] == "hub" for path in changes) and not self.section("hub"):
+            # Of a section `hub` AutoTrain wants all three keys.
+            changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
+        for path, value in changes.items():
+            text = source.replace(text, path, value)
         return Recipe(self.path, text, source.parse(text, self.path))
 
     def problems(self) -> list[Problem]:
