@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from amazon_titles.conversations import abstention, grounded_question
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
-from amazon_titles.search import CatalogIndex
+from amazon_titles.search import CatalogIndex, quoted_title
 from amazon_titles.templates import TEMPLATES, ChatTemplate, Message
 
 if TYPE_CHECKING:
@@ -58,14 +58,39 @@ class Answer:
     quoted: bool = False
     nearest: tuple[str, ...] = ()
 
+    def to_text(self) -> str:
+        """The answer for people, with its sources below it."""
+        lines = [self.text]
+        if self.quoted:
+            lines.append("(The record itself: the model's own words were not supported by it.)")
+        if self.sources:
+            lines.append("Sources:")
+            for source in self.sources:
+                lines += [f"  [{source.uid}] {source.title}", f"  {source.url}"]
+            if self.grounded is not None and not self.quoted:
+                seen = "shown to" if self.sources[0].shown else "not shown to"
+                lines.append(
+                    f"  ({self.grounded:.0%} of the answer's words stand in the source, which was {seen} the model)"
+                )
+        else:
+            lines.append("Sources: none")
+            if self.nearest:
+                lines.append("Nearest titles: " + "; ".join(self.nearest))
+        return "\n".join(lines)
+
 
 class CatalogModel:
     """A language model with the catalogue that it answers about; made by `from_pretrained`.
 
+    Attributes:
+        name: What reports call it.
+        template: How it is spoken to.
+        dataset: Folder or Hub id that its catalogue comes from; "" for none.
+
     Args:
         model: A causal language model of `transformers` or `peft`.
         tokenizer: Its tokenizer.
-        name: What reports call it.
+        name: See above.
         index: The catalogue to answer about; without one only `generate` works.
         dataset: Folder or Hub id that the index was made from.
         url: Link of a product, with `{uid}`.
@@ -73,18 +98,19 @@ class CatalogModel:
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
+        model: Any,  # noqa: ANN401 - whatever transformers or peft loaded
+        tokenizer: Any,  # noqa: ANN401
         *,
         name: str,
         index: CatalogIndex | None,
         dataset: str,
-        url: str,  # noqa: ANN401
+        url: str,
     ) -> None:
         self.name = name
         self.template = _template_of(tokenizer, name)
         self._model, self._tokenizer = model, tokenizer
-        self._index, self._dataset, self._url = index, dataset, url
+        self.dataset = dataset
+        self._index, self._url = index, url
 
     @classmethod
     def from_pretrained(
@@ -168,8 +194,8 @@ class CatalogModel:
         Args:
             question: Free text that names a product.
             k: At most this many records.
-            closed_book: Answer from what the fine-tuning taught. The matching record is still named as the source, but the
-                model is not shown it.
+            closed_book: Answer from what the fine-tuning taught. The matching record is still named as the source, but
+                the model is not shown it.
             language: Of our own sentences, `en` or `pt`.
 
         Raises:
@@ -184,7 +210,7 @@ class CatalogModel:
         hits = self._index.search(question, k)
         if not hits:
             nearest = tuple(product.title for product in self._index.nearest(question, k))
-            return Answer(abstention(question, language=language), (), None, nearest=nearest)
+            return Answer(abstention(quoted_title(question), language=language), (), None, nearest=nearest)
         # Closed book the model sees no record, so only the one that it is asked about stands behind the answer.
         products = [hit.product for hit in hits][: 1 if closed_book else k]
         content = question if closed_book else grounded_question(question, products, language=language)
@@ -196,7 +222,7 @@ class CatalogModel:
         return Answer(text, sources, grounded)
 
     def _source(self, product: Product, *, shown: bool) -> Source:
-        return Source(product.uid, product.title, self._url.format(uid=product.uid), self._dataset, shown)
+        return Source(product.uid, product.title, self._url.format(uid=product.uid), self.dataset, shown)
 
     def _batch(self, conversations: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
         import torch
@@ -270,6 +296,8 @@ def _dataset_of(model: str | Path) -> str | None:
 
 
 def _url_of(dataset: str | Path | None) -> str:
-    from amazon_titles.dataset import read_report
-
-    return read_report(Path(dataset)).url if dataset else "{uid}"
+    """The link of a product, with `{uid}`: as the dataset's report has it."""
+    if not dataset:
+        return "{uid}"
+    report = json.loads((Path(dataset) / "report.json").read_text(encoding="utf-8"))
+    return str(report["catalogue"]["url"])

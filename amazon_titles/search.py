@@ -20,13 +20,16 @@ _QUOTED = re.compile(r'["“”«»](.+)["“”«»]')
 
 # What a question is made of, in the two languages of the wording: never evidence for a product.
 _STOP_WORDS = frozenset(
-    "a an and are about be can catalog catalogue could describe description do does find for from give have hi how i in "
-    "information is it know like made me more much of on please product products say show some tell that the there this "
-    "to us what whats which who with would you your "
-    "as ao com como conhece da das de descreva descreve diga do dos e em esse este existe fala fale gostaria isso livro "
-    "mais me na no o os para por pode produto produtos qual quais que quero saber sabe sobre tem um uma voce você é".split()
+    word
+    for line in (
+        "a an and are about be can catalog catalogue could describe description do does find for from give have hello",
+        "hi how i in information is it know like made me more much of on please product products say see show some",
+        "tell that the there this to us what whats which who with would you your",
+        "as ao com como conhece da das de descreva descreve diga do dos e em esse este existe fala fale gostaria",
+        "isso mais me na no o os para por pode produto produtos qual quais que quero saber sabe sobre tem um uma você",
+    )
+    for word in line.split()
 )
-
 
 # How many documents the index ranks for one question before titles are compared word by word.
 _CANDIDATES = 50
@@ -122,18 +125,23 @@ class CatalogIndex:
     def _weights(self, question: str) -> dict[str, float]:
         """Inverse document frequency of each word of the question that can name a product.
 
-        A word that no title has weighs as much as the rarest: it speaks for another product, one that is not here. Outside
-        a quotation that holds for names and numbers alone; other words are talk ("is it heavy?").
+        A word that no title has weighs as much as the rarest: it speaks for another product, one that is not here.
+        Outside a quotation that holds for names and numbers alone; other words are talk ("is it heavy?").
         """
         quoted = _QUOTED.search(question)
-        asked = quoted.group(1) if quoted else question
-        words = {word.lower(): word for word in _WORD.findall(asked)}
+        words = {word.lower(): word for word in _WORD.findall(quoted_title(question))}
         kept = {low: word for low, word in words.items() if low not in _STOP_WORDS} or words
         return {
             low: log(1 + len(self._products) / (0.5 + self._frequency.get(low, 0)))
             for low, word in kept.items()
             if quoted or low in self._frequency or not word.islower()
         }
+
+
+def quoted_title(question: str) -> str:
+    """The title that a question names in quotation marks; the whole question where it has none."""
+    quoted = _QUOTED.search(question)
+    return quoted.group(1) if quoted else question
 
 
 def _words(text: str) -> list[str]:

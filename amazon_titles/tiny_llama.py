@@ -1,9 +1,9 @@
 """A tiny Llama made on the spot: real files of a real architecture, for the quickstart and for tests.
 
-The folder reads the same in transformers 4.48 (AutoTrain's) and in 5.x: the tokenizer's files are written by hand in the
-form that both know (one saved by transformers 5 fails in 4.48 with "Tokenizer class TokenizersBackend does not exist"),
-and the config names the rope settings in both spellings (4.48 does not know `rope_parameters` and would silently use
-other ones).
+The folder reads the same in transformers 4.48 (AutoTrain's) and in 5.x: the tokenizer's files are written by hand in
+the form that both know (one saved by transformers 5 fails in 4.48 with "Tokenizer class TokenizersBackend does not
+exist"), and the config names the rope settings in both spellings (4.48 does not know `rope_parameters` and would
+silently use other ones).
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ SPECIAL_TOKENS = (BOS, EOS, HEADER, END_HEADER, EOT, "<|finetune_right_pad_id|>"
 
 # A clock in the system block, as in Llama 3.2's own template: the trap that this library's templates avoid.
 DATED_CHAT_TEMPLATE = (
-    "{%- if not date_string is defined %}{%- if strftime_now is defined %}{%- set date_string = strftime_now('%d %b %Y') %}"
-    "{%- else %}{%- set date_string = '26 Jul 2024' %}{%- endif %}{%- endif %}"
-    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\nCutting Knowledge Date: December 2023\\n"
+    "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+    "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}"
+    "{%- set date_string = '26 Jul 2024' %}{%- endif %}{%- endif %}"
+    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\n"
+    "Cutting Knowledge Date: December 2023\\n"
     "Today Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
     "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'"
     " + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
