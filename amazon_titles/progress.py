@@ -46,7 +46,9 @@ def bar(description: str, total: float | None = None) -> Iterator[Advance]:
         task = progress.add_task(description, total=total, note="")
 
         def advance(n: float = 1, *, total: float | None = None, note: str = "") -> None:
-            progress.update(task, advance=n, **({} if total is None else {"total": total}), **({"note": note} if note else {}))
+            progress.update(
+                task, advance=n, **({} if total is None else {"total": total}), **({"note": note} if note else {})
+            )
 
         yield advance
 
