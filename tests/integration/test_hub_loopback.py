@@ -5,31 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import HERE, TOKEN, other_python, run
+from tests.loopback_hub.clients import run
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as running:
-        running.state.add_account("ana", TOKEN, organizations=("a-lab",))
-        yield running
-
-
-@pytest.fixture(params=["this environment", "the other environment"])
-def python(request: pytest.FixtureRequest) -> str:
-    if request.param == "this environment":
-        return HERE
-    if (other := other_python()) is None:
-        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
-    return str(other)
 
 
 ROUND_TRIP = """
@@ -70,8 +53,8 @@ print(json.dumps({"head": head}))
 """
 
 
-def test_client_round_trip(hub: LoopbackHub, python: str, tmp_path: Path) -> None:
-    run(python, ROUND_TRIP, hub, tmp_path)
+def test_client_round_trip(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:
+    run(client_python, ROUND_TRIP, hub, tmp_path)
     assert len(hub.requests(r"^PUT /upload/.*/\w+/\d+$")) == 3, "12 MB should go up in three parts"
     assert hub.repo("a-lab/things", "dataset").private
 
@@ -107,11 +90,11 @@ print(json.dumps(said))
 """
 
 
-def test_client_errors(hub: LoopbackHub, python: str, tmp_path: Path) -> None:
+def test_client_errors(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:
     hub.put("model", "ana/public", {"x.txt": b"x"})
     hub.put("model", "meta/gated", {"config.json": b"{}"})
     hub.repo("meta/gated").gated = True
-    said = json.loads(run(python, ERRORS, hub, tmp_path).stdout)
+    said = json.loads(run(client_python, ERRORS, hub, tmp_path).stdout)
     # the same answers; the names differ between the generations
     assert said.pop("no file")[0] in ("EntryNotFoundError", "RemoteEntryNotFoundError")
     assert said.pop("no login") in (["HfHubHTTPError", 401], ["HTTPError", 401])

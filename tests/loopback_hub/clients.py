@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 from tests.loopback_hub.server import LoopbackHub
 
@@ -52,4 +53,48 @@ def run(
     return done
 
 
-HERE = sys.executable
+_PUSH = """
+import json, sys
+from amazon_titles.errors import AmazonTitlesError
+from amazon_titles.hub import client, push_adapter_to_hub, push_dataset_to_hub
+client.FIRST_WAIT = 0.02
+options = json.loads(sys.argv[1])
+push = push_dataset_to_hub if options.pop("what") == "dataset" else push_adapter_to_hub
+try:
+    print(push(**options).to_json())
+except AmazonTitlesError as error:
+    sys.stderr.write(f"Error: {error}\\n")
+    sys.exit(error.exit_code)
+"""
+
+
+def push_command(python: str | Path, what: str, folder: Path, repo_id: str, **options: Any) -> list[str]:
+    """The command line that publishes a folder as `what` (`dataset` or `adapter`); short waits between tries."""
+    values = {"what": what, "folder": str(folder), "repo_id": repo_id, **options}
+    return [str(python), "-c", _PUSH, json.dumps(values)]
+
+
+def push(
+    python: str | Path, what: str, folder: Path, repo_id: str, hub: LoopbackHub, home: Path, **options: Any
+) -> dict[str, Any]:
+    """Publishes a folder and gives the report."""
+    done = try_to_push(python, what, folder, repo_id, hub, home, **options)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def try_to_push(
+    python: str | Path, what: str, folder: Path, repo_id: str, hub: LoopbackHub, home: Path, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Publishes a folder, and gives what the process said, whatever became of it. `login` replaces the token."""
+    token = options.pop("login", TOKEN)
+    extra = options.pop("env", {})
+    return subprocess.run(
+        push_command(python, what, folder, repo_id, **options),
+        env=environment(hub, home, token=token, **extra),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -20,6 +21,7 @@ class Fault:
         retry_after: Seconds, as the answer's `Retry-After`.
         message: The body's `error`.
         skip: How many matching requests pass untouched first.
+        first: Called before the work: somebody else's deed at the worst moment.
     """
 
     pattern: str
@@ -31,6 +33,7 @@ class Fault:
     message: str = "a fault on demand"
     times: int = 1
     skip: int = 0
+    first: Callable[[], object] | None = None
 
 
 @dataclass(slots=True)

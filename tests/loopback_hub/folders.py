@@ -101,10 +101,14 @@ def adapter_folder(folder: Path, *, seed: int = 1, base: str = "ana/tiny", big: 
         "  train_split: text-llama3:train\nparams:\n  lr: 0.001\n"
     )
     dataset = {"path": "ana/titles", "revision": "v1", "report_sha256": "0" * 64}
-    run = {"base_model": base, "dataset": dataset, "publishable": True, "why_not_publishable": None, "seconds": 9.5}
-    (folder / "run.json").write_text(
-        json.dumps(run | {"recipe": "recipe.yml", "versions": {"peft": "0.14.0"}}, indent=2)
-    )
+    run = {
+        "base_model": base,
+        "dataset": dataset,
+        "publishable": True,
+        "why_not_publishable": None,
+        "recipe": "recipe.yml",
+    }
+    (folder / "run.json").write_text(json.dumps(run | {"versions": {"peft": "0.14.0"}}, indent=2))
     (folder / "eval").mkdir(exist_ok=True)
     (folder / "eval" / "comparison.md").write_text("| before | after |\n|---|---|\n| 0.1 | 0.9 |\n")
     return folder

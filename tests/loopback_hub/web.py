@@ -92,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if fault and fault.delay:
                 time.sleep(fault.delay)
+            if fault and fault.first:
+                fault.first()
             answer = self._answer(fault)
             status = answer.status
             self._drain()
