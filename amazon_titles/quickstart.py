@@ -12,7 +12,7 @@ from typing import Any
 from amazon_titles import conversations as talk
 from amazon_titles import tiny_llama
 from amazon_titles.cards import model_card
-from amazon_titles.catalog import Product, read_products
+from amazon_titles.catalog import Product
 from amazon_titles.dataset import BuildReport, build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model
@@ -28,6 +28,8 @@ SAMPLE_ROWS = 2000
 PRODUCTS = 48
 """Products that the tiny Llama is trained on: as many as it learns by heart in two minutes on two cores."""
 
+# Products read to pretrain the base on, at most: more than it can see in a minute.
+_CORPUS = 4000
 PRETRAINING_STEPS = 600
 MAX_CONTENT_CHARS = 220
 SEED = 42
@@ -112,30 +114,33 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
 def _dataset(source: Path, folder: Path, products: int) -> tuple[BuildReport, list[Product]]:
     """Builds the dataset with exactly `products` trained products; the others are for the base."""
     with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
-        usable = list({product.title: product for product in read_products(source, max_content_chars=600)}.values())
+        corpus = folder.with_name("corpus")
+        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
+        usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
         limit = _limit_for(usable, products)
         report = build_dataset(source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, **_MIX)
         used = {product.title for product in read_catalog(folder)}
         others = [product for product in usable if product.title not in used]
-        if len(others) < products:
-            raise InputError(
-                f"{source} has {len(usable)} usable products, and {len(others)} would be left to pretrain the base on.",
-                hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
-            )
-        trained = report.splits["train"]
-        done(f"{report.rows_read} rows read, {report.kept} products kept, {trained['products']} of them to train on")
+        trained = report.splits["train"]["products"]
+        done(f"{report.rows_read} rows read, {report.kept} products kept, {trained} of them to train on")
     return report, others
 
 
 def _limit_for(usable: list[Product], products: int) -> int:
-    """How many products to keep so that `products` of them fall into the training split."""
+    """How many products to keep so that `products` of them are trained; as many again must be left for the base.
+
+    Args:
+        usable: In the order in which a limit keeps them.
+        products: Wanted in the training split.
+    """
     trained = 0
-    for kept, product in enumerate(sorted(usable, key=lambda p: sampling_rank(p.title, seed=SEED)), start=1):
+    for kept, product in enumerate(usable, start=1):
         trained += split_of(product.title, **_SHARES) == "train"
-        if trained == products:
+        if trained == products and len(usable) - kept >= products:
             return kept
     raise InputError(
-        f"The catalogue has {len(usable)} usable products: too few to train on {products} and to test with others.",
+        f"The catalogue has {len(usable)} usable products: too few to train on {products}, test with others and "
+        "pretrain the base on the rest.",
         hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
     )
 

@@ -2,81 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.conversations import abstention, grounded_question
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
+from amazon_titles.model import loading
+from amazon_titles.model.answer import Answer, Source
 from amazon_titles.search import CatalogIndex, quoted_title
-from amazon_titles.templates import TEMPLATES, ChatTemplate, Message
+from amazon_titles.templates import Message
 
 if TYPE_CHECKING:
     from amazon_titles.catalog import Product
 
 # Below this share of supported words an answer is replaced by a quotation of the record.
 QUOTE_BELOW = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A record of the catalogue that stands behind an answer.
-
-    Attributes:
-        uid: The product's uid, an ASIN in trn.json.
-        title: Its title.
-        url: Its link.
-        dataset: Folder or Hub id of the dataset that the record stands in.
-        shown: Whether the model had the record before it when it answered.
-    """
-
-    uid: str
-    title: str
-    url: str
-    dataset: str
-    shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer with its sources.
-
-    Attributes:
-        text: What is answered.
-        sources: The records behind it, the likeliest first; none where no product fits the question.
-        grounded: Share of the model's words that the sources support, 0 to 1; None where the model was not asked.
-        quoted: Whether `text` is the record itself, because the model's own answer was not supported.
-        nearest: Titles nearest to the question, where no product fits it.
-    """
-
-    text: str
-    sources: tuple[Source, ...]
-    grounded: float | None
-    quoted: bool = False
-    nearest: tuple[str, ...] = ()
-
-    def to_text(self) -> str:
-        """The answer for people, with its sources below it."""
-        lines = [self.text]
-        if self.quoted:
-            lines.append("(The record itself: the model's own words were not supported by it.)")
-        if self.sources:
-            lines.append("Sources:")
-            for source in self.sources:
-                lines += [f"  [{source.uid}] {source.title}", f"  {source.url}"]
-            if self.grounded is not None and not self.quoted:
-                seen = "shown to" if self.sources[0].shown else "not shown to"
-                lines.append(
-                    f"  ({self.grounded:.0%} of the answer's words stand in the source, which was {seen} the model)"
-                )
-        else:
-            lines.append("Sources: none")
-            if self.nearest:
-                lines.append("Nearest titles: " + "; ".join(self.nearest))
-        return "\n".join(lines)
 
 
 class CatalogModel:
@@ -107,7 +49,7 @@ class CatalogModel:
         url: str,
     ) -> None:
         self.name = name
-        self.template = _template_of(tokenizer, name)
+        self.template = loading.template_of(tokenizer, name)
         self._model, self._tokenizer = model, tokenizer
         self.dataset = dataset
         self._index, self._url = index, url
@@ -143,18 +85,18 @@ class CatalogModel:
         except ImportError as error:
             raise MissingExtraError("model", error.name or "transformers") from error
 
-        _require_model(model)
-        device = device or _device(torch)
-        torch_dtype = getattr(torch, dtype or _dtype(torch, device))
+        loading.require_model(model)
+        device = device or loading.device(torch)
+        torch_dtype = getattr(torch, dtype or loading.dtype(torch, device))
         where = {"revision": revision, "token": token}
-        if _is_adapter(model, **where):
+        if loading.is_adapter(model, **where):
             from peft import AutoPeftModelForCausalLM
 
             loaded = AutoPeftModelForCausalLM.from_pretrained(str(model), torch_dtype=torch_dtype, **where)
         else:
             loaded = AutoModelForCausalLM.from_pretrained(str(model), torch_dtype=torch_dtype, **where)
         tokenizer = AutoTokenizer.from_pretrained(str(model), **where)
-        dataset = dataset or _dataset_of(model)
+        dataset = dataset or loading.dataset_of(model)
         index = CatalogIndex.build(dataset) if dataset else None
         return cls(
             loaded.to(device).eval(),
@@ -162,7 +104,7 @@ class CatalogModel:
             name=Path(model).name,
             index=index,
             dataset=str(dataset or ""),
-            url=_url_of(dataset),
+            url=loading.url_of(dataset),
         )
 
     def generate(
@@ -238,66 +180,3 @@ class CatalogModel:
             )
         new = output[:, encoded["input_ids"].shape[1] :]
         return [text.strip() for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
-
-
-def _template_of(tokenizer: Any, name: str) -> ChatTemplate:  # noqa: ANN401
-    """The template whose end-of-turn token the tokenizer knows: what was trained on is what is sent."""
-    vocabulary = tokenizer.get_vocab()
-    for template in TEMPLATES.values():
-        if template.end in vocabulary:
-            if tokenizer.pad_token is None:
-                tokenizer.pad_token = template.end
-            return template
-    ends = ", ".join(template.end for template in TEMPLATES.values())
-    raise InputError(
-        f"The tokenizer of {name} has none of the end-of-turn tokens that the chat templates use ({ends}).",
-        hint="Use an Instruct model of the Llama 3 or SmolLM2 family.",
-    )
-
-
-def _device(torch: Any) -> str:  # noqa: ANN401
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _dtype(torch: Any, device: str) -> str:  # noqa: ANN401
-    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-
-
-def _require_model(model: str | Path) -> None:
-    folder = Path(model)
-    if not folder.is_dir():
-        if folder.exists() or str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:
-            raise InputError(
-                f"No model folder {str(model)!r}.", hint="Name an adapter folder, a base model's folder or a Hub id."
-            )
-        return
-    if not (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise InputError(
-            f"The folder {str(model)!r} holds no model: neither adapter_config.json nor config.json.",
-            hint="Train one: amazon-titles train RECIPE",
-        )
-
-
-def _is_adapter(model: str | Path, *, revision: str | None, token: str | None) -> bool:
-    if Path(model).is_dir():
-        return (Path(model) / "adapter_config.json").is_file()
-    from huggingface_hub import HfApi
-
-    return HfApi(token=token).file_exists(str(model), "adapter_config.json", revision=revision)
-
-
-def _dataset_of(model: str | Path) -> str | None:
-    run = Path(model) / "run.json"
-    if not run.is_file():
-        return None
-    return str(json.loads(run.read_text(encoding="utf-8"))["dataset"]["path"])
-
-
-def _url_of(dataset: str | Path | None) -> str:
-    """The link of a product, with `{uid}`: as the dataset's report has it."""
-    if not dataset:
-        return "{uid}"
-    report = json.loads((Path(dataset) / "report.json").read_text(encoding="utf-8"))
-    return str(report["catalogue"]["url"])
