@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ def quickstart(
     """
     folder = Path(out)
     find_autotrain(autotrain_env)  # before anything is made
+    # Read when torch is loaded. Threads that wait would spin: with anything else on the machine, five times slower (seen).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _quiet_libraries()
     folder.mkdir(parents=True, exist_ok=True)
     source = _catalogue(folder, catalog)
@@ -183,7 +186,10 @@ def _pretraining_texts(others: list[Product]) -> Iterator[str]:
     template = get_template("llama3")
     for number, product in enumerate(others):
         messages = [
-            {"role": "user", "content": talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)},
+            {
+                "role": "user",
+                "content": talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2),
+            },
             {"role": "assistant", "content": product.content},
         ]
         yield template.training_text(messages)
