@@ -6,12 +6,12 @@ the text column.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 # Rows whose text is read; what is measured on them is scaled to all rows.
@@ -74,8 +74,8 @@ def look(path: str | Path, config: str | None, split: str, column: str, *, files
 
 def _report(filesystem: Any, root: str) -> Mapping[str, Any]:  # noqa: ANN401
     try:
-        report = msgspec.json.decode(filesystem.cat_file(f"{root}/report.json"))
-    except (OSError, msgspec.DecodeError):
+        report = json.loads(filesystem.cat_file(f"{root}/report.json"))
+    except (OSError, ValueError):
         return {}
     return report if isinstance(report, dict) else {}
 
