@@ -182,7 +182,7 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
         return look(path, recipe.dataset_config, recipe.split, recipe.text_column, filesystem=filesystem)
     except CorpusError as error:
         raise InputError(f"The dataset {recipe.data_path} {error}.", hint="See amazon-titles check.") from None
-    except OSError as error:
+    except Exception as error:  # the Hub's clients have no common class of errors
         raise InputError(
             f"The dataset {recipe.data_path} cannot be read: {error}.", hint="Log in, or go online."
         ) from None

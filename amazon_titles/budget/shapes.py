@@ -132,11 +132,18 @@ def shape_of(base: str, *, online: bool = False) -> Shape | None:
     if base in _KNOWN:
         return _KNOWN[base]
     path = Path(base) / "config.json"
+    if online and not path.is_file():
+        path = _downloaded(base) or path
     try:
-        if online and not path.is_file():
-            from huggingface_hub import hf_hub_download
-
-            path = Path(hf_hub_download(base, "config.json"))
         return Shape.from_config(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _downloaded(base: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(base, "config.json"))
+    except Exception:  # the Hub's clients have no common class of errors; the caller says that the shape is not known
         return None

@@ -89,7 +89,8 @@ def _files(filesystem: Any, root: str, config: str | None, split: str) -> list[s
         meta = {}
     configs = [entry for entry in (meta or {}).get("configs") or [] if isinstance(entry, dict)]
     if config is None and not configs:
-        found = filesystem.glob(f"{root}/**/{split}*.parquet")
+        # Two levels, not `**`: a path such as `/` is somebody's slip.
+        found = [*filesystem.glob(f"{root}/{split}*.parquet"), *filesystem.glob(f"{root}/*/{split}*.parquet")]
         if not found:
             raise CorpusError(f"has no Parquet file of the split {split}")
         return sorted(found)

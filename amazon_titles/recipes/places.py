@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,16 @@ def hub(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
+def variables(sheet: Sheet) -> Iterator[Problem]:
+    """A `${NAME}` that is not set: AutoTrain takes it for null, and pushes to `None/…`."""
+    if not sheet.run_here or not (sheet.get("hub.push_to_hub") or sheet.text("backend").startswith("spaces-")):
+        return
+    for key in ("hub.username", "hub.token"):
+        named = re.fullmatch(r"\$\{(\w+)\}", sheet.text(key))
+        if named and not os.environ.get(named[1]):
+            yield sheet.problem(key, f"is ${{{named[1]}}}, which is not set.", f"export {named[1]}=…")
+
+
 def backend(sheet: Sheet) -> Iterator[Problem]:
     """Where it runs; a Space sees no folder of this machine, and forgets its own."""
     place = sheet.text("backend")
@@ -115,5 +126,5 @@ def backend(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem("params.quantization", "needs CUDA, which a CPU Space lacks.", "Write null.")
 
 
-PLACES: tuple[Rule, ...] = (places, name, hub, backend)
+PLACES: tuple[Rule, ...] = (places, name, hub, variables, backend)
 """Every rule of this file."""

@@ -69,13 +69,20 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
             "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
             "Build it with amazon-titles, or write it as JSONL.",
         )
+    if not corpus.rows:
+        yield sheet.problem("data.path", "has no rows in that split.", "Build it from more products.")
+        return
     block = sheet.number("params.block_size") or 0
-    # A token is at least a byte; a row adds a BOS and an end-of-turn.
-    if corpus.rows and 0 < block > corpus.size + 2 * corpus.rows:
+    # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
+    most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
+    if block > likely:
+        sure = block > most
         yield sheet.problem(
             "params.block_size",
-            f"is {block:g}, and the {corpus.rows} rows hold fewer tokens: AutoTrain packs none and fails.",
+            f"is {block:g}, and the {corpus.rows} rows hold {'fewer' if sure else f'about {likely:.0f}'} tokens: "
+            f"AutoTrain {'packs none and fails' if sure else 'may pack none, and then fails'}.",
             "Take a smaller block_size, or more products.",
+            "error" if sure else "warning",
         )
     template = template_of_config(sheet.text("data.train_split").partition(":")[0])
     if template is not None:

@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_titles import resources
@@ -173,6 +173,7 @@ def test_asked_prices_take_the_place_of_the_table(monkeypatch):
     assert "did not say: ConnectionError" in flavors.flavors(online=True)[1]
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Shape,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_titles import resources
@@ -128,6 +128,7 @@ values = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(path=st.sampled_from(sorted(KEYS)), value=values, name=st.sampled_from(sorted(SHIPPED)))
 def test_any_value_at_any_key_is_read_back_and_nothing_else_changes(path, value, name):
     before = SHIPPED[name].read_text(encoding="utf-8")
@@ -144,6 +145,7 @@ def test_any_value_at_any_key_is_read_back_and_nothing_else_changes(path, value,
     )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_setting_is_found_or_refused(name):
     try:
@@ -153,6 +155,7 @@ def test_a_setting_is_found_or_refused(name):
     assert found in KEYS
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("abc:-#[]{}\"'\n \t&*!|>%@,?"), max_size=60))
 def test_no_text_makes_reading_or_checking_crash(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.yml"
@@ -164,6 +167,7 @@ def test_no_text_makes_reading_or_checking_crash(tmp_path_factory, text):
     assert recipe.problems()
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["task", "data", "params", "hub", "amazon_titles", "base_model", "backend", "project_name"]),

@@ -117,14 +117,33 @@ def test_a_set_too_small_to_pack(filled):
     assert "packs none and fails" in only(filled.with_settings({"model_max_length": 9000, "block_size": 9000})).reason
 
 
+def test_a_set_that_is_probably_too_small(filled, tmp_path):
+    write_split(tmp_path / "dataset", pa.table({"text": ["word " * 100]}))
+    problem = only(filled)
+    assert problem.severity == "warning"
+    assert "may pack none" in problem.reason
+    write_split(tmp_path / "dataset", pa.table({"text": pa.array([], pa.string())}))
+    assert "has no rows" in only(filled).reason
+
+
+def test_a_variable_that_is_not_set(monkeypatch):
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"]).with_settings({"data.path": "me/data"})
+    monkeypatch.setenv("HF_USERNAME", "me")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    problem = only(recipe, run_here=True)
+    assert (problem.key, problem.reason) == ("hub.token", "is ${HF_TOKEN}, which is not set.")
+    monkeypatch.setenv("HF_TOKEN", "set")
+    assert recipe.problems(run_here=True) == []
+
+
 def test_parquet_that_autotrain_cannot_read(filled, tmp_path):
     newer = {"info": {"features": {"text": {"_type": "List"}}}}
-    table = pa.table({"text": ["a" * 900]}).replace_schema_metadata({"huggingface": json.dumps(newer)})
+    table = pa.table({"text": ["a" * 4000]}).replace_schema_metadata({"huggingface": json.dumps(newer)})
     write_split(tmp_path / "dataset", table)
     assert "datasets 3.2 cannot read" in only(filled).reason
 
 
-@pytest.mark.parametrize("text", ["<|begin_of_text|>" + "a" * 900, "a" * 900 + "<|eot_id|>"])
+@pytest.mark.parametrize("text", ["<|begin_of_text|>" + "a" * 4000, "a" * 4000 + "<|eot_id|>"])
 def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
     write_split(tmp_path / "dataset", pa.table({"text": [text]}))
     assert "which AutoTrain adds once more" in only(filled).reason
