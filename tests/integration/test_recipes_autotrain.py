@@ -32,7 +32,7 @@ TRAPS = {
 def autotrain(tmp_path_factory):
     python = autotrain_python()
     folder = tmp_path_factory.mktemp("recipes")
-    rows = conversations() * 6
+    rows = conversations() * 2
     write_dataset(folder / "dataset", rows)
     texts = [message["content"] for row in rows for message in row]
     tokens_bases.llama3(folder / "base-llama3", texts)
@@ -41,7 +41,13 @@ def autotrain(tmp_path_factory):
     for name, path in RECIPES.items():
         recipe = load_recipe(path)
         base = str(folder / f"base-{recipe.template.name}")
-        tiny = {**ON_A_CPU, "base_model": base, "data.path": str(folder / "dataset"), "batch_size": 2}
+        tiny = {
+            **ON_A_CPU,
+            "base_model": base,
+            "data.path": str(folder / "dataset"),
+            "batch_size": 2,
+            "gradient_accumulation": 1,
+        }
         (folder / f"{name}.yml").write_text(recipe.with_settings(tiny).dump(), encoding="utf-8")
         jobs["parse"][name] = str(path)
         jobs["run"][name] = str(folder / f"{name}.yml")

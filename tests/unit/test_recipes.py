@@ -171,7 +171,9 @@ def test_no_text_makes_reading_or_checking_crash(tmp_path_factory, text):
 @given(
     st.dictionaries(
         st.sampled_from(["task", "data", "params", "hub", "amazon_titles", "base_model", "backend", "project_name"]),
-        st.recursive(values, lambda inner: st.dictionaries(st.sampled_from(sorted({k[-1] for k in KEYS})), inner)),
+        st.recursive(
+            values, lambda inner: st.dictionaries(st.sampled_from(sorted({k[-1] for k in KEYS})), inner), max_leaves=4
+        ),
     )
 )
 def test_no_value_makes_checking_crash(tmp_path_factory, config):
