@@ -1,0 +1,83 @@
+"""A dataset folder: who may write where, and reading it back with nothing but pyarrow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from amazon_titles.catalog import Product
+from amazon_titles.errors import InputError
+
+
+def check_target(target: Path) -> None:
+    """Refuses a target that holds something that is not a dataset folder of ours.
+
+    Raises:
+        InputError: A file, or a folder with other things in it.
+    """
+    if target.is_dir():
+        if any(target.iterdir()) and not ((target / "report.json").is_file() and (target / "catalog").is_dir()):
+            raise InputError(
+                f"{target} holds files that are not a dataset of this library, and would be replaced.",
+                hint="Choose another --out, or move what is there away.",
+            )
+    elif target.exists():
+        raise InputError(f"{target} is a file.", hint="Choose a folder as --out.")
+
+
+@contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """A new folder beside the target that takes its place when the block ends well, and vanishes when it does not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = target.parent / f".{target.name}.building-{os.getpid()}"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        yield building
+        if target.exists():
+            old = target.parent / f".{target.name}.old-{os.getpid()}"
+            target.rename(old)
+            building.rename(target)
+            shutil.rmtree(old)
+        else:
+            building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _tables(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
+    files = sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
+    if not files:
+        raise InputError(
+            f"{folder} holds no {config}/{split}-*.parquet.",
+            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
+        )
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                yield from batch.to_pylist()
+
+
+def read_catalog(folder: str | Path) -> Iterator[Product]:
+    """Yields the products of a dataset folder, of every split.
+
+    Raises:
+        InputError: It is not a dataset folder.
+    """
+    for row in _tables(folder, "catalog", "train"):
+        yield Product(row["uid"], row["title"], row["content"], tuple(row["related"]))
+
+
+def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
+    """Yields the chat rows of a split: `uid`, `task`, `language`, `messages`.
+
+    Raises:
+        InputError: It is not a dataset folder, or has no such split.
+    """
+    yield from _tables(folder, "chat", split)
