@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import jinja2
@@ -21,7 +20,7 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def dataset_card(report: str, *, language: str = "en") -> str:
+def dataset_card(report: dict[str, Any], *, language: str = "en") -> tuple[str, dict[str, bytes]]:
     """The card of a dataset: the document of its selection and preparation.
 
     Args:
@@ -29,7 +28,6 @@ def dataset_card(report: str, *, language: str = "en") -> str:
         language: `en` or `pt`.
 
     Returns:
-        Markdown with YAML at its head.
+        Markdown with YAML at its head, and the pictures it shows by their names in the folder.
     """
-    values: dict[str, Any] = json.loads(report)
-    return _environment().get_template("dataset_card.md.jinja").render(report=values, language=language)
+    return _environment().get_template("dataset_card.md.jinja").render(report=report, language=language), {}
