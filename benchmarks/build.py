@@ -143,12 +143,12 @@ def run_duckdb(source: Path, out: Path) -> int:
     """The plain conversion: no cleaning, no deduplication, no conversations."""
     import duckdb
 
-    duckdb.sql(
-        f"COPY (SELECT uid, title, content FROM read_json('{source}', format='newline_delimited', columns={{uid: 'VARCHAR',"
-        f" title: 'VARCHAR', content: 'VARCHAR'}}) WHERE content <> '') TO '{out / 'plain.parquet'}' (COMPRESSION zstd)"
-    )
-    found = duckdb.sql(f"SELECT count(*) FROM '{out / 'plain.parquet'}'").fetchone()
-    return int(found[0])
+    columns = "{uid: 'VARCHAR', title: 'VARCHAR', content: 'VARCHAR'}"
+    rows = f"read_json('{source}', format='newline_delimited', columns={columns})"
+    kept = f"SELECT uid, title, content FROM {rows} WHERE content <> ''"
+    duckdb.sql(f"COPY ({kept}) TO '{out / 'plain.parquet'}' (COMPRESSION zstd)")
+    ((found,),) = duckdb.sql(f"SELECT count(*) FROM '{out / 'plain.parquet'}'").fetchall()
+    return int(found)
 
 
 def run_floor(source: Path, out: Path) -> int:

@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from html.entities import html5
 
 Rule = Callable[[str], str]
 
@@ -21,7 +22,8 @@ _ESCAPED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,4}38|#[xX]0{0,4}26);)+")
 
 @lru_cache(maxsize=4096)
 def _unescape(entity: str) -> str:
-    return html.unescape(entity)
+    # Whole names only: html.unescape makes "¬yet;" of "&notyet;".
+    return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 
 def unescape_entities(text: str) -> str:

@@ -37,7 +37,7 @@ class Product:
 
 
 class Example(NamedTuple):
-    """What a rule did to a product, or which product a reason dropped: an excerpt before and after."""
+    """The first product that a rule changed, an excerpt before and after; or that a reason dropped, title and text."""
 
     uid: str
     before: str
@@ -122,8 +122,10 @@ class Reader:
         content = as_text(row.content)
         if content:
             content = clean(content, CONTENT_RULES[self.rules], applied)
-        reason = drop_reason(title, content, min_chars=self.min_content_chars)
         uid = str(row.uid)
+        if not uid.isprintable() or uid[:1] == " " or uid[-1:] == " ":
+            uid = clean(uid, CHARACTER_RULES, {})
+        reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
             if reason not in counts.examples:

@@ -102,8 +102,8 @@ class Source:
         except _TRUNCATED as error:
             raise _damaged(self.name, error) from error
         except OSError as error:
-            # What pyarrow says of a damaged .zst.
-            if "zstd" not in str(error).lower():
+            # pyarrow's word for a damaged .zst is a plain OSError.
+            if self._plain:
                 raise
             raise _damaged(self.name, error) from error
 
@@ -181,9 +181,7 @@ def open_source(source: str | Path) -> Iterator[Source]:
         try:
             stream = _unpacked(raw, path.name, stack)
         except _TRUNCATED as error:
-            raise InputError(
-                f"{path.name} is damaged ({error}).", hint="Fetch it again: amazon-titles download"
-            ) from error
+            raise _damaged(path.name, error) from error
         yield Source(path.name, path, raw, stream, plain=stream is raw)
 
 

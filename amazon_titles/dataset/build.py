@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
 from amazon_titles.dataset import folder, harvest, shards
+from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import Options
 from amazon_titles.dataset.plan import SPLITS, Plan
 from amazon_titles.dataset.report import BuildReport, histograms
@@ -114,7 +116,12 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
     processes = 1 if opened.size is not None and opened.size < SMALL else workers
     spool = out / "spool"
     spool.mkdir()
-    counts, sheaves = _read(opened, options, spool, processes, _rejected(target))
+    rejected = spool / "rejected.jsonl"
+    try:
+        counts, sheaves = _read(opened, options, spool, processes, rejected)
+    finally:
+        # Above all when too many lines are bad: somebody wants to see them.
+        _publish_rejected(rejected, target)
     plan = Plan(sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test)
     sheaves.clear()
     if not len(plan.kept):
@@ -126,14 +133,17 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
     shutil.rmtree(spool)
     report = _report(opened, options, counts, plan, splits)
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
-    card, pictures = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
+    card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    for name, picture in pictures.items():
-        (out / name).write_bytes(picture)
+    (out / "lengths.png").write_bytes(draw(report.lengths))
 
 
-def _rejected(target: Path) -> Path:
-    return target.parent / f"{target.name}.rejected.jsonl"
+def _publish_rejected(rejected: Path, target: Path) -> None:
+    beside = target.parent / f"{target.name}.rejected.jsonl"
+    if rejected.exists():
+        rejected.replace(beside)
+    else:
+        beside.unlink(missing_ok=True)
 
 
 def _read(
@@ -145,10 +155,9 @@ def _read(
     if labels and options.labels:
         np.save(labels, read_labels(options.labels))
     arguments = (options.reader(), spool, labels)
-    rejected.unlink(missing_ok=True)
     total = None if opened.size is None else opened.size / 1e6
     with bar("reading, MB", total) as advance:
-        seen = 0
+        seen, start = 0, time.perf_counter()
         results = ordered(
             harvest.harvest, _batches(opened), workers=processes, setup=harvest.setup, arguments=arguments
         )
@@ -158,9 +167,9 @@ def _read(
             if sheaf.bad and not counts.rows_read:
                 raise explain(sheaf.bad[0], opened.name)
             lines += sheaf.lines
-            if len(sheaf.columns["size"]):
-                sheaves.append(sheaf)
-            advance((opened.bytes_read - seen) / 1e6, note=f"{counts.rows_read:,} rows")
+            sheaves.append(sheaf)
+            speed = opened.bytes_read / 1e6 / (time.perf_counter() - start)
+            advance((opened.bytes_read - seen) / 1e6, note=f"{counts.rows_read:,} rows, {speed:.0f} MB/s")
             seen = opened.bytes_read
     bad = counts.bad_lines.total()
     if not counts.rows_read and not bad:
@@ -170,7 +179,7 @@ def _read(
     if bad > options.max_bad * (counts.rows_read + bad):
         raise InputError(
             f"{bad} of {counts.rows_read + bad} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
-            hint=f"See {rejected.name}; let more pass with --max-bad {round(bad / (counts.rows_read + bad) * 1.1, 4)}",
+            hint="They are listed beside the folder, in .rejected.jsonl; a larger --max-bad passes over them.",
         )
     return counts, sheaves
 
