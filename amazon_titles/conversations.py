@@ -176,23 +176,15 @@ def grounded_question(question: str, passages: Sequence[Passage], *, language: s
         passages: In the order shown; their texts are cut here, so that both sides cut alike.
         language: Of the words around them.
     """
-    words = wording(language)
-    limit = passage_limit(question, passages, language=language)
-    shown = [
+    return _shown(question, passages, passage_limit(question, passages, language=language), wording(language))
+
+
+def _shown(question: str, passages: Sequence[Passage], limit: int, words: Wording) -> str:
+    texts = [
         f"[{passage.uid}] {cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)}\n\n"
         for passage in passages
     ]
-    return f"{words.context}\n\n{''.join(shown)}{words.ask} {question}"
-
-
-def grounded_answer(product: Passage, limit: int) -> str:
-    """What a grounded row answers: the passage's text as the question shows it, and its code.
-
-    Args:
-        product: The right one of the passages.
-        limit: `passage_limit` of the question.
-    """
-    return f"{cut_text(product.content, limit)} [{product.uid}]"
+    return f"{words.context}\n\n{''.join(texts)}{words.ask} {question}"
 
 
 def abstention(title: str, *, language: str = "en") -> str:
@@ -270,8 +262,10 @@ def converse(
         passages = list(distractors)
         passages.insert(drawn[6] % (len(passages) + 1), product)
         asked = question(product.title, language=language, phrasing=drawn[5])
-        message = grounded_question(asked, passages, language=language)
-        answer = grounded_answer(product, passage_limit(asked, passages, language=language))
+        limit = passage_limit(asked, passages, language=language)
+        message = _shown(asked, passages, limit, wording(language))
+        # What the passage shows, and its code.
+        answer = f"{cut_text(product.content, limit)} [{product.uid}]"
         yield Conversation(product.uid, "grounded", language, _turns(message, answer))
     if drawn[2] < mix.abstain * 2**32:
         other = others[0] if others else product

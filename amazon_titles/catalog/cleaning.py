@@ -34,8 +34,12 @@ def unescape_entities(text: str) -> str:
     """
     if "&" not in text or ";" not in text:
         return text
-    text = _ESCAPED_AMPERSAND.sub("&", text)
-    return _ENTITY.sub(lambda match: _unescape(match.group()), text)
+    while True:
+        # What was escaped twice is an entity again.
+        after = _ENTITY.sub(lambda match: _unescape(match.group()), _ESCAPED_AMPERSAND.sub("&", text))
+        if after == text:
+            return text
+        text = after
 
 
 def _control_table() -> dict[int, str]:
@@ -155,25 +159,28 @@ CONTENT_RULES: dict[str, dict[str, Rule]] = {
 
 
 def clean(text: str, rules: Mapping[str, Rule], applied: dict[str, tuple[str, str]]) -> str:
-    """Applies rules in turn until a round changes nothing.
+    """Applies rules in turn, round and round, until none of them changes anything.
 
     Args:
         text: A title or a description.
-        rules: `CHARACTER_RULES`, or one of `CONTENT_RULES`.
+        rules: `CHARACTER_RULES`, or one of `CONTENT_RULES`. No rule of them has anything to do on its own result.
         applied: Takes, by the name of each rule that changed something, the text before and after its first change.
 
     Returns:
         The clean text: cleaned again, it is returned as it is. Every rule but `sentences` makes a text shorter, and
         `sentences` cannot match twice at one place, so the rounds end.
     """
-    changed = True
-    while changed:
-        changed = False
+    last = None
+    while True:
         for name, rule in rules.items():
+            if name == last:
+                # All the others have seen what this one left.
+                return text
             after = rule(text)
             if after is not text and after != text:
                 if name not in applied:
                     applied[name] = (text, after)
                 text = after
-                changed = True
-    return text
+                last = name
+        if last is None:
+            return text

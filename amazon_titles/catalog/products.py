@@ -118,36 +118,39 @@ class Reader:
 
     def _product(self, row: Any, counts: Counts) -> Product | None:  # noqa: ANN401 - a struct made at run time
         applied: dict[str, tuple[str, str]] = {}
+        uid = str(row.uid)
+        if not uid.isprintable() or uid[:1] == " " or uid[-1:] == " ":
+            uid = clean(uid, CHARACTER_RULES, {})
         title = clean(as_text(row.title), CHARACTER_RULES, applied)
         content = as_text(row.content)
         if content:
             content = clean(content, CONTENT_RULES[self.rules], applied)
-        uid = str(row.uid)
-        if not uid.isprintable() or uid[:1] == " " or uid[-1:] == " ":
-            uid = clean(uid, CHARACTER_RULES, {})
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
             if reason not in counts.examples:
                 counts.examples[reason] = Example(uid, title[:80], as_text(row.content)[:160])
-        elif len(content) > self.max_content_chars:
-            shorter = cut_text(content, self.max_content_chars)
-            applied["cut"] = (content, shorter)
-            content = shorter
+        else:
+            title = self._cut(title, MAX_TITLE, "cut_title", applied)
+            content = self._cut(content, self.max_content_chars, "cut", applied)
         for name, (before, after) in applied.items():
             counts.cleaned[name] += 1
             if name not in counts.examples:
                 counts.examples[name] = Example(uid, *_excerpt(before, after))
         if reason:
             return None
-        if len(title) > MAX_TITLE:
-            title = cut_text(title, MAX_TITLE)
-        if not uid.isprintable() or uid[:1] == " " or uid[-1:] == " ":
-            uid = " ".join(clean(uid, CHARACTER_RULES, {}).split())
         if self.labels is None:
             return Product(uid, title, content)
         known = len(self.labels)
         return Product(uid, title, content, tuple(self.labels[i].decode() for i in row.target_ind if 0 <= i < known))
+
+    @staticmethod
+    def _cut(text: str, limit: int, name: str, applied: dict[str, tuple[str, str]]) -> str:
+        if len(text) <= limit:
+            return text
+        shorter = cut_text(text, limit)
+        applied[name] = (text, shorter)
+        return shorter
 
 
 def _excerpt(before: str, after: str, around: int = 40) -> tuple[str, str]:

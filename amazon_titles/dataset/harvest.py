@@ -7,7 +7,6 @@ appends to a file of its own; a record is found again by its file, offset and si
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,7 +21,8 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 _SEPARATOR = "\x1f"
 _WORDS = 12
-_NO_WORD = re.compile(rb"[^a-z0-9\x80-\xff]+")
+# Of UTF-8 every byte above ASCII is part of a word.
+_NO_WORD = bytes(code if code > 127 or chr(code).isalnum() else 32 for code in range(256))
 
 
 @dataclass(slots=True)
@@ -120,8 +120,8 @@ def from_record(record: bytes) -> Product:
 
 
 def _words(title: str) -> list[int]:
-    found = sorted(set(_NO_WORD.split(title.lower().encode(errors="replace"))) - {b""})
-    return [crc32(word) for word in found[:_WORDS]] or [0]
+    found = set(title.lower().encode(errors="replace").translate(_NO_WORD).split())
+    return sorted(map(crc32, found))[:_WORDS] or [0]
 
 
 def _uid_hash(uid: str) -> int:

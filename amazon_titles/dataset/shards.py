@@ -23,8 +23,8 @@ WINDOW = 1024
 """Products whose rows are mixed. Rows of one product, and rows that show it as a distractor, must not stand next to
 each other: AutoTrain packs neighbours into one sequence, where each sees the ones before it."""
 
-ROW_GROUP = 8
-"""Windows of a row group: some 25 MB of text, which the Dataset Viewer pages through by the index within it."""
+ROW_GROUP = 4
+"""Windows of a row group: some 12 MB of text, which the Dataset Viewer pages through by the index within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ def _window(
 
 def _similar(products: Sequence[Product], groups: list[int], index: int) -> list[Product]:
     """The four products that stand nearest to one, those of its own group first."""
+    low, high = max(index - 2, 0), min(index + 3, len(products))
     own = groups[index]
+    if groups[low] == own == groups[high - 1] and high - low == 5:
+        return [products[low], products[low + 1], products[index + 1], products[index + 2]]
     near = [i for i in range(max(index - 4, 0), min(index + 5, len(products))) if i != index]
     near.sort(key=lambda i: (groups[i] != own, abs(i - index)))
     return [products[i] for i in near[:4]]
