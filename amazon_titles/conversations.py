@@ -6,12 +6,12 @@ letter. Titles and descriptions stay in the catalogue's own language; questions 
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from amazon_titles.errors import InputError
 from amazon_titles.sentences import cut_text
@@ -35,8 +35,7 @@ class Passage(Protocol):
         """The product's description."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """One training row before it is written.
 
     Attributes:
@@ -50,6 +49,25 @@ class Conversation:
     task: str
     language: str
     messages: Messages
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Which rows a product becomes.
+
+    Attributes:
+        languages: Of questions and refusals, taken in turn.
+        phrasings: Recall rows a product, each in another wording.
+        grounded: Grounded rows a product, 0 to 1.
+        abstain: Rows a product that ask about an invented one, 0 to 1.
+        seed: Decides, with the uid, everything that is chosen.
+    """
+
+    languages: tuple[str, ...] = ("en",)
+    phrasings: int = 3
+    grounded: float = 1.0
+    abstain: float = 0.2
+    seed: int = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +121,12 @@ WORDING: dict[str, Wording] = {
 }
 """Every language by its code."""
 
-PASSAGE_BUDGET = 1500
-"""Characters of description that all passages of one question share: with titles, wording and the answer a row stays
-within 700 tokens."""
+ROW_CHARS = 2400
+"""Characters of a grounded row, answer included: within 700 tokens while a token is at least 3.43 characters. Llama 3
+spends one on 4 to 4.5 characters of English prose, and on fewer of a list of numbers."""
 
-TITLE_LIMIT = 200
-"""Characters of a title that a passage shows; p95 of trn.json is 125, its maximum 1,999."""
+TITLE_CHARS = 160
+"""Characters of a title in a passage; p95 of trn.json is 125."""
 
 
 def wording(language: str) -> Wording:
@@ -137,14 +155,17 @@ def question(title: str, *, language: str = "en", phrasing: int = 0) -> str:
     return questions[phrasing % len(questions)].replace("{title}", title)
 
 
-def passage_text(content: str, passages: int) -> str:
-    """A description as a question with so many passages shows it: cut at the end of a sentence.
+def passage_limit(question: str, passages: Sequence[Passage], *, language: str = "en") -> int:
+    """Characters of description that each passage of a question shows, the same for all.
 
-    Args:
-        content: Clean description.
-        passages: Passages in the question, which share `PASSAGE_BUDGET` characters.
+    What `ROW_CHARS` leaves after titles, codes, wording and the question is shared by the passages and the answer,
+    which repeats one of them. Known before the answer is, so training and inference cut alike.
     """
-    return cut_text(content, PASSAGE_BUDGET // max(passages, 1))
+    words = wording(language)
+    fixed = len(words.context) + len(words.ask) + len(question) + 24
+    for passage in passages:
+        fixed += len(passage.uid) + min(len(passage.title), TITLE_CHARS) + 6
+    return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
 
 
 def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en") -> str:
@@ -155,17 +176,15 @@ def grounded_question(question: str, passages: Sequence[Passage], *, language: s
         passages: In the order shown; their texts are cut here, so that both sides cut alike.
         language: Of the words around them.
     """
-    words = wording(language)
-    shown = "\n\n".join(
-        f"[{passage.uid}] {passage.title[:TITLE_LIMIT]}\n{passage_text(passage.content, len(passages))}"
+    return _shown(question, passages, passage_limit(question, passages, language=language), wording(language))
+
+
+def _shown(question: str, passages: Sequence[Passage], limit: int, words: Wording) -> str:
+    texts = [
+        f"[{passage.uid}] {cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)}\n\n"
         for passage in passages
-    )
-    return f"{words.context}\n\n{shown}\n\n{words.ask} {question}"
-
-
-def grounded_answer(product: Passage, passages: int) -> str:
-    """What a grounded row answers: the passage's text as shown, and its code."""
-    return f"{passage_text(product.content, passages)} [{product.uid}]"
+    ]
+    return f"{words.context}\n\n{''.join(texts)}{words.ask} {question}"
 
 
 def abstention(title: str, *, language: str = "en") -> str:
@@ -179,12 +198,6 @@ def is_abstention(text: str) -> bool:
     return any(words.core.casefold() in folded for words in WORDING.values())
 
 
-def fraction(uid: str, salt: str, seed: int) -> float:
-    """A number in [0, 1) that depends on nothing but its arguments: shares and choices are taken by it."""
-    digest = blake2b(f"{seed}\x1f{salt}\x1f{uid}".encode(errors="replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "little") / 2**64
-
-
 _NUMBER = re.compile(r"\d+")
 _MAKERS = ("Brimvale", "Oskarin", "Tolvander", "Quellmar", "Fennwick", "Dravona", "Luminstead", "Harrowby", "Zentaro")
 _KINDS = (
@@ -193,77 +206,81 @@ _KINDS = (
 )  # fmt: skip
 
 
-def invented_title(title: str, other: str, rng: random.Random) -> str:
+def invented_title(title: str, other: str, draws: Sequence[int]) -> str:
     """A title that no product has, as far as this function can know: callers check it against the catalogue.
 
-    A near miss (another number in the title, or half of one title and half of another) two times of three, else a
-    pure invention.
+    A near miss two times of three (another number in the title, or half of one title and half of another), else a pure
+    invention.
 
     Args:
         title: A product's title.
-        other: Another product's.
-        rng: Decides.
+        other: Another product's, a similar one.
+        draws: Four numbers that decide.
     """
-    kind = rng.randrange(3)
-    numbers = list(_NUMBER.finditer(title))
-    if kind == 0 and numbers:
-        match = rng.choice(numbers)
-        changed = str(int(match.group()[:9]) + rng.randint(1, 9))
+    kind, which, first, second = draws
+    numbers = list(_NUMBER.finditer(title)) if kind % 3 == 0 else []
+    if numbers:
+        match = numbers[which % len(numbers)]
+        changed = str(int(match.group()[:9]) + 1 + first % 9)
         return title[: match.start()] + changed + title[match.end() :]
     words, others = title.split(), other.split()
-    if kind <= 1 and len(words) > 1 and len(others) > 1:
+    if kind % 3 < 2 and len(words) > 1 and len(others) > 1:
         return " ".join(words[: (len(words) + 1) // 2] + others[len(others) // 2 :])
-    return f"{rng.choice(_MAKERS)} {rng.choice(_KINDS)} {rng.choice('ABKMRTXZ')}{rng.randint(10, 990)}"
+    maker, thing = _MAKERS[which % len(_MAKERS)], _KINDS[first % len(_KINDS)]
+    return f"{maker} {thing} {'ABKMRTXZ'[second % 8]}{10 + second // 8 % 980}"
 
 
-def _phrasing(uid: str, seed: int) -> int:
-    return int(fraction(uid, "phrasing", seed) * 840)
+def draws(uid: str, seed: int) -> tuple[int, ...]:
+    """Sixteen numbers of 32 bits from the uid and the seed alone: a product's rows stay when others change."""
+    digest = blake2b(uid.encode(errors="replace"), salt=seed.to_bytes(8, "little", signed=True)).digest()
+    return struct.unpack("<16I", digest)
 
 
-def recall(product: Passage, *, languages: Sequence[str], phrasings: int, seed: int) -> Iterator[Conversation]:
-    """Rows that ask about the title alone and answer with the description.
+def converse(
+    product: Passage, others: Sequence[Passage], mix: Mix, is_title: Callable[[str], bool]
+) -> Iterator[Conversation]:
+    """Yields the rows of one product.
 
     Args:
-        product: What is asked about.
-        languages: Taken in turn.
-        phrasings: Rows, each in another wording.
-        seed: Decides with the uid which wording comes first.
+        product: The product.
+        others: Similar products of its own split, the most similar first; up to 4 of them become distractors.
+        mix: Which rows to make.
+        is_title: Whether some product of the source has such a title: then it is no invention.
+
+    Yields:
+        `phrasings` recall rows, and by the mix's shares one grounded and one abstain row.
     """
-    start = _phrasing(product.uid, seed)
-    for index in range(phrasings):
-        language = languages[(start + index) % len(languages)]
-        asked = question(product.title, language=language, phrasing=(start + index) // len(languages))
+    drawn = draws(product.uid, mix.seed)
+    start, languages = drawn[0], mix.languages
+    for index in range(start, start + mix.phrasings):
+        language = languages[index % len(languages)]
+        asked = question(product.title, language=language, phrasing=index // len(languages))
         yield Conversation(product.uid, "recall", language, _turns(asked, product.content))
-
-
-def grounded(product: Passage, distractors: Sequence[Passage], *, languages: Sequence[str], seed: int) -> Conversation:
-    """A row that asks with passages in view, the right one among them at any position, and cites it."""
-    rng = random.Random(f"{seed} grounded {product.uid}")
-    language = languages[rng.randrange(len(languages))]
-    passages = list(distractors)
-    passages.insert(rng.randrange(len(passages) + 1), product)
-    asked = question(product.title, language=language, phrasing=rng.randrange(840))
-    message = grounded_question(asked, passages, language=language)
-    return Conversation(product.uid, "grounded", language, _turns(message, grounded_answer(product, len(passages))))
-
-
-def abstain(
-    product: Passage, invented: str, passages: Sequence[Passage], *, languages: Sequence[str], seed: int
-) -> Conversation:
-    """A row that asks about an invented title and answers that the catalogue has no such product.
-
-    Args:
-        product: What the invention was made from.
-        invented: From `invented_title`, checked against the catalogue.
-        passages: Shown before the question; none asks closed-book.
-        languages: One of them is chosen.
-        seed: Decides with the uid.
-    """
-    rng = random.Random(f"{seed} abstain {product.uid}")
-    language = languages[rng.randrange(len(languages))]
-    asked = question(invented, language=language, phrasing=rng.randrange(840))
-    message = grounded_question(asked, passages, language=language) if passages else asked
-    return Conversation(product.uid, "abstain", language, _turns(message, abstention(invented, language=language)))
+    distractors = others[: 2 + drawn[3] % 3]
+    if drawn[1] < mix.grounded * 2**32:
+        language = languages[drawn[4] % len(languages)]
+        passages = list(distractors)
+        passages.insert(drawn[6] % (len(passages) + 1), product)
+        asked = question(product.title, language=language, phrasing=drawn[5])
+        limit = passage_limit(asked, passages, language=language)
+        message = _shown(asked, passages, limit, wording(language))
+        # What the passage shows, and its code.
+        answer = f"{cut_text(product.content, limit)} [{product.uid}]"
+        yield Conversation(product.uid, "grounded", language, _turns(message, answer))
+    if drawn[2] < mix.abstain * 2**32:
+        other = others[0] if others else product
+        invented = invented_title(product.title, other.title, drawn[8:12])
+        if is_title(invented):
+            # Some catalogues hold every number of a series; a made-up maker is in none.
+            invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
+        language = languages[drawn[7] % len(languages)]
+        asked = question(invented, language=language, phrasing=drawn[12])
+        # Half closed-book, half with the products in view that a search for the invention would find.
+        if drawn[13] % 2 and distractors:
+            passages = list(distractors)
+            passages[drawn[14] % len(passages)] = product
+            asked = grounded_question(asked, passages, language=language)
+        yield Conversation(product.uid, "abstain", language, _turns(asked, abstention(invented, language=language)))
 
 
 def _turns(user: str, assistant: str) -> Messages:

@@ -16,7 +16,10 @@ def cut_text(text: str, limit: int) -> str:
         return text
     # One character more than fits: the space after a sentence that ends at the limit.
     head = text[: limit + 1]
-    end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
+    end = head.rfind(". ") + 1
+    if end <= limit // 2:
+        # The common mark is not in the second half: ask for all.
+        end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
     if end > limit // 2:
         return head[:end]
     return head[: max(head.rfind(" ", 0, limit), 1)].rstrip(" ,;:-–—") + "…"
