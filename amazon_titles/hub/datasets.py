@@ -11,7 +11,7 @@ from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
-from amazon_titles.hub.client import Client
+from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import DATASET_FILES, Content, gather
 from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.hub.refusals import Refusal
@@ -55,9 +55,12 @@ def push_dataset_to_hub(
             hint="Make one: amazon-titles build SOURCE --out DIR",
         )
     client = Client(repo_id, "dataset", token)
-    contents, left_out = gather(folder, DATASET_FILES)
     message = commit_message or "Publish the dataset"
-    refusals.refuse(_refusals(contents, [*_words(message, tag)], client.token), folder)
+    if not dry_run:
+        with quiet_client(client.token):
+            client.check_rights()
+    contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
+    refusals.refuse(_refusals(contents, refusals.words(message=message, tag=tag), client.token), folder)
     plan = Plan(
         contents=contents,
         left_out=left_out,
@@ -70,10 +73,11 @@ def push_dataset_to_hub(
     return publish(plan, client, private=private, message=message, tag=tag)
 
 
-def _words(message: str, tag: str | None) -> Iterator[Content]:
-    """What goes up besides files, to be searched for secrets as files are."""
-    for name, text in (("the commit message", message), ("the tag", tag or "")):
-        yield Content(name, text.encode(), len(text), "", "")
+def _named_card(folder: Path, repo_id: str) -> dict[str, bytes]:
+    """The card with the repository's id in its examples, which could not know it when they were written."""
+    card = folder / "README.md"
+    text = card.read_bytes() if card.is_file() else b""
+    return {"README.md": text.replace(b"USER/NAME", repo_id.encode())} if b"USER/NAME" in text else {}
 
 
 def _refusals(contents: Sequence[Content], words: Sequence[Content], token: str | None) -> Iterator[Refusal]:

@@ -122,7 +122,7 @@ def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str
 
     Args:
         plan: What goes up.
-        client: The repository.
+        client: The repository; its rights have been checked.
         private: False shows the repository to everybody, once it has been verified.
         message: The commit's.
         tag: Names the commit, if given.
@@ -131,7 +131,6 @@ def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str
         PublishError: It could not be done; the message says what stands there now.
     """
     with quiet_client(client.token):
-        client.check_rights()
         before = _open(plan, client, private)
         _check_tag(client, tag, plan, before)
         writes, deletes = _difference(plan, before)
