@@ -74,6 +74,8 @@ def push_adapter_to_hub(
             _complete(papers, origin, client.repo_id, named=base is not None or dataset is not None)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files | _evaluations(before, after))
         words = refusals.words(message=message, tag=tag)
+        for key in papers.too_new:
+            origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
         refusals.refuse(_refusals(contents, words, origin, client.token), folder)
         plan = Plan(
             contents=contents,

@@ -11,6 +11,7 @@ from typing import Any
 from amazon_titles import cards
 from amazon_titles.errors import InputError
 from amazon_titles.hub import leftovers
+from amazon_titles.hub.peft_keys import for_every_peft
 from amazon_titles.recipes import load_recipe
 
 
@@ -25,6 +26,7 @@ class Papers:
         recipe: Text of `recipe.yml`; "" where there is none.
         files: Files that the push writes in place of the folder's, or besides them.
         new: Whether run and recipe had to be made from what plain AutoTrain left behind.
+        too_new: Keys of adapter_config.json that are in use and that older peft does not know.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Papers:
     recipe: str
     files: dict[str, bytes] = field(default_factory=dict)
     new: bool = False
+    too_new: list[str] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -92,7 +95,16 @@ def read_papers(folder: Path) -> Papers:
             f"{folder} is no adapter folder: it has no adapter_config.json.",
             hint="Make one: amazon-titles train RECIPE",
         )
-    config = read_json(folder / "adapter_config.json")
+    written = read_json(folder / "adapter_config.json")
+    config, too_new = for_every_peft(written)
+    papers = _papers(folder, config)
+    papers.too_new = too_new
+    if config != written:
+        papers.files["adapter_config.json"] = _dump(config)
+    return papers
+
+
+def _papers(folder: Path, config: dict[str, Any]) -> Papers:
     if (folder / "run.json").is_file() or not (folder / leftovers.PARAMETERS).is_file():
         recipe = _read(folder / "recipe.yml").decode("utf-8", "replace")
         return Papers(folder, config, read_json(folder / "run.json"), recipe)

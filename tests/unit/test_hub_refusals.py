@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
+from amazon_titles.hub.peft_keys import for_every_peft
 from amazon_titles.hub.refusals import _PATH_IN_TEXT
 from amazon_titles.hub.weights import weight_problems
 from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
@@ -124,6 +125,20 @@ def test_a_tokenizer_saved_anew(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "a")
     edit(folder / "tokenizer_config.json", tokenizer_class="TokenizersBackend")
     assert "tokenizer_config.json: transformers 5 saved it anew" in refused("adapter", folder)
+
+
+def test_a_config_that_old_peft_would_misread(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    edit(folder / "adapter_config.json", peft_version="0.21.2", use_bdlora=None, qalora_group_size=16, use_dora=True)
+    report = push_adapter_to_hub(folder, "ana/a", dry_run=True)
+    assert "adapter_config.json" in {file.path for file in report.files}
+    kept, in_use = for_every_peft(json.loads((folder / "adapter_config.json").read_text()))
+    assert in_use == []
+    assert kept["r"] == 4
+    assert kept["use_dora"]
+    assert not {"peft_version", "use_bdlora", "qalora_group_size"} & kept.keys()
+    edit(folder / "adapter_config.json", use_qalora=True)
+    assert "adapter_config.json: it uses 'use_qalora', which peft 0.14 does not know" in refused("adapter", folder)
 
 
 def test_missing_files_and_broken_json(tmp_path: Path) -> None:
