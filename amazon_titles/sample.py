@@ -210,7 +210,7 @@ def _unusable(rng: random.Random, title: str, content: str, earlier: list[str]) 
     if draw < 0.17:
         return title, title
     if draw < 0.18:
-        return title, "Brand new."
+        return title, rng.choice(("Brand new.", "A fine gift."))
     if draw < 0.185:
         return "", content
     return title, content

@@ -29,7 +29,8 @@ def test_cleaning_finds_the_defects_and_leaves_the_facts(tmp_path):
     counts = Counts()
     products = list(read_products(tmp_path / "trn.json", counts=counts, min_content_chars=40))
     assert len(products) > 1500
-    assert {"empty_title", "empty_content", "too_short", "same_as_title", "metadata_only"} <= set(counts.dropped)
+    expected = {"empty_title", "empty_content", "too_short", "same_as_title", "metadata_only", "boilerplate"}
+    assert expected <= set(counts.dropped)
     assert not [p for p in products if "&" in p.content or "This text refers" in p.content or "  " in p.content]
     described = [facts(p.content, title=p.title) for p in products if not p.content.startswith("The publisher")]
     assert min(len(found) for found in described) >= 2
