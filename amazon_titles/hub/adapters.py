@@ -16,8 +16,9 @@ from amazon_titles.hub.bases import Origin, check_origin
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
 from amazon_titles.hub.papers import Papers, read_papers
-from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.report import PushReport
 from amazon_titles.hub.weights import weight_problems
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")

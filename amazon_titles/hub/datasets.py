@@ -13,8 +13,9 @@ from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import DATASET_FILES, Content, gather
-from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.report import PushReport
 
 
 def push_dataset_to_hub(

@@ -209,7 +209,7 @@ def test_loads_anywhere(story: Story) -> None:
     for python, loaded in found.items():
         for name, ways in loaded.items():
             # transformers 4.48 takes the base for the adapter when `pipeline` is given a name, and says nothing
-            # (pipelines/__init__.py, 844: `model = adapter_config["base_model_name_or_path"]`): the card passes a model.
+            # (pipelines/__init__.py, 847: `model = adapter_config[…]`): so a card must pass the model itself.
             skipped = {"template"} if python == sys.executable else {"template", "pipeline by name"}
             answers = {how: value["answer"] for how, value in ways.items() if how not in skipped}
             assert len(set(answers.values())) == 1, f"{name} in {python}: {answers}"
