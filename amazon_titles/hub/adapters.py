@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin
-from amazon_titles.hub.client import Client
+from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
-from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.papers import Papers, read_papers
+from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.report import PushReport
 from amazon_titles.hub.weights import weight_problems
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
@@ -38,8 +40,12 @@ def push_adapter_to_hub(
 ) -> PushReport:
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
 
+    What plain `autotrain --config` left behind is finished on the way, in a folder or in a repository of the Hub: it
+    gets run.json, recipe.yml, a card and the chat template, and loses its pickle and its logs. The folder here stays
+    as it is.
+
     Args:
-        folder: What `train` wrote.
+        folder: What `train` wrote, or what AutoTrain left: a folder, or a repository's `USER/NAME`.
         repo_id: `USER/NAME`; `NAME` alone means the account's own.
         private: False shows it to everybody.
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
@@ -58,29 +64,62 @@ def push_adapter_to_hub(
         InputError: `folder` is no adapter folder, or an option is wrong.
         PublishError: It must not, or could not, be published; nothing half-done is visible.
     """
-    folder = Path(folder)
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            f"{folder} is no adapter folder: it has no adapter_config.json.",
-            hint="Make one: amazon-titles train RECIPE",
-        )
     client = Client(repo_id, "model", token)
-    origin = check_origin(folder, client, base=base, dataset=dataset, ask=not dry_run)
-    rewritten = origin.rewritten(folder) | _evaluations(before, after)
-    contents, left_out = gather(folder, ADAPTER_FILES, rewritten)
     message = commit_message or "Publish the adapter"
-    refusals.refuse(_refusals(contents, origin, message, client.token), folder)
-    plan = Plan(
-        contents=contents,
-        left_out=left_out,
-        belongs_here=lambda files: "adapter_config.json" in files,
-        sort="an adapter",
-        load_back=lambda opened, commit: _load_back(opened, commit, contents),
-        warnings=tuple(origin.warnings(private)),
-    )
-    if dry_run:
-        return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
-    return publish(plan, client, private=private, message=message, tag=tag)
+    with quiet_client(client.token), _opened(folder, client) as here:
+        papers = read_papers(here)
+        if not dry_run:
+            client.check_rights()
+        origin = check_origin(papers, client, base=base, dataset=dataset, ask=not dry_run)
+        if not origin.refusals:
+            _complete(papers, origin, client.repo_id, named=base is not None or dataset is not None)
+        contents, left_out = gather(here, ADAPTER_FILES, papers.files | _evaluations(before, after))
+        words = refusals.words(message=message, tag=tag)
+        for key in papers.too_new:
+            origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
+        refusals.refuse(_refusals(contents, words, origin, client.token), folder)
+        plan = Plan(
+            contents=contents,
+            left_out=left_out,
+            belongs_here=lambda files: "adapter_config.json" in files,
+            sort="an adapter",
+            load_back=lambda opened, commit: _load_back(opened, commit, contents),
+            warnings=tuple(origin.warnings(private)),
+        )
+        if dry_run:
+            return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
+        return publish(plan, client, private=private, message=message, tag=tag)
+
+
+@contextmanager
+def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
+    """The folder; or a repository of the Hub, downloaded for the time of the push."""
+    if Path(folder).is_dir():
+        yield Path(folder)
+        return
+    name = str(folder)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(f"There is no folder {name}.", hint="Name an adapter folder, or a repository as USER/NAME.")
+    from huggingface_hub import snapshot_download
+
+    there = Client(name, "model", client.token)
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
+        never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
+        path = there.call(
+            f"reading {name}",
+            lambda: snapshot_download(name, local_dir=empty, ignore_patterns=never, token=client.token),
+        )
+        yield Path(path)
+
+
+def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool) -> None:
+    """Puts into the papers what they lack, or what stands elsewhere now."""
+    if papers.new or named:
+        base = origin.base.id if origin.base else papers.base
+        stand = origin.dataset
+        papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
+        papers.write_card()
+    papers.name_repository(repo_id)
 
 
 def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[str, bytes]:
@@ -93,13 +132,16 @@ def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[st
     return found
 
 
-def _refusals(contents: Sequence[Content], origin: Origin, message: str, token: str | None) -> Iterator[Refusal]:
-    said = Content("the commit message", message.encode(), len(message), "", "")
+def _refusals(
+    contents: Sequence[Content], words: Sequence[Content], origin: Origin, token: str | None
+) -> Iterator[Refusal]:
     yield from origin.refusals
     yield from refusals.missing(contents, NEEDED, "amazon-titles train")
-    yield from refusals.secrets_in([*contents, said], token)
+    yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
-    yield from refusals.local_paths_in(contents)
+    # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
+    papers = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
+    yield from refusals.local_paths_in([content for content in contents if content.path not in papers])
     yield from refusals.card_in(contents)
     for content in contents:
         if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
@@ -115,9 +157,8 @@ def _tokenizer(content: Content) -> Iterator[Refusal]:
     except ValueError:
         return  # `unreadable` names it
     if config.get("tokenizer_class") == "TokenizersBackend":
-        yield Refusal(
-            content.path, "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
-        )
+        reason = "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
+        yield Refusal(content.path, reason)
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
@@ -141,11 +182,3 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
             raise PublishError(f"The weights came back damaged: {problems[0]}.", hint="Run the same command again.")
         size = got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"
-
-
-def split_revision(text: str) -> tuple[str, str | None]:
-    """`ID@REVISION` → both; the revision is None where it is not given."""
-    match = re.fullmatch(r"([^@\s]+)(?:@([^@\s]+))?", text)
-    if match is None:
-        raise InputError(f"{text!r} is no ID@REVISION.", hint="Write USER/NAME@REVISION, such as ana/titles@v1.")
-    return match.group(1), match.group(2)

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from amazon_titles.errors import InputError
 from amazon_titles.hub.client import Client
+from amazon_titles.hub.papers import Papers, read_json
 from amazon_titles.hub.refusals import Refusal
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
@@ -38,13 +37,15 @@ class Origin:
         base: The base on the Hub.
         dataset: The dataset on the Hub.
         refusals: Why the adapter must not be published as it is.
-        named: Whether `--base` or `--dataset` named them, so that the files must be rewritten.
     """
 
     base: Stand | None = None
     dataset: Stand | None = None
     refusals: list[Refusal] = field(default_factory=list)
-    named: bool = False
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Adds a reason."""
+        self.refusals.append(Refusal(path, reason))
 
     def warnings(self, private: bool) -> Iterator[str]:
         """What makes a public adapter useless to others."""
@@ -52,54 +53,12 @@ class Origin:
             if stand is not None and stand.private and not private:
                 yield f"the adapter is public, but its {what} {stand.id} is private: others cannot load it"
 
-    def rewritten(self, folder: Path) -> dict[str, bytes]:
-        """adapter_config.json, recipe.yml, run.json and the card's metadata, with what stands on the Hub in them."""
-        if not self.named or self.base is None or self.refusals:
-            return {}
-        files: dict[str, bytes] = {}
-        config = _json(folder / "adapter_config.json")
-        files["adapter_config.json"] = _dump(config | {"base_model_name_or_path": self.base.id})
-        run = _json(folder / "run.json")
-        dataset = dict(run.get("dataset") or {})
-        if self.dataset is not None:
-            dataset |= {"path": self.dataset.id, "revision": self.dataset.revision}
-        truth = {"base_model": self.base.id, "dataset": dataset, "publishable": True, "why_not_publishable": None}
-        files["run.json"] = _dump(run | truth)
-        if (folder / "recipe.yml").is_file():
-            files["recipe.yml"] = self._recipe((folder / "recipe.yml").read_text(encoding="utf-8")).encode()
-        if (folder / "README.md").is_file():
-            files["README.md"] = self._card((folder / "README.md").read_text(encoding="utf-8")).encode()
-        return files
 
-    def _recipe(self, text: str) -> str:
-        """The recipe with base and data named; its comments stay."""
-        assert self.base is not None
-        text = re.sub(r"(?m)^base_model:.*$", f"base_model: {self.base.id}", text)
-        if self.dataset is not None:
-            path = r"(?m)(^data:[^\n]*\n(?:[ \t]+[^\n]*\n|[ \t]*\n)*?[ \t]+path:)[^\n]*"
-            text = re.sub(path, rf"\1 {self.dataset.id}", text)
-        return text
-
-    def _card(self, text: str) -> str:
-        """The card with base and dataset named in its metadata."""
-        head = re.match(r"\A---\r?\n(.*?)\r?\n---\r?\n", text, re.S)
-        try:
-            metadata = yaml.safe_load(head.group(1)) if head else None
-        except yaml.YAMLError:
-            metadata = None
-        if head is None or not isinstance(metadata, dict) or self.base is None:
-            return text
-        metadata |= {"base_model": self.base.id, "base_model_relation": "adapter"}
-        if self.dataset is not None:
-            metadata["datasets"] = [self.dataset.id]
-        return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---\n{text[head.end() :]}"
-
-
-def check_origin(folder: Path, client: Client, *, base: str | None, dataset: str | None, ask: bool) -> Origin:
+def check_origin(papers: Papers, client: Client, *, base: str | None, dataset: str | None, ask: bool) -> Origin:
     """Finds base and dataset of an adapter on the Hub, and compares them with what training used.
 
     Args:
-        folder: The adapter folder.
+        papers: What the adapter says of itself.
         client: For its account.
         base: `--base`: an id.
         dataset: `--dataset`: `ID@REVISION`.
@@ -108,28 +67,19 @@ def check_origin(folder: Path, client: Client, *, base: str | None, dataset: str
     Returns:
         What stands there, or why it must not be published.
     """
-    origin = Origin(named=base is not None or dataset is not None)
-    config, run = _json(folder / "adapter_config.json"), _json(folder / "run.json")
-    used = str(config.get("base_model_name_or_path") or run.get("base_model") or "")
-    if base is None and is_local(used, folder):
-        reason = f"its base is {used!r}, a folder here: name the one on the Hub with --base ID"
-        origin.refusals.append(Refusal("adapter_config.json", reason))
+    origin = Origin()
+    used, path = papers.base, str(papers.dataset.get("path") or "")
+    if base is None and is_local(used, papers.folder):
+        origin.refuse("adapter_config.json", f"its base is {used!r}, a folder here: name the Hub's with --base ID")
     elif base is not None or ask:
-        origin.base = _base(origin, client, base or used, used, folder)
-    else:
-        origin.base = Stand(used, None, False)
-    trained_on = run.get("dataset") or {}
-    path = str(trained_on.get("path") or "")
+        origin.base = _base(origin, client, base or used, used, papers.folder)
     if dataset is not None:
-        origin.dataset = _dataset(origin, client, dataset, trained_on)
-    elif path and is_local(path, folder):
-        reason = f"its dataset is {path!r}, a folder here: name the one on the Hub with --dataset ID@REV"
-        origin.refusals.append(Refusal("run.json", reason))
-    elif path:
-        origin.dataset = Stand(path, trained_on.get("revision"), False)
-    if run.get("publishable") is False and not origin.named and not origin.refusals:
-        why = run.get("why_not_publishable") or "run.json does not say why"
-        origin.refusals.append(Refusal("run.json", f"it says that this is not for publishing: {why}"))
+        origin.dataset = _dataset(origin, client, dataset, papers.dataset)
+    elif is_local(path, papers.folder) and papers.run:
+        origin.refuse("run.json", f"its dataset is {path!r}, a folder here: name the Hub's with --dataset ID@REVISION")
+    if papers.run.get("publishable") is False and base is None and dataset is None and not origin.refusals:
+        why = papers.run.get("why_not_publishable") or "it does not say why"
+        origin.refuse("run.json", f"it says that this is not for publishing: {why}")
     return origin
 
 
@@ -142,22 +92,22 @@ def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) ->
     """The base on the Hub; refused where its config is not the one that training used."""
     there = Client(base, "model", client.token)
     info = there.call("looking at the base", lambda: there.api.repo_info(base))
-    if used != base and is_local(used, folder):
-        places = (Path(used), folder / used, folder.parent / used)
-        here = next((place for place in places if (place / "config.json").is_file()), None)
-        if here is None:
-            reason = f"the base {used!r} it was trained on is not here any more, so it cannot be compared with {base}"
-            origin.refusals.append(Refusal("adapter_config.json", reason))
-            return None
-        on_hub = json.loads(_fetch(there, "config.json", str(info.sha)))
-        if _digest(on_hub) != _digest(_json(here / "config.json")):
-            reason = f"it was trained on another model than {base}: their config.json differ"
-            origin.refusals.append(Refusal("adapter_config.json", reason))
-            return None
-    return Stand(base, str(info.sha), bool(info.private))
+    stand = Stand(base, str(info.sha), bool(info.private))
+    if used == base or not is_local(used, folder):
+        if used != base:
+            origin.refuse("adapter_config.json", f"it was trained on {used}, which is another model than {base}")
+        return stand
+    places = (Path(used), folder / used, folder.parent / used)
+    here = next((place for place in places if (place / "config.json").is_file()), None)
+    if here is None:
+        reason = f"the base {used!r} it was trained on is not here any more, so it cannot be compared with {base}"
+        origin.refuse("adapter_config.json", reason)
+    elif _digest(json.loads(_fetch(there, "config.json", str(info.sha)))) != _digest(read_json(here / "config.json")):
+        origin.refuse("adapter_config.json", f"it was trained on another model than {base}: their config.json differ")
+    return stand
 
 
-def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[str, Any]) -> Stand | None:
+def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[str, Any]) -> Stand:
     """The dataset on the Hub; refused where its report is not the one that training saw."""
     name, _, revision = dataset.partition("@")
     if not _HUB_ID.fullmatch(name):
@@ -165,11 +115,16 @@ def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[s
     there = Client(name, "dataset", client.token)
     wanted = revision or None
     info = there.call("looking at the dataset", lambda: there.api.repo_info(name, repo_type="dataset", revision=wanted))
-    digest = hashlib.sha256(_fetch(there, "report.json", str(info.sha))).hexdigest()
-    if trained_on.get("report_sha256") != digest:
-        reason = f"it was trained on another dataset than {name} at {str(info.sha)[:12]}: their report.json differ"
-        origin.refusals.append(Refusal("run.json", reason))
-        return None
+    known = trained_on.get("report_sha256")
+    if known is not None:
+        if known != hashlib.sha256(_fetch(there, "report.json", str(info.sha))).hexdigest():
+            at = str(info.sha)[:12]
+            origin.refuse(
+                "run.json", f"it was trained on another dataset than {name} at {at}: their report.json differ"
+            )
+    elif trained_on.get("path") != name:
+        reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
+        origin.refuse("run.json", reason)
     return Stand(name, str(info.sha), bool(info.private))
 
 
@@ -187,16 +142,3 @@ def _digest(config: Mapping[str, Any]) -> str:
     """A hash of what a config says, whatever its order and layout."""
     told = {key: value for key, value in config.items() if key not in _UNTOLD}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object; {} where it is missing or is none (the checks of the contents name it)."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _dump(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()

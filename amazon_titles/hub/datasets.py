@@ -11,10 +11,11 @@ from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
-from amazon_titles.hub.client import Client
+from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import DATASET_FILES, Content, gather
-from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.report import PushReport
 
 
 def push_dataset_to_hub(
@@ -55,9 +56,12 @@ def push_dataset_to_hub(
             hint="Make one: amazon-titles build SOURCE --out DIR",
         )
     client = Client(repo_id, "dataset", token)
-    contents, left_out = gather(folder, DATASET_FILES)
     message = commit_message or "Publish the dataset"
-    refusals.refuse(_refusals(contents, [*_words(message, tag)], client.token), folder)
+    if not dry_run:
+        with quiet_client(client.token):
+            client.check_rights()
+    contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
+    refusals.refuse(_refusals(contents, refusals.words(message=message, tag=tag), client.token), folder)
     plan = Plan(
         contents=contents,
         left_out=left_out,
@@ -70,10 +74,11 @@ def push_dataset_to_hub(
     return publish(plan, client, private=private, message=message, tag=tag)
 
 
-def _words(message: str, tag: str | None) -> Iterator[Content]:
-    """What goes up besides files, to be searched for secrets as files are."""
-    for name, text in (("the commit message", message), ("the tag", tag or "")):
-        yield Content(name, text.encode(), len(text), "", "")
+def _named_card(folder: Path, repo_id: str) -> dict[str, bytes]:
+    """The card with the repository's id in its examples, which could not know it when they were written."""
+    card = folder / "README.md"
+    text = card.read_bytes() if card.is_file() else b""
+    return {"README.md": text.replace(b"USER/NAME", repo_id.encode())} if b"USER/NAME" in text else {}
 
 
 def _refusals(contents: Sequence[Content], words: Sequence[Content], token: str | None) -> Iterator[Refusal]:
@@ -136,11 +141,26 @@ def _configs(contents: Sequence[Content]) -> Iterator[Refusal]:
     for pattern in patterns:
         if not fnmatch.filter(shards, pattern):
             yield Refusal("README.md", f"its configs name {pattern!r}, which no file fits")
-    for path in sorted(shards):
+    for path in sorted(shards - _empty(contents)):
         if patterns and not any(fnmatch.fnmatch(path, pattern) for pattern in patterns):
             yield Refusal(path, "no config of README.md names it, so nobody would load it")
     if shards and not patterns:
         yield Refusal("README.md", "it has no configs, so load_dataset would not know what to load")
+
+
+def _empty(contents: Sequence[Content]) -> set[str]:
+    """Shards without a row, which a card need not name: small builds have splits that nothing fell into."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = set()
+    for content in contents:
+        try:
+            if content.path.endswith(".parquet") and pq.read_metadata(content.source).num_rows == 0:
+                found.add(content.path)
+        except (pa.ArrowException, OSError):
+            continue  # `_parquet` names it
+    return found
 
 
 def configs_of(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:

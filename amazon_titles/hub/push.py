@@ -8,14 +8,14 @@ up stay up, and the next run finds them there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.client import TRIES, Client, Standing, quiet_client
 from amazon_titles.hub.contents import Content, LeftOut
+from amazon_titles.hub.report import PushedFile, PushReport, megabytes
 from amazon_titles.hub.sentences import is_transient, status_of
 from amazon_titles.progress import say
 
@@ -24,63 +24,6 @@ if TYPE_CHECKING:
 
 KEPT = frozenset({".gitattributes"})
 """Files of a repository that a push neither writes nor deletes."""
-
-
-@dataclass(frozen=True, slots=True)
-class PushedFile:
-    """A file of a push: its path in the repository, its bytes, and its SHA-256."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class PushReport:
-    """What a push did, or with `dry_run` would do.
-
-    Attributes:
-        repo_id: The repository.
-        kind: `model` or `dataset`.
-        url: Its page; "" for a dry run that asked nobody.
-        commit: The commit that holds the files; None for a dry run.
-        changed: Whether this push made that commit; False where the same stood there already.
-        private: Whether only its owners see it.
-        files: Everything that stands there now.
-        written: Paths that this push wrote.
-        deleted: Paths of an older revision that this push took away.
-        left_out: Files of the folder that never go up, and why.
-        tag: The tag that names the commit, if one was asked for.
-        loaded_back: What the repository gave when it was loaded by its id.
-        warnings: What is allowed, but worth a thought.
-        card: The card, as it stands there.
-        dry_run: Nothing was sent.
-    """
-
-    repo_id: str
-    kind: str
-    url: str
-    commit: str | None
-    changed: bool
-    private: bool
-    files: tuple[PushedFile, ...]
-    written: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    tag: str | None = None
-    loaded_back: str = ""
-    warnings: tuple[str, ...] = ()
-    card: str = ""
-    dry_run: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
-
-    def to_json(self) -> str:
-        """The report as one JSON object."""
-        return json.dumps(asdict(self) | {"size": self.size}, ensure_ascii=False, indent=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +65,7 @@ def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str
 
     Args:
         plan: What goes up.
-        client: The repository.
+        client: The repository; its rights have been checked.
         private: False shows the repository to everybody, once it has been verified.
         message: The commit's.
         tag: Names the commit, if given.
@@ -131,7 +74,6 @@ def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str
         PublishError: It could not be done; the message says what stands there now.
     """
     with quiet_client(client.token):
-        client.check_rights()
         before = _open(plan, client, private)
         _check_tag(client, tag, plan, before)
         writes, deletes = _difference(plan, before)
@@ -216,7 +158,7 @@ def _send(
     """Uploads, then makes the one commit. Gives its id."""
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
-    say(f"sending {len(writes)} files, {_megabytes(sum(content.size for content in writes))}")
+    say(f"sending {len(writes)} files, {megabytes(sum(content.size for content in writes))}")
     adds = [
         CommitOperationAdd(content.path, content.source if isinstance(content.source, bytes) else str(content.source))
         for content in writes
@@ -289,7 +231,3 @@ def _tag(client: Client, tag: str, commit: str) -> None:
     )
     if client.tags().get(tag) != commit:
         raise InputError(f"The tag {tag!r} was taken by somebody else meanwhile.", hint="Choose another tag.")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"

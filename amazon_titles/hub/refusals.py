@@ -43,8 +43,18 @@ def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[Refus
     """Tokens and keys, in any file."""
     known = secrets.known_secrets(token)
     for content in contents:
-        if found := secrets.find_in_file(content.source, known):
+        try:
+            found = secrets.find_in_file(content.source, known)
+        except (ValueError, OSError) as error:  # Arrow's errors are of these
+            yield Refusal(content.path, f"it cannot be read, so it cannot be searched for tokens ({_line(error)})")
+            continue
+        if found:
             yield Refusal(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
+
+
+def words(**texts: str | None) -> list[Content]:
+    """What goes up besides files, to be searched for secrets as files are: name → text."""
+    return [Content(f"the {name}", text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
 
 
 # Texts that begin like this are paths, whatever follows.
@@ -98,7 +108,11 @@ def unreadable(contents: Iterable[Content]) -> Iterator[Refusal]:
             elif kind in ("yml", "yaml"):
                 yaml.safe_load(content.read())
         except (ValueError, yaml.YAMLError) as error:
-            yield Refusal(content.path, f"it is not {kind.upper()} ({str(error).splitlines()[0]})")
+            yield Refusal(content.path, f"it is not {kind.upper()} ({_line(error)})")
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def missing(contents: Iterable[Content], needed: Iterable[str], made_by: str) -> Iterator[Refusal]:

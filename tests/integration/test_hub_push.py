@@ -63,7 +63,7 @@ def test_a_new_version_sends_what_changed_and_takes_old_shards_away(
 def test_adapter_is_public_only_when_asked_and_only_when_verified(
     hub: LoopbackHub, client_python: str, tmp_path: Path
 ) -> None:
-    folder = adapter_folder(tmp_path / "adapter", big=12_000_000)
+    folder = adapter_folder(tmp_path / "adapter", big=12_000_256)
     (folder / "training_args.bin").write_bytes(b"\x80\x04.")
     (folder / "runs").mkdir()
     (folder / "runs/events.out.tfevents.1").write_bytes(b"x")
@@ -158,10 +158,7 @@ def test_base_and_dataset_on_the_hub_replace_folders(hub: LoopbackHub, client_py
 
     refused = try_to_push(client_python, "adapter", folder, "ana/adapter", hub, tmp_path)
     assert refused.returncode == 1
-    assert (
-        "adapter_config.json: its base is 'base', a folder here: name the one on the Hub with --base ID"
-        in refused.stderr
-    )
+    assert "adapter_config.json: its base is 'base', a folder here: name the Hub's with --base ID" in refused.stderr
     assert "run.json: its dataset is 'dataset', a folder here" in refused.stderr
     assert ("model", "ana/adapter") not in hub.state.repos
 

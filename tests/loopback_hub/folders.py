@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +85,14 @@ def dataset_folder(folder: Path, *, rows: int = 20, salt: str = "") -> Path:
 
 
 def adapter_folder(folder: Path, *, seed: int = 1, base: str = "ana/tiny", big: int = 0) -> Path:
-    """An adapter folder. The weights are floats of this seed; `big` adds a tensor of so many bytes."""
+    """An adapter folder, its weights of this seed; `big` adds a tensor of so many bytes (a multiple of 512)."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "r": 4, "lora_alpha": 8}
     (folder / "adapter_config.json").write_text(json.dumps(config | {"target_modules": ["q_proj"]}, indent=2))
     numbers = [((seed * 7919 + n * 104729) % 2000 - 1000) / 1000 for n in range(128)]
-    tensors = {"q_proj.lora_A.weight": numbers[:64], "q_proj.lora_B.weight": numbers[64:]}
+    tensors = {"q_proj.lora_A.weight": array("f", numbers[:64]), "q_proj.lora_B.weight": array("f", numbers[64:])}
     if big:
-        tensors["k_proj.lora_A.weight"] = (numbers * (big // 512 + 1))[: big // 4]
+        tensors["k_proj.lora_A.weight"] = array("f", numbers) * (big // 512)
     write_safetensors(folder / "adapter_model.safetensors", tensors)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"/home/": 1}}}))
@@ -100,21 +101,37 @@ def adapter_folder(folder: Path, *, seed: int = 1, base: str = "ana/tiny", big: 
         f"# How it was trained\nbase_model: {base}\nproject_name: adapter\ndata:\n  path: ana/titles # the dataset\n"
         "  train_split: text-llama3:train\nparams:\n  lr: 0.001\n"
     )
-    dataset = {"path": "ana/titles", "revision": "v1", "report_sha256": "0" * 64}
-    run = {
-        "base_model": base,
-        "dataset": dataset,
-        "publishable": True,
-        "why_not_publishable": None,
-        "recipe": "recipe.yml",
-    }
-    (folder / "run.json").write_text(json.dumps(run | {"versions": {"peft": "0.14.0"}}, indent=2))
+    (folder / "run.json").write_text(json.dumps(run_json(base), indent=2))
     (folder / "eval").mkdir(exist_ok=True)
     (folder / "eval" / "comparison.md").write_text("| before | after |\n|---|---|\n| 0.1 | 0.9 |\n")
     return folder
 
 
-def write_safetensors(path: Path, tensors: dict[str, list[float]]) -> None:
+def run_json(base: str) -> dict[str, Any]:
+    """What `train` writes beside the weights."""
+    return {
+        "library": "0.1.0",
+        "engine": "autotrain",
+        "base_model": base,
+        "dataset": {"path": "ana/titles", "revision": "v1", "report_sha256": "0" * 64},
+        "train_split": "text-llama3:train",
+        "template": "llama3",
+        "recipe": "recipe.yml",
+        "publishable": True,
+        "why_not_publishable": None,
+        "device": "cpu",
+        "machine": "Linux x86_64",
+        "versions": {"peft": "0.14.0"},
+        "seconds": 19.5,
+        "training_seconds": 5.6,
+        "rows": 20,
+        "tokens_an_epoch": 300,
+        "tokens": 12000,
+        "losses": [{"epoch": 1.0, "loss": 2.0}, {"epoch": 40.0, "loss": 0.1}],
+    }
+
+
+def write_safetensors(path: Path, tensors: dict[str, array[float]]) -> None:
     """Float32 tensors of one dimension, in the format's own layout."""
     header: dict[str, Any] = {}
     offset = 0
@@ -123,7 +140,7 @@ def write_safetensors(path: Path, tensors: dict[str, list[float]]) -> None:
         offset += 4 * len(numbers)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    data = b"".join(struct.pack(f"<{len(numbers)}f", *numbers) for numbers in tensors.values())
+    data = b"".join(numbers.tobytes() for numbers in tensors.values())
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
