@@ -11,7 +11,7 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer, Source
-from amazon_titles.search import CatalogIndex, quoted_title
+from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class CatalogModel:
         hits = self._index.search(question, k)
         if not hits:
             nearest = tuple(product.title for product in self._index.nearest(question, k))
-            return Answer(abstention(quoted_title(question), language=language), (), None, nearest=nearest)
+            return Answer(abstention(self._index.named(question), language=language), (), None, nearest=nearest)
         # Closed book the model sees no record, so only the one that it is asked about stands behind the answer.
         products = [hit.product for hit in hits][: 1 if closed_book else k]
         content = question if closed_book else grounded_question(question, products, language=language)
