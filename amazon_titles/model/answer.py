@@ -12,7 +12,7 @@ class Source:
     Attributes:
         uid: The product's uid, an ASIN in trn.json.
         title: Its title.
-        url: Its link.
+        url: Its link; "" where the catalogue has none.
         dataset: Folder or Hub id of the dataset that the record stands in.
         shown: Whether the model had the record before it when it answered.
     """
@@ -50,7 +50,7 @@ class Answer:
         if self.sources:
             lines.append("Sources:")
             for source in self.sources:
-                lines += [f"  [{source.uid}] {source.title}", f"  {source.url}"]
+                lines += [f"  [{source.uid}] {source.title}", *([f"  {source.url}"] if source.url else [])]
             if self.grounded is not None and not self.quoted:
                 seen = "shown to" if self.sources[0].shown else "not shown to"
                 lines.append(
