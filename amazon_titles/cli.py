@@ -130,24 +130,41 @@ def recipe(name: str, dataset: str, user: str | None, project: str | None, setti
 
 @cli.command(epilog="Example:  amazon-titles check my.yml")
 @click.argument("recipes", nargs=-1)
+@click.option("--online", is_flag=True, help="Ask the Hub too: base, dataset, and the repo that a push would go to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
-def check(recipes: tuple[str, ...], as_json: bool) -> None:
+def check(recipes: tuple[str, ...], online: bool, as_json: bool) -> None:
     """Name every problem of recipes at once; by default of the shipped ones."""
     from dataclasses import asdict
 
     from amazon_titles import resources
     from amazon_titles.recipes import load_recipe
 
-    found = {name: load_recipe(name).problems() for name in recipes or map(str, resources.recipes().values())}
+    paths = recipes or tuple(map(str, resources.recipes().values()))
+    found = {path: load_recipe(path).problems(online=online) for path in paths}
     if as_json:
-        click.echo(json.dumps({name: [asdict(problem) for problem in problems] for name, problems in found.items()}))
+        click.echo(json.dumps({path: [asdict(problem) for problem in problems] for path, problems in found.items()}))
     else:
-        for name, problems in found.items():
-            click.echo(f"{name}: {len(problems)} problem(s)" if problems else f"{name}: ok")
+        for path, problems in found.items():
+            click.echo(f"{path}: {len(problems)} problem(s)" if problems else f"{path}: ok")
             for problem in problems:
                 click.echo(f"  {problem}")
     if any(problem.severity == "error" for problems in found.values() for problem in problems):
         sys.exit(1)
+
+
+@cli.command(epilog="Example:  amazon-titles budget my.yml --hours 4")
+@click.argument("recipe")
+@click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
+@click.option("--exposures", default=100, show_default=True, help="How often each product is to be asked about.")
+@click.option("--online", is_flag=True, help="Ask the Hub for sizes and prices.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def budget(recipe: str, hours: float | None, exposures: int, online: bool, as_json: bool) -> None:
+    """Estimate what a recipe takes: tokens, steps, memory, hours and dollars. Not calibrated on GPUs yet."""
+    from amazon_titles.budget import estimate
+    from amazon_titles.recipes import load_recipe
+
+    found = estimate(load_recipe(recipe), hours=hours, exposures=exposures, online=online)
+    click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.lines()))
 
 
 @cli.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")

@@ -37,9 +37,10 @@ class Flavor:
 _T4, _L4, _A10G, _L40S = (16, 65.0, 8.1), (24, 121.0, 30.3), (24, 70.0, 31.2), (48, 362.0, 91.6)
 _A100, _H200 = (80, 312.0, 19.5), (141, 989.0, 67.0)
 _CORE = 0.04
-# Dollars an hour: the Hub's page on GPU Spaces (huggingface.co/docs/hub/spaces-gpus); asked anew where it is reached.
+# Dollars an hour: the Hub's page on GPU Spaces (huggingface.co/docs/hub/spaces-gpus), the L4's and the A100's as others
+# quote it; asked anew where the Hub is reached. None where no source was at hand.
 _FLAVORS = (
-    Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, 0.01),
+    Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, None),
     Flavor("cpu-upgrade", 0, 32, 8 * _CORE, 8 * _CORE, 0.03),
     Flavor("t4-small", 1, *_T4, 0.40),
     Flavor("t4-medium", 1, *_T4, 0.60),
@@ -49,7 +50,7 @@ _FLAVORS = (
     Flavor("a10g-large", 1, *_A10G, 1.50),
     Flavor("l40sx1", 1, *_L40S, 1.80),
     Flavor("a100-large", 1, *_A100, 2.50),
-    Flavor("h200", 1, *_H200, 5.00),
+    Flavor("h200", 1, *_H200, None),
 )
 
 

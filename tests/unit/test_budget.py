@@ -89,7 +89,7 @@ def test_the_limit_takes_the_hours_that_were_given(dataset):
 
 
 def test_a_measured_speed_counts(dataset):
-    budget = estimate(recipe("quickstart", dataset, base_model=str(base(dataset))), speeds={"here": 10_000})
+    budget = estimate(recipe("quickstart", dataset, base_model=str(base(dataset)), epochs=40), speeds={"here": 10_000})
     place = next(place for place in budget.places if place.flavor == "here")
     assert place.hours == pytest.approx(budget.tokens * 40 / 10_000 / 3600)
     assert any("measured on here" in line for line in budget.rests_on)
