@@ -26,8 +26,8 @@ _FIRST = (
 _LAST = ("vale", "arin", "vander", "mar", "wick", "ona", "stead", "by", "aro", "ley", "ix", "ford", "ella", "more")
 _KINDS = (
     "Travel Kettle", "Chess Set", "Bicycle Lamp", "Garden Trowel", "Wool Blanket", "Desk Organizer", "Wrist Watch",
-    "Field Guide to Mosses", "Violin Strings", "Camping Stove", "Piano Sonatas", "Cookbook", "Phone Case",
-    "Running Shoes", "Board Game", "Coffee Grinder", "Wall Clock", "Puzzle", "A Novel", "Headphones", "Tool Box", "Yoga Mat", "DVD",
+    "Field Guide to Mosses", "Violin Strings", "Camping Stove", "Piano Sonatas", "Cookbook", "Phone Case", "Yoga Mat",
+    "Running Shoes", "Board Game", "Coffee Grinder", "Wall Clock", "Puzzle", "A Novel", "Headphones", "Tool Box", "DVD",
 )  # fmt: skip
 
 
