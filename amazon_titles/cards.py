@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -78,3 +79,43 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
     # The wording holds numbers of the report, so each piece is a small template itself.
     said = {key: environment.from_string(text[language]).render(values).strip() for key, text in wording.items()}
     return environment.get_template("dataset_card.md.jinja").render(values, say=said)
+
+
+def model_card(run: Mapping[str, Any], recipe: str, *, comparison: str | None = None, plots: Sequence[str] = ()) -> str:
+    """The card of an adapter: the document of the fine-tuning.
+
+    Args:
+        run: `run.json`.
+        recipe: Text of the recipe.
+        comparison: The table of before and after, as Markdown; without it the card says that none was made.
+        plots: Paths of plots, relative to the card.
+
+    Returns:
+        Markdown with YAML at its head.
+    """
+    metadata: dict[str, Any] = {
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["lora", "autotrain", "amazon-titles"],
+    }
+    if run["publishable"]:
+        metadata |= {"base_model": run["base_model"], "base_model_relation": "adapter"}
+        metadata["datasets"] = [run["dataset"]["path"]]
+    return (
+        _environment()
+        .get_template("model_card.md.jinja")
+        .render(
+            metadata=yaml.safe_dump(metadata, sort_keys=False).strip(),
+            run=run,
+            recipe=recipe.strip(),
+            comparison=comparison,
+            plots=plots,
+            # A folder of this machine is nobody else's business: its name is enough.
+            base=_name(run["base_model"]),
+            dataset=_name(run["dataset"]["path"]),
+        )
+    )
+
+
+def _name(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path

@@ -46,7 +46,11 @@ def bar(description: str, total: float | None = None) -> Iterator[Advance]:
         task = progress.add_task(description, total=total, note="")
 
         def advance(n: float = 1, *, total: float | None = None, note: str = "") -> None:
-            progress.update(task, advance=n, **({} if total is None else {"total": total}), **({"note": note} if note else {}))
+            progress.update(task, advance=n)
+            if total is not None:
+                progress.update(task, total=total)
+            if note:
+                progress.update(task, note=note)
 
         yield advance
 

@@ -3,8 +3,8 @@
 One renderer serves both, so that what training saw and what inference sends agree to the token. The same template as
 Jinja travels with the adapter's tokenizer, for whoever loads it without this library; a test holds the two equal.
 
-No template here has a clock. Llama 3.2's own writes today's date into the system block (`strftime_now`), so rows that are
-rendered today and questions that are asked tomorrow would differ; Llama 3's, which this follows, has no date.
+No template here has a clock. Llama 3.2's own writes today's date into the system block (`strftime_now`), so rows that
+are rendered today and questions that are asked tomorrow would differ; Llama 3's, which this follows, has no date.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def _jinja(bos: str, header: str, end: str, separator: str, broken: str) -> str:
     return (
         "{% for message in messages %}"
         + ("{% if loop.first %}{{ bos_token }}{% endif %}" if bos else "")
-        + f"{{{{ {before!r} + message['role'] + {after!r} + (message['content'] | trim){broken} + {end + separator!r} }}}}"
+        + f"{{{{ {before!r} + message['role'] + {after!r} "
+        + f"+ (message['content'] | trim){broken} + {end + separator!r} }}}}"
         + "{% endfor %}"
         + f"{{% if add_generation_prompt %}}{{{{ {before + 'assistant' + after!r} }}}}{{% endif %}}"
     )

@@ -44,6 +44,18 @@ class BuildReport:
     catalogue: dict[str, Any]
     version: str
 
+    def to_text(self) -> str:
+        """The funnel for people."""
+        lines = [f"{self.rows_read:>9} rows read"]
+        lines += [f"{-n:>9} {reason}" for reason, n in sorted(self.dropped.items(), key=lambda item: -item[1])]
+        lines.append(f"{self.kept:>9} products kept")
+        if bad := sum(self.bad_lines.values()):
+            lines.append(f"{bad:>9} lines that hold no product")
+        for name, split in self.splits.items():
+            rows = ", ".join(f"{n} {task}" for task, n in split["rows"].items())
+            lines.append(f"{split['products']:>9} in {name}: {rows or 'no rows'}")
+        return "\n".join(lines) + "\n"
+
     def to_json(self) -> str:
         """The report as indented JSON, as `report.json` holds it."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"

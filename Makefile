@@ -1,0 +1,52 @@
+# Two commands: `make quickstart` and `make test`. Both install what they need first, and only once.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP = -m pip --disable-pip-version-check install --quiet --progress-bar off
+NEW = .venv/bin/python
+OLD = .venv-autotrain/bin/python
+# What AutoTrain itself is not asked to bring: this library's own needs, and the tests'.
+OLD_NEEDS = 'rouge-score>=0.1.2' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
+
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test unit lint types integration clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
+
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story here: about 8 minutes on two cores.
+	.venv/bin/amazon-titles quickstart
+
+test: lint types unit integration ## Lint, types and every test, on both stacks.
+
+lint: .venv/.installed ## Style and docstrings.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: .venv/.installed ## Strict types.
+	.venv/bin/mypy
+
+unit: .venv/.installed ## The fast tests alone, under a minute.
+	$(NEW) -m pytest tests/unit -q
+
+integration: .venv/.installed .venv-autotrain/.installed ## Everything else: AutoTrain, the loopback Hub, both stacks.
+	$(OLD) -m pytest tests/unit -q -p no:cacheprovider
+	$(NEW) -m pytest tests/integration
+
+clean: ## Remove what was built; the environments stay.
+	rm -rf build dist quickstart quickstart-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing today's stack into .venv (once; about two minutes) …"
+	$(PYTHON) -m venv .venv
+	$(NEW) $(PIP) -c constraints.txt torch==2.13.0
+	$(NEW) $(PIP) -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+.venv-autotrain/.installed: pyproject.toml constraints-autotrain.txt
+	@echo "Installing AutoTrain and its pins into .venv-autotrain (once; about two minutes) …"
+	$(PYTHON) -m venv .venv-autotrain
+	$(OLD) $(PIP) -c constraints-autotrain.txt torch==2.13.0
+	$(OLD) $(PIP) --no-deps autotrain-advanced==0.8.36
+	$(OLD) $(PIP) -r constraints-autotrain.txt
+	$(OLD) $(PIP) -c constraints-autotrain.txt $(OLD_NEEDS) -e .
+	@touch $@

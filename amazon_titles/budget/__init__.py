@@ -1,0 +1,9 @@
+"""What a recipe will take, before it takes it.
+
+One noun a file: `shapes` (of a Llama), `flavors` (of machines), `estimate`.
+"""
+
+from amazon_titles.budget.estimate import WANTED_EXPOSURES, Budget, Place, estimate
+from amazon_titles.budget.shapes import Shape, shape_of
+
+__all__ = ["WANTED_EXPOSURES", "Budget", "Place", "Shape", "estimate", "shape_of"]

@@ -1,0 +1,8 @@
+"""Folder ↔ Hub: the only room that writes to it."""
+
+from amazon_titles.hub.adapters import push_adapter_to_hub
+from amazon_titles.hub.datasets import push_dataset_to_hub
+from amazon_titles.hub.report import PushedFile, PushReport
+from amazon_titles.hub.sentences import explain
+
+__all__ = ["PushReport", "PushedFile", "explain", "push_adapter_to_hub", "push_dataset_to_hub"]

@@ -1,0 +1,184 @@
+"""An adapter folder → an adapter on the Hub."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.errors import InputError, PublishError
+from amazon_titles.hub import refusals
+from amazon_titles.hub.bases import Origin, check_origin
+from amazon_titles.hub.client import Client, quiet_client
+from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
+from amazon_titles.hub.papers import Papers, read_papers
+from amazon_titles.hub.push import Plan, publish
+from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.report import PushReport
+from amazon_titles.hub.weights import weight_problems
+
+NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
+
+
+def push_adapter_to_hub(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = True,
+    token: str | None = None,
+    before: str | Path | None = None,
+    after: str | Path | None = None,
+    base: str | None = None,
+    dataset: str | None = None,
+    tag: str | None = None,
+    commit_message: str | None = None,
+    dry_run: bool = False,
+) -> PushReport:
+    """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
+
+    What plain `autotrain --config` left behind is finished on the way, in a folder or in a repository of the Hub: it
+    gets run.json, recipe.yml, a card and the chat template, and loses its pickle and its logs. The folder here stays
+    as it is.
+
+    Args:
+        folder: What `train` wrote, or what AutoTrain left: a folder, or a repository's `USER/NAME`.
+        repo_id: `USER/NAME`; `NAME` alone means the account's own.
+        private: False shows it to everybody.
+        token: A token with write access; None takes the one of the login or of HF_TOKEN.
+        before: The base's evaluation (JSON), to stand in `eval/before.json`.
+        after: The adapter's evaluation (JSON), to stand in `eval/after.json`.
+        base: The base's id on the Hub, where training read it from a folder; its config is compared with the folder's.
+        dataset: The dataset's `ID@REVISION` on the Hub, where training read it from a folder; its report is compared.
+        tag: A name for the commit.
+        commit_message: For the repository's history.
+        dry_run: Only checks, and reports what would go up. It asks the Hub about `base` and `dataset`, if given.
+
+    Returns:
+        What stands there now.
+
+    Raises:
+        InputError: `folder` is no adapter folder, or an option is wrong.
+        PublishError: It must not, or could not, be published; nothing half-done is visible.
+    """
+    client = Client(repo_id, "model", token)
+    message = commit_message or "Publish the adapter"
+    with quiet_client(client.token), _opened(folder, client) as here:
+        papers = read_papers(here)
+        if not dry_run:
+            client.check_rights()
+        origin = check_origin(papers, client, base=base, dataset=dataset, ask=not dry_run)
+        if not origin.refusals:
+            _complete(papers, origin, client.repo_id, named=base is not None or dataset is not None)
+        contents, left_out = gather(here, ADAPTER_FILES, papers.files | _evaluations(before, after))
+        words = refusals.words(message=message, tag=tag)
+        for key in papers.too_new:
+            origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
+        refusals.refuse(_refusals(contents, words, origin, client.token), folder)
+        plan = Plan(
+            contents=contents,
+            left_out=left_out,
+            belongs_here=lambda files: "adapter_config.json" in files,
+            sort="an adapter",
+            load_back=lambda opened, commit: _load_back(opened, commit, contents),
+            warnings=tuple(origin.warnings(private)),
+        )
+        if dry_run:
+            return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
+        return publish(plan, client, private=private, message=message, tag=tag)
+
+
+@contextmanager
+def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
+    """The folder; or a repository of the Hub, downloaded for the time of the push."""
+    if Path(folder).is_dir():
+        yield Path(folder)
+        return
+    name = str(folder)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(f"There is no folder {name}.", hint="Name an adapter folder, or a repository as USER/NAME.")
+    from huggingface_hub import snapshot_download
+
+    there = Client(name, "model", client.token)
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
+        never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
+        path = there.call(
+            f"reading {name}",
+            lambda: snapshot_download(name, local_dir=empty, ignore_patterns=never, token=client.token),
+        )
+        yield Path(path)
+
+
+def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool) -> None:
+    """Puts into the papers what they lack, or what stands elsewhere now."""
+    if papers.new or named:
+        base = origin.base.id if origin.base else papers.base
+        stand = origin.dataset
+        papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
+        papers.write_card()
+    papers.name_repository(repo_id)
+
+
+def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[str, bytes]:
+    found = {}
+    for name, path in (("before", before), ("after", after)):
+        if path is not None:
+            if not Path(path).is_file():
+                raise InputError(f"There is no evaluation {path}.", hint="Make one: amazon-titles evaluate MODEL …")
+            found[f"eval/{name}.json"] = Path(path).read_bytes()
+    return found
+
+
+def _refusals(
+    contents: Sequence[Content], words: Sequence[Content], origin: Origin, token: str | None
+) -> Iterator[Refusal]:
+    yield from origin.refusals
+    yield from refusals.missing(contents, NEEDED, "amazon-titles train")
+    yield from refusals.secrets_in([*contents, *words], token)
+    yield from refusals.unreadable(contents)
+    # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
+    papers = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
+    yield from refusals.local_paths_in([content for content in contents if content.path not in papers])
+    yield from refusals.card_in(contents)
+    for content in contents:
+        if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
+            yield from (Refusal(content.path, reason) for reason in weight_problems(content.source))
+        if content.path == "tokenizer_config.json":
+            yield from _tokenizer(content)
+
+
+def _tokenizer(content: Content) -> Iterator[Refusal]:
+    """A tokenizer that transformers 5 has saved anew does not load in 4.48 (`TokenizersBackend does not exist`)."""
+    try:
+        config = json.loads(content.read())
+    except ValueError:
+        return  # `unreadable` names it
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        reason = "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
+        yield Refusal(content.path, reason)
+
+
+def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
+    """Downloads config, tokenizer and weights by the repository's id, and reads them as a loader would."""
+    from huggingface_hub import hf_hub_download
+
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
+
+        def fetch(path: str) -> Path:
+            options: dict[str, Any] = {"revision": commit, "cache_dir": empty, "token": client.token}
+            return Path(hf_hub_download(client.repo_id, path, **options))
+
+        got = {
+            content.path: client.call(f"loading {content.path} back", partial(fetch, content.path))
+            for content in contents
+            if content.path in NEEDED or content.path == "tokenizer.json"
+        }
+        config = json.loads(got["adapter_config.json"].read_bytes())
+        problems = list(weight_problems(got["adapter_model.safetensors"]))
+        if problems:
+            raise PublishError(f"The weights came back damaged: {problems[0]}.", hint="Run the same command again.")
+        size = got["adapter_model.safetensors"].stat().st_size
+    return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

@@ -1,0 +1,180 @@
+"""What plain `autotrain --config` leaves behind, made into the papers of an adapter folder.
+
+AutoTrain writes `training_params.json` (everything it was given, the token among it), tensorboard's event files under
+`runs/`, a generic card and a pickle. From the first two come `recipe.yml` and `run.json`; what they do not say, such as
+the machine, is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amazon_titles import __version__
+from amazon_titles.recipes.fields import PARAMS
+from amazon_titles.templates import template_of_config
+
+PARAMETERS = "training_params.json"
+"""AutoTrain's own record of a run."""
+
+_UNKNOWN = "not recorded"
+
+
+def recipe_of(parameters: Mapping[str, Any]) -> str:
+    """The YAML that gives AutoTrain the same parameters again.
+
+    Args:
+        parameters: `training_params.json`.
+    """
+    trainer = str(parameters.get("trainer") or "sft")
+    columns = {"text_column": parameters.get("text_column") or "text"}
+    config = {
+        "task": f"llm-{trainer}",
+        "base_model": parameters.get("model"),
+        "project_name": Path(str(parameters.get("project_name") or "adapter")).name,
+        "log": parameters.get("log") or "none",
+        "backend": "local-cli",
+        "data": {
+            "path": parameters.get("data_path"),
+            "train_split": parameters.get("train_split"),
+            "valid_split": parameters.get("valid_split"),
+            "chat_template": parameters.get("chat_template"),
+            "column_mapping": columns,
+        },
+        "params": {name: parameters[name] for name in PARAMS if name in parameters and name != "trainer"},
+    }
+    head = "# Written from AutoTrain's training_params.json: what this adapter was trained with.\n"
+    return head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def recipe_with(recipe: str, settings: Mapping[str, str]) -> str:
+    """Such a recipe with its base, and its dataset if given, named anew."""
+    head, _, body = recipe.partition("\n")
+    config = yaml.safe_load(body)
+    config["base_model"] = settings["base_model"]
+    config["data"]["path"] = settings.get("data.path", config["data"]["path"])
+    return f"{head}\n{yaml.safe_dump(config, sort_keys=False, allow_unicode=True)}"
+
+
+def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """`run.json`, as far as AutoTrain recorded the run.
+
+    Args:
+        parameters: `training_params.json`.
+        folder: Holds `runs/`, if AutoTrain logged to tensorboard.
+    """
+    data = str(parameters.get("data_path") or "")
+    report = Path(data) / "report.json"
+    scalars = list(_scalars(folder))
+    epochs = {step: value for tag, step, value in scalars if tag == "train/epoch"}
+    rates = {step: value for tag, step, value in scalars if tag == "train/learning_rate"}
+    template = template_of_config(str(parameters.get("train_split") or "").partition(":")[0])
+    return {
+        "library": __version__,
+        "engine": "autotrain",
+        "base_model": parameters.get("model"),
+        "dataset": {
+            "path": data,
+            "revision": None,
+            "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest() if report.is_file() else None,
+        },
+        "train_split": parameters.get("train_split"),
+        "template": template.name if template else parameters.get("chat_template"),
+        "recipe": "recipe.yml",
+        "publishable": True,
+        "why_not_publishable": None,
+        "device": _UNKNOWN,
+        "machine": _UNKNOWN,
+        "versions": {},
+        "seconds": next((round(value, 1) for tag, _, value in scalars if tag == "train/train_runtime"), None),
+        "training_seconds": next((value for tag, _, value in scalars if tag == "train/train_runtime"), None),
+        "rows": None,
+        "tokens_an_epoch": None,
+        "tokens": None,
+        "losses": [
+            {"epoch": epochs.get(step), "loss": value, "learning_rate": rates.get(step)}
+            for tag, step, value in scalars
+            if tag == "train/loss"
+        ],
+    }
+
+
+def tokenizer_of(parameters: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`tokenizer_config.json` with the chat template that the data was rendered with.
+
+    AutoTrain saves the base's template, and Llama 3.2's holds a clock: what is asked tomorrow would differ from what
+    was trained. None where the data was no rendered text of this library, so that AutoTrain's own template counts.
+    """
+    template = template_of_config(str(parameters.get("train_split") or "").partition(":")[0])
+    return None if template is None or not tokenizer else {**tokenizer, "chat_template": template.jinja}
+
+
+def _scalars(folder: Path) -> Iterator[tuple[str, int, float]]:
+    """Tag, step and value of every scalar in tensorboard's event files.
+
+    An event file is TFRecords (length as uint64, a checksum, the bytes, a checksum) of `Event` messages; the field
+    numbers are those of tensorboard's event.proto and summary.proto.
+    """
+    for path in sorted(folder.glob("runs/**/*.tfevents.*")):
+        data, at = path.read_bytes(), 0
+        while at + 12 <= len(data):
+            size = struct.unpack_from("<Q", data, at)[0]
+            event = data[at + 12 : at + 12 + size]
+            at += size + 16
+            if len(event) < size:
+                break  # cut: what came before counts
+            step = 0
+            for number, value in _fields(event):
+                if number == 2 and isinstance(value, int):
+                    step = value
+                elif number == 5 and isinstance(value, bytes):
+                    yield from ((tag, step, scalar) for tag, scalar in _summary(value))
+
+
+def _summary(message: bytes) -> Iterator[tuple[str, float]]:
+    for number, value in _fields(message):
+        if number == 1 and isinstance(value, bytes):
+            fields = dict(_fields(value))
+            tag, scalar = fields.get(1), fields.get(2)
+            if isinstance(tag, bytes) and isinstance(scalar, float):
+                yield tag.decode("utf-8", "replace"), round(scalar, 6)
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
+    """Number and value of every field of a protobuf message."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            value, at = _varint(message, at)
+            yield number, value
+        elif wire == 1:
+            yield number, struct.unpack_from("<d", message, at)[0]
+            at += 8
+        elif wire == 5:
+            yield number, struct.unpack_from("<f", message, at)[0]
+            at += 4
+        elif wire == 2:
+            size, at = _varint(message, at)
+            yield number, message[at : at + size]
+            at += size
+        else:
+            return  # groups: tensorboard writes none
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(message):
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return value, at

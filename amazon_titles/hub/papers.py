@@ -1,0 +1,136 @@
+"""An adapter's papers: what stands beside its weights and says where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amazon_titles import cards
+from amazon_titles.errors import InputError
+from amazon_titles.hub import leftovers
+from amazon_titles.hub.peft_keys import for_every_peft
+from amazon_titles.recipes import load_recipe
+
+
+@dataclass(slots=True)
+class Papers:
+    """The papers of one adapter, as they will be published; the folder itself is left as it is.
+
+    Attributes:
+        folder: The adapter folder.
+        config: `adapter_config.json`.
+        run: `run.json`.
+        recipe: Text of `recipe.yml`; "" where there is none.
+        files: Files that the push writes in place of the folder's, or besides them.
+        new: Whether run and recipe had to be made from what plain AutoTrain left behind.
+        too_new: Keys of adapter_config.json that are in use and that older peft does not know.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    run: dict[str, Any]
+    recipe: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    new: bool = False
+    too_new: list[str] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """The base as the adapter names it: an id of the Hub, or a folder."""
+        return str(self.config.get("base_model_name_or_path") or self.run.get("base_model") or "")
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """What `run.json` says of the dataset: path or id, revision, hash of its report."""
+        dataset = self.run.get("dataset")
+        return dataset if isinstance(dataset, dict) else {}
+
+    def name_origin(self, base: str, dataset: str | None, revision: str | None) -> None:
+        """Writes what stands on the Hub into adapter_config.json, run.json and recipe.yml.
+
+        Args:
+            base: Id of the base.
+            dataset: Id of the dataset; None leaves what the papers say.
+            revision: Commit of the dataset.
+        """
+        self.config |= {"base_model_name_or_path": base}
+        self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
+        settings = {"base_model": base}
+        if dataset is not None:
+            self.run["dataset"] = self.dataset | {"path": dataset, "revision": revision}
+            settings["data.path"] = dataset
+        self.files |= {"adapter_config.json": _dump(self.config), "run.json": _dump(self.run)}
+        if self.new:
+            self.recipe = leftovers.recipe_with(self.recipe, settings)
+        elif self.recipe:
+            self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
+        if self.recipe:
+            self.files["recipe.yml"] = self.recipe.encode()
+
+    def write_card(self) -> None:
+        """Writes the card anew from the papers: the folder's was a trial run's, or AutoTrain's generic one."""
+        comparison = self.folder / "eval" / "comparison.md"
+        plots = [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob("eval/*.png"))]
+        text = comparison.read_text(encoding="utf-8") if comparison.is_file() else None
+        self.files["README.md"] = cards.model_card(self.run, self.recipe, comparison=text, plots=plots).encode()
+
+    def name_repository(self, repo_id: str) -> None:
+        """Fills the repository's id into the card's examples, which could not know it when they were written."""
+        card = self.files.get("README.md") or _read(self.folder / "README.md")
+        if b"USER/NAME" in card:
+            self.files["README.md"] = card.replace(b"USER/NAME", repo_id.encode())
+
+
+def read_papers(folder: Path) -> Papers:
+    """Reads an adapter folder, this library's or one that plain `autotrain --config` left behind.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"{folder} is no adapter folder: it has no adapter_config.json.",
+            hint="Make one: amazon-titles train RECIPE",
+        )
+    written = read_json(folder / "adapter_config.json")
+    config, too_new = for_every_peft(written)
+    papers = _papers(folder, config)
+    papers.too_new = too_new
+    if config != written:
+        papers.files["adapter_config.json"] = _dump(config)
+    return papers
+
+
+def _papers(folder: Path, config: dict[str, Any]) -> Papers:
+    if (folder / "run.json").is_file() or not (folder / leftovers.PARAMETERS).is_file():
+        recipe = _read(folder / "recipe.yml").decode("utf-8", "replace")
+        return Papers(folder, config, read_json(folder / "run.json"), recipe)
+    parameters = read_json(folder / leftovers.PARAMETERS)
+    recipe = leftovers.recipe_of(parameters)
+    run = leftovers.run_of(parameters, folder)
+    papers = Papers(folder, config, run, recipe, new=True)
+    papers.files = {"run.json": _dump(run), "recipe.yml": recipe.encode()}
+    tokenizer = leftovers.tokenizer_of(parameters, read_json(folder / "tokenizer_config.json"))
+    if tokenizer is not None:
+        papers.files["tokenizer_config.json"] = _dump(tokenizer)
+    return papers
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; {} where it is missing or is none: the checks of the contents name such a file."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _dump(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()

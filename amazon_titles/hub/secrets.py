@@ -1,0 +1,118 @@
+"""Finds tokens and keys, in any file, before it leaves the machine; and takes them out of what is said."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Each shape begins with a literal, so that a search of the file for the literal (memchr) comes before the regex.
+# Sources: the providers' own documentation of their token formats.
+_SHAPES: tuple[tuple[bytes, re.Pattern[bytes], str], ...] = tuple(
+    (literal, re.compile(re.escape(literal) + rest), name)
+    for literal, rest, name in (
+        (b"hf_", rb"[A-Za-z0-9]{20,}", "a Hugging Face token"),
+        (b"api_org_", rb"[A-Za-z0-9]{20,}", "a Hugging Face organisation token"),
+        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
+        (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
+        (b"ghs_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
+        (b"github_pat_", rb"[A-Za-z0-9_]{30,}", "a GitHub token"),
+        (b"glpat-", rb"[A-Za-z0-9_-]{20,}", "a GitLab token"),
+        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"),
+        (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
+        (b"xoxb-", rb"[0-9A-Za-z-]{20,}", "a Slack token"),
+        (b"sk-", rb"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}", "an API key"),
+        (b"-----BEGIN ", rb"(?:[A-Z]+ )*PRIVATE KEY", "a private key"),
+    )
+)
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|API_?KEY|PASSWORD|PASSWD", re.I)
+_SHORTEST = 16  # characters: below this a value of the environment is likelier a word than a secret
+
+
+def known_secrets(token: str | None = None) -> dict[bytes, str]:
+    """The secrets of this process: the token in use, and values of the environment that are named like one.
+
+    Args:
+        token: The token that the push uses.
+
+    Returns:
+        Secret → what to call it. Never print a key.
+    """
+    secrets = {
+        value.encode(): f"the value of {name}"
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST and not value.startswith(("/", "http"))
+    }
+    if token:
+        secrets[token.encode()] = "the token of this push"
+    return secrets
+
+
+def find(data: bytes | mmap.mmap, known: dict[bytes, str]) -> str | None:
+    """What looks like a secret in these bytes, in words that do not repeat it; None if nothing does."""
+    for secret, name in known.items():
+        if data.find(secret) >= 0:
+            return name
+    for literal, shape, name in _SHAPES:
+        at = data.find(literal)
+        while at >= 0:
+            if shape.match(data, at) and not (at and literal == b"sk-" and data[at - 1 : at].isalnum()):
+                return f"what looks like {name}"
+            at = data.find(literal, at + 1)
+    return None
+
+
+def find_in_file(source: Path | bytes, known: dict[bytes, str]) -> str | None:
+    """The same for a file; Parquet is searched in its texts too, for it lies compressed."""
+    if isinstance(source, bytes):
+        return find(source, known)
+    if source.stat().st_size == 0:
+        return None
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = find(data, known)
+    if found is None and source.suffix == ".parquet":
+        found = next((hit for text in _texts(source) if (hit := find(text, known))), None)
+    return found
+
+
+def _texts(path: Path) -> Iterator[bytes]:
+    """The texts of every column, a batch at a time, each as one run of bytes."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=8192):
+            for column in batch.columns:
+                yield from _buffers(column)
+
+
+def _buffers(array: pa.Array) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    kind: Any = array.type
+    if pa.types.is_struct(kind):
+        for field in array.flatten():
+            yield from _buffers(field)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _buffers(array.flatten())
+    elif pa.types.is_dictionary(kind):
+        yield from _buffers(array.dictionary)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        buffer = array.buffers()[2]
+        if buffer is not None:
+            yield buffer.to_pybytes()
+
+
+def redact(text: str, token: str | None = None) -> str:
+    """Takes out of a message what looks like a secret, the process's own ones included."""
+    data = text.encode("utf-8", "replace")
+    for secret in known_secrets(token):
+        data = data.replace(secret, b"[a secret]")
+    for _, shape, _ in _SHAPES:
+        data = shape.sub(b"[a secret]", data)
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,80 @@
+"""What an answer is worth: overlap with the true description, facts recalled, and support by the sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from amazon_titles.errors import MissingExtraError
+
+# A number with its decimals, thousands or range: 12, 2.4, 1,200, 2-5, 10/2.
+_NUMBER = re.compile(r"\d+(?:[.,/-]\d+)*")
+# A capitalised word inside a sentence: not at the start of the text, nor after a full stop, colon, quote or bracket.
+_NAME = re.compile(r"(?<=[a-z0-9,;'’&] )[A-ZÀ-Ý][\w'’-]+(?: [A-ZÀ-Ý][\w'’-]+)*|(?<=[a-z] )[A-Z]{2,}")
+_WORD = re.compile(r"\w+")
+_CITATION = re.compile(r"\[[0-9A-Za-z]{1,40}\]")
+
+
+def rouge_l(answer: str, reference: str) -> float:
+    """ROUGE-L F1 of an answer against the true text, 0 to 1 (Lin 2004), by Google's `rouge-score` without stemming."""
+    return float(_rouge_scorer().score(reference, answer)["rougeL"].fmeasure)
+
+
+@lru_cache(maxsize=1)
+def _rouge_scorer() -> Any:  # noqa: ANN401 - an untyped library's object
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError as error:
+        raise MissingExtraError("model", "rouge-score") from error
+    return RougeScorer(["rougeL"], use_stemmer=False)
+
+
+def facts(text: str, *, title: str = "") -> frozenset[str]:
+    """The facts of a description that an answer can be checked for: numbers and names, in lower case.
+
+    A measure counts by its number. What stands in the title is left out, because echoing the question recalls nothing.
+
+    Args:
+        text: A description.
+        title: Of its product.
+    """
+    known = set(_words(title))
+    names = (word for name in _NAME.findall(text) for word in _words(name))
+    return frozenset(fact for fact in (*_NUMBER.findall(text), *names) if fact not in known)
+
+
+def fact_recall(answer: str, reference: str, *, title: str = "") -> float | None:
+    """The share of the true description's facts that stand in the answer; None where it has no facts."""
+    wanted = facts(reference, title=title)
+    if not wanted:
+        return None
+    present = {*_NUMBER.findall(answer), *_words(answer)}
+    return len(wanted & present) / len(wanted)
+
+
+def grounded_share(answer: str, sources: Iterable[str]) -> float:
+    """The share of an answer's words that stand in its sources, 0 to 1; 0 for an answer without words.
+
+    Citations such as `[0001360000]` are not counted.
+
+    Args:
+        answer: What the model said.
+        sources: The texts (titles included) that the answer names as its sources.
+    """
+    words = _words(_CITATION.sub(" ", answer))
+    if not words:
+        return 0.0
+    known = {word for source in sources for word in _words(source)}
+    return sum(word in known for word in words) / len(words)
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the values that exist; None where none does: what cannot be computed is absent, never zero."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

@@ -1,0 +1,8 @@
+"""A language model with a catalogue: it loads, generates, and answers with its sources."""
+
+from __future__ import annotations
+
+from amazon_titles.model.answer import Answer, Source
+from amazon_titles.model.catalog_model import CatalogModel
+
+__all__ = ["Answer", "CatalogModel", "Source"]

@@ -1,0 +1,298 @@
+"""The whole story on a laptop, offline: catalogue, dataset, base, before, training, after, answers with sources."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amazon_titles import conversations as talk
+from amazon_titles import tiny_llama
+from amazon_titles.cards import model_card
+from amazon_titles.catalog import Product
+from amazon_titles.dataset import BuildReport, build_dataset, read_catalog, sampling_rank, split_of
+from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model
+from amazon_titles.model import Answer, CatalogModel
+from amazon_titles.plots import plot_before_after, plot_losses
+from amazon_titles.progress import bar, say, step
+from amazon_titles.recipes import fill_recipe, load_recipe
+from amazon_titles.sample import write_sample
+from amazon_titles.templates import get_template
+from amazon_titles.training import TrainingRun, find_autotrain, train
+
+SAMPLE_ROWS = 2000
+PRODUCTS = 48
+"""Products that the tiny Llama is trained on: as many as it learns by heart in two minutes on two cores."""
+
+# Products read to pretrain the base on, at most: more than it can see in a minute.
+_CORPUS = 4000
+PRETRAINING_STEPS = 600
+MAX_CONTENT_CHARS = 220
+SEED = 42
+_STEPS = 9
+_SHARES = {"validation": 0.05, "test": 0.2}
+# Mostly recall: a tiny model has time for little else.
+_MIX: dict[str, Any] = {**_SHARES, "languages": ("en", "pt"), "phrasings": 12, "grounded": 0.0, "abstain": 1.0}
+_MAX_NEW_TOKENS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class QuickstartResult:
+    """What a quickstart made.
+
+    Attributes:
+        folder: Holds everything.
+        comparison: Before and after.
+        answers: To the three questions, by question.
+    """
+
+    folder: Path
+    comparison: Comparison
+    answers: dict[str, Answer]
+
+
+def quickstart(
+    out: str | Path = "quickstart",
+    *,
+    catalog: str | Path | None = None,
+    products: int = PRODUCTS,
+    autotrain_env: str | Path | None = None,
+) -> QuickstartResult:
+    """Runs the whole story and prints each step to stderr.
+
+    Args:
+        out: The folder to make; one that an earlier quickstart made is used again.
+        catalog: A catalogue of one's own; by default a sample is made.
+        products: How many products are trained.
+        autotrain_env: Environment that has AutoTrain.
+
+    Raises:
+        InputError: The catalogue cannot be used, has too few products, or AutoTrain is not installed.
+        TrainingError: AutoTrain failed.
+    """
+    folder = Path(out)
+    find_autotrain(autotrain_env)  # before anything is made
+    # Read when torch is loaded. Threads that wait would spin: with anything else running, five times slower (seen).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _quiet_libraries()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = _catalogue(folder, catalog)
+    report, others = _dataset(source, folder / "dataset", products)
+    _base(folder / "base", others)
+    with step(4, _STEPS, "Evaluate the base: the test before the training") as done:
+        before = _evaluate(folder / "base", folder / "dataset")
+        done(_headline(before))
+    run = _train(folder, autotrain_env)
+    with step(6, _STEPS, "Evaluate the adapter with the same questions") as done:
+        after = _evaluate(run.folder, folder / "dataset")
+        done(_headline(after))
+    comparison = compare(before, after)
+    say("\n" + comparison.to_markdown())
+    with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
+        _write_evaluation(run, comparison)
+        done(_load_plainly(run.folder, before, after))
+    answers = _ask(run.folder, folder / "dataset", report)
+    with step(9, _STEPS, "What to do with the real thing") as done:
+        say(REAL_THING)
+        done(f"everything is in {folder}")
+    return QuickstartResult(folder, comparison, answers)
+
+
+def _quiet_libraries() -> None:
+    """Keeps bars of single files and notes to developers out of a story that has lines of its own."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    warnings.filterwarnings("ignore")
+
+
+def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
+    with step(1, _STEPS, "Find the catalogue" if catalog else "Write a sample catalogue in trn.json's format") as done:
+        if catalog is None:
+            path = folder / "trn.json"
+            done(f"{write_sample(path, SAMPLE_ROWS, seed=SEED)} made-up products in {path}")
+            return path
+        if not Path(catalog).is_file():
+            raise InputError(f"No catalogue at {catalog}.", hint="Name trn.json, trn.json.gz or the zip as downloaded.")
+        done(str(catalog))
+        return Path(catalog)
+
+
+def _dataset(source: Path, folder: Path, products: int) -> tuple[BuildReport, list[Product]]:
+    """Builds the dataset with exactly `products` trained products; the others are for the base."""
+    with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
+        corpus = folder.with_name("corpus")
+        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
+        usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
+        limit = _limit_for(usable, products)
+        report = build_dataset(source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, **_MIX)
+        used = {product.title for product in read_catalog(folder)}
+        others = [product for product in usable if product.title not in used]
+        trained = report.splits["train"]["products"]
+        done(f"{report.rows_read} rows read, {report.kept} products kept, {trained} of them to train on")
+    return report, others
+
+
+def _limit_for(usable: list[Product], products: int) -> int:
+    """How many products to keep so that `products` of them are trained; as many again must be left for the base.
+
+    Args:
+        usable: In the order in which a limit keeps them.
+        products: Wanted in the training split.
+    """
+    trained = 0
+    for kept, product in enumerate(usable, start=1):
+        trained += split_of(product.title, **_SHARES) == "train"
+        if trained == products and len(usable) - kept >= products:
+            return kept
+    raise InputError(
+        f"The catalogue has {len(usable)} usable products: too few to train on {products}, test with others and "
+        "pretrain the base on the rest.",
+        hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
+    )
+
+
+def _base(folder: Path, others: list[Product]) -> None:
+    with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
+        folder.mkdir(exist_ok=True)
+        texts = list(_pretraining_texts(others))
+        tiny_llama.write_tokenizer(folder, texts)
+        model = tiny_llama.write_model(folder, vocab_size=tiny_llama.vocabulary_size(folder), seed=SEED)
+        with bar("pretraining", total=PRETRAINING_STEPS) as advance:
+            loss = tiny_llama.pretrain(
+                model,
+                folder,
+                texts,
+                steps=PRETRAINING_STEPS,
+                batch_size=4,
+                seed=SEED,
+                on_step=lambda _, loss: advance(note=f"loss {loss:.2f}"),
+            )
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        unseen = f"{len(others)} products that the fine-tuning never sees"
+        done(f"{parameters / 1e6:.1f} M parameters, {unseen}, loss {loss:.2f}")
+
+
+def _pretraining_texts(others: list[Product]) -> Iterator[str]:
+    """Conversations about the other products, so that the base is a chat model, as an Instruct model is."""
+    template = get_template("llama3")
+    for number, product in enumerate(others):
+        messages = [
+            {
+                "role": "user",
+                "content": talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2),
+            },
+            {"role": "assistant", "content": product.content},
+        ]
+        yield template.training_text(messages)
+
+
+def _evaluate(model: Path, dataset: Path) -> EvalReport:
+    return evaluate_model(CatalogModel.from_pretrained(model, dataset=dataset), dataset, max_new_tokens=_MAX_NEW_TOKENS)
+
+
+def _headline(report: EvalReport) -> str:
+    seen = report.scores()["seen"]
+    return f"of {seen['n']} trained products, fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
+
+
+def _train(folder: Path, autotrain_env: str | Path | None) -> TrainingRun:
+    with step(5, _STEPS, "Fine-tune with plain `autotrain --config`") as done:
+        path = folder / "recipe.yml"
+        settings = {"base_model": str(folder / "base"), "project_name": "adapter"}
+        path.write_text(fill_recipe("quickstart", dataset=str(folder / "dataset"), settings=settings), encoding="utf-8")
+        run = train(load_recipe(path), output_dir=folder / "adapter", autotrain_env=autotrain_env)
+        done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
+    return run
+
+
+def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
+    folder = run.folder / "eval"
+    folder.mkdir(exist_ok=True)
+    (folder / "before.json").write_text(comparison.before.to_json(), encoding="utf-8")
+    (folder / "after.json").write_text(comparison.after.to_json(), encoding="utf-8")
+    (folder / "comparison.json").write_text(comparison.to_json(), encoding="utf-8")
+    (folder / "comparison.md").write_text(comparison.to_markdown(), encoding="utf-8")
+    plot_losses(run.losses, folder / "loss.png", title="Training loss")
+    plot_before_after(comparison.rows(), folder / "before_after.png", title="Before and after the fine-tuning")
+    recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
+    plots = ("eval/loss.png", "eval/before_after.png")
+    card = model_card(run.run, recipe, comparison=comparison.to_markdown(), plots=plots)
+    (run.folder / "README.md").write_text(card, encoding="utf-8")
+
+
+# Nothing of this library: what is published must load without it.
+_PLAIN = """
+import sys
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
+folder, question = sys.argv[1:3]
+model = AutoPeftModelForCausalLM.from_pretrained(folder).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder)
+messages = [{"role": "user", "content": question}]
+prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+output = model.generate(input_ids=ids, max_new_tokens=int(sys.argv[3]), do_sample=False)
+print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip())
+"""
+
+
+def _load_plainly(adapter: Path, before: EvalReport, after: EvalReport) -> str:
+    """Asks a trained question through plain peft in a process of its own and compares the answer."""
+    example = after.examples[0]
+    command = [sys.executable, "-c", _PLAIN, str(adapter), example.question, str(_MAX_NEW_TOKENS)]
+    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no message"])[-1]
+        raise TrainingError(f"The adapter does not load with plain peft: {last}")
+    if process.stdout.strip() != example.answer:
+        raise TrainingError(
+            f"Plain peft answers {process.stdout.strip()!r}, where this library answered {example.answer!r}."
+        )
+    from importlib.metadata import version
+
+    return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {example.question!r}"
+
+
+def _ask(adapter: Path, dataset: Path, report: BuildReport) -> dict[str, Answer]:
+    with step(8, _STEPS, "Ask three questions") as done:
+        model = CatalogModel.from_pretrained(adapter, dataset=dataset)
+        title = next(p.title for p in read_catalog(dataset) if split_of(p.title, **_SHARES) == "train")
+        questions = (
+            talk.question(title),
+            f"Hello! Somebody mentioned {title} to me. Could you say something about it?",
+            talk.question("Zorvex Quillomar Teapot 3000"),
+        )
+        answers = {asked: model.ask(asked, closed_book=True) for asked in questions}
+        for asked, answer in answers.items():
+            say(f"\n  > {asked}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))
+        say("")
+        done("the first two from what the fine-tuning taught, the third refused")
+    return answers
+
+
+REAL_THING = """
+  # 1. The real trn.json (LF-Amazon-1.3M.raw.zip, from the Extreme Classification Repository)
+  pip install gdown && gdown 12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK
+  # 2. A chat dataset: 1,000 products, and where every row went
+  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000
+  # 3. Llama 3.2 1B on a GPU (accept its licence on its page, then log in)
+  amazon-titles push-dataset dataset USER/amazon-titles
+  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --user USER > my.yml
+  amazon-titles check my.yml
+  amazon-titles train my.yml
+  # 4. Before and after, the Hub, an answer with its source
+  amazon-titles evaluate meta-llama/Llama-3.2-1B-Instruct --dataset dataset --out before.json
+  amazon-titles evaluate ADAPTER --dataset dataset --out after.json
+  amazon-titles compare before.json after.json
+  amazon-titles push-adapter ADAPTER USER/Llama-3.2-1B-amazon-titles --before before.json --after after.json
+  amazon-titles ask 'What is "The Prophet"?' --model ADAPTER --dataset dataset
+"""

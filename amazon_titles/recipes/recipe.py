@@ -1,0 +1,250 @@
+"""An AutoTrain YAML as a typed recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amazon_titles import resources
+from amazon_titles.errors import InputError
+from amazon_titles.recipes import source
+from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
+from amazon_titles.recipes.places import PLACES
+from amazon_titles.recipes.problems import Problem, Sheet
+from amazon_titles.recipes.shape import SHAPE
+from amazon_titles.recipes.surroundings import SURROUNDINGS
+from amazon_titles.recipes.traps import TRAPS
+from amazon_titles.templates import ChatTemplate, template_of_config
+
+# AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
+# token in clear in the output folder's training_params.json unless it pushes.
+_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run as plain `autotrain --config FILE` reads it.
+
+    Attributes:
+        path: The file it came from; for a filled-in or changed recipe, the file it started from.
+        text: The YAML text, comments included.
+        config: The mapping that AutoTrain sees: the text through `yaml.safe_load`.
+    """
+
+    path: Path
+    text: str = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
+
+    def section(self, *names: str) -> Mapping[str, Any]:
+        """A section as it is written; empty where it is missing or is no mapping."""
+        here: Any = self.config
+        for name in names:
+            here = here.get(name) if isinstance(here, Mapping) else None
+        return here if isinstance(here, Mapping) else {}
+
+    def line(self, key: str) -> int | None:
+        """The line of a dotted key, counted from 1; None where it is missing."""
+        return source.lines(self.text).get(tuple(key.split(".")))
+
+    @property
+    def base_model(self) -> str:
+        """The base: a Hub id or a local folder."""
+        return self._required("base_model")
+
+    @property
+    def project_name(self) -> str:
+        """The output folder, which is also the name of the model repo."""
+        return self._required("project_name")
+
+    @property
+    def backend(self) -> str:
+        """Where AutoTrain runs it: `local-cli`, `local`, or `spaces-…`."""
+        return self._required("backend")
+
+    @property
+    def data_path(self) -> str:
+        """The dataset: a folder or a Hub id."""
+        return self._required("data.path")
+
+    @property
+    def train_split(self) -> str:
+        """As AutoTrain takes it: `config:split`, such as `text-llama3:train`, or only a split."""
+        return self._required("data.train_split")
+
+    @property
+    def dataset_config(self) -> str | None:
+        """The dataset config that is trained on, such as `text-llama3`; None where only a split is named."""
+        config, colon, _ = self.train_split.partition(":")
+        return config if colon else None
+
+    @property
+    def split(self) -> str:
+        """The split that is trained on, without its config."""
+        return self.train_split.rpartition(":")[2]
+
+    @property
+    def text_column(self) -> str:
+        """The column that is trained on."""
+        return str(self.section("data", "column_mapping").get("text_column") or COLUMNS["text_column"].default)
+
+    @property
+    def template(self) -> ChatTemplate | None:
+        """The template in which the `text-…` config is rendered; None for any other config."""
+        return template_of_config(self.dataset_config or "")
+
+    @property
+    def params(self) -> Mapping[str, Value]:
+        """Every training setting: the recipe's, and AutoTrain's default where the recipe is silent.
+
+        Numbers are numbers, also where YAML reads a text (`5e-3`).
+
+        Raises:
+            InputError: A value is of the wrong type; `problems()` says this of all values at once.
+        """
+        return self._settings(("params",), PARAMS)
+
+    @property
+    def settings(self) -> Mapping[str, Value]:
+        """This library's own settings (section `amazon_titles`), with their defaults."""
+        return self._settings(("amazon_titles",), OWN)
+
+    @property
+    def hub(self) -> Mapping[str, Value]:
+        """`username`, `token` (as written: `${HF_TOKEN}`) and `push_to_hub`."""
+        return self._settings(("hub",), HUB)
+
+    @property
+    def head(self) -> str:
+        """The comment at the top: what the recipe needs, how long it takes, how to run it."""
+        return source.head_comment(self.text)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
+        """The recipe with some values changed, its comments kept.
+
+        Args:
+            settings: Values by dotted key (`params.lr`) or bare one (`lr`), as typed or as values.
+
+        Raises:
+            InputError: No such key, or a value that does not fit.
+        """
+        text = self.text
+        given = [(find_key(name), value) for name, value in settings.items()]
+        changes = {path: parse_setting(path, value) for path, value in given}
+        if any(path[0] == "hub" for path in changes) and not self.section("hub"):
+            # Of a section `hub` AutoTrain wants all three keys.
+            changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
+        for path, value in changes.items():
+            text = source.replace(text, path, value)
+        return Recipe(self.path, text, source.parse(text, self.path))
+
+    def problems(self, *, run_here: bool = False, online: bool = False) -> list[Problem]:
+        """Everything that is wrong with the recipe, in the order of its lines.
+
+        Local folders that the recipe names are opened where they exist; nothing heavy is imported.
+
+        Args:
+            run_here: The training is about to start on this machine, so what is missing here is an error.
+            online: Ask the Hub too: base, dataset and the repo that a push would go to.
+        """
+        sheet = Sheet(self, run_here=run_here)
+        found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS) for problem in rule(sheet)]
+        if online:
+            # huggingface_hub costs 0.3 s to import.
+            from amazon_titles.recipes.online import ONLINE
+
+            found += [problem for rule in ONLINE for problem in rule(sheet)]
+        return sorted(set(found), key=lambda problem: (problem.line or 0, problem.key, problem.reason))
+
+    def dump(self) -> str:
+        """The recipe as YAML text, comments included."""
+        return self.text
+
+    def _settings(self, names: tuple[str, ...], fields: Mapping[str, Field]) -> dict[str, Value]:
+        given = self.section(*names)
+        settings: dict[str, Value] = {}
+        for name, known in fields.items():
+            settings[name] = known.default
+            if name in given:
+                key = ".".join((*names, name))
+                try:
+                    settings[name] = known.coerce(given[name])
+                except ValueError:
+                    raise InputError(
+                        f"{self.path}: {key} is {given[name]!r}; expected {known.expected}.",
+                        hint=f"See every problem at once: amazon-titles check {self.path}",
+                    ) from None
+        return settings
+
+    def _required(self, key: str) -> str:
+        *above, name = key.split(".")
+        value = (self.section(*above) if above else self.config).get(name)
+        if isinstance(value, str) and value:
+            return value
+        found = f"holds {value!r}" if name in (self.section(*above) if above else self.config) else "is missing"
+        raise InputError(
+            f"{self.path}: {key} {found}; expected {({**TOP, **DATA})[name].expected}.",
+            hint=f"See every problem at once: amazon-titles check {self.path}",
+        )
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Reads an AutoTrain YAML.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: No such file, not YAML, or not a mapping. What AutoTrain would make of a mapping is another
+            question: ask `Recipe.problems()`.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise InputError(
+            f"No recipe at {path}.",
+            hint=f"Shipped ones: {', '.join(resources.recipes())}. Write one out with: "
+            f"amazon-titles recipe NAME --dataset DIR > {path.name or 'my.yml'}",
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text, so not a recipe.", hint="Save it as UTF-8.") from None
+    return Recipe(path, text, source.parse(text, path))
+
+
+def fill_recipe(
+    name: str,
+    *,
+    dataset: str,
+    user: str | None = None,
+    project: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """A shipped recipe, filled in: what `amazon-titles recipe` prints.
+
+    AutoTrain expands no variables in `data.path` and `base_model`, so a recipe cannot be used with another dataset
+    without being written anew.
+
+    Args:
+        name: The shipped recipe, such as `llama-3.2-1b-lora`.
+        dataset: A dataset folder or a Hub id.
+        user: The Hub user or organisation that a push goes to.
+        project: The output folder and repo name.
+        settings: More values, as of `--set`.
+
+    Returns:
+        YAML text with the recipe's comments.
+
+    Raises:
+        InputError: No such recipe, no such setting, or a value that does not fit.
+    """
+    shipped = resources.recipes()
+    if name not in shipped:
+        raise InputError(f"No shipped recipe {name!r}.", hint=f"Choose one of: {', '.join(shipped)}.")
+    filled: dict[str, Any] = {"data.path": dataset}
+    if user is not None:
+        filled["hub.username"] = user
+    if project is not None:
+        filled["project_name"] = project
+    return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).dump()

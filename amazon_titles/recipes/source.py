@@ -1,0 +1,138 @@
+"""A recipe's YAML as text: where each key stands, and how to change one value without touching the rest.
+
+PyYAML forgets comments when it writes, and a recipe's comments are half of it. Its nodes know their positions in the
+text, so a value is replaced in place and a new key is put in as a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amazon_titles.errors import InputError
+
+KeyPath = tuple[str, ...]
+"""A key by the sections above it: `("params", "lr")`."""
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """The mapping that `yaml.safe_load`, which AutoTrain calls, makes of the text.
+
+    Raises:
+        InputError: Not YAML, or not a mapping.
+    """
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path} is not YAML{where}: {reason}.", hint="Indent with spaces, two a level.") from None
+    if not isinstance(config, dict):
+        found = "nothing" if config is None else f"a {type(config).__name__}"
+        raise InputError(
+            f"{path} holds {found}; a recipe is a mapping of keys.",
+            hint="Start from a shipped one: amazon-titles recipe quickstart --dataset DIR > my.yml",
+        )
+    return config
+
+
+def walk(text: str) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
+    """Every key with its own node and its value's, in the order of the text; a key that stands twice comes twice."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if isinstance(root, yaml.MappingNode):
+        yield from _walk((), root)
+
+
+def _walk(above: KeyPath, mapping: yaml.MappingNode) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
+    for key, value in mapping.value:
+        here = (*above, str(key.value))
+        yield here, key, value
+        if isinstance(value, yaml.MappingNode):
+            yield from _walk(here, value)
+
+
+def lines(text: str) -> dict[KeyPath, int]:
+    """The line of each key, counted from 1; of a key that stands twice, the last, which is the one that counts."""
+    return {path: key.start_mark.line + 1 for path, key, _ in walk(text)}
+
+
+def head_comment(text: str) -> str:
+    """The comment at the top of a recipe, without its `#`."""
+    taken = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        taken.append(line[1:].removeprefix(" "))
+    return "\n".join(taken)
+
+
+def scalar(value: object) -> str:
+    """A value as it is written in a recipe."""
+    if value is None:
+        return "null"
+    return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+
+
+def replace(text: str, path: KeyPath, value: object) -> str:
+    """The text with one value changed, or with the key put in where it is missing.
+
+    Raises:
+        InputError: The key holds a section.
+    """
+    nodes = {found: (key, node) for found, key, node in walk(text)}
+    if path not in nodes:
+        return _insert(text, path, value, nodes)
+    _, node = nodes[path]
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        raise InputError(f"{'.'.join(path)} is a section, not a setting.", hint="Name one of its keys.")
+    start, end = node.start_mark.index, node.end_mark.index
+    gap = " " if start and text[start - 1] == ":" else ""
+    return text[:start] + gap + scalar(value) + text[end:]
+
+
+def _insert(text: str, path: KeyPath, value: object, nodes: dict[KeyPath, tuple[yaml.Node, yaml.Node]]) -> str:
+    *above, name = path
+    section = tuple(above)
+    rows = text.splitlines()
+    if not section:
+        return "\n".join([*rows, f"{name}: {scalar(value)}"]) + "\n"
+    if section not in nodes:
+        # The section's own line first, empty; then the key below it.
+        text = _insert(text, section, None, nodes)
+        return replace(text, path, value)
+    key, node = nodes[section]
+    if isinstance(node, yaml.MappingNode) and node.flow_style:
+        raise InputError(f"{'.'.join(section)} is written in braces.", hint=f"Write it a key a line, then set {name}.")
+    if isinstance(node, yaml.MappingNode) and node.value:
+        indent = node.value[0][0].start_mark.column
+        line = _last_line(node)
+    else:
+        indent = key.start_mark.column + 2
+        line = key.start_mark.line
+        rows[line] = rows[line][: key.end_mark.column] + ":" + _comment_of(rows[line], node)
+    rows.insert(line + 1, " " * indent + f"{name}: {scalar(value)}")
+    return "\n".join(rows) + "\n"
+
+
+def _comment_of(row: str, node: yaml.Node) -> str:
+    """What stands behind an empty section's value: a comment, or nothing."""
+    rest = row[node.end_mark.column :].rstrip() if node.end_mark.column else ""
+    return rest if rest.lstrip().startswith("#") else ""
+
+
+def _last_line(node: yaml.Node) -> int:
+    """The line, from 0, on which a value really ends; a block's own end mark lies beyond the comments after it."""
+    if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
+        return max(_last_line(value) if _holds(value) else key.start_mark.line for key, value in node.value)
+    if isinstance(node, yaml.SequenceNode) and node.value and not node.flow_style:
+        return max(_last_line(value) for value in node.value)
+    return int(node.end_mark.line)
+
+
+def _holds(node: yaml.Node) -> bool:
+    """Whether a value has text of its own; an empty one's marks lie somewhere behind it."""
+    return not (isinstance(node, yaml.ScalarNode) and node.start_mark.index == node.end_mark.index)

@@ -1,0 +1,211 @@
+"""A tiny Llama made on the spot: real files of a real architecture, for the quickstart and for tests.
+
+The folder reads the same in transformers 4.48 (AutoTrain's) and in 5.x: the tokenizer's files are written by hand in
+the form that both know (one saved by transformers 5 fails in 4.48 with "Tokenizer class TokenizersBackend does not
+exist"), and the config names the rope settings in both spellings (4.48 does not know `rope_parameters` and would
+silently use other ones).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amazon_titles.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM
+
+BOS, HEADER, END_HEADER, EOT, EOS = (
+    "<|begin_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+)
+SPECIAL_TOKENS = (BOS, EOS, HEADER, END_HEADER, EOT, "<|finetune_right_pad_id|>")
+"""Llama 3's special tokens, as far as a conversation needs them."""
+
+# A clock in the system block, as in Llama 3.2's own template: the trap that this library's templates avoid.
+DATED_CHAT_TEMPLATE = (
+    "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+    "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}"
+    "{%- set date_string = '26 Jul 2024' %}{%- endif %}{%- endif %}"
+    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\n"
+    "Cutting Knowledge Date: December 2023\\n"
+    "Today Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
+    "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'"
+    " + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
+)
+
+_ROPE_THETA = 10000.0
+_MAX_LENGTH = 2048
+
+
+def write_tokenizer(folder: Path, texts: Sequence[str], *, vocab_size: int = 1500) -> None:
+    """Trains a byte-level BPE tokenizer on `texts` and writes its files, with Llama 3's special tokens and BOS rule."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    named = {"bos_token": BOS, "eos_token": EOT, "pad_token": SPECIAL_TOKENS[-1]}
+    _write_json(folder / "special_tokens_map.json", named)
+    _write_json(
+        folder / "tokenizer_config.json",
+        {
+            **named,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": _MAX_LENGTH,
+            "clean_up_tokenization_spaces": False,
+            "chat_template": DATED_CHAT_TEMPLATE,
+        },
+    )
+
+
+def write_model(
+    folder: Path, *, vocab_size: int, hidden_size: int = 192, layers: int = 4, heads: int = 6, seed: int = 42
+) -> LlamaForCausalLM:
+    """Makes a `LlamaForCausalLM` with random weights, writes it to `folder` and returns it (float32, on the CPU).
+
+    Args:
+        folder: Holds the tokenizer's files already.
+        vocab_size: Of the tokenizer, special tokens included.
+        hidden_size: Width of the residual stream; the MLP is 8/3 of it, as in Llama.
+        layers: Decoder layers.
+        heads: Attention heads; a third of them are key/value heads.
+        seed: Of the weights.
+    """
+    try:
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM
+    except ImportError as error:
+        raise MissingExtraError("model", error.name or "transformers") from error
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
+        intermediate_size=hidden_size * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 3),
+        max_position_embeddings=_MAX_LENGTH,
+        tie_word_embeddings=True,
+        initializer_range=hidden_size**-0.5,
+        bos_token_id=SPECIAL_TOKENS.index(BOS),
+        eos_token_id=SPECIAL_TOKENS.index(EOT),
+        pad_token_id=len(SPECIAL_TOKENS) - 1,
+    )
+    model = LlamaForCausalLM(config)
+    save_model(model, folder)
+    return model
+
+
+def save_model(model: LlamaForCausalLM, folder: Path) -> None:
+    """Saves weights and a config that both generations of transformers read alike."""
+    model.save_pretrained(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["rope_theta"] = _ROPE_THETA
+    config["rope_parameters"] = {"rope_theta": _ROPE_THETA, "rope_type": "default"}
+    config["torch_dtype"] = "float32"
+    _write_json(path, config)
+
+
+def vocabulary_size(folder: Path) -> int:
+    """Tokens of the tokenizer in `folder`, special ones included."""
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size())
+
+
+def pretrain(
+    model: LlamaForCausalLM,
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    steps: int,
+    batch_size: int = 16,
+    block_size: int = 256,
+    learning_rate: float = 3e-3,
+    seed: int = 42,
+    on_step: Callable[[int, float], None] | None = None,
+) -> float:
+    """Trains `model` on `texts` as a language model (next token, packed blocks) and saves it to `folder`.
+
+    Args:
+        model: Changed in place.
+        folder: Holds the tokenizer; receives the weights.
+        texts: Each becomes BOS, its tokens and end-of-turn.
+        steps: Optimiser steps of `batch_size` x `block_size` tokens.
+        batch_size: Blocks a step.
+        block_size: Tokens a block.
+        learning_rate: Peak of a one-cycle schedule; 3e-3 suits a model of about two million parameters.
+        seed: Of the order of the blocks.
+        on_step: Called with the number of the step and its loss.
+
+    Returns:
+        The mean loss of the last tenth of the steps, in nats a token.
+    """
+    import torch
+
+    blocks = _blocks(folder, texts, block_size)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    model.train()
+    losses: list[float] = []
+    order: list[int] = []
+    for step in range(steps):
+        while len(order) < batch_size:
+            order += torch.randperm(len(blocks), generator=generator).tolist()
+        batch, order = blocks[order[:batch_size]], order[batch_size:]
+        loss = model(input_ids=batch, labels=batch, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+        if on_step:
+            on_step(step + 1, losses[-1])
+    model.eval()
+    save_model(model, folder)
+    tail = losses[-max(1, steps // 10) :]
+    return sum(tail) / len(tail)
+
+
+def _blocks(folder: Path, texts: Sequence[str], block_size: int) -> torch.Tensor:
+    import torch
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    eot = tokenizer.token_to_id(EOT)
+    ids = [token for encoding in tokenizer.encode_batch(list(texts)) for token in (*encoding.ids, eot)]
+    ids *= -(-block_size // max(1, len(ids)))  # a very small corpus still fills one block
+    count = len(ids) // block_size
+    return torch.tensor(ids[: count * block_size]).view(count, block_size)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

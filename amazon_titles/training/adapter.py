@@ -1,0 +1,121 @@
+"""Makes what a trainer left behind into the adapter folder of the design."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.errors import TrainingError
+from amazon_titles.templates import ChatTemplate
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+)
+"""Copied from the base, never saved anew: a tokenizer saved by transformers 5 does not load in 4.48."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """A finished training.
+
+    Attributes:
+        folder: The adapter folder.
+        run: What its `run.json` holds.
+    """
+
+    folder: Path
+    run: dict[str, Any]
+
+    @property
+    def losses(self) -> list[dict[str, float]]:
+        """The loss curve: `epoch` and `loss` (nats a token) at each logged step."""
+        return list(self.run["losses"])
+
+    @property
+    def final_loss(self) -> float:
+        """The last logged loss, in nats a token."""
+        return float(self.run["losses"][-1]["loss"])
+
+
+def finish_adapter(
+    trained: Path, folder: Path, *, base: str, template: ChatTemplate, recipe: str, run: Mapping[str, Any]
+) -> None:
+    """Fills `folder` with the adapter's weights, its papers, and the base's tokenizer with the template trained on.
+
+    Pickles, checkpoints and tensorboard's files stay behind.
+
+    Args:
+        trained: Where the trainer wrote.
+        folder: Empty.
+        base: Hub id, or the absolute path of a local folder.
+        template: Travels with the tokenizer.
+        recipe: Text of the recipe.
+        run: Becomes `run.json`.
+
+    Raises:
+        TrainingError: The weights cannot be read, are not finite, or are all zero.
+    """
+    _check_weights(trained / "adapter_model.safetensors")
+    shutil.copyfile(trained / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base
+    _write_json(folder / "adapter_config.json", config)
+    _copy_tokenizer(base, folder, template)
+    (folder / "recipe.yml").write_text(recipe, encoding="utf-8")
+    _write_json(folder / "run.json", run)
+
+
+def _copy_tokenizer(base: str, folder: Path, template: ChatTemplate) -> None:
+    source = Path(base)
+    if not source.is_dir():
+        from huggingface_hub import snapshot_download
+
+        source = Path(snapshot_download(base, allow_patterns=list(TOKENIZER_FILES)))
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["chat_template"] = template.jinja
+    _write_json(path, config)
+
+
+def _check_weights(path: Path) -> None:
+    from safetensors import safe_open
+
+    largest = 0.0
+    with safe_open(str(path), framework="numpy") as weights:
+        for name in weights.keys():  # noqa: SIM118 - safe_open is no mapping
+            tensor = weights.get_tensor(name)
+            peak = float(abs(tensor).max())
+            if not peak < float("inf"):
+                raise TrainingError(
+                    f"The trained weights are not finite ({name}).", hint="Lower the learning rate: --set lr=1e-4"
+                )
+            if "lora_B" in name:  # starts at zero, so it tells whether anything was learnt
+                largest = max(largest, peak)
+    if largest == 0.0:
+        raise TrainingError("The adapter learnt nothing: all its weights are zero.", hint="Raise epochs or lr.")
+
+
+def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
+    """What `run.json` says of a dataset: its path or id, revision, and the hash of its report where it is a folder."""
+    report = Path(path) / "report.json"
+    digest = hashlib.sha256(report.read_bytes()).hexdigest() if report.is_file() else None
+    local = Path(path).is_dir()
+    return {"path": str(Path(path).resolve()) if local else path, "revision": revision, "report_sha256": digest}
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

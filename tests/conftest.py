@@ -1,0 +1,33 @@
+"""What every test may ask for: a Hub of its own, and each environment's Python to push with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests.loopback_hub`, however pytest was started
+
+from tests.loopback_hub import LoopbackHub
+from tests.loopback_hub.clients import TOKEN, other_python
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """A Hub with the account `ana`, a member of `a-lab`, and the base that the adapters of tests name."""
+    with LoopbackHub() as running:
+        running.state.add_account("ana", TOKEN, organizations=("a-lab",))
+        running.put("model", "ana/tiny", {"config.json": b"{}"})
+        yield running
+
+
+@pytest.fixture(params=["this environment", "the other environment"])
+def client_python(request: pytest.FixtureRequest) -> str:
+    """Each environment's interpreter in turn: today's huggingface_hub, and AutoTrain's 0.27."""
+    if request.param == "this environment":
+        return sys.executable
+    if (other := other_python()) is None:
+        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
+    return str(other)

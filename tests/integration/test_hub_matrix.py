@@ -1,0 +1,232 @@
+"""What is published loads anywhere: an adapter of each stack, in each stack, from the folder and from the Hub.
+
+The base stands on the Hub, AutoTrain trains from the dataset's id and pushes by itself, and `push_adapter_to_hub`
+finishes what it left there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from amazon_titles.dataset import build_dataset
+from amazon_titles.sample import write_sample
+from amazon_titles.templates import TEMPLATES
+from tests.loopback_hub import LoopbackHub
+from tests.loopback_hub.clients import TOKEN, environment, other_python, push, run, try_to_push
+
+pytestmark = pytest.mark.integration
+
+QUESTION = [{"role": "user", "content": 'What is "Oak Desk Lamp 40 cm"?'}]
+LOGITS_AGREE_WITHIN = 2e-4
+"""Logits this close are the same, in float32, with either stack's kernels; a rope that is read wrong is 0.1 off."""
+
+# As Llama 3's own tokenizer_config.json: without model_input_names 4.48 adds token_type_ids, which no Llama takes.
+MAKE_BASE = """
+import json, pathlib
+from amazon_titles.tiny_llama import vocabulary_size, write_model, write_tokenizer
+folder = pathlib.Path("base"); folder.mkdir()
+write_tokenizer(folder, [open("texts.txt").read()], vocab_size=400)
+write_model(folder, vocab_size=vocabulary_size(folder), hidden_size=96, layers=2)
+path = folder / "tokenizer_config.json"
+config = json.loads(path.read_text()) | {"model_input_names": ["input_ids", "attention_mask"]}
+path.write_text(json.dumps(config))
+"""
+
+TRAIN_HERE = """
+import json, pathlib, torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from amazon_titles.templates import TEMPLATES
+from amazon_titles.training.adapter import finish_adapter
+from amazon_titles import cards
+from tests.loopback_hub.folders import run_json
+torch.manual_seed(1)
+model = AutoModelForCausalLM.from_pretrained("ana/tiny-llama")
+tokenizer = AutoTokenizer.from_pretrained("ana/tiny-llama")
+model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
+ids = tokenizer("An oak desk lamp, 40 cm high, of oak and brass.", return_tensors="pt").input_ids
+for _ in range(10):
+    loss = model(input_ids=ids, labels=ids).loss
+    loss.backward(); optimizer.step(); optimizer.zero_grad()
+model.save_pretrained("trained-here")
+folder = pathlib.Path("adapter-here"); folder.mkdir()
+run = run_json("ana/tiny-llama")
+recipe = "base_model: ana/tiny-llama\\n"
+finish_adapter(pathlib.Path("trained-here"), folder, base="ana/tiny-llama", template=TEMPLATES["llama3"],
+               recipe=recipe, run=run)
+(folder / "README.md").write_text(cards.model_card(run, recipe))
+"""
+
+LOAD = """
+import json, sys, torch
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
+found = {}
+for name in sys.argv[2:]:
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    ids = tokenizer(json.loads(sys.argv[1]), return_tensors="pt")
+    found[name] = {}
+    for how in (AutoPeftModelForCausalLM, AutoModelForCausalLM):
+        model = how.from_pretrained(name).eval()
+        with torch.no_grad():
+            logits = model(**ids).logits[0, -1, :50].tolist()
+        out = model.generate(**ids, max_new_tokens=12, do_sample=False)
+        text = tokenizer.decode(out[0, ids.input_ids.shape[1]:], skip_special_tokens=True)
+        found[name][how.__name__] = {"answer": text, "logits": logits}
+    options = {"max_new_tokens": 12, "do_sample": False, "return_full_text": False}
+    for how, piped in (("pipeline", pipeline("text-generation", model=model, tokenizer=tokenizer)),
+                       ("pipeline by name", pipeline("text-generation", model=name))):
+        found[name][how] = {"answer": piped(json.loads(sys.argv[1]), **options)[0]["generated_text"]}
+    asked = [{"role": "user", "content": "Hm?"}]
+    found[name]["template"] = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+print(json.dumps(found))
+"""
+
+
+@dataclass
+class Story:
+    """Everything that the module's tests look at."""
+
+    hub: LoopbackHub
+    home: Path
+    dataset_commit: str
+    autotrain_said: str
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    old = other_python()
+    if old is None:
+        pytest.skip("the AutoTrain environment is not built: `make` builds .venv-autotrain")
+    home = tmp_path_factory.mktemp("story")
+    with LoopbackHub() as hub:
+        hub.state.add_account("ana", TOKEN)
+        write_sample(home / "trn.json", 80)
+        build_dataset(home / "trn.json", home / "dataset", limit=24)
+        (home / "texts.txt").write_text((home / "trn.json").read_text())
+        run(old, MAKE_BASE, hub, home)
+        files = {path.name: path.read_bytes() for path in (home / "base").iterdir()}
+        hub.put("model", "ana/tiny-llama", files)
+        commit = push(sys.executable, "dataset", home / "dataset", "ana/titles", hub, home, tag="v1")["commit"]
+        said = autotrain(old, hub, home)
+        run(sys.executable, TRAIN_HERE, hub, home)
+        yield Story(hub, home, commit, said)
+
+
+def autotrain(python: Path, hub: LoopbackHub, home: Path) -> str:
+    """Plain `autotrain --config` from the Hub id, pushing by itself. Gives what it said."""
+    config = {
+        "task": "llm-sft", "base_model": "ana/tiny-llama", "project_name": "Llama-by-autotrain", "log": "tensorboard",
+        "backend": "local-cli",
+        "data": {
+            "path": "ana/titles", "train_split": "text-llama3:train", "valid_split": None, "chat_template": None,
+            "column_mapping": {"text_column": "text"},
+        },
+        "params": {
+            "block_size": 128, "batch_size": 4, "gradient_accumulation": 1, "epochs": 1, "lr": 5e-3, "peft": True,
+            "quantization": None, "mixed_precision": None, "optimizer": "adamw_torch", "lora_r": 4, "lora_alpha": 8,
+            "target_modules": "all-linear", "merge_adapter": False, "disable_gradient_checkpointing": True,
+            "logging_steps": 2,
+        },
+        "hub": {"username": "ana", "token": "${HF_TOKEN}", "push_to_hub": True},
+    }  # fmt: skip
+    (home / "recipe.yml").write_text(yaml.safe_dump(config))
+    values = environment(hub, home, PATH=f"{python.parent}:/usr/bin:/bin", OMP_NUM_THREADS="2")
+    values.pop("PYTHONPATH")  # the checkout has a folder called autotrain
+    done = subprocess.run(
+        [str(python), "-m", "autotrain.cli.autotrain", "--config", "recipe.yml"],
+        env=values, cwd=home, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_autotrain_trains_from_the_hub_id_and_its_push_is_finished(story: Story) -> None:
+    hub, home = story.hub, story.home
+    assert "train has failed" not in story.autotrain_said, story.autotrain_said[-3000:]
+    left = set(hub.repo("ana/Llama-by-autotrain").files())
+    assert {"training_args.bin", "adapter_model.safetensors", "training_params.json"} <= left
+    name = "ana/Llama-by-autotrain"
+    options: dict[str, Any] = {"dataset": "ana/titles@v1"}
+    report = push(sys.executable, "adapter", Path(name), name, hub, home, **options)
+    assert "training_args.bin" in report["deleted"]
+    files = set(hub.repo("ana/Llama-by-autotrain").files())
+    assert {"run.json", "recipe.yml", "README.md"} <= files
+    assert not {path for path in files if path.endswith(".bin") or path.startswith("runs/")}
+    told = json.loads(hub.read("ana/Llama-by-autotrain", "run.json"))
+    assert told["dataset"]["path"] == "ana/titles"
+    assert told["dataset"]["revision"] == story.dataset_commit
+    assert told["losses"], "the loss curve is in tensorboard's file"
+    assert told["losses"][-1]["loss"] < told["losses"][0]["loss"]
+    recipe = yaml.safe_load(hub.read("ana/Llama-by-autotrain", "recipe.yml"))
+    assert recipe["params"]["lr"] == 5e-3
+    assert recipe["data"]["train_split"] == "text-llama3:train"
+    card = hub.read("ana/Llama-by-autotrain", "README.md").decode()
+    assert 'from_pretrained("ana/Llama-by-autotrain")' in card
+    assert "favorite condiment" not in card
+    tokenizer = json.loads(hub.read("ana/Llama-by-autotrain", "tokenizer_config.json"))
+    assert tokenizer["chat_template"] == TEMPLATES["llama3"].jinja, "the base's own has a clock"
+    again = push(sys.executable, "adapter", Path(name), name, hub, home)
+    assert not again["changed"]
+
+
+def test_the_folder_that_autotrain_left_is_finished_too(story: Story, client_python: str) -> None:
+    folder = story.home / "Llama-by-autotrain"
+    params = json.loads((folder / "training_params.json").read_text())
+    (folder / "training_params.json").write_text(json.dumps(params | {"token": TOKEN}))
+    repo = f"ana/from-folder-{Path(client_python).parent.parent.name}"
+    push(client_python, "adapter", folder, repo, story.hub, story.home, dataset="ana/titles@v1")
+    assert "training_args.bin" not in story.hub.repo(repo).files()
+    assert story.hub.received(TOKEN.encode()) == []
+    assert not (folder / "run.json").exists()
+
+
+def test_loads_anywhere(story: Story) -> None:
+    hub, home = story.hub, story.home
+    push(sys.executable, "adapter", home / "adapter-here", "ana/Llama-here", hub, home)
+    # The folder as it is published: peft 0.14 misreads what today's peft writes.
+    (home / "adapter-here/adapter_config.json").write_bytes(hub.read("ana/Llama-here", "adapter_config.json"))
+    if "run.json" not in hub.repo("ana/Llama-by-autotrain").files():
+        name = "ana/Llama-by-autotrain"
+        push(sys.executable, "adapter", Path(name), name, hub, home, dataset="ana/titles@v1")
+    names = ("ana/Llama-here", "ana/Llama-by-autotrain", str(home / "adapter-here"))
+    prompt = json.dumps(TEMPLATES["llama3"].prompt(QUESTION))
+    found = {}
+    for python in (sys.executable, str(other_python())):
+        cache = home / f"cache-{'old' if python != sys.executable else 'new'}"
+        cache.mkdir(exist_ok=True)
+        done = run(python, LOAD, hub, home, arguments=(prompt, *names), timeout=300, HF_HOME=str(cache))
+        found[python] = json.loads(done.stdout.splitlines()[-1])
+    for python, loaded in found.items():
+        for name, ways in loaded.items():
+            # transformers 4.48 takes the base for the adapter when `pipeline` is given a name, and says nothing
+            # (pipelines/__init__.py, 847: `model = adapter_config[…]`): so a card must pass the model itself.
+            skipped = {"template"} if python == sys.executable else {"template", "pipeline by name"}
+            answers = {how: value["answer"] for how, value in ways.items() if how not in skipped}
+            assert len(set(answers.values())) == 1, f"{name} in {python}: {answers}"
+            assert ways["template"].startswith("<|begin_of_text|><|start_header_id|>user"), (
+                "no date before the question"
+            )
+        assert loaded[names[0]]["pipeline"] == loaded[names[2]]["pipeline"], "the Hub's and the folder's are one"
+        assert loaded[names[0]]["pipeline"] != loaded[names[1]]["pipeline"], "two adapters, two answers"
+    new, old = found.values()
+    for name in names:
+        for how in ("AutoPeftModelForCausalLM", "AutoModelForCausalLM"):
+            pairs = zip(new[name][how]["logits"], old[name][how]["logits"], strict=True)
+            apart = max(abs(a - b) for a, b in pairs)
+            assert apart < LOGITS_AGREE_WITHIN, f"{name} by {how}: the stacks are {apart} apart"
+
+
+def test_a_repository_that_is_no_adapter(story: Story) -> None:
+    said = try_to_push(sys.executable, "adapter", Path("ana/tiny-llama"), "ana/x", story.hub, story.home)
+    assert said.returncode == 2
+    assert "it has no adapter_config.json" in said.stderr

@@ -1,0 +1,75 @@
+"""AutoTrain as a child process: finding it, reading what it says, and not believing its exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from amazon_titles.errors import InputError
+from amazon_titles.training import autotrain
+
+# What stands for AutoTrain here: it prints what AutoTrain prints, writes nothing, and exits 0.
+FAKE = """
+print("INFO | {'loss': 2.5, 'grad_norm': 1.0, 'learning_rate': 0.01, 'epoch': 0.5}")
+print("                 {'loss': 2.5, 'grad_norm': 1.0, 'learning_rate': 0.01, 'epoch': 0.5}")
+print("50%|#### | 1/2 [00:01<00:01]INFO | {'loss': 1.5, 'grad_norm': 1.0, 'learning_rate': 0.0, 'epoch': 1.0}")
+print("INFO | {'train_runtime': 3.25, 'train_samples_per_second': 1.0, 'epoch': 1.0}")
+print("ERROR | train has failed due to an exception: Traceback (most recent call last):")
+print("ValueError: the set is too small to pack")
+"""
+
+
+@pytest.fixture
+def fake_autotrain(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "autotrain" / "cli"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package.parent / "__init__.py").touch()
+    (package / "autotrain.py").write_text(FAKE)
+    return {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+
+
+def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
+    log = autotrain.run_autotrain(
+        Path(sys.executable), tmp_path / "r.yml", cwd=tmp_path, epochs=1, variables=fake_autotrain
+    )
+    assert [(point["epoch"], point["loss"]) for point in log.losses] == [(0.5, 2.5), (1.0, 1.5)]
+    assert log.seconds == 3.25
+    assert log.reason == "ValueError: the set is too small to pack"
+    assert "too small to pack" in log.tail
+
+
+def test_its_process_gets_a_cache_of_its_own_all_cores_and_no_remote_code(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    variables = autotrain.environment(tmp_path / "cache")
+    assert variables["HF_DATASETS_CACHE"] == str(tmp_path / "cache")
+    assert variables["ALLOW_REMOTE_CODE"] == "false"
+    assert int(variables["OMP_NUM_THREADS"]) >= 1
+    assert "PYTHONPATH" not in variables
+
+
+def make_environment(folder: Path, *, with_autotrain: bool) -> None:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch()
+    site = folder / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    if with_autotrain:
+        (site / "autotrain_advanced-0.8.36.dist-info").mkdir()
+
+
+def test_finds_the_environment_beside_or_above(tmp_path, monkeypatch):
+    monkeypatch.setattr(autotrain.metadata, "distributions", lambda **_: iter(()))
+    (tmp_path / "project" / "autotrain").mkdir(parents=True)  # the recipes' folder is not AutoTrain
+    monkeypatch.chdir(tmp_path / "project")
+    with pytest.raises(InputError, match=r"no \.venv-autotrain") as refused:
+        autotrain.find_autotrain()
+    assert "pip install" in str(refused.value)
+    make_environment(tmp_path / ".venv-autotrain", with_autotrain=True)
+    assert autotrain.find_autotrain() == tmp_path / ".venv-autotrain" / "bin" / "python"
+    make_environment(tmp_path / "plain", with_autotrain=False)
+    with pytest.raises(InputError, match="is not an environment with AutoTrain"):
+        autotrain.find_autotrain(tmp_path / "plain")

@@ -1,0 +1,116 @@
+"""The command line: help with an example, one clear sentence for bad input, and nothing half-made."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from amazon_titles.cli import cli, main
+from amazon_titles.sample import write_sample
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    code = 0  # a command that is done returns
+    try:
+        main([*arguments])
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_with_an_example(capsys, name):
+    code, out, _ = run(capsys, name, "--help")
+    assert code == 0
+    assert f"amazon-titles {name}" in out.split("Example:")[1]
+
+
+def test_usage_errors_exit_2(capsys):
+    code, _, err = run(capsys, "build")
+    assert code == 2
+    assert "Missing argument 'SOURCE'" in err
+    assert run(capsys, "nothing")[0] == 2
+
+
+BAD_CATALOGUES = {
+    "missing": None,
+    "empty": "",
+    "not JSON": "uid,title\n1,2\n",
+    "no title": '{"uid": "1", "content": "Something long enough to stay in a dataset, surely."}\n',
+}
+
+
+@pytest.mark.parametrize("kind", BAD_CATALOGUES)
+def test_a_bad_catalogue_is_one_sentence_and_leaves_nothing(capsys, tmp_path, kind):
+    if (text := BAD_CATALOGUES[kind]) is not None:
+        (tmp_path / "trn.json").write_text(text)
+    code, out, err = run(capsys, "build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "out" / "dataset"))
+    assert code in (1, 2)
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert "Traceback" not in err
+    assert "trn.json" in err
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in {".parquet", ".md"}]
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(capsys, tmp_path):
+    write_sample(tmp_path / "trn.json", 50)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
+    code, _, err = run(capsys, "build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "thesis"))
+    assert code == 2
+    assert "holds files that are not a dataset" in err
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
+
+
+def test_build_prints_where_every_row_went(capsys, tmp_path):
+    rows = write_sample(tmp_path / "trn.json", 200)
+    code, out, _ = run(capsys, "build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "dataset"), "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["rows_read"] == rows == report["kept"] + sum(report["dropped"].values())
+
+
+def test_a_missing_extra_names_its_install_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, _, err = run(capsys, "ask", "What?", "--model", str(tmp_path))
+    assert code == 1
+    assert "pip install 'amazon-titles[model] @" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("ask", "What?", "--model", "./nowhere"), "No model folder './nowhere'"),
+        (("train", "nowhere.yml"), "No recipe at nowhere.yml"),
+        (("check", "nowhere.yml"), "No recipe at nowhere.yml"),
+        (("compare", "a.json", "b.json"), "No report a.json"),
+        (("recipe", "llama-9", "--dataset", "d"), "No shipped recipe 'llama-9'"),
+        (("recipe", "quickstart", "--dataset", "d", "--set", "lr"), "has no '='"),
+    ],
+)
+def test_what_is_not_there_is_said(capsys, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] == "ask":
+        pytest.importorskip("torch")
+        pytest.importorskip("transformers")
+    code, out, err = run(capsys, *arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert sentence in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_passes_what_is_shipped_and_names_what_is_wrong(capsys, tmp_path):
+    code, out, _ = run(capsys, "check")
+    assert code == 0
+    assert "quickstart" in out
+    code, out, _ = run(capsys, "recipe", "quickstart", "--dataset", "my-data", "--set", "epochs=3")
+    assert code == 0
+    (tmp_path / "my.yml").write_text(out.replace("epochs: 3", "epochz: 3"))
+    code, out, _ = run(capsys, "check", str(tmp_path / "my.yml"))
+    assert code == 1
+    assert "epochz" in out

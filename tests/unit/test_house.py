@@ -1,0 +1,89 @@
+"""The house: a room imports only from floors below its own, stays small, and importing the library costs nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import amazon_titles
+
+ROOT = Path(amazon_titles.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "resources": 1, "progress": 1, "templates": 1, "sentences": 1, "weights": 1,
+    "catalog": 2, "conversations": 2, "recipes": 2, "cards": 2, "metrics": 2, "plots": 2, "sample": 2, "tiny_llama": 2,
+    "dataset": 3, "training": 3, "budget": 3,
+    "search": 4, "hub": 4,
+    "model": 5, "evaluation": 5,
+    "quickstart": 6,
+    "cli": 7, "__init__": 8, "__main__": 8,
+}  # fmt: skip
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "amazon_titles":
+            names = [node.module] if "." in node.module else [f"amazon_titles.{alias.name}" for alias in node.names]
+            rooms |= {name.split(".")[1] for name in names}
+        if isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("amazon_titles.")}
+    return rooms & set(FLOORS)  # `from amazon_titles import __version__` names no room
+
+
+MODULES = sorted(path for path in ROOT.rglob("*.py") if "_files" not in path.parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_from_floors_below(path):
+    own = room(path)
+    assert own in FLOORS, f"{own} has no floor: add it to the table"
+    above = {name for name in imported_rooms(path) if name != own and FLOORS[name] >= FLOORS[own]}
+    assert not above, f"{own} (floor {FLOORS[own]}) imports {sorted(above)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_stay_small(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 300 or path.name == "cli.py", f"{path.name} has {lines} lines"
+
+
+HEAVY = ("torch", "transformers", "datasets", "pyarrow", "rich", "tantivy", "peft", "huggingface_hub")
+
+
+@pytest.mark.parametrize("code", ["import amazon_titles", "import amazon_titles.cli"])
+def test_importing_is_light(code):
+    script = f"{code}; import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def fastest(command: list[str], *, runs: int = 5) -> float:
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_help_answers_at_once():
+    bare = fastest([sys.executable, "-c", "pass"])
+    assert fastest([sys.executable, "-c", "import amazon_titles"]) - bare < 0.1
+    assert fastest([sys.executable, "-m", "amazon_titles", "--help"]) < 0.2 + bare
+
+
+def test_public_names_exist():
+    for name in amazon_titles.__all__:
+        assert getattr(amazon_titles, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        amazon_titles.nothing  # noqa: B018

@@ -1,0 +1,231 @@
+"""What must never be published: each reason has a folder that is refused for it, and clean folders are not."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amazon_titles.errors import InputError, PublishError
+from amazon_titles.hub import push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
+from amazon_titles.hub.peft_keys import for_every_peft
+from amazon_titles.hub.refusals import _PATH_IN_TEXT
+from amazon_titles.hub.weights import weight_problems
+from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
+
+
+@pytest.fixture(autouse=True)
+def _no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "a" * 34)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+
+
+def refused(what: str, folder: Path, **options: Any) -> str:
+    push = push_dataset_to_hub if what == "dataset" else push_adapter_to_hub
+    with pytest.raises(PublishError) as caught:
+        push(folder, "ana/x", dry_run=True, **options)
+    return str(caught.value)
+
+
+def edit(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_clean_folders_pass(tmp_path: Path) -> None:
+    assert push_dataset_to_hub(dataset_folder(tmp_path / "d"), "ana/d", dry_run=True).dry_run
+    assert push_adapter_to_hub(adapter_folder(tmp_path / "a"), "ana/a", dry_run=True).size > 0
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no dataset folder"):
+        push_dataset_to_hub(tmp_path, "ana/d")
+    with pytest.raises(InputError, match="is no adapter folder"):
+        push_adapter_to_hub(tmp_path, "ana/d")
+    with pytest.raises(InputError, match="There is no folder"):
+        push_adapter_to_hub(tmp_path / "nothing", "ana/d")
+
+
+def test_a_report_that_does_not_add_up(tmp_path: Path) -> None:
+    folder = dataset_folder(tmp_path / "d")
+    edit(folder / "report.json", kept=1)
+    assert "report.json: it does not add up: 30 rows read, 1 kept and 6 dropped" in refused("dataset", folder)
+    (folder / "report.json").write_text("{}")
+    assert "report.json: it lacks rows_read, kept or dropped" in refused("dataset", folder)
+
+
+def test_shards_that_would_not_load(tmp_path: Path) -> None:
+    folder = dataset_folder(tmp_path / "d")
+    shard = folder / "chat/test-00000-of-00001.parquet"
+    table = pq.read_table(shard)
+    pq.write_table(table.replace_schema_metadata({"huggingface": "{}"}), shard)
+    (folder / "catalog/train-00000-of-00001.parquet").write_bytes(b"PAR1 cut")
+    pq.write_table(pa.table({"a": [1]}), folder / "catalog/other.parquet")
+    (folder / "text-llama3/train-00000-of-00001.parquet").unlink()
+    said = refused("dataset", folder)
+    assert "chat/test-00000-of-00001.parquet: its schema metadata 'huggingface' makes datasets 3.2 fail" in said
+    assert "catalog/train-00000-of-00001.parquet: it cannot be read" in said
+    assert "catalog/other.parquet: no config of README.md names it" in said
+    assert "README.md: its configs name 'text-llama3/train-*.parquet', which no file fits" in said
+
+
+@pytest.mark.parametrize("path", ["/home/ana/base", "C:\\models\\base", "./base", "../base", "~/base", "file:///base"])
+def test_paths_of_a_machine(tmp_path: Path, path: str) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    edit(folder / "run.json", log=path)
+    (folder / "recipe.yml").write_text(f"base_model: ana/tiny\nlogging_dir: '{path}'\n")
+    said = refused("adapter", folder)
+    assert "run.json: it names a path of this machine" in said
+    assert "recipe.yml: it names a path of this machine" in said
+    edit(folder / "adapter_config.json", base_model_name_or_path=path)
+    assert "adapter_config.json: its base is" in refused("adapter", folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("trained from `/home/ana/out`", True),
+        ("(/tmp/x)", True),
+        ("C:\\Users\\ana", True),
+        ("~/models/x", True),
+        ("https://www.amazon.com/dp/0001234567", False),
+        ("https://host/home/page", False),
+        ("`--out ./merged`", False),
+        ("a/b/tmp/c", False),
+        ("and/or, 1/2, l/data", False),
+        ("POST /v1/chat/completions", False),
+    ],
+)
+def test_paths_in_prose(text: str, found: bool) -> None:
+    assert bool(_PATH_IN_TEXT.search(text)) is found
+
+
+def test_a_card_with_blanks_or_without_metadata(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    (folder / "README.md").write_text("# Model\n[More Information Needed]\n")
+    said = refused("adapter", folder)
+    assert "README.md: the YAML at its head is missing" in said
+    assert "README.md: it says [More Information Needed]" in said
+
+
+def test_not_for_publishing(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    edit(folder / "run.json", publishable=False, why_not_publishable="it is a toy")
+    assert "run.json: it says that this is not for publishing: it is a toy" in refused("adapter", folder)
+
+
+def test_a_tokenizer_saved_anew(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    edit(folder / "tokenizer_config.json", tokenizer_class="TokenizersBackend")
+    assert "tokenizer_config.json: transformers 5 saved it anew" in refused("adapter", folder)
+
+
+def test_a_config_that_old_peft_would_misread(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    edit(folder / "adapter_config.json", peft_version="0.21.2", use_bdlora=None, qalora_group_size=16, use_dora=True)
+    report = push_adapter_to_hub(folder, "ana/a", dry_run=True)
+    assert "adapter_config.json" in {file.path for file in report.files}
+    kept, in_use = for_every_peft(json.loads((folder / "adapter_config.json").read_text()))
+    assert in_use == []
+    assert kept["r"] == 4
+    assert kept["use_dora"]
+    assert not {"peft_version", "use_bdlora", "qalora_group_size"} & kept.keys()
+    edit(folder / "adapter_config.json", use_qalora=True)
+    assert "adapter_config.json: it uses 'use_qalora', which peft 0.14 does not know" in refused("adapter", folder)
+
+
+def test_missing_files_and_broken_json(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    (folder / "adapter_model.safetensors").unlink()
+    (folder / "recipe.yml").write_text("a: [")
+    (folder / "tokenizer_config.json").write_text("{")
+    said = refused("adapter", folder)
+    assert "adapter_model.safetensors: it is missing; amazon-titles train writes it" in said
+    assert "recipe.yml: it is not YML" in said
+    assert "tokenizer_config.json: it is not JSON" in said
+
+
+def weights(tmp_path: Path, a: list[float], b: list[float]) -> list[str]:
+    path = tmp_path / "w.safetensors"
+    write_safetensors(path, {"x.lora_A.weight": array("f", a), "x.lora_B.weight": array("f", b)})
+    return list(weight_problems(path))
+
+
+def test_weights(tmp_path: Path) -> None:
+    assert weights(tmp_path, [1.0, -2.0], [0.0, 1e-30]) == []
+    assert "zero" in weights(tmp_path, [1.0], [0.0, -0.0])[0]
+    assert "NaN" in weights(tmp_path, [1.0], [1.0, float("nan")])[0]
+    assert "NaN" in weights(tmp_path, [float("-inf")], [1.0])[0]
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+    assert "damaged" in next(iter(weight_problems(path)))
+    path.write_bytes(b"")
+    assert "damaged" in next(iter(weight_problems(path)))
+
+
+def half(bits: list[int], kind: str, tmp_path: Path) -> list[str]:
+    header = {"x": {"dtype": kind, "shape": [len(bits)], "data_offsets": [0, 2 * len(bits)]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + array("H", bits).tobytes())
+    return list(weight_problems(path))
+
+
+def test_half_weights(tmp_path: Path) -> None:
+    assert half([0x3C00, 0x0001], "F16", tmp_path) == []
+    assert "NaN" in half([0x7E00], "F16", tmp_path)[0]
+    assert half([0x7E00], "BF16", tmp_path) == [], "a large bfloat16 has the bits of a float16 NaN"
+    assert "NaN" in half([0xFF80], "BF16", tmp_path)[0]
+    assert "zero" in half([0x8000, 0], "BF16", tmp_path)[0]
+
+
+@given(st.binary(max_size=200), st.sampled_from(["hf_", "ghp_", "api_org_"]), st.binary(max_size=200))
+def test_a_token_is_found_wherever_it_stands(before: bytes, prefix: str, after: bytes) -> None:
+    assert secrets.find(before + prefix.encode() + b"Ab3" * 12 + after, {})
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
+def test_redacting_leaves_other_text_alone(text: str) -> None:
+    if secrets.find(text.encode(), secrets.known_secrets()) is None:
+        assert secrets.redact(text) == text
+    assert "hf_" + "a" * 34 not in secrets.redact(text + "hf_" + "a" * 34 + text)
+
+
+def test_texts_that_look_a_little_like_secrets() -> None:
+    for text in (
+        b"task-list and risk-free desk-organizer-with-12-drawers-and-a-lamp-on-top",
+        b"hf_hub_download",
+        b"AKIAKIA",
+    ):
+        assert secrets.find(text, {}) is None
+
+
+def test_what_is_left_out_says_why(tmp_path: Path) -> None:
+    for path in (".cache/x", "pytorch_model.bin", "checkpoint-3/a.json", "runs/x", "notes.txt", "chat/train.parquet"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    contents, left_out = gather(tmp_path, ADAPTER_FILES)
+    assert contents == []
+    assert {row.path: row.reason for row in left_out} == {
+        ".cache/x": "hidden or a cache",
+        "pytorch_model.bin": "a pickle, which runs code when it is loaded",
+        "checkpoint-3/a.json": "a checkpoint",
+        "runs/x": "a log of training",
+        "notes.txt": "not part of such a folder",
+        "chat/train.parquet": "not part of such a folder",
+    }
+    assert [content.path for content in gather(tmp_path, DATASET_FILES)[0]] == ["chat/train.parquet"]
+
+
+def test_the_login_command_is_the_installed_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentences, "version", lambda _: "0.27.0")
+    assert sentences.login_command() == "huggingface-cli login"
+    monkeypatch.setattr(sentences, "version", lambda _: "2.4.0")
+    assert sentences.login_command() == "hf auth login"
