@@ -30,8 +30,8 @@ def check_target(target: Path) -> None:
         ours = {name for name in held if name in _OURS or name.startswith("text-")}
         if held and (held != ours or not {"report.json", "catalog"} <= held):
             raise InputError(
-                f"{target} holds {min(held - ours, default=min(held))}, which is no part of a dataset of this library,"
-                " and would be replaced.",
+                f"{target} holds files that are not a dataset of this library"
+                f" ({min(held - ours, default=min(held))}), and would be replaced.",
                 hint="Choose another --out, or move what is there away.",
             )
     elif target.exists():
