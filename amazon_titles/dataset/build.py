@@ -162,10 +162,11 @@ def _read(
             harvest.harvest, _batches(opened), workers=processes, setup=harvest.setup, arguments=arguments
         )
         for sheaf in results:
+            if sheaf.bad and not counts.rows_read + sheaf.counts.rows_read:
+                # Not some bad lines, but another kind of file.
+                raise explain(sheaf.bad[0], opened.name)
             _refuse(sheaf.bad, lines, counts, rejected)
             counts.add(sheaf.counts)
-            if sheaf.bad and not counts.rows_read:
-                raise explain(sheaf.bad[0], opened.name)
             lines += sheaf.lines
             sheaves.append(sheaf)
             speed = opened.bytes_read / 1e6 / (time.perf_counter() - start)

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 
+_OURS = {"README.md", "report.json", "lengths.png", "catalog", "chat", ".gitattributes", ".cache"}
+
 
 def check_target(target: Path) -> None:
     """Refuses a target that holds something that is not a dataset folder of ours.
@@ -24,9 +26,12 @@ def check_target(target: Path) -> None:
         InputError: A file, or a folder with other things in it.
     """
     if target.is_dir():
-        if any(target.iterdir()) and not ((target / "report.json").is_file() and (target / "catalog").is_dir()):
+        held = {entry.name for entry in target.iterdir()}
+        ours = {name for name in held if name in _OURS or name.startswith("text-")}
+        if held and (held != ours or not {"report.json", "catalog"} <= held):
             raise InputError(
-                f"{target} holds files that are not a dataset of this library, and would be replaced.",
+                f"{target} holds files that are not a dataset of this library"
+                f" ({min(held - ours, default=min(held))}), and would be replaced.",
                 hint="Choose another --out, or move what is there away.",
             )
     elif target.exists():

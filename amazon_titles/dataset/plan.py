@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ SPLITS = ("train", "validation", "test")
 
 SHARD = 32_768
 """Products of a shard, about: some 100 MB of rows, which a worker holds and one Parquet file takes."""
+
+WINDOW = 1024
+"""Products whose rows are mixed, about. Rows of one product, and rows that show it as a distractor, must not stand
+next to each other: AutoTrain packs neighbours into one sequence, where each sees the ones before it."""
 
 _MASK = (1 << 64) - 1
 _BUCKETS = 1 << 22
@@ -82,6 +87,8 @@ class Shard:
         offset: Where in it.
         size: Bytes.
         group: A number that neighbours share if a rare word of their titles is the same.
+        windows: First product and the one after the last of those whose rows are mixed: equal ranges of the words'
+            hash, so that a product that comes or goes moves no other from window to window.
     """
 
     split: str
@@ -93,6 +100,7 @@ class Shard:
     offset: Numbers
     size: Numbers
     group: Numbers
+    windows: list[tuple[int, int]]
 
 
 class Plan:
@@ -171,7 +179,7 @@ class Plan:
         of their hash and shards are equal ranges of it, so most of a shard's bytes stay when products come or go.
         """
         ends = np.cumsum(self.columns["words"].astype(np.int64))
-        planned: list[tuple[str, int, int, Numbers, Numbers]] = []
+        planned: list[tuple[str, int, int, Numbers, Numbers, list[tuple[int, int]]]] = []
         for number, split in enumerate(SPLITS):
             members = self.kept[self._split == number]
             if not len(members):
@@ -180,15 +188,19 @@ class Plan:
             order = np.lexsort((self.columns["title"][members], second, first))
             members, group = members[order], first[order]
             bits = max(round(np.log2(len(members) / SHARD)), 0)
-            edges = np.searchsorted(group, np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(32 - bits))
+            edges = _edges(group, bits)
             pieces = zip(np.split(members, edges), np.split(group, edges), strict=True)
-            planned += [(split, shard, 1 << bits, rows, words) for shard, (rows, words) in enumerate(pieces)]
+            finer = max(round(np.log2(len(members) / WINDOW)), 0)
+            planned += [
+                (split, shard, 1 << bits, rows, words, _windows(words, finer))
+                for shard, (rows, words) in enumerate(pieces)
+            ]
         return [
             Shard(
                 split, number, of, part, len(planned),
-                self.columns["file"][rows], self.columns["offset"][rows], self.columns["size"][rows], group,
+                self.columns["file"][rows], self.columns["offset"][rows], self.columns["size"][rows], group, windows,
             )
-            for part, (split, number, of, rows, group) in enumerate(planned)
+            for part, (split, number, of, rows, group, windows) in enumerate(planned)
         ]  # fmt: skip
 
     def _rare_words(self, members: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
@@ -206,6 +218,16 @@ class Plan:
         second = np.minimum.reduceat(score, starts)
         low = np.uint64(0xFFFFFFFF)
         return first & low, second & low
+
+
+def _edges(sorted_words: Numbers, bits: int) -> Numbers:
+    """Where the equal ranges of the words' 32-bit hash begin, the first one left out."""
+    return np.searchsorted(sorted_words, np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(32 - bits))
+
+
+def _windows(sorted_words: Numbers, bits: int) -> list[tuple[int, int]]:
+    ends = [0, *_edges(sorted_words, bits).tolist(), len(sorted_words)]
+    return [(start, stop) for start, stop in pairwise(ends) if stop > start]
 
 
 def _repeated(*columns: Numbers) -> Numbers:

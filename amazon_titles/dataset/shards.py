@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
 
 from amazon_titles.catalog import Product, key_hash
 from amazon_titles.conversations import Conversation, Mix, converse
@@ -19,12 +21,8 @@ from amazon_titles.dataset.harvest import from_record
 from amazon_titles.dataset.plan import Shard
 from amazon_titles.templates import get_template
 
-WINDOW = 1024
-"""Products whose rows are mixed. Rows of one product, and rows that show it as a distractor, must not stand next to
-each other: AutoTrain packs neighbours into one sequence, where each sees the ones before it."""
-
-ROW_GROUP = 4
-"""Windows of a row group: some 12 MB of text, which the Dataset Viewer pages through by the index within it."""
+ROW_GROUP = 4096
+"""Products of a row group, at least: some 12 MB of text, through which the Dataset Viewer pages by the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +71,50 @@ def write_shard(shard: Shard) -> dict[str, int]:
     if job is None:
         raise RuntimeError("setup() comes first")
     products = _read(job.spool, shard)
-    name = f"{shard.split}-{shard.number:05}-of-{shard.of:05}.parquet"
-    catalog = f"train-{shard.part:05}-of-{shard.parts:05}.parquet"
-    with tables.Writer(job.out / "catalog" / catalog, tables.CATALOG) as writer:
-        for start in range(0, len(products), 16 * WINDOW):
-            writer.write(tables.catalog(products[start : start + 16 * WINDOW]))
-    templates = [get_template(template) for template in job.render]
-    chat = tables.Writer(job.out / "chat" / name, tables.CHAT)
-    texts = [tables.Writer(job.out / f"text-{template.name}" / name, tables.TEXT) for template in templates]
-    tasks: Counter[str] = Counter()
     groups = shard.group.tolist()
-    with chat:
-        for start in range(0, len(products), WINDOW * ROW_GROUP):
-            rows: list[Conversation] = []
-            for window in range(start, min(start + WINDOW * ROW_GROUP, len(products)), WINDOW):
-                rows += _window(products, groups, window, shard, job.mix, is_title)
+    name = f"{shard.split}-{shard.number:05}-of-{shard.of:05}.parquet"
+    templates = [get_template(template) for template in job.render]
+    tasks: Counter[str] = Counter()
+    with ExitStack() as stack:
+        catalog = _open(
+            stack, job.out / "catalog" / f"train-{shard.part:05}-of-{shard.parts:05}.parquet", tables.CATALOG
+        )
+        chat = _open(stack, job.out / "chat" / name, tables.CHAT)
+        texts = [_open(stack, job.out / f"text-{template.name}" / name, tables.TEXT) for template in templates]
+        for windows in _row_groups(shard.windows):
+            rows = [row for start, stop in windows for row in _window(products, groups, start, stop, job.mix)]
             tasks.update(row.task for row in rows)
+            catalog.write(tables.catalog(products[windows[0][0] : windows[-1][1]]))
             chat.write(tables.chat(rows))
             for template, writer in zip(templates, texts, strict=True):
                 writer.write(tables.text(rows, template))
-    for writer in texts:
-        writer.close()
     return dict(tasks)
 
 
-def _window(
-    products: Sequence[Product], groups: list[int], start: int, shard: Shard, mix: Mix, known: Callable[[str], bool]
-) -> list[Conversation]:
+def _open(stack: ExitStack, path: Path, schema: pa.Schema) -> tables.Writer:
+    return stack.enter_context(tables.Writer(path, schema))
+
+
+def _row_groups(windows: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    group: list[tuple[int, int]] = []
+    for window in windows:
+        group.append(window)
+        if window[1] - group[0][0] >= ROW_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _window(products: Sequence[Product], groups: list[int], start: int, stop: int, mix: Mix) -> list[Conversation]:
+    """The rows of a window's products, mixed by a hash: the same row in the same place when others come or go."""
     rows = [
-        row
-        for index in range(start, min(start + WINDOW, len(products)))
-        for row in converse(products[index], _similar(products, groups, index), mix, known)
+        (crc32(f"{mix.seed} {number} {row.uid}".encode(errors="replace")), row)
+        for index in range(start, stop)
+        for number, row in enumerate(converse(products[index], _similar(products, groups, index), mix, is_title))
     ]
-    random.Random(f"{mix.seed} {shard.split} {shard.number} {start}").shuffle(rows)
-    return rows
+    rows.sort()
+    return [row for _, row in rows]
 
 
 def _similar(products: Sequence[Product], groups: list[int], index: int) -> list[Product]:

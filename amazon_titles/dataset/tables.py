@@ -42,7 +42,7 @@ class Writer:
             use_dictionary=["task", "language", "messages.list.element.role"],
             write_statistics=["uid", "task", "language"],
             write_page_index=True,
-            use_content_defined_chunking=True,
+            use_content_defined_chunking={"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10},
         )
 
     def write(self, table: pa.Table) -> None:

@@ -168,6 +168,15 @@ def test_a_cut_is_short_enough_and_a_beginning(text, limit):
 
 def test_a_cut_ends_with_a_sentence():
     assert cut_text("First one here. Second one there. Third.", 34) == "First one here. Second one there."
+    assert (
+        cut_text("He won. The prize was named for Arthur C. Clarke and others.", 44)
+        == "He won. The prize was named for Arthur C.…"
+    )
+    assert (
+        cut_text("The prize was great. It honours Arthur C. Clarke.", 42)
+        == "The prize was great. It honours Arthur C.…"
+    )
+    assert cut_text("The prize was grand. By Dr. No and more.", 30) == "The prize was grand."
     assert cut_text("No sentence ends in these words at all", 20) == "No sentence ends in…"
 
 

@@ -350,6 +350,26 @@ def test_parquet_has_a_page_index_and_no_foreign_metadata(catalogue, tmp_path):
         assert column.compression == "ZSTD"
 
 
+def test_a_dataset_folder_with_somebodys_notes_is_left_alone(catalogue, tmp_path):
+    build_dataset(catalogue, tmp_path / "out", limit=50)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"\(notes\.txt\)"):
+        build_dataset(catalogue, tmp_path / "out", limit=60)
+    assert len(list(read_catalog(tmp_path / "out"))) == 50
+
+
+def test_a_few_new_products_leave_most_bytes_as_they_were(tmp_path):
+    for name, products in (("old", range(3, 9000)), ("new", range(9000))):
+        write(tmp_path / "trn.json", [row(n) for n in products])
+        build_dataset(tmp_path / "trn.json", tmp_path / name, validation=0, test=0, phrasings=1)
+    for config in ("chat", "text-llama3"):
+        (old,), (new,) = ((tmp_path / name / config).glob("train-*") for name in ("old", "new"))
+        before, after = old.read_bytes(), new.read_bytes()
+        places = range(0, len(after) - 64, len(after) // 200)
+        same = sum(after[place : place + 64] in before for place in places)
+        assert same / len(places) > 0.6
+
+
 def test_reading_what_is_no_dataset_folder(tmp_path):
     with pytest.raises(InputError, match="holds no chat/train"):
         list(read_messages(tmp_path, "train"))
