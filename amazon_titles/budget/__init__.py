@@ -1,6 +1,6 @@
 """What a recipe will take, before it takes it.
 
-One noun a file: `shapes` (of a Llama), `flavors` (of machines), `memory`, `estimate`, and `examine`: problems and budget.
+One noun a file: `shapes` (of a Llama), `flavors` (of machines), `memory`, `estimate`, and `examine` (problems too).
 """
 
 from amazon_titles.budget.estimate import WANTED_EXPOSURES, Budget, Place, estimate
