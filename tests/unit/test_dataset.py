@@ -1,9 +1,11 @@
 """From a catalogue to a folder: the funnel, the splits, the bytes."""
 
+import gzip
 import hashlib
 import json
 import re
 import sys
+import zipfile
 from collections import Counter
 from itertools import pairwise
 
@@ -157,6 +159,21 @@ def test_the_same_bytes_whatever_the_number_of_workers_and_the_container(catalog
     assert digests(tmp_path / "1") == digests(tmp_path / "2") == digests(tmp_path / "3")
     build_dataset(catalogue, tmp_path / "4", workers=2, languages=("en", "pt"), seed=43)
     assert digests(tmp_path / "1") != digests(tmp_path / "4")
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip"])
+def test_the_report_names_the_file_as_it_is(catalogue, tmp_path, kind):
+    packed = tmp_path / f"trn.{kind}"
+    if kind == "gz":
+        packed.write_bytes(gzip.compress(catalogue.read_bytes()))
+    else:
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("readme.txt", "first")
+            archive.write(catalogue, "LF/trn.json")
+            archive.writestr("last.txt", "last" * 1000)
+    report = build_dataset(packed, tmp_path / "out", limit=50)
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert report.source == {"name": packed.name, "bytes": packed.stat().st_size, "sha256": digest}
 
 
 def test_shards_hold_every_product_once(catalogue, tmp_path, monkeypatch):
