@@ -3,6 +3,8 @@
     python benchmarks/build.py                    # 300,000 rows, in a minute or two
     python benchmarks/build.py --rows 2250000     # the size of trn.json: 1.9 GB, and 10 GB of disk while it runs
 
+The file stays in --folder for the next run.
+
 The file is made up, with the row count, the share of empty descriptions, the length distribution and the defects of
 trn.json. Every contender runs in a process of its own; its memory is the proportional set size (PSS) of that process
 and all it started, summed every 0.1 s.

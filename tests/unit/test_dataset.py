@@ -232,6 +232,13 @@ def test_bad_lines_are_listed_beside_the_folder(tmp_path, capsys):
     assert not (tmp_path / "out.rejected.jsonl").exists()
 
 
+def test_twenty_bad_lines_are_shown_and_all_are_listed(tmp_path, capsys):
+    source = write(tmp_path / "trn.json", [row(0), *["{oops"] * 30, row(1)])
+    build_dataset(source, tmp_path / "out", max_bad=1)
+    assert capsys.readouterr().err.count("not_json") == 20
+    assert len((tmp_path / "out.rejected.jsonl").read_text().splitlines()) == 30
+
+
 def test_line_numbers_are_right_in_later_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["amazon_titles.catalog.sources"], "BLOCK", 1000)
     source = write(tmp_path / "trn.json", [*(row(n) for n in range(300)), "[]", row(301), ""])
