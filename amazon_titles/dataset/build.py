@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from amazon_titles import __version__, cards
-from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source
+from amazon_titles.catalog import BadLine, Counts, Source, open_source
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
 from amazon_titles.dataset import folder, harvest, shards
@@ -119,9 +119,10 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
     rejected = spool / "rejected.jsonl"
     try:
         counts, sheaves = _read(opened, options, spool, processes, rejected)
-    finally:
-        # Above all when too many lines are bad: somebody wants to see them.
+    except InputError:
+        # Too many lines are bad, and somebody wants to see them.
         _publish_rejected(rejected, target)
+        raise
     plan = Plan(sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test)
     sheaves.clear()
     if not len(plan.kept):
@@ -130,6 +131,7 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
             hint="Expected titles with descriptions of some length; see --min-content-chars.",
         )
     splits = _write(plan, out, spool, options, processes)
+    _publish_rejected(rejected, target)
     shutil.rmtree(spool)
     report = _report(opened, options, counts, plan, splits)
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
@@ -159,7 +161,7 @@ def _read(
     with bar("reading, MB", total) as advance:
         seen, start = 0, time.perf_counter()
         results = ordered(
-            harvest.harvest, _batches(opened), workers=processes, setup=harvest.setup, arguments=arguments
+            harvest.harvest, opened.batches(), workers=processes, setup=harvest.setup, arguments=arguments
         )
         for sheaf in results:
             if sheaf.bad and not counts.rows_read + sheaf.counts.rows_read:
@@ -183,10 +185,6 @@ def _read(
             hint="They are listed beside the folder, in .rejected.jsonl; a larger --max-bad passes over them.",
         )
     return counts, sheaves
-
-
-def _batches(opened: Source) -> Iterator[Batch]:
-    yield from opened.batches()
 
 
 def _refuse(bad: list[BadLine], before: int, counts: Counts, rejected: Path) -> None:
@@ -230,7 +228,11 @@ def _report(
         lengths=histograms(plan),
         splits=splits,
         options=options.recorded(),
-        source={"name": opened.name, "bytes": opened.bytes_read, "sha256": opened.sha256()},
+        source={
+            "name": opened.name,
+            "bytes": opened.bytes_read if opened.size is None else opened.size,
+            "sha256": opened.sha256(),
+        },
         catalogue=options.catalogue(opened.name),
         version=__version__,
     )

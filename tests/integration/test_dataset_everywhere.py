@@ -146,6 +146,20 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "trn.json", "whole"]
 
 
+def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path):
+    source = make(tmp_path / "trn.json", 12_000)
+    command = [sys.executable, "-c", BUILDER, str(source), str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and not list(tmp_path.glob(".out.building-*/spool/*")):
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert "KeyboardInterrupt" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trn.json"]
+
+
 def test_a_killed_build_leaves_no_worker_behind(tmp_path):
     source = make(tmp_path / "trn.json", 12_000)
     command = [sys.executable, "-c", BUILDER, str(source), str(tmp_path / "out")]

@@ -1,9 +1,11 @@
 """From a catalogue to a folder: the funnel, the splits, the bytes."""
 
+import gzip
 import hashlib
 import json
 import re
 import sys
+import zipfile
 from collections import Counter
 from itertools import pairwise
 
@@ -159,6 +161,21 @@ def test_the_same_bytes_whatever_the_number_of_workers_and_the_container(catalog
     assert digests(tmp_path / "1") != digests(tmp_path / "4")
 
 
+@pytest.mark.parametrize("kind", ["gz", "zip"])
+def test_the_report_names_the_file_as_it_is(catalogue, tmp_path, kind):
+    packed = tmp_path / f"trn.{kind}"
+    if kind == "gz":
+        packed.write_bytes(gzip.compress(catalogue.read_bytes()))
+    else:
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("readme.txt", "first")
+            archive.write(catalogue, "LF/trn.json")
+            archive.writestr("last.txt", "last" * 1000)
+    report = build_dataset(packed, tmp_path / "out", limit=50)
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert report.source == {"name": packed.name, "bytes": packed.stat().st_size, "sha256": digest}
+
+
 def test_shards_hold_every_product_once(catalogue, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["amazon_titles.dataset.plan"], "SHARD", 40)
     report = build_dataset(catalogue, tmp_path / "out", validation=0.1, test=0.1)
@@ -213,6 +230,13 @@ def test_bad_lines_are_listed_beside_the_folder(tmp_path, capsys):
     write(tmp_path / "trn.json", rows)
     build_dataset(source, tmp_path / "out")
     assert not (tmp_path / "out.rejected.jsonl").exists()
+
+
+def test_twenty_bad_lines_are_shown_and_all_are_listed(tmp_path, capsys):
+    source = write(tmp_path / "trn.json", [row(0), *["{oops"] * 30, row(1)])
+    build_dataset(source, tmp_path / "out", max_bad=1)
+    assert capsys.readouterr().err.count("not_json") == 20
+    assert len((tmp_path / "out.rejected.jsonl").read_text().splitlines()) == 30
 
 
 def test_line_numbers_are_right_in_later_blocks(tmp_path, monkeypatch):

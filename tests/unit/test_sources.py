@@ -194,6 +194,20 @@ def test_a_download_resumes_and_says_what_it_got(tmp_path, monkeypatch):
     assert len(list(read_products(got.path))) == 50
 
 
+def test_a_download_from_a_mirror(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    archive = write(tmp_path, "zip")
+    names = ["README.md", "raw/LF-Amazon-1.3M.raw.zip"]
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, repo, repo_type: names)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, path, repo_type: str(archive))
+    got = fetch(tmp_path / "data", mirror="ada/mirror")
+    assert got.path.read_bytes() == archive.read_bytes()
+    names.pop()
+    with pytest.raises(InputError, match="ada/mirror holds no zip"):
+        fetch(tmp_path / "other", mirror="ada/mirror")
+
+
 @pytest.mark.parametrize(("payload", "message"), [(None, "Drive gave nothing"), (b"<html>quota", "no zip")])
 def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch, payload, message):
     monkeypatch.setitem(sys.modules, "gdown", Drive(payload))
