@@ -107,7 +107,7 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
         path = there.call(
             f"reading {name}",
-            lambda: snapshot_download(name, local_dir=empty, ignore_patterns=never, token=client.token),
+            lambda: snapshot_download(name, cache_dir=empty, ignore_patterns=never, token=client.token),
         )
         yield Path(path)
 
