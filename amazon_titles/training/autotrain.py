@@ -187,7 +187,7 @@ def _read_logged(line: str) -> list[dict[str, float]]:
 def _python_of(env: Path) -> Path | None:
     for relative in ("bin/python", "Scripts/python.exe"):
         if (env / relative).is_file():
-            return env / relative
+            return (env / relative).absolute()  # not resolved: a link to the interpreter is what makes it this one's
     return None
 
 

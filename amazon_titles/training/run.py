@@ -106,7 +106,7 @@ def _check_target(target: Path) -> None:
 @contextmanager
 def _workshop(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.training-", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.training-", dir=target.parent)).resolve()
     try:
         yield folder
     finally:
