@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,32 @@ import yaml
 
 from amazon_titles import resources
 
+TRN_ROWS = 2_248_619
+"""Rows of trn.json, as those published who counted it."""
+
+# What the Hub takes as `license:` without a name beside it, of what catalogues are published under.
+_LICENCES = {
+    "unknown", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "odbl",
+    "pddl", "odc-by",
+}  # fmt: skip
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def _code(text: object) -> str:
+    """Text as a code span of a table's cell: no entity, no tag and no bar of it acts."""
+    shown = str(text).replace("`", "'").replace("|", "\\|")
+    return f"`{shown}`" if shown.strip() else "—"
+
+
+@jinja2.pass_context
+def _number(context: jinja2.runtime.Context, value: float) -> str:
+    """1,234.5, and in Portuguese 1.234,5."""
+    text = f"{value:,}"
+    return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text
+
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resources.folder("hub_cards")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -22,20 +45,40 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,  # Markdown, not HTML
     )
+    environment.filters["code"] = _code
+    environment.filters["number"] = _number
+    return environment
 
 
-def dataset_card(report: str, *, language: str = "en") -> str:
-    """The card of a dataset: the document of its selection and preparation.
+def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
+    """The card of a dataset: the document of its selection and preparation, every number of it from the report.
 
     Args:
-        report: `report.json`.
-        language: `en` or `pt`.
+        report: What `report.json` holds.
+        language: `en` or `pt`; the wording of both stands in `hub_cards/dataset_card.yml`.
 
     Returns:
         Markdown with YAML at its head.
     """
-    values: dict[str, Any] = json.loads(report)
-    return _environment().get_template("dataset_card.md.jinja").render(report=values, language=language)
+    environment = _environment()
+    wording = yaml.safe_load((resources.folder("hub_cards") / "dataset_card.yml").read_text(encoding="utf-8"))
+    rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
+    values = {
+        "card_language": language,
+        "report": report,
+        "catalogue": report["catalogue"],
+        "options": report["options"],
+        "amazon": report["catalogue"]["rules"] == "amazon",
+        "published": TRN_ROWS,
+        "rows": rows,
+        "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
+        "splits": {name: split for name, split in report["splits"].items() if split["products"]},
+        "license": report["catalogue"]["license"] if report["catalogue"]["license"] in _LICENCES else "other",
+        "license_name": re.sub(r"[^a-z0-9.-]+", "-", report["catalogue"]["license"].lower()).strip("-") or "other",
+    }
+    # The wording holds numbers of the report, so each piece is a small template itself.
+    said = {key: environment.from_string(text[language]).render(values).strip() for key, text in wording.items()}
+    return environment.get_template("dataset_card.md.jinja").render(values, say=said)
 
 
 def model_card(run: Mapping[str, Any], recipe: str, *, comparison: str | None = None, plots: Sequence[str] = ()) -> str:

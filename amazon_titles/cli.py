@@ -39,12 +39,12 @@ def cli() -> None:
     """A product catalogue becomes a chat dataset, a fine-tuned Llama, and answers with their sources."""
 
 
-def _pairs(settings: Sequence[str]) -> dict[str, str]:
+def _pairs(settings: Sequence[str], option: str = "--set", example: str = "lr=1e-4") -> dict[str, str]:
     pairs = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise InputError(f"--set {setting!r} has no '='.", hint="Write it as: --set lr=1e-4")
+            raise InputError(f"{option} {setting!r} has no '='.", hint=f"Write it as: {option} {example}")
         pairs[key.strip()] = value
     return pairs
 
@@ -54,27 +54,52 @@ _dataset = click.option("--dataset", metavar="DIR", help="Dataset folder; by def
 _autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 
 
-@cli.command(epilog="Example:  amazon-titles build trn.json.gz --out dataset --limit 1000")
+@cli.command(epilog="Example:  amazon-titles download --out data")
+@click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder for the archive.")
+@click.option(
+    "--mirror", metavar="USER/REPO", help="Dataset on the Hub that holds the archive, instead of the Drive file."
+)
+def download(out: str, mirror: str | None) -> None:
+    """Fetch the archive that holds trn.json; an interrupted download goes on."""
+    from amazon_titles.catalog import download as fetch
+
+    done = fetch(out, mirror=mirror)
+    click.echo(f"{done.path}  {done.bytes} bytes  sha256 {done.sha256}")
+
+
+@cli.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000")
 @click.argument("source")
-@click.option("--out", required=True, metavar="DIR", help="The dataset folder to make.")
+@click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
 @click.option("--limit", type=click.IntRange(min=1), help="Keep N products, sampled evenly over the whole file.")
 @click.option("--seed", default=42, show_default=True, help="Of every choice.")
 @click.option("--language", "languages", multiple=True, default=("en",), help="Of the questions: en, pt (repeatable).")
-@click.option("--phrasings", default=3, show_default=True, type=click.IntRange(min=1), help="Recall rows a product.")
+@click.option("--phrasings", default=3, show_default=True, help="Recall rows a product.")
+@click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
+@click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 1.")
+@click.option("--min-content-chars", default=40, show_default=True, help="Shorter descriptions drop the product.")
+@click.option("--max-content-chars", default=2000, show_default=True, help="Longer ones are cut at a sentence's end.")
+@click.option("--validation", default=0.02, show_default=True, help="Share of the products.")
+@click.option("--test", default=0.02, show_default=True, help="Likewise.")
+@click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
+@click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
+@click.option("--field", "fields", multiple=True, metavar="uid=NAME", help="Another catalogue's name of a field.")
+@click.option("--name", help="What the catalogue is called.")
+@click.option("--license", help="Its licence.")
+@click.option("--url", help="Address of a product, with {uid} in it.")
+@click.option("--rules", default="amazon", show_default=True, help="Cleaning rules: amazon, generic.")
+@click.option("--card-language", default="en", show_default=True, help="Of the dataset card: en, pt.")
+@click.option("--max-bad", default=0.001, show_default=True, help="Share of lines that may hold no product.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def build(
-    source: str, out: str, limit: int | None, seed: int, languages: tuple[str, ...], phrasings: int, as_json: bool
-) -> None:
-    """Build a dataset folder from a catalogue: trn.json, gzipped, or the zip as downloaded."""
+def build(source: str, fields: tuple[str, ...], as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """Build a dataset folder from a catalogue.
+
+    SOURCE is trn.json, gzipped or zstandard, the zip as downloaded, - for stdin, or hf://datasets/USER/REPO/trn.json.
+    """
     from amazon_titles.dataset import build_dataset
 
-    report = build_dataset(source, out, limit=limit, seed=seed, languages=languages, phrasings=phrasings)
-    if as_json:
-        click.echo(report.to_json(), nl=False)
-        return
-    click.echo(f"{report.rows_read} rows read, {report.kept} products kept in {out}")
-    for reason, count in sorted(report.dropped.items(), key=lambda item: -item[1]):
-        click.echo(f"  {count:>9} dropped: {reason}")
+    report = build_dataset(source, fields=_pairs(fields, "--field", "uid=asin"), **options)
+    click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 
 @cli.command("push-dataset", epilog="Example:  amazon-titles push-dataset dataset USER/amazon-titles")
@@ -103,25 +128,21 @@ def recipe(name: str, dataset: str, user: str | None, project: str | None, setti
     click.echo(fill_recipe(name, dataset=dataset, user=user, project=project, settings=_pairs(settings)), nl=False)
 
 
-@cli.command(epilog="Example:  amazon-titles check my.yml")
+@cli.command(epilog="Example:  amazon-titles check my.yml --hours 4")
 @click.argument("recipes", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
-def check(recipes: tuple[str, ...], as_json: bool) -> None:
-    """Name every problem of recipes at once; by default of the shipped ones."""
-    from dataclasses import asdict
+@click.option(
+    "--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo that a push would go to."
+)
+@click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
+@click.option("--exposures", default=100, show_default=True, help="How often each product is to be asked about.")
+@click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
+def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures: int, as_json: bool) -> None:
+    """Name every problem of recipes at once, and what a run would take; by default of the shipped ones."""
+    from amazon_titles.budget import examine
 
-    from amazon_titles import resources
-    from amazon_titles.recipes import load_recipe
-
-    found = {name: load_recipe(name).problems() for name in recipes or map(str, resources.recipes().values())}
-    if as_json:
-        click.echo(json.dumps({name: [asdict(problem) for problem in problems] for name, problems in found.items()}))
-    else:
-        for name, problems in found.items():
-            click.echo(f"{name}: {len(problems)} problem(s)" if problems else f"{name}: ok")
-            for problem in problems:
-                click.echo(f"  {problem}")
-    if any(problem.severity == "error" for problems in found.values() for problem in problems):
+    checked = examine(recipes, online=online, hours=hours, exposures=exposures)
+    click.echo(json.dumps([result.to_dict() for result in checked]) if as_json else "\n".join(map(str, checked)))
+    if not all(result.ok for result in checked):
         sys.exit(1)
 
 

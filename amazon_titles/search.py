@@ -128,20 +128,30 @@ class CatalogIndex:
         A word that no title has weighs as much as the rarest: it speaks for another product, one that is not here.
         Outside a quotation that holds for names and numbers alone; other words are talk ("is it heavy?").
         """
-        quoted = _QUOTED.search(question)
-        words = {word.lower(): word for word in _WORD.findall(quoted_title(question))}
-        kept = {low: word for low, word in words.items() if low not in _STOP_WORDS} or words
         return {
-            low: log(1 + len(self._products) / (0.5 + self._frequency.get(low, 0)))
-            for low, word in kept.items()
-            if quoted or low in self._frequency or not word.islower()
+            word.lower(): log(1 + len(self._products) / (0.5 + self._frequency.get(word.lower(), 0)))
+            for word in self._naming(question)
         }
 
+    def named(self, question: str) -> str:
+        """What a question seems to name: the quotation in it, else its words that can name a product."""
+        quoted = _QUOTED.search(question)
+        return quoted.group(1) if quoted else " ".join(self._naming(question)) or question.strip()
 
-def quoted_title(question: str) -> str:
-    """The title that a question names in quotation marks; the whole question where it has none."""
-    quoted = _QUOTED.search(question)
-    return quoted.group(1) if quoted else question
+    def _naming(self, question: str) -> list[str]:
+        quoted = _QUOTED.search(question)
+        if quoted:
+            words = _WORD.findall(quoted.group(1))
+            return [word for word in words if word.lower() not in _STOP_WORDS] or words
+        naming = []
+        for found in _WORD.finditer(question):
+            word = found.group()
+            opens = not question[: found.start()].strip() or question[: found.start()].rstrip()[-1] in ".!?:"
+            # A capital inside a sentence makes a name; one at its start does not.
+            is_name = not word.islower() and not (opens and word.istitle())
+            if word.lower() not in _STOP_WORDS and (word.lower() in self._frequency or is_name):
+                naming.append(word)
+        return naming
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _ENDS = (". ", "! ", "? ", '." ', '!" ', '?" ', ".) ", ".” ", "!” ", "?” ")
+
+# "Arthur C. ", "Dr. ", "e.g. ": a full stop that ends no sentence.
+_ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|No|Vol|Prof|Inc|Ed)\.$")
 
 
 def cut_text(text: str, limit: int) -> str:
@@ -16,7 +21,17 @@ def cut_text(text: str, limit: int) -> str:
         return text
     # One character more than fits: the space after a sentence that ends at the limit.
     head = text[: limit + 1]
-    end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
-    if end > limit // 2:
-        return head[:end]
+    end = len(head)
+    while (end := _last_end(head[:end], limit // 2)) > 0:
+        if not _ABBREVIATED.search(head, max(end - 6, 0), end):
+            return head[:end]
     return head[: max(head.rfind(" ", 0, limit), 1)].rstrip(" ,;:-–—") + "…"
+
+
+def _last_end(head: str, least: int) -> int:
+    """Where the last sentence of a text ends, if that is beyond `least`; else 0."""
+    end = head.rfind(". ") + 1
+    if end <= least:
+        # The commonest mark is not there: ask for all.
+        end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
+    return end if end > least else 0

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from amazon_titles.catalog.cleaning import key_hash
-from amazon_titles.catalog.products import Counts, Product, read_products
+from amazon_titles.catalog.download import download
+from amazon_titles.catalog.judging import key_hash, text_key
+from amazon_titles.catalog.products import Counts, Product, Reader, read_products
+from amazon_titles.catalog.rows import BadLine
+from amazon_titles.catalog.sources import Batch, Source, open_source
 
-__all__ = ["Counts", "Product", "key_hash", "read_products"]
+__all__ = [
+    "BadLine",
+    "Batch",
+    "Counts",
+    "Product",
+    "Reader",
+    "Source",
+    "download",
+    "key_hash",
+    "open_source",
+    "read_products",
+    "text_key",
+]

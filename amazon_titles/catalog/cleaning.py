@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from hashlib import blake2b
+from html.entities import html5
 
 Rule = Callable[[str], str]
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # "&amp;amp;#8217;" in one go: unescaped level by level, a hostile chain of n levels would cost n passes.
-_ESCAPED_AMPERSAND = re.compile(r"&(?:(?:amp|#0{0,4}38|#[xX]0{0,4}26);)+")
+_ESCAPED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,4}38|#[xX]0{0,4}26);)+")
 
 
 @lru_cache(maxsize=4096)
 def _unescape(entity: str) -> str:
-    return html.unescape(entity)
+    # Whole names only: html.unescape makes "¬yet;" of "&notyet;".
+    return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 
 def unescape_entities(text: str) -> str:
@@ -34,14 +34,18 @@ def unescape_entities(text: str) -> str:
     """
     if "&" not in text or ";" not in text:
         return text
-    text = _ESCAPED_AMPERSAND.sub("&", text)
-    return _ENTITY.sub(lambda match: _unescape(match.group()), text)
+    while True:
+        # What was escaped twice is an entity again.
+        after = _ENTITY.sub(lambda match: _unescape(match.group()), _ESCAPED_AMPERSAND.sub("&", text))
+        if after == text:
+            return text
+        text = after
 
 
 def _control_table() -> dict[int, str]:
     table = dict.fromkeys((*range(32), *range(127, 160), *range(55296, 57344)), "")
     # Line ends, tabs and form feeds part words.
-    table |= dict.fromkeys((9, 10, 11, 12, 13, 133), " ")
+    table |= dict.fromkeys((9, 10, 11, 12, 13), " ")
     for code in range(0x80, 0xA0):
         # Windows text that was read as Latin-1: 0x92 is an apostrophe in cp1252 and a control in Latin-1.
         try:
@@ -60,52 +64,79 @@ def remove_controls(text: str) -> str:
 
     A text whose every character is printable, which is nearly every one, is returned as it is.
     """
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    # U+FFFD alone of these counts as printable.
+    return text if text.isprintable() and "\ufffd" not in text else text.translate(_CONTROLS)
 
 
 def collapse_spaces(text: str) -> str:
     """One space between words and none at the ends: 131 of 1,000 descriptions have several in a row."""
-    if text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
+    # Of ASCII, `remove_controls` has left no other space than this one.
+    if "  " not in text and text[:1] != " " and text[-1:] != " " and (text.isascii() or text.isprintable()):
         return text
     return " ".join(text.split())
 
 
-_GLUED = re.compile(r"(?<=[a-z0-9][a-z\)\"”’'])([.!?][\)\"”’']?)(?=[A-Z“‘][a-z]|(?:I|A)\b)(?!(?:Com|Net|Org)\b)")
+# The mark stands first, so that the search stops at marks alone; what precedes it is looked at afterwards.
+_GLUED = re.compile(r"[.!?](?<=[a-z0-9][a-z)\"”’'][.!?])[)\"”’']?(?=[A-Z“‘][a-z]|[IA]\b)(?!(?:Com|Net|Org)\b)")
+_GLUED_QUOTE = re.compile(r"[“‘](?<=[.!?:a-z][“‘])(?=[A-Z])")
 
 
 def space_sentences(text: str) -> str:
     """Puts the missing space between two sentences ("the cat.Now"): 167 of 1,000, since markup was stripped upstream.
 
-    Asks for two characters of a word before the full stop and a capitalised word after it, so initials, abbreviations,
-    versions and addresses stay as they are.
+    Asks for two characters of a word before the mark and a capitalised word after it, so initials, abbreviations,
+    versions and addresses stay as they are. An opening quotation mark that touches the word before it is parted too.
     """
+    if "“" in text or "‘" in text:
+        text = _GLUED_QUOTE.sub(r" \g<0>", text)
     for mark in ".!?":
         if mark in text and text.count(mark) != text.count(mark + " ") + (text[-1] == mark):
-            return _GLUED.sub(r"\1 ", text)
+            return _GLUED.sub(r"\g<0> ", text)
     return text
 
 
-_EDITION = re.compile(
-    r"\s*[-–—]*\s*This text refers to (?:the|an?)[^.]{0,60}?edition(?: of this title)?\b\.?", re.DOTALL
-)
+_EDITION_START = "This text refers to "
+_EDITION = re.compile(r"This text refers to (?:the|an?)[^.]{0,60}?edition(?: of this title)?\b\.?\s*")
 
 
 def remove_edition_notes(text: str) -> str:
     """Removes "--This text refers to the … edition.": 203 of 1,000, and sometimes it is the whole description."""
-    return _EDITION.sub("", text) if "This text refers to " in text else text
+    start = text.find(_EDITION_START)
+    while start >= 0:
+        match = _EDITION.match(text, start)
+        if match:
+            text = _joined(text[:start].rstrip(" -–—"), text[match.end() :])
+            start = text.find(_EDITION_START)
+        else:
+            start = text.find(_EDITION_START, start + 1)
+    return text
 
 
 _COPYRIGHT = re.compile(
-    r"\s*(?:\([Cc]\)\s*)?Copyright\s*(?:©|\([Cc]\))?\s*(?:\d{4})?\s*"
+    r"Copyright\s*(?:©|\([Cc]\))?\s*(?:\d{4})?\s*(?:by )?"
     r"(?:(?:Reed|Cahners) Business Information\b(?:, Inc|, a division of Reed Elsevier Inc)?"
-    r"|American Library Association)\.?"
-    r"(?:\s*All rights reserved\b\.?)?"
+    r"|American Library Association|Amazon\.com|AudioFile[^.]{0,40}|School Library Journal|Library Journal)\.?"
+    r"(?:\s*All rights reserved\b\.?)?\s*"
 )
 
 
 def remove_copyright(text: str) -> str:
     """Removes reviewers' copyright lines: 130 of 1,000 are Reed's or Cahners', some the Library Association's."""
-    return _COPYRIGHT.sub(" ", text) if "Copyright" in text else text
+    start = text.find("Copyright")
+    while start >= 0:
+        match = _COPYRIGHT.match(text, start)
+        if match:
+            text = _joined(
+                text[:start].rstrip(" -–—").removesuffix("(c)").removesuffix("(C)").rstrip(), text[match.end() :]
+            )
+            start = text.find("Copyright")
+        else:
+            start = text.find("Copyright", start + 1)
+    return text
+
+
+def _joined(before: str, after: str) -> str:
+    return f"{before} {after}" if before and after else before or after
 
 
 CHARACTER_RULES: dict[str, Rule] = {
@@ -127,78 +158,29 @@ CONTENT_RULES: dict[str, dict[str, Rule]] = {
 """For descriptions, by the name that `--rules` takes."""
 
 
-def clean(text: str, rules: dict[str, Rule], applied: set[str]) -> str:
-    """Applies rules in turn until a round changes nothing.
+def clean(text: str, rules: Mapping[str, Rule], applied: dict[str, tuple[str, str]]) -> str:
+    """Applies rules in turn, round and round, until none of them changes anything.
 
     Args:
         text: A title or a description.
-        rules: `CHARACTER_RULES`, or one of `CONTENT_RULES`.
-        applied: Takes the names of the rules that changed something.
+        rules: `CHARACTER_RULES`, or one of `CONTENT_RULES`. No rule of them has anything to do on its own result.
+        applied: Takes, by the name of each rule that changed something, the text before and after its first change.
 
     Returns:
-        The clean text: cleaned again, it is returned as it is.
+        The clean text: cleaned again, it is returned as it is. Every rule but `sentences` makes a text shorter, and
+        `sentences` cannot match twice at one place, so the rounds end.
     """
+    last = None
     while True:
-        before = text
         for name, rule in rules.items():
-            changed = rule(text)
-            if changed is not text and changed != text:
-                applied.add(name)
-                text = changed
-        if text == before:
+            if name == last:
+                # All the others have seen what this one left.
+                return text
+            after = rule(text)
+            if after is not text and after != text:
+                if name not in applied:
+                    applied[name] = (text, after)
+                text = after
+                last = name
+        if last is None:
             return text
-
-
-_METADATA = re.compile(
-    r"(?:Text|Original Language|Language|Subtitles):\s*[A-Z][\w ,()/&-]*(?:Original Language:[\w ,()-]+)?"
-)
-_BOILERPLATE = re.compile(
-    r"(?:VHS Tape|DVD|Audio CD|Book by|Brand new|New|Used|N/?A|None|Unknown|TBA|"
-    r"(?:No|Product) description(?: available| not available)?|Description not available|"
-    r"(?:Please )?see (?:picture|photo|image|description|details)s?(?: for details)?|click (?:here|image).*|"
-    r"(?:By|Selected by|Edited by|Illustrated by|Written by) [A-Z][\w.'’-]*(?: [A-Z][\w.'’-]*){0,4}"
-    r"(?:, (?:Illustrated|Photographs|Edited|Selected) by [A-Z][\w.'’-]*(?: [A-Z][\w.'’-]*){0,4})?)[.!]*",
-    re.IGNORECASE,
-)
-
-
-def drop_reason(title: str, content: str, *, min_chars: int) -> str | None:
-    """Why a clean product must leave, judged on itself alone; None when it may stay.
-
-    Args:
-        title: Clean title.
-        content: Clean description.
-        min_chars: A shorter description says too little about its title.
-    """
-    if not title:
-        return "empty_title"
-    if not content:
-        return "empty_content"
-    if len(content) < 200:
-        if title_key(title) == title_key(content):
-            return "same_as_title"
-        if _METADATA.fullmatch(content):
-            return "metadata_only"
-        if _BOILERPLATE.fullmatch(content):
-            return "boilerplate"
-        if len(content) < min_chars:
-            return "too_short"
-    return None
-
-
-_NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
-
-
-def title_key(text: str) -> bytes:
-    """The one normalisation of deduplication and splits: compatibility form, lower case, letters and digits alone.
-
-    "Mog's Kittens" and "MOG’S KITTENS!" have the same key. A text without a letter or digit is its own key.
-    """
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum() or c.isascii())
-    return text.lower().encode(errors="surrogatepass").translate(None, _NOT_ALPHANUMERIC) or text.encode()
-
-
-def key_hash(text: str) -> int:
-    """64 bits of the text's key: with 1.3 million texts, a chance of 1 in 20 million that any two meet."""
-    return int.from_bytes(blake2b(title_key(text), digest_size=8).digest(), "little")

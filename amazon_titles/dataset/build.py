@@ -1,24 +1,35 @@
-"""`build_dataset`: reads a catalogue, decides, writes the folder."""
+"""`build_dataset`: two passes over a catalogue, and a decision between them."""
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import msgspec
+import numpy as np
 
 from amazon_titles import __version__, cards
-from amazon_titles import conversations as talk
-from amazon_titles.catalog import Counts, Product, key_hash, read_products
-from amazon_titles.dataset import folder, tables
-from amazon_titles.dataset.plan import SPLITS, sampling_rank, split_of
-from amazon_titles.dataset.report import BuildReport
+from amazon_titles.catalog import BadLine, Counts, Source, open_source
+from amazon_titles.catalog.labels import read_labels
+from amazon_titles.catalog.rows import explain
+from amazon_titles.dataset import folder, harvest, shards
+from amazon_titles.dataset.histogram import draw
+from amazon_titles.dataset.options import Options
+from amazon_titles.dataset.plan import SPLITS, Plan
+from amazon_titles.dataset.report import BuildReport, histograms
+from amazon_titles.dataset.workers import cores, ordered
 from amazon_titles.errors import InputError
-from amazon_titles.templates import get_template
+from amazon_titles.progress import bar, say
+
+SMALL = 8 << 20
+"""Bytes of a source that one process reads faster than two are started."""
+
+_SHOWN = 20
+_REPORT = msgspec.json.Decoder(BuildReport)
 
 
 def build_dataset(
@@ -37,151 +48,195 @@ def build_dataset(
     test: float = 0.02,
     render: Sequence[str] = ("llama3",),
     rules: str = "amazon",
+    fields: Mapping[str, str] | None = None,
+    labels: str | Path | None = None,
+    name: str | None = None,
+    license: str | None = None,
+    url: str | None = None,
+    card_language: str = "en",
+    max_bad: float = 0.001,
+    workers: int | None = None,
 ) -> BuildReport:
     """Builds a dataset folder from a catalogue.
 
+    Same source, options and seed: the same bytes, whatever the number of workers. A build that is killed leaves what
+    stood at `output_dir`, and the same command does it again from the start. Lines that hold no product are listed in
+    `<output_dir>.rejected.jsonl`, beside the folder.
+
     Args:
-        source: The catalogue: plain, gzipped, or the zip as downloaded.
+        source: The catalogue, as `open_source` takes it.
         output_dir: The folder to make; a dataset folder that stands there is replaced.
         limit: Keep this many products, sampled evenly over the whole file.
         seed: Of every choice.
-        languages: Of questions and refusals.
-        phrasings: Recall rows a product.
+        languages: Of questions and refusals: `en`, `pt`.
+        phrasings: Recall rows a product, each in another wording.
         min_content_chars: A shorter description drops the product.
         max_content_chars: A longer one is cut at the end of a sentence.
         grounded: Grounded rows a product, 0 to 1.
         abstain: Rows a product that ask about an invented one, 0 to 1.
         validation: Share of the products, 0 to 1.
         test: Likewise.
-        render: Chat templates to render `text-<template>` for.
+        render: Chat templates to make `text-<template>` configs for.
         rules: Cleaning rules: `amazon` or `generic`.
+        fields: `uid`, `title` and `content` to the names that another catalogue has for them.
+        labels: lbl.json, for related products.
+        name: What the catalogue is called.
+        license: Its licence.
+        url: Address of a product, with `{uid}` in it.
+        card_language: Of the dataset card: `en` or `pt`.
+        max_bad: Share of lines that may hold no product.
+        workers: Processes; all cores by default.
 
     Returns:
         What went where.
 
     Raises:
-        InputError: The source or an option is wrong, or `output_dir` holds something else.
+        InputError: The source or an option is wrong, too many lines hold no product, or `output_dir` holds
+            something else.
     """
+    chosen = Options(
+        limit=limit, seed=seed, languages=_several(languages), phrasings=phrasings, min_content_chars=min_content_chars,
+        max_content_chars=max_content_chars, grounded=grounded, abstain=abstain, validation=validation, test=test,
+        render=_several(render), rules=rules, fields=fields or {}, labels=labels, name=name, license=license, url=url,
+        card_language=card_language, max_bad=max_bad,
+    )  # fmt: skip
     target = Path(output_dir)
-    for language in languages:
-        talk.wording(language)
-    templates = {name: get_template(name) for name in render}
     folder.check_target(target)
-    counts = Counts()
-    found = list(
-        read_products(
-            source, counts=counts, rules=rules, min_content_chars=min_content_chars, max_content_chars=max_content_chars
-        )
-    )
-    kept = _distinct(found, counts)
-    if limit is not None and len(kept) > limit:
-        kept = sorted(kept, key=lambda product: sampling_rank(product.title, seed=seed))
-        counts.dropped["not_sampled"] = len(kept) - limit
-        kept = kept[:limit]
-    if not kept:
+    with open_source(source) as opened, folder.replaced(target) as out:
+        _build(opened, target, out, chosen, workers or cores())
+        return _REPORT.decode((out / "report.json").read_bytes())
+
+
+def _several(names: Sequence[str]) -> tuple[str, ...]:
+    # A string is a sequence of letters too, and nobody means those.
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _build(opened: Source, target: Path, out: Path, options: Options, workers: int) -> None:
+    processes = 1 if opened.size is not None and opened.size < SMALL else workers
+    spool = out / "spool"
+    spool.mkdir()
+    rejected = spool / "rejected.jsonl"
+    try:
+        counts, sheaves = _read(opened, options, spool, processes, rejected)
+    except InputError:
+        # Too many lines are bad, and somebody wants to see them.
+        _publish_rejected(rejected, target)
+        raise
+    plan = Plan(sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test)
+    sheaves.clear()
+    if not len(plan.kept):
         raise InputError(
-            f"No product of {source} is left after cleaning.", hint="See which rule drops them with --json."
+            f"Of {counts.rows_read} products in {opened.name} none is left: {_listed(counts.dropped + plan.dropped)}.",
+            hint="Expected titles with descriptions of some length; see --min-content-chars.",
         )
-    titles = {key_hash(product.title) for product in found}
-    splits: dict[str, list[Product]] = defaultdict(list)
-    for product in kept:
-        splits[split_of(product.title, validation=validation, test=test)].append(product)
-    summary: dict[str, dict[str, Any]] = {}
-    with folder.replaced(target) as out:
-        _write_catalog(out, kept)
-        for split in SPLITS:
-            rows = [
-                row
-                for product in splits[split]
-                for row in _conversations(product, splits[split], titles, languages, phrasings, grounded, abstain, seed)
-            ]
-            random.Random(f"{seed} {split}").shuffle(rows)
-            _write_rows(out, split, rows, templates)
-            tasks = Counter(row.task for row in rows)
-            summary[split] = {"products": len(splits[split]), "rows": dict(sorted(tasks.items()))}
-        report = BuildReport(
-            rows_read=counts.rows_read,
-            kept=len(kept),
-            dropped=dict(sorted(counts.dropped.items())),
-            bad_lines=dict(sorted(counts.bad_lines.items())),
-            cleaned=dict(sorted(counts.cleaned.items())),
-            splits=summary,
-            options={
-                "limit": limit, "seed": seed, "languages": list(languages), "phrasings": phrasings,
-                "min_content_chars": min_content_chars, "max_content_chars": max_content_chars, "grounded": grounded,
-                "abstain": abstain, "validation": validation, "test": test, "render": list(render),
-            },
-            source={"name": Path(source).name, "bytes": Path(source).stat().st_size, "sha256": _sha256(Path(source))},
-            catalogue={"name": "AmazonTitles-1.3MM", "url": "https://www.amazon.com/dp/{uid}", "rules": rules},
-            version=__version__,
-        )  # fmt: skip
-        (out / "report.json").write_text(report.to_json())
-        (out / "README.md").write_text(cards.dataset_card(report.to_json()))
-    return report
+    splits = _write(plan, out, spool, options, processes)
+    _publish_rejected(rejected, target)
+    shutil.rmtree(spool)
+    report = _report(opened, options, counts, plan, splits)
+    (out / "report.json").write_text(report.to_json(), encoding="utf-8")
+    card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
+    (out / "README.md").write_text(card, encoding="utf-8")
+    (out / "lengths.png").write_bytes(draw(report.lengths))
 
 
-def _distinct(found: list[Product], counts: Counts) -> list[Product]:
-    by_title: dict[int, Product] = {}
-    under: dict[int, set[int]] = defaultdict(set)
-    for product in found:
-        under[key_hash(product.content)].add(key_hash(product.title))
-    for product in found:
-        title, content = key_hash(product.title), key_hash(product.content)
-        if len(under[content]) > 1:
-            counts.dropped["shared_blurb"] += 1
-            continue
-        rival = by_title.get(title)
-        if rival is not None:
-            counts.dropped["duplicate" if key_hash(rival.content) == content else "duplicate_title"] += 1
-            if len(rival.content) >= len(product.content):
-                continue
-        by_title[title] = product
-    counts.kept = len(by_title)
-    return list(by_title.values())
+def _publish_rejected(rejected: Path, target: Path) -> None:
+    beside = target.parent / f"{target.name}.rejected.jsonl"
+    if rejected.exists():
+        rejected.replace(beside)
+    else:
+        beside.unlink(missing_ok=True)
 
 
-def _conversations(
-    product: Product,
-    pool: list[Product],
-    titles: set[int],
-    languages: Sequence[str],
-    phrasings: int,
-    grounded: float,
-    abstain: float,
-    seed: int,
-) -> Iterator[talk.Conversation]:
-    yield from talk.recall(product, languages=languages, phrasings=phrasings, seed=seed)
-    rng = random.Random(f"{seed} distractors {product.uid}")
-    others = [other for other in rng.sample(pool, min(5, len(pool))) if other is not product][: rng.randint(2, 4)]
-    if talk.fraction(product.uid, "grounded", seed) < grounded:
-        yield talk.grounded(product, others, languages=languages, seed=seed)
-    if talk.fraction(product.uid, "abstain", seed) < abstain:
-        invented = talk.invented_title(product.title, others[0].title if others else product.title, rng)
-        if key_hash(invented) not in titles:
-            shown = others if rng.random() < 0.5 else []
-            yield talk.abstain(product, invented, shown, languages=languages, seed=seed)
+def _read(
+    opened: Source, options: Options, spool: Path, processes: int, rejected: Path
+) -> tuple[Counts, list[harvest.Sheaf]]:
+    """The first pass: every row is read, cleaned and put aside."""
+    counts, sheaves, lines = Counts(), [], 0
+    labels = spool / "labels.npy" if options.labels else None
+    if labels and options.labels:
+        np.save(labels, read_labels(options.labels))
+    arguments = (options.reader(), spool, labels)
+    total = None if opened.size is None else opened.size / 1e6
+    with bar("reading, MB", total) as advance:
+        seen, start = 0, time.perf_counter()
+        results = ordered(
+            harvest.harvest, opened.batches(), workers=processes, setup=harvest.setup, arguments=arguments
+        )
+        for sheaf in results:
+            if sheaf.bad and not counts.rows_read + sheaf.counts.rows_read:
+                # Not some bad lines, but another kind of file.
+                raise explain(sheaf.bad[0], opened.name)
+            _refuse(sheaf.bad, lines, counts, rejected)
+            counts.add(sheaf.counts)
+            lines += sheaf.lines
+            sheaves.append(sheaf)
+            speed = opened.bytes_read / 1e6 / (time.perf_counter() - start)
+            advance((opened.bytes_read - seen) / 1e6, note=f"{counts.rows_read:,} rows, {speed:.0f} MB/s")
+            seen = opened.bytes_read
+    bad = counts.bad_lines.total()
+    if not counts.rows_read and not bad:
+        raise InputError(
+            f"{opened.name} is empty.", hint="Expected one JSON object a line, with uid, title and content."
+        )
+    if bad > options.max_bad * (counts.rows_read + bad):
+        raise InputError(
+            f"{bad} of {counts.rows_read + bad} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
+            hint="They are listed beside the folder, in .rejected.jsonl; a larger --max-bad passes over them.",
+        )
+    return counts, sheaves
 
 
-def _write_catalog(out: Path, products: list[Product]) -> None:
-    rows = [{"uid": p.uid, "title": p.title, "content": p.content, "related": list(p.related)} for p in products]
-    with tables.open_writer(out / "catalog" / "train-00000-of-00001.parquet", tables.CATALOG) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=tables.CATALOG))
+def _refuse(bad: list[BadLine], before: int, counts: Counts, rejected: Path) -> None:
+    if not bad:
+        return
+    shown = counts.bad_lines.total()
+    with rejected.open("ab") as file:
+        for index, line in enumerate(bad):
+            line = line._replace(line=line.line + before)
+            if shown + index < _SHOWN:
+                say(f"  line {line.line}: {line.reason}: {line.detail}")
+            file.write(msgspec.json.encode(line._asdict()) + b"\n")
 
 
-def _write_rows(out: Path, split: str, rows: list[talk.Conversation], templates: dict[str, Any]) -> None:
-    name = f"{split}-00000-of-00001.parquet"
-    chat = [{"uid": r.uid, "task": r.task, "language": r.language, "messages": r.messages} for r in rows]
-    with tables.open_writer(out / "chat" / name, tables.CHAT) as writer:
-        writer.write_table(pa.Table.from_pylist(chat, schema=tables.CHAT))
-    for key, template in templates.items():
-        text = [{"uid": r.uid, "text": template.training_text(r.messages)} for r in rows]
-        with tables.open_writer(out / f"text-{key}" / name, tables.TEXT) as writer:
-            writer.write_table(pa.Table.from_pylist(text, schema=tables.TEXT))
+def _write(plan: Plan, out: Path, spool: Path, options: Options, processes: int) -> dict[str, dict[str, Any]]:
+    """The second pass: every shard becomes its files."""
+    titles = spool / "titles.npy"
+    np.save(titles, plan.titles)
+    tasks = plan.shards()
+    job = shards.Job(spool, titles, out, options.mix(), options.render)
+    rows: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    processes = min(processes, len(tasks))
+    with bar("writing, products", len(plan.kept)) as advance:
+        results = ordered(shards.write_shard, tasks, workers=processes, setup=shards.setup, arguments=(job,))
+        for shard, made in zip(tasks, results, strict=True):
+            rows[shard.split].update(made)
+            advance(len(shard.size))
+    return {split: {"products": plan.count(split), "rows": dict(sorted(rows[split].items()))} for split in SPLITS}
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _report(
+    opened: Source, options: Options, counts: Counts, plan: Plan, splits: dict[str, dict[str, Any]]
+) -> BuildReport:
+    return BuildReport(
+        rows_read=counts.rows_read,
+        kept=len(plan.kept),
+        dropped=dict(sorted((counts.dropped + plan.dropped).items())),
+        bad_lines=dict(sorted(counts.bad_lines.items())),
+        cleaned=dict(sorted(counts.cleaned.items())),
+        examples={name: example._asdict() for name, example in sorted(counts.examples.items())},
+        lengths=histograms(plan),
+        splits=splits,
+        options=options.recorded(),
+        source={
+            "name": opened.name,
+            "bytes": opened.bytes_read if opened.size is None else opened.size,
+            "sha256": opened.sha256(),
+        },
+        catalogue=options.catalogue(opened.name),
+        version=__version__,
+    )
+
+
+def _listed(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counter.most_common())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ import pyarrow.parquet as pq
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 
+_OURS = {"README.md", "report.json", "lengths.png", "catalog", "chat", ".gitattributes", ".cache"}
+
 
 def check_target(target: Path) -> None:
     """Refuses a target that holds something that is not a dataset folder of ours.
@@ -22,9 +26,12 @@ def check_target(target: Path) -> None:
         InputError: A file, or a folder with other things in it.
     """
     if target.is_dir():
-        if any(target.iterdir()) and not ((target / "report.json").is_file() and (target / "catalog").is_dir()):
+        held = {entry.name for entry in target.iterdir()}
+        ours = {name for name in held if name in _OURS or name.startswith("text-")}
+        if held and (held != ours or not {"report.json", "catalog"} <= held):
             raise InputError(
-                f"{target} holds files that are not a dataset of this library, and would be replaced.",
+                f"{target} holds files that are not a dataset of this library"
+                f" ({min(held - ours, default=min(held))}), and would be replaced.",
                 hint="Choose another --out, or move what is there away.",
             )
     elif target.exists():
@@ -33,22 +40,59 @@ def check_target(target: Path) -> None:
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
-    """A new folder beside the target that takes its place when the block ends well, and vanishes when it does not."""
+    """A new folder beside the target that takes its place when the block ends well, and vanishes when it does not.
+
+    Killed at any moment, the old folder or the new one stands there whole; what lies beside it is removed by the next
+    build into the same place.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    _tidy(target)
     building = target.parent / f".{target.name}.building-{os.getpid()}"
-    shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
         yield building
-        if target.exists():
+        if not target.exists():
+            building.rename(target)
+        elif not _exchanged(building, target):
             old = target.parent / f".{target.name}.old-{os.getpid()}"
             target.rename(old)
             building.rename(target)
             shutil.rmtree(old)
-        else:
-            building.rename(target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _exchanged(new: Path, old: Path) -> bool:
+    """Swaps two folders in one step, where the system can: Linux's `renameat2` with `RENAME_EXCHANGE`."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    here, exchange = -100, 2
+    return bool(rename(here, os.fsencode(new), here, os.fsencode(old), exchange) == 0)
+
+
+def _tidy(target: Path) -> None:
+    """Removes what killed builds left, and puts back a folder that one of them had just set aside."""
+    for kind in ("old", "building"):
+        for left in target.parent.glob(f".{glob.escape(target.name)}.{kind}-*"):
+            owner = left.name.rpartition("-")[2]
+            if not owner.isdigit() or (int(owner) != os.getpid() and _runs(int(owner))):
+                continue
+            if kind == "old" and not target.exists():
+                left.rename(target)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _tables(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:

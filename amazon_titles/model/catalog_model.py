@@ -11,13 +11,13 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer, Source
-from amazon_titles.search import CatalogIndex, quoted_title
+from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
 if TYPE_CHECKING:
     from amazon_titles.catalog import Product
 
-# Below this share of supported words an answer is replaced by a quotation of the record.
+# An answer that its sources support less is replaced by a quotation of the record.
 QUOTE_BELOW = 0.5
 
 
@@ -152,14 +152,14 @@ class CatalogModel:
         hits = self._index.search(question, k)
         if not hits:
             nearest = tuple(product.title for product in self._index.nearest(question, k))
-            return Answer(abstention(quoted_title(question), language=language), (), None, nearest=nearest)
+            return Answer(abstention(self._index.named(question), language=language), (), None, nearest=nearest)
         # Closed book the model sees no record, so only the one that it is asked about stands behind the answer.
         products = [hit.product for hit in hits][: 1 if closed_book else k]
         content = question if closed_book else grounded_question(question, products, language=language)
         text = self.generate([[{"role": "user", "content": content}]])[0]
         grounded = grounded_share(text, [f"{product.title} {product.content}" for product in products])
         sources = tuple(self._source(product, shown=not closed_book) for product in products)
-        if grounded < QUOTE_BELOW and not closed_book:
+        if grounded < QUOTE_BELOW:
             return Answer(f"{products[0].content} [{products[0].uid}]", sources, grounded, quoted=True)
         return Answer(text, sources, grounded)
 

@@ -75,8 +75,10 @@ def dataset_of(model: str | Path) -> str | None:
 
 
 def url_of(dataset: str | Path | None) -> str:
-    """The link of a product, with `{uid}`: as the dataset's report has it."""
+    """The link of a product, with `{uid}`, as the dataset's report has it; "" where its catalogue has no links."""
     if not dataset:
-        return "{uid}"
-    report = json.loads((Path(dataset) / "report.json").read_text(encoding="utf-8"))
-    return str(report["catalogue"]["url"])
+        return ""
+    path = Path(dataset) / "report.json"
+    if not path.is_file():
+        raise InputError(f"{dataset} is no dataset folder.", hint="Make one: amazon-titles build SOURCE --out DIR")
+    return json.loads(path.read_text(encoding="utf-8"))["catalogue"]["url"] or ""

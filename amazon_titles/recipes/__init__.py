@@ -1,9 +1,12 @@
 """An AutoTrain YAML becomes a typed recipe, and *all* its problems are found at once.
 
-One noun a file: `fields` (what AutoTrain knows), `source` (the YAML as text), `recipe`, `problems`.
+A file a noun: `recipe`; `source` (the YAML as text); `fields` (what AutoTrain knows); `problems`, and the rules that
+find them: `shape` (keys and values), `traps` (of AutoTrain), `places` (names, paths, the Hub), `surroundings` (folders
+and the machine), `online` (asks the Hub); `corpus` (what a dataset shows without being loaded).
 """
 
 from amazon_titles.recipes.problems import Problem
 from amazon_titles.recipes.recipe import Recipe, fill_recipe, load_recipe
+from amazon_titles.recipes.surroundings import plain_run_advice
 
-__all__ = ["Problem", "Recipe", "fill_recipe", "load_recipe"]
+__all__ = ["Problem", "Recipe", "fill_recipe", "load_recipe", "plain_run_advice"]

@@ -210,6 +210,21 @@ KEYS: dict[tuple[str, ...], Field] = {
 """Every setting by its place in the file."""
 
 
+# AutoTrain lets `params` and `column_mapping` overwrite these, which stand elsewhere; the others stand in their place.
+ELSEWHERE = {
+    "model": "base_model",
+    "project_name": "project_name",
+    "log": "log",
+    "data_path": "data.path",
+    "train_split": "data.train_split",
+    "valid_split": "data.valid_split",
+    "chat_template": "data.chat_template",
+    **{name: f"data.column_mapping.{name}" for name in COLUMNS},
+    **{name: f"hub.{name}" for name in HUB},
+}
+"""AutoTrain's own name of a setting that does not stand under `params`: its place in the file."""
+
+
 def find_key(name: str) -> tuple[str, ...]:
     """The place of a setting: dotted (`params.lr`) or, where that is unambiguous, bare (`lr`, `train_split`).
 

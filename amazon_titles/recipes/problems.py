@@ -1,18 +1,14 @@
-"""All problems of a recipe at once, each with its line, its reason and its mend.
-
-AutoTrain stops at the first wrong value, only warns of an unknown key (so a typo trains with a default), and exits 0
-when training failed. What it would do is known beforehand from its source, so it is said beforehand.
-"""
+"""What is wrong with a recipe, and the sheet on which the rules write it down."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import KEYS, SECTIONS, nearest
+from amazon_titles.recipes.fields import KEYS, Value
 
 if TYPE_CHECKING:
     from amazon_titles.recipes.recipe import Recipe
@@ -39,104 +35,73 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        where = f"line {self.line}, " if self.line else ""
-        return f"{self.severity}: {where}{self.key}: {self.reason} {self.mend}"
+        where = f"line {self.line}: " if self.line else ""
+        return f"{self.severity}: {where}{self.key} {self.reason} {self.mend}"
 
 
-def shape_problems(recipe: Recipe) -> Iterator[Problem]:
-    """Missing, unknown, repeated and misspelt keys, wrong types and values out of range."""
-    lines = source.lines(recipe.text)
-    yield from _repeated(recipe.text)
-    for names, fields in SECTIONS.items():
-        key = ".".join(names)
-        section = _section(recipe.config, names)
-        if section is None:
-            if names in (("data",), ("data", "column_mapping")):
-                yield Problem(
-                    lines.get(names), key, "is missing; AutoTrain stops with a KeyError.", f"Add the section {key}."
-                )
-            continue
-        if not isinstance(section, Mapping):
-            yield Problem(
-                lines.get(names),
-                key,
-                f"holds {section!r}, not a section of keys.",
-                f"Write its keys below {key}, indented.",
-            )
-            continue
-        yield from _missing(names, fields, section, lines)
-        for name, value in section.items():
-            yield from _value(names, str(name), value, lines)
+@dataclass(frozen=True)
+class Sheet:
+    """A recipe as a rule reads it: any value, however broken the file is.
 
+    Attributes:
+        recipe: The recipe.
+        run_here: The training is about to start on this machine.
+    """
 
-def _section(config: Mapping[str, Any], names: tuple[str, ...]) -> object:
-    """A section as written; None where it, or what it stands in, is missing or empty."""
-    here: Any = config
-    for name in names:
-        if not isinstance(here, Mapping):
+    recipe: Recipe
+    run_here: bool = False
+
+    @cached_property
+    def lines(self) -> Mapping[source.KeyPath, int]:
+        """The line of every key that stands in the file."""
+        return source.lines(self.recipe.text)
+
+    def section(self, names: tuple[str, ...]) -> object:
+        """A section as written; None where it, or what it stands in, is missing or empty."""
+        here: Any = self.recipe.config
+        for name in names:
+            here = here.get(name) if isinstance(here, Mapping) else None
+        return here
+
+    def given(self, key: str) -> bool:
+        """Whether a dotted key stands in the file."""
+        return tuple(key.split(".")) in self.lines
+
+    def get(self, key: str) -> Value:
+        """The value of a dotted key as AutoTrain takes it: its default where the file is silent.
+
+        None also where the value does not fit its type, which is another rule's to say.
+        """
+        *above, name = key.split(".")
+        field = KEYS[(*above, name)]
+        section = self.section(tuple(above))
+        if not isinstance(section, Mapping) or name not in section:
+            return field.default
+        try:
+            return field.coerce(section[name])
+        except ValueError:
             return None
-        here = here.get(name)
-    return here
+
+    def text(self, key: str) -> str:
+        """The value as a text; "" where there is none."""
+        value = self.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> float | None:
+        """The value as a number; None where there is none."""
+        value = self.get(key)
+        return value if isinstance(value, int | float) else None
+
+    def problem(self, key: str, reason: str, mend: str, severity: Severity = "error") -> Problem:
+        """A problem at a key, with its line; where the key is missing, the line of the section it belongs to."""
+        path = tuple(key.split("."))
+        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
+        return Problem(line, key, reason, mend, severity)
+
+    def here(self, key: str, reason: str, mend: str) -> Problem:
+        """A problem of this machine: an error where the training is about to start on it, a warning otherwise."""
+        return self.problem(key, reason, mend, "error" if self.run_here else "warning")
 
 
-def _repeated(text: str) -> Iterator[Problem]:
-    counts = Counter(path for path, _, _ in source.walk(text))
-    lines = source.lines(text)
-    for path, count in counts.items():
-        if count > 1:
-            yield Problem(
-                lines[path], ".".join(path), f"stands {count} times; YAML silently takes the last.", "Keep one."
-            )
-
-
-# AutoTrain reads these with `config["…"]`: a KeyError without them, null or not.
-_REQUIRED = {
-    (): ("task", "base_model", "project_name", "log", "backend"),
-    ("data",): ("path", "train_split", "valid_split", "chat_template"),
-    ("hub",): ("username", "token", "push_to_hub"),
-}
-
-
-def _missing(
-    names: tuple[str, ...], fields: Mapping[str, Any], section: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]
-) -> Iterator[Problem]:
-    for name in _REQUIRED.get(names, ()):
-        if name not in section:
-            yield Problem(
-                lines.get(names),
-                ".".join((*names, name)),
-                "is missing; AutoTrain stops with a KeyError.",
-                f"Add `{name}:`, {fields[name].expected}.",
-            )
-
-
-def _value(names: tuple[str, ...], name: str, value: object, lines: Mapping[tuple[str, ...], int]) -> Iterator[Problem]:
-    path = (*names, name)
-    key, line = ".".join(path), lines.get(path)
-    field = KEYS.get(path)
-    if field is None:
-        if path not in SECTIONS:
-            yield _unknown(names, name, line)
-        return
-    try:
-        coerced = field.coerce(value)
-    except ValueError:
-        yield Problem(line, key, f"is {value!r}, which does not fit.", f"Write {field.expected}.")
-        return
-    if not field.fits(coerced):
-        yield Problem(line, key, f"is {value!r}, which is out of range.", f"Write {field.expected}.")
-
-
-def _unknown(names: tuple[str, ...], name: str, line: int | None) -> Problem:
-    fields = SECTIONS[names]
-    key = ".".join((*names, name))
-    known = {*fields, *(path[-1] for path in SECTIONS if path and path[:-1] == names)}
-    close = nearest(name, known)
-    elsewhere = next((path for path in KEYS if path[-1] == name), None)
-    if close:
-        mend = f"Did you mean {close}?"
-    elif elsewhere:
-        mend = f"It belongs to {'.'.join(elsewhere[:-1]) or 'the top level'}: {'.'.join(elsewhere)}."
-    else:
-        mend = f"Take it out, or choose one of: {', '.join(sorted(known))}."
-    return Problem(line, key, "is not known; AutoTrain ignores it and trains with its default.", mend)
+Rule = Callable[[Sheet], Iterator[Problem]]
+"""A rule reads the sheet and yields what it finds; it never raises."""

@@ -11,11 +11,16 @@ from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import source
 from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
-from amazon_titles.recipes.problems import Problem, shape_problems
+from amazon_titles.recipes.places import PLACES
+from amazon_titles.recipes.problems import Problem, Sheet
+from amazon_titles.recipes.shape import SHAPE
+from amazon_titles.recipes.surroundings import SURROUNDINGS
+from amazon_titles.recipes.traps import TRAPS
 from amazon_titles.templates import ChatTemplate, template_of_config
 
-# What AutoTrain expands from the environment, so that no token stands in a file.
-_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": "${HF_TOKEN}", "push_to_hub": False}
+# AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
+# token in clear in the output folder's training_params.json unless it pushes.
+_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,8 @@ class Recipe:
             InputError: No such key, or a value that does not fit.
         """
         text = self.text
-        changes = {path: parse_setting(path, value) for path, value in ((find_key(k), v) for k, v in settings.items())}
+        given = [(find_key(name), value) for name, value in settings.items()]
+        changes = {path: parse_setting(path, value) for path, value in given}
         if any(path[0] == "hub" for path in changes) and not self.section("hub"):
             # Of a section `hub` AutoTrain wants all three keys.
             changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
@@ -133,9 +139,23 @@ class Recipe:
             text = source.replace(text, path, value)
         return Recipe(self.path, text, source.parse(text, self.path))
 
-    def problems(self) -> list[Problem]:
-        """Everything that is wrong with the recipe, in the order of its lines."""
-        return sorted(shape_problems(self), key=lambda problem: (problem.line or 0, problem.key))
+    def problems(self, *, run_here: bool = False, online: bool = False) -> list[Problem]:
+        """Everything that is wrong with the recipe, in the order of its lines.
+
+        Local folders that the recipe names are opened where they exist; nothing heavy is imported.
+
+        Args:
+            run_here: The training is about to start on this machine, so what is missing here is an error.
+            online: Ask the Hub too: base, dataset and the repo that a push would go to.
+        """
+        sheet = Sheet(self, run_here=run_here)
+        found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS) for problem in rule(sheet)]
+        if online:
+            # huggingface_hub costs 0.3 s to import.
+            from amazon_titles.recipes.online import ONLINE
+
+            found += [problem for rule in ONLINE for problem in rule(sheet)]
+        return sorted(set(found), key=lambda problem: (problem.line or 0, problem.key, problem.reason))
 
     def dump(self) -> str:
         """The recipe as YAML text, comments included."""

@@ -45,7 +45,7 @@ def train(
     """
     if engine != "autotrain":
         raise InputError(f"No engine {engine!r}.", hint="Use: --engine autotrain")
-    problems = recipe.problems()
+    problems = recipe.problems(run_here=True)
     for problem in problems:
         if problem.severity != "error":
             say(f"{recipe.path}: {problem}")

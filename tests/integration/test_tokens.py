@@ -88,6 +88,28 @@ def write_dataset(folder: Path, rows: list[list[dict[str, str]]]) -> None:
     (folder / "README.md").write_text("\n".join([*card, "---", ""]), encoding="utf-8")
 
 
+def build(folder: Path) -> list[list[dict[str, str]]]:
+    """A folder that the library itself built, from real rows where there are some; its conversations, in order."""
+    dataset = pytest.importorskip("amazon_titles.dataset")
+    source = os.environ.get("REAL_ROWS")
+    if not source:
+        source = folder.parent / "trn.json"
+        texts = [row[-1]["content"] for row in conversations()]
+        products = [
+            {
+                "uid": f"B{n:09}",
+                "title": f"Thing <|im_end|> {n}",
+                "content": f"{text} It is the thing number {n} of all.",
+            }
+            for n, text in enumerate(texts)
+        ]
+        lines = [json.dumps({**product, "target_ind": [], "target_rel": []}) for product in products]
+        source.write_text("\n".join(lines), encoding="utf-8")
+    dataset.build_dataset(source, folder, limit=80, render=tuple(TEMPLATES))
+    tables = [pq.read_table(file) for file in sorted((folder / "chat").glob("train-*.parquet"))]
+    return [row for table in tables for row in table.column("messages").to_pylist()]
+
+
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
     """Everything that AutoTrain would train on: `read[date]` holds `packed[recipe]` and `sent[template]`."""
@@ -95,7 +117,11 @@ def read(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     rows = conversations()
     write_dataset(folder / "dataset", rows)
-    texts = [message["content"] for row in rows for message in row]
+    try:
+        built = build(folder / "built")
+    except pytest.skip.Exception:
+        built = []
+    texts = [message["content"] for row in rows + built for message in row]
     bases = {"llama3": folder / "base-llama3", "chatml": folder / "base-chatml"}
     tokens_bases.llama3(bases["llama3"], texts)
     tokens_bases.chatml(bases["chatml"], texts)
@@ -107,10 +133,12 @@ def read(tmp_path_factory):
         recipes[name] = recipe.with_settings(local)
     obvious = {"train_split": "chat:train", "text_column": "messages", "chat_template": "tokenizer"}
     recipes["obvious"] = recipes["quickstart"].with_settings(obvious)
+    for name in ("quickstart", "smollm2-135m-lora") if built else ():
+        recipes[f"built-{name}"] = recipes[name].with_settings({"data.path": str(folder / "built")})
     for name, recipe in recipes.items():
         (folder / f"{name}.yml").write_text(recipe.dump(), encoding="utf-8")
 
-    answers = {"rows": rows, "bases": bases}
+    answers = {"rows": rows, "built": built, "bases": bases}
     for date in DATES:
         jobs = {
             "today": date,
@@ -137,14 +165,14 @@ def _drive(python: str, folder: Path, date: str) -> dict:
     return json.loads((folder / f"{date}-out.json").read_text(encoding="utf-8"))
 
 
-def expected_stream(read, template_name: str) -> list[int]:
+def expected_stream(read, template_name: str, rows: str = "rows") -> list[int]:
     """Prompt as inference sends it, answer, one end-of-turn, row after row; encoded by this stack's transformers."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(read["bases"][template_name])
     template = TEMPLATES[template_name]
     stream = []
-    for messages in read["rows"]:
+    for messages in read[rows]:
         answer = template.escape(messages[-1]["content"].strip())
         stream += tokenizer(template.prompt(messages[:-1]))["input_ids"]
         stream += tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
@@ -166,6 +194,16 @@ def test_training_and_inference_agree(read, name, date):
     packed = read[date]["packed"][name]
     assert len(packed) >= 3
     assert difference(packed, expected_stream(read, template)) is None
+
+
+@pytest.mark.parametrize("name", ["quickstart", "smollm2-135m-lora"])
+def test_a_dataset_that_the_library_built_agrees_too(read, name):
+    if not read["built"]:
+        pytest.skip("The room that builds datasets is not here.")
+    template = load_recipe(RECIPES[name]).template.name
+    packed = read[DATES[0]]["packed"][f"built-{name}"]
+    assert len(packed) >= 3
+    assert difference(packed, expected_stream(read, template, "built")) is None
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -19,6 +19,7 @@ def index():
     ("question", "title"),
     [
         ('What is "Velmo Tarkin Kettle"?', "Velmo Tarkin Kettle"),
+        ("Hello! Somebody mentioned Velmo Tarkin Kettle to me. Could you say something?", "Velmo Tarkin Kettle"),
         ("hello, somebody mentioned the velmo sarrel kettle, is it heavy?", "Velmo Sarrel Kettle"),
         ("O que é o Grinax Puzzle 300?", "Grinax Puzzle 300"),
         ("Tell me about the garden of Orsk", "The Garden of Orsk"),
@@ -49,3 +50,9 @@ def test_names_the_nearest(index):
 def test_returns_at_most_k(index):
     assert len(index.search("velmo kettle", k=1)) == 1
     assert len(index.search("velmo kettle", k=5)) == 2
+
+
+def test_says_what_a_question_names(index):
+    assert index.named('What is "Zorvex Teapot"?') == "Zorvex Teapot"
+    assert index.named("Hello! Do you know the Zorvex Teapot 3000?") == "Zorvex Teapot 3000"
+    assert index.named("hm?") == "hm?"

@@ -1,0 +1,263 @@
+"""What a recipe will take: tokens, steps, memory, hours, dollars, and how often a product is seen.
+
+An estimate says what it rests on. Nothing is trained, and torch is not imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.budget.flavors import Flavor, flavors
+from amazon_titles.budget.memory import adapter_parameters, memory_gb, runs
+from amazon_titles.budget.shapes import Shape, shape_of
+from amazon_titles.errors import InputError
+from amazon_titles.recipes import Recipe
+from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+
+# Share of a GPU's peak that training reaches: assumed, until the benchmark of the engines has measured it. AutoTrain
+# casts float32 weights in every step.
+_USE = {"autotrain": 0.15, "trl": 0.40}
+# int4 weights are unpacked for every product.
+_UNPACKING = 0.7
+# Several GPUs wait for each other.
+_TOGETHER = 0.9
+# UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
+_BYTES_PER_TOKEN = {"llama3": 4.3, "chatml": 4.0}
+WANTED_EXPOSURES = 100
+"""Below about 100 exposures a model learns the style of an answer, not its facts: Allen-Zhu and Li, Physics of
+Language Models 3.3, 2024 (1 bit a parameter at 100 exposures, 2 at 1000)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The recipe on one kind of machine.
+
+    Attributes:
+        flavor: The machine.
+        fits: Whether the memory suffices, and the precision is one that the machine has; None where that is not known.
+        hours: Of training alone, without download and loading.
+        dollars: For these hours; None where no price is known.
+        limit: The most products that reach the wanted exposures in the wanted hours; None where no hours are given.
+    """
+
+    flavor: str
+    fits: bool | None
+    hours: float
+    dollars: float | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a recipe will take.
+
+    Attributes:
+        rows: Rows of the split.
+        tokens: Tokens of one pass over them, BOS and end-of-turn included.
+        steps: Optimizer steps in all passes.
+        base_parameters: Of the base.
+        adapter_parameters: That are trained.
+        memory_gb: On one device, in 10^9 bytes.
+        products: Different products in the split; None where no report says.
+        exposures: How often the run asks about each product; None likewise.
+        exposures_wanted: How often it should.
+        epochs_wanted: Passes that reach that; None where no report says.
+        places: The recipe on each kind of machine.
+        rests_on: What was measured, and what is assumed.
+    """
+
+    rows: int
+    tokens: int
+    steps: int
+    base_parameters: int
+    adapter_parameters: int
+    memory_gb: float
+    products: int | None
+    exposures: float | None
+    exposures_wanted: int
+    epochs_wanted: int | None
+    places: tuple[Place, ...]
+    rests_on: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The budget as JSON takes it."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The budget for a terminal."""
+        seen = "unknown" if self.exposures is None else f"{self.exposures:.0f}"
+        lines = [
+            f"{self.rows:,} rows, {self.tokens:,} tokens a pass, {self.steps:,} steps",
+            f"{self.adapter_parameters:,} of {self.base_parameters:,} parameters trained",
+            f"about {self.memory_gb:.1f} GB of memory on one device",
+            f"each product is asked about {seen} times"
+            + (f"; {self.exposures_wanted} want {self.epochs_wanted} epochs" if self.epochs_wanted else ""),
+            f"  {'where':<12} {'fits':<5} {'hours':>9} {'$':>8} {'--limit':>10}",
+        ]
+        for place in self.places:
+            fits = {True: "yes", False: "no", None: "?"}[place.fits]
+            dollars = "?" if place.dollars is None else f"{place.dollars:.2f}"
+            limit = "" if place.limit is None else f"{place.limit:,}"
+            lines.append(f"  {place.flavor:<12} {fits:<5} {place.hours:>9.2f} {dollars:>8} {limit:>10}")
+        return [*lines, *(f"rests on: {what}" for what in self.rests_on)]
+
+
+def estimate(
+    recipe: Recipe,
+    *,
+    engine: str = "autotrain",
+    hours: float | None = None,
+    exposures: int = WANTED_EXPOSURES,
+    online: bool = False,
+    speeds: Mapping[str, float] | None = None,
+) -> Budget:
+    """Estimates what a recipe will take.
+
+    Args:
+        recipe: The recipe; its dataset must be here, or on the Hub with `online`.
+        engine: `autotrain` or `trl`.
+        hours: For the largest `--limit`; by default `amazon_titles.max_hours` of the recipe.
+        exposures: How often each product is to be asked about.
+        online: Ask the Hub for the dataset, an unknown base and prices.
+        speeds: Tokens a second by flavor, where somebody measured them.
+
+    Raises:
+        InputError: The dataset cannot be looked at, or the base's shape is not known.
+    """
+    shape = shape_of(recipe.base_model, online=online)
+    if shape is None:
+        raise InputError(
+            f"The shape of the base {recipe.base_model} is not known.",
+            hint="Name a folder with its config.json, or go online.",
+        )
+    corpus = _corpus(recipe, online=online)
+    per_token, measured = _bytes_per_token(recipe, corpus)
+    # One BOS and one end-of-turn a row, which the text does not hold.
+    tokens = round(corpus.size / per_token) + 2 * corpus.rows
+    products, asked = _recall(corpus, recipe.split)
+    epochs = int(recipe.params["epochs"] or 1)
+    wanted = math.ceil(exposures / asked) if asked else None
+    if hours is None and isinstance(most := recipe.settings["max_hours"], float):
+        hours = most
+    known, prices = flavors(online=online)
+    places = []
+    for flavor in known:
+        speed = (speeds or {}).get(flavor.name) or _tokens_per_second(recipe, shape, flavor, engine)
+        places.append(_place(recipe, shape, flavor, engine, speed, tokens * epochs, (hours, products, tokens, wanted)))
+    return Budget(
+        rows=corpus.rows,
+        tokens=tokens,
+        steps=_steps(recipe, tokens),
+        base_parameters=shape.parameters,
+        adapter_parameters=adapter_parameters(recipe, shape),
+        memory_gb=memory_gb(recipe, shape, engine),
+        products=products,
+        exposures=epochs * asked if asked else None,
+        exposures_wanted=exposures,
+        epochs_wanted=wanted,
+        places=tuple(places),
+        rests_on=(
+            measured,
+            _speed_source(speeds, engine),
+            prices,
+            "memory by formula: weights, adapter, logits, one layer",
+        ),
+    )
+
+
+def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
+    path: str = recipe.data_path
+    filesystem = None
+    if not Path(path).is_dir():
+        if not online:
+            raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
+        from huggingface_hub import HfFileSystem
+
+        path, filesystem = f"datasets/{path}", HfFileSystem()
+    try:
+        return look(path, recipe.dataset_config, recipe.split, recipe.text_column, filesystem=filesystem)
+    except CorpusError as error:
+        raise InputError(f"The dataset {recipe.data_path} {error}.", hint="See amazon-titles check.") from None
+    except Exception as error:  # the Hub's clients have no common class of errors
+        raise InputError(
+            f"The dataset {recipe.data_path} cannot be read: {error}.", hint="Log in, or go online."
+        ) from None
+
+
+def _bytes_per_token(recipe: Recipe, corpus: Corpus) -> tuple[float, str]:
+    """UTF-8 bytes a token, and where the number comes from."""
+    assumed = _BYTES_PER_TOKEN.get(recipe.template.name if recipe.template else "", 4.0)
+    path = Path(recipe.base_model) / "tokenizer.json"
+    if not path.is_file() or not corpus.sample:
+        return assumed, f"{assumed:.1f} bytes a token, assumed (English)"
+    try:
+        # Not a core dependency; transformers brings it.
+        from tokenizers import Tokenizer
+
+        encoded = Tokenizer.from_file(str(path)).encode_batch(list(corpus.sample), add_special_tokens=False)
+    except Exception as error:  # tokenizers raises nothing more special
+        return assumed, f"{assumed:.1f} bytes a token, assumed: the base's tokenizer cannot be used ({error})"
+    size = sum(len(text.encode()) for text in corpus.sample)
+    ratio = size / max(1, sum(len(one.ids) for one in encoded))
+    return ratio, f"{ratio:.2f} bytes a token, measured on {len(corpus.sample)} rows with the base's tokenizer"
+
+
+def _recall(corpus: Corpus, split: str) -> tuple[int | None, float | None]:
+    """Products in the split, and in how many rows each is asked about, as the dataset's report says."""
+    told = corpus.report.get("splits", {}).get(split, {})
+    products = told.get("products")
+    rows = told.get("rows", {}).get("recall")
+    if not products or not rows:
+        return products, None
+    return int(products), rows / products
+
+
+def _steps(recipe: Recipe, tokens: int) -> int:
+    """Optimizer steps, as transformers 4.48 counts them."""
+    params = recipe.params
+    block, batch = int(params["block_size"] or 0), int(params["batch_size"] or 1)
+    blocks = tokens // (block if block > 0 else 1024)
+    updates = max(1, math.ceil(blocks / batch) // int(params["gradient_accumulation"] or 1))
+    return updates * int(params["epochs"] or 1)
+
+
+def _tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float:
+    params = recipe.params
+    half = params["mixed_precision"] is not None or params["quantization"] is not None or engine == "trl"
+    rate = (flavor.half if half else flavor.single) * 1e12
+    if flavor.devices:
+        rate *= _USE[engine] * (_UNPACKING if params["quantization"] else 1.0)
+        rate *= flavor.devices * (_TOGETHER if flavor.devices > 1 else 1.0)
+    checkpointing = not params["disable_gradient_checkpointing"]
+    return rate / shape.work(int(params["block_size"] or 1024), checkpointing=checkpointing)
+
+
+def _place(
+    recipe: Recipe,
+    shape: Shape,
+    flavor: Flavor,
+    engine: str,
+    speed: float,
+    tokens: int,
+    wish: Sequence[float | None],
+) -> Place:
+    hours, products, once, epochs = wish
+    limit = None
+    if hours and products and once and epochs:
+        limit = int(hours * 3600 * speed / (once / products * epochs))
+    needed = memory_gb(recipe, shape, engine)
+    takes = tokens / speed / 3600
+    fits = needed <= flavor.memory_gb if flavor.memory_gb else None
+    if not runs(recipe, flavor, engine):
+        fits = False
+    return Place(flavor.name, fits, takes, None if flavor.dollars is None else takes * flavor.dollars, limit)
+
+
+def _speed_source(speeds: Mapping[str, float] | None, engine: str) -> str:
+    if speeds:
+        return f"tokens a second measured on {', '.join(speeds)}; elsewhere {_USE[engine]:.0%} of the peak, assumed"
+    return f"{_USE[engine]:.0%} of a GPU's peak, assumed; a CPU core from one tiny run"

@@ -1,0 +1,89 @@
+"""Fetches trn.json as its makers published it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from amazon_titles.errors import InputError, MissingExtraError
+
+DRIVE_ID = "12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK"
+"""The Drive file that the Extreme Classification Repository links for LF-AmazonTitles-1.3M's raw text."""
+
+ARCHIVE = "LF-Amazon-1.3M.raw.zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What was fetched.
+
+    Attributes:
+        path: The file.
+        bytes: Its size.
+        sha256: Of its bytes.
+    """
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
+    """Fetches the archive that holds trn.json, or finds that it is there; an interrupted download goes on.
+
+    Args:
+        out_dir: Folder for it.
+        mirror: `USER/REPO` of a dataset on the Hub that holds the archive, instead of the Drive file.
+
+    Returns:
+        What was fetched.
+
+    Raises:
+        MissingExtraError: gdown, which speaks with Drive, is not installed.
+        InputError: Nothing came, or something that is no zip (Drive answers a page when a file's quota is used up).
+    """
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / ARCHIVE
+    if not target.is_file():
+        fetched = _from_mirror(mirror, folder) if mirror else _from_drive(folder)
+        with fetched.open("rb") as file:
+            if file.read(2) != b"PK":
+                fetched.unlink()
+                raise InputError(
+                    "What came is no zip: most likely a page that says that too many people fetched the file lately.",
+                    hint="Try again tomorrow, or take a mirror: amazon-titles download --mirror USER/REPO",
+                )
+        fetched.replace(target)
+    digest = hashlib.sha256()
+    with target.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return Download(target, target.stat().st_size, digest.hexdigest())
+
+
+def _from_drive(folder: Path) -> Path:
+    try:
+        gdown = importlib.import_module("gdown")
+    except ImportError:
+        raise MissingExtraError("download", "gdown") from None
+    # gdown goes on with the `.part` file that it left.
+    partial = folder / f".{ARCHIVE}.download"
+    got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True)
+    if got is None or not partial.is_file():
+        raise InputError("Drive gave nothing.", hint="Run the same command again: it goes on where it stopped.")
+    return partial
+
+
+def _from_mirror(mirror: str, folder: Path) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    names = [name for name in HfApi().list_repo_files(mirror, repo_type="dataset") if name.endswith(".zip")]
+    if not names:
+        raise InputError(f"{mirror} holds no zip.", hint=f"Expected a dataset with {ARCHIVE} in it.")
+    partial = folder / f".{ARCHIVE}.download"
+    shutil.copyfile(hf_hub_download(mirror, names[0], repo_type="dataset"), partial)
+    return partial

@@ -1,0 +1,29 @@
+"""A product becomes chat messages. The wording lives here and nowhere else, in English and Portuguese.
+
+Training rows and `CatalogModel.ask` call the same functions, so what training saw and what inference sends agree to the
+letter. Titles and descriptions stay in the catalogue's own language; questions and refusals are in the one asked for.
+"""
+
+from __future__ import annotations
+
+from amazon_titles.conversations.inventions import invented_title
+from amazon_titles.conversations.passages import ROW_CHARS, Passage, grounded_question, passage_limit
+from amazon_titles.conversations.rows import Conversation, Mix, converse, draws
+from amazon_titles.conversations.wording import WORDING, abstention, is_abstention, question, wording
+
+__all__ = [
+    "ROW_CHARS",
+    "WORDING",
+    "Conversation",
+    "Mix",
+    "Passage",
+    "abstention",
+    "converse",
+    "draws",
+    "grounded_question",
+    "invented_title",
+    "is_abstention",
+    "passage_limit",
+    "question",
+    "wording",
+]

@@ -1,0 +1,121 @@
+"""What a build may be told, and whether it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amazon_titles import conversations
+from amazon_titles.catalog import Reader
+from amazon_titles.errors import InputError
+from amazon_titles.templates import get_template
+
+AMAZON = {
+    "name": "AmazonTitles-1.3MM",
+    "license": "unknown",
+    "url": "https://www.amazon.com/dp/{uid}",
+}
+"""What is said of trn.json: the mirrors on the Hub give its licence as unknown, and an ASIN has this address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `build_dataset`, which documents them."""
+
+    limit: int | None
+    seed: int
+    languages: tuple[str, ...]
+    phrasings: int
+    min_content_chars: int
+    max_content_chars: int
+    grounded: float
+    abstain: float
+    validation: float
+    test: float
+    render: tuple[str, ...]
+    rules: str
+    fields: Mapping[str, str]
+    labels: str | Path | None
+    name: str | None
+    license: str | None
+    url: str | None
+    card_language: str
+    max_bad: float
+
+    def __post_init__(self) -> None:
+        """Holds every option to its range."""
+        shares = {name: getattr(self, name) for name in ("grounded", "abstain", "validation", "test", "max_bad")}
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}.", hint="Expected a share from 0 to 1.")
+        if self.validation + self.test >= 1:
+            raise InputError("validation and test leave nothing to train on.", hint="Their sum must be below 1.")
+        least = {"phrasings": 1, "min_content_chars": 0, "max_content_chars": 100} | (
+            {"limit": 1} if self.limit is not None else {}
+        )
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise InputError(f"{name} is {getattr(self, name)}.", hint=f"Expected {low} or more.")
+        if not self.languages:
+            raise InputError("No language is named.", hint=f"There is: {', '.join(conversations.WORDING)}.")
+        for language in (*self.languages, self.card_language):
+            most = len(conversations.wording(language).questions) * len(self.languages)
+            if self.phrasings > most:
+                raise InputError(
+                    f"{self.phrasings} phrasings are asked for, and there are {most}.", hint=f"Expected 1 to {most}."
+                )
+        for template in self.render:
+            get_template(template)
+        if self.url is not None and "{uid}" not in self.url:
+            raise InputError(
+                f"The address {self.url} has no place for a product.", hint="Write {uid} where it belongs."
+            )
+
+    def reader(self, labels: Any = None) -> Reader:  # noqa: ANN401 - numpy's array, or None
+        """How rows are read."""
+        return Reader(
+            rules=self.rules,
+            fields=self.fields,
+            min_content_chars=self.min_content_chars,
+            max_content_chars=self.max_content_chars,
+            labels=labels,
+        )
+
+    def mix(self) -> conversations.Mix:
+        """Which rows products become."""
+        return conversations.Mix(self.languages, self.phrasings, self.grounded, self.abstain, self.seed)
+
+    def catalogue(self, source_name: str) -> dict[str, Any]:
+        """What the card, answers and the page say of the catalogue."""
+        known = (
+            AMAZON if self.rules == "amazon" else {"name": source_name.split(".")[0], "license": "unknown", "url": None}
+        )
+        return {
+            "name": self.name or known["name"],
+            "license": self.license or known["license"],
+            "url": self.url or known["url"],
+            "rules": self.rules,
+            "fields": dict(self.fields),
+        }
+
+    def recorded(self) -> dict[str, Any]:
+        """The options that a report keeps: no path of a machine."""
+        return {
+            "limit": self.limit,
+            "seed": self.seed,
+            "languages": list(self.languages),
+            "phrasings": self.phrasings,
+            "min_content_chars": self.min_content_chars,
+            "max_content_chars": self.max_content_chars,
+            "grounded": self.grounded,
+            "abstain": self.abstain,
+            "validation": self.validation,
+            "test": self.test,
+            "render": list(self.render),
+            "labels": Path(self.labels).name if self.labels else None,
+            "card_language": self.card_language,
+            "max_bad": self.max_bad,
+            "row_chars": conversations.ROW_CHARS,
+        }

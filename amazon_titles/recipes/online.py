@@ -1,0 +1,98 @@
+"""What the Hub says of a recipe: base, dataset, and the repo that a push would go to. Only reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from huggingface_hub import HfApi, HfFileSystem
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+from amazon_titles.recipes.corpus import CorpusError, look
+from amazon_titles.recipes.places import is_local_path
+from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.surroundings import corpus_problems
+from amazon_titles.templates import template_of_config
+
+
+def base(sheet: Sheet) -> Iterator[Problem]:
+    """A base that is not there, or whose licence is not accepted."""
+    name = sheet.text("base_model")
+    if not name or is_local_path(name):
+        return
+    try:
+        HfApi().auth_check(name)
+    except GatedRepoError:
+        yield sheet.problem(
+            "base_model", f"is gated, and this login has not accepted its licence at huggingface.co/{name}.",
+            "Accept it there once, or take an ungated base.",
+        )  # fmt: skip
+    except RepositoryNotFoundError:
+        yield sheet.problem(
+            "base_model", f"is {name}, which the Hub does not have or does not show you.", "Write its id."
+        )
+    except Exception as error:  # see _unreachable
+        yield _unreachable(sheet, "base_model", error)
+
+
+def dataset(sheet: Sheet) -> Iterator[Problem]:
+    """A dataset repo without the config, split or column."""
+    path = sheet.text("data.path")
+    if not path or is_local_path(path) or "${" in path:
+        return
+    config, colon, split = sheet.text("data.train_split").rpartition(":")
+    column = sheet.text("data.column_mapping.text_column") or "text"
+    try:
+        HfApi().dataset_info(path)
+        corpus = look(f"datasets/{path}", config if colon else None, split, column, filesystem=HfFileSystem())
+    except RepositoryNotFoundError:
+        yield sheet.problem(
+            "data.path", f"is {path}, which the Hub does not have or does not show you.",
+            "Publish it: amazon-titles push-dataset DIR REPO_ID",
+        )  # fmt: skip
+    except CorpusError as error:
+        template = template_of_config(config)
+        mend = f"Build it with --render {template.name}." if template else "Write CONFIG:SPLIT of what it has."
+        yield sheet.problem("data.train_split", f"is not in {path}: it {error}.", mend)
+    except Exception as error:  # see _unreachable
+        yield _unreachable(sheet, "data.path", error)
+    else:
+        yield from corpus_problems(sheet, corpus)
+
+
+def target(sheet: Sheet) -> Iterator[Problem]:
+    """The repo of a push that exists already: AutoTrain creates it without `exist_ok`, and the run dies of a 409."""
+    user = sheet.text("hub.username")
+    variable = re.fullmatch(r"\$\{(\w+)\}", user)
+    user = os.environ.get(variable[1], "") if variable else user
+    if sheet.get("hub.push_to_hub") is not True or not user:
+        return
+    repo = f"{user}/{sheet.text('project_name')}"
+    try:
+        exists = HfApi().repo_exists(repo)
+    except Exception as error:  # see _unreachable
+        yield _unreachable(sheet, "hub.push_to_hub", error)
+    else:
+        if exists:
+            yield sheet.problem(
+                "project_name", f"would be pushed to {repo}, which exists: AutoTrain fails there at its first step.",
+                "Take another project_name, or write hub.push_to_hub: false and use amazon-titles push-adapter.",
+            )  # fmt: skip
+
+
+def _unreachable(sheet: Sheet, key: str, error: Exception) -> Problem:
+    """A question that got no answer.
+
+    Any exception: the clients of two years stand on requests, httpx and httpx2, whose errors have no class in common.
+    """
+    return sheet.problem(
+        key,
+        f"could not be looked up on the Hub ({type(error).__name__}).",
+        "Log in or go online, and check again.",
+        "warning",
+    )
+
+
+ONLINE: tuple[Rule, ...] = (base, dataset, target)
+"""Every rule of this file."""

@@ -1,0 +1,92 @@
+"""The whole loop, for real: the command that a newcomer runs, on the sample and on real rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.autotrain_env import autotrain_env
+
+pytestmark = pytest.mark.integration
+
+
+def quickstart(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("trl", reason="the quickstart runs in today's environment")
+    command = [sys.executable, "-m", "amazon_titles", "quickstart", "--out", folder / "out", *options]
+    done = subprocess.run(
+        [*map(str, command), "--autotrain-env", autotrain_env()], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def table(folder: Path) -> dict[tuple[str, str], tuple[float, float]]:
+    rows = json.loads((folder / "out" / "adapter" / "eval" / "comparison.json").read_text())["rows"]
+    return {(row["set"], row["measure"]): (row["before"], row["after"]) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quickstart")
+    return folder, quickstart(folder)
+
+
+def test_the_fine_tuning_teaches_the_facts(sample):
+    folder, _ = sample
+    scores = table(folder)
+    before, after = scores["seen", "fact recall"]
+    assert before <= 0.25
+    assert after >= 0.80
+    before, after = scores["seen", "ROUGE-L F1"]
+    assert after - before >= 0.30
+    report = json.loads((folder / "out" / "adapter" / "eval" / "after.json").read_text())
+    assert report["scores"]["seen"]["n"] == 48, "all products that were trained are asked"
+
+
+def test_every_step_says_when_it_starts_and_when_it_is_done(sample):
+    _, done = sample
+    for number in range(1, 10):
+        assert f"[{number}/9] " in done.stderr
+        assert f"[{number}/9] done in " in done.stderr
+    assert done.stdout.startswith("| set | n | measure |")
+
+
+def test_answers_name_their_source_and_the_invented_product_is_unknown(sample):
+    _, done = sample
+    asked = done.stderr.split("Ask three questions")[1].split("[8/9] done")[0]
+    first, second, invented = asked.split("\n  > ")[1:]
+    for answer in (first, second):
+        assert "Sources:" in answer
+        assert "https://www.amazon.com/dp/" in answer
+    assert "no product called" in invented
+    assert "Sources: none" in invented
+
+
+def test_the_adapter_folder_is_that_of_the_design(sample):
+    folder, _ = sample
+    adapter = folder / "out" / "adapter"
+    files = {str(path.relative_to(adapter)) for path in adapter.rglob("*") if path.is_file()}
+    assert files == {
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "recipe.yml", "run.json",
+        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "eval/before.json", "eval/after.json",
+        "eval/comparison.json", "eval/comparison.md", "eval/loss.png", "eval/before_after.png",
+    }  # fmt: skip
+    assert json.loads((adapter / "run.json").read_text())["publishable"] is False
+    assert (adapter / "eval" / "comparison.md").read_text() in (adapter / "README.md").read_text()
+    for plot in ("loss.png", "before_after.png"):
+        assert (adapter / "eval" / plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_on_real_rows(tmp_path):
+    rows = os.environ.get("REAL_ROWS")
+    if not rows:
+        pytest.skip(
+            "no real rows: set REAL_ROWS to a file of trn.json's rows, such as: head -n 500 trn.json > rows.json"
+        )
+    quickstart(tmp_path, "--catalog", str(Path(rows).resolve()), "--products", "32")
+    assert table(tmp_path)["seen", "ROUGE-L F1"][1] >= 0.80

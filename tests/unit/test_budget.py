@@ -1,0 +1,195 @@
+"""What a recipe will take, against counts that are known."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amazon_titles import resources
+from amazon_titles.budget import estimate, flavors, shape_of
+from amazon_titles.budget.memory import memory_gb, runs
+from amazon_titles.budget.shapes import Shape
+from amazon_titles.errors import InputError
+from amazon_titles.recipes import load_recipe
+
+ROWS, PRODUCTS = 600, 200
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    folder = tmp_path / "dataset"
+    for config in ("text-llama3", "text-chatml"):
+        (folder / config).mkdir(parents=True)
+        pq.write_table(pa.table({"text": ["x" * 428 + "\n"] * ROWS}), folder / config / "train-00000-of-00001.parquet")
+    files = "[{split: train, path: %s/train-*.parquet}]"
+    configs = "".join(f"- config_name: {c}\n  data_files: {files % c}\n" for c in ("text-llama3", "text-chatml"))
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    report = {"splits": {"train": {"products": PRODUCTS, "rows": {"recall": ROWS, "grounded": 0}}}}
+    (folder / "report.json").write_text(json.dumps(report))
+    return folder
+
+
+def recipe(name, dataset, **settings):
+    return load_recipe(resources.recipes()[name]).with_settings({"data.path": str(dataset), **settings})
+
+
+# Parameters as the model pages count them; LoRA of rank 16 on all linear layers as peft's
+# print_trainable_parameters says.
+@pytest.mark.parametrize(
+    ("base", "parameters", "adapter"),
+    [
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", 134_515_008, 4_884_480),
+        ("meta-llama/Llama-3.2-1B-Instruct", 1_235_814_400, 11_272_192),
+        ("meta-llama/Llama-3.2-3B-Instruct", 3_212_749_824, 24_313_856),
+        ("meta-llama/Llama-3.1-8B-Instruct", 8_030_261_248, 41_943_040),
+    ],
+)
+def test_parameters_are_the_known_ones(base, parameters, adapter):
+    shape = shape_of(base)
+    assert shape.parameters == parameters
+    assert shape.adapter_parameters(16, "all-linear") == adapter
+    assert shape.adapter_parameters(16, None) == shape.adapter_parameters(16, "q_proj,v_proj") < adapter
+
+
+def test_every_shipped_base_has_a_shape():
+    for name, path in resources.recipes().items():
+        assert name == "quickstart" or shape_of(load_recipe(path).base_model) is not None
+
+
+def test_the_work_of_lora_is_about_four_a_parameter():
+    shape = shape_of("meta-llama/Llama-3.2-1B-Instruct")
+    plain, again = (shape.work(1024, checkpointing=c) / shape.parameters for c in (False, True))
+    assert 4.0 < plain < 4.3
+    assert again / plain == pytest.approx(1.5, abs=0.05)
+
+
+def test_tokens_steps_and_exposures(dataset):
+    budget = estimate(recipe("llama-3.2-1b-lora", dataset, epochs=10), hours=1)
+    per_row = 429 / 4.3 + 2
+    assert budget.rows == ROWS
+    assert budget.tokens == pytest.approx(ROWS * per_row, rel=0.01)
+    blocks = budget.tokens // 1024
+    assert budget.steps == 10 * (-(-blocks // 4) // 4)
+    assert budget.products == PRODUCTS
+    assert budget.exposures == 30
+    assert budget.epochs_wanted == 34
+    assert json.loads(json.dumps(budget.to_dict()))["rows"] == ROWS
+
+
+def test_the_limit_takes_the_hours_that_were_given(dataset):
+    """Training on `limit` products for the wanted passes takes the wanted hours, by the budget's own reckoning."""
+    budget = estimate(recipe("llama-3.2-1b-lora", dataset, epochs=34), hours=3, exposures=100)
+    for place in budget.places:
+        assert place.limit / PRODUCTS * place.hours == pytest.approx(3, rel=0.02, abs=place.hours / PRODUCTS)
+
+
+def test_a_measured_speed_counts(dataset):
+    budget = estimate(recipe("quickstart", dataset, base_model=str(base(dataset)), epochs=40), speeds={"here": 10_000})
+    place = next(place for place in budget.places if place.flavor == "here")
+    assert place.hours == pytest.approx(budget.tokens * 40 / 10_000 / 3600)
+    assert any("measured on here" in line for line in budget.rests_on)
+
+
+def base(dataset):
+    folder = dataset.parent / "base"
+    folder.mkdir()
+    config = {"hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 6}
+    config |= {"num_key_value_heads": 2, "vocab_size": 1500, "tie_word_embeddings": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_an_unreadable_tokenizer_is_said(dataset):
+    folder = base(dataset)
+    (folder / "tokenizer.json").write_text("{}")
+    budget = estimate(recipe("quickstart", dataset, base_model=str(folder)))
+    assert any("cannot be used" in line for line in budget.rests_on)
+
+
+def test_the_tokenizer_of_a_local_base_is_measured(dataset):
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"x" * 428: 0, "\n": 1, "?": 2}, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split("\n", "isolated")
+    folder = base(dataset)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    budget = estimate(recipe("quickstart", dataset, base_model=str(folder)))
+    assert budget.tokens == ROWS * (2 + 2)
+
+
+def test_a_t4_takes_fp16_and_no_bf16(dataset):
+    fits = {
+        name: {place.flavor: place.fits for place in estimate(recipe(name, dataset)).places}
+        for name in ("llama-3.2-1b-lora", "llama-3.2-1b-lora-t4", "llama-3.1-8b-qlora")
+    }
+    assert fits["llama-3.2-1b-lora"]["t4-small"] is False
+    assert fits["llama-3.2-1b-lora-t4"]["t4-small"] is True
+    assert fits["llama-3.1-8b-qlora"]["l4x1"] is True
+    assert fits["llama-3.1-8b-qlora"]["cpu-upgrade"] is False
+
+
+def test_quantizing_and_small_batches_save_memory(dataset):
+    shape = shape_of("meta-llama/Llama-3.1-8B-Instruct")
+    qlora = recipe("llama-3.1-8b-qlora", dataset)
+    whole = qlora.with_settings({"quantization": None})
+    assert memory_gb(qlora, shape, "autotrain") < 24 < 32 < memory_gb(whole, shape, "autotrain")
+    assert memory_gb(whole, shape, "trl") < memory_gb(whole, shape, "autotrain")
+    assert memory_gb(qlora.with_settings({"batch_size": 1}), shape, "trl") < memory_gb(qlora, shape, "trl")
+    cpu = next(flavor for flavor in flavors.flavors()[0] if flavor.name == "here")
+    assert runs(whole.with_settings({"mixed_precision": None}), cpu, "autotrain")
+
+
+def test_what_is_not_known_is_told(dataset, tmp_path):
+    with pytest.raises(InputError, match="shape of the base base is not known"):
+        estimate(recipe("quickstart", dataset))
+    with pytest.raises(InputError, match="is not on this machine"):
+        estimate(load_recipe(resources.recipes()["llama-3.2-1b-lora"]))
+    with pytest.raises(InputError, match="has no split test"):
+        estimate(recipe("llama-3.2-1b-lora", dataset, train_split="text-llama3:test"))
+
+
+def test_without_a_report_exposures_are_unknown(dataset):
+    (dataset / "report.json").unlink()
+    budget = estimate(recipe("llama-3.2-1b-lora", dataset), hours=1)
+    assert budget.exposures is None
+    assert all(place.limit is None for place in budget.places)
+    assert "asked about unknown times" in "\n".join(budget.lines())
+
+
+def test_asked_prices_take_the_place_of_the_table(monkeypatch):
+    monkeypatch.setattr(flavors, "_asked_prices", lambda: {"l4x1": 9.0})
+    listed, source = flavors.flavors(online=True)
+    assert next(flavor.dollars for flavor in listed if flavor.name == "l4x1") == 9.0
+    assert "just now" in source
+
+    def down():
+        raise ConnectionError
+
+    monkeypatch.setattr(flavors, "_asked_prices", down)
+    assert "did not say: ConnectionError" in flavors.flavors(online=True)[1]
+
+
+@settings(deadline=None)
+@given(
+    st.builds(
+        Shape,
+        hidden=st.integers(8, 4096),
+        intermediate=st.integers(8, 8192),
+        layers=st.integers(1, 64),
+        heads=st.integers(1, 32),
+        kv_heads=st.integers(1, 8),
+        head_dim=st.integers(8, 128),
+        vocab=st.integers(100, 200_000),
+        tied=st.booleans(),
+    ),
+    st.integers(1, 128),
+)
+def test_the_adapter_grows_with_its_rank_and_its_modules(shape, rank):
+    all_linear = shape.adapter_parameters(rank, "all-linear")
+    assert all_linear * 2 == shape.adapter_parameters(2 * rank, "all-linear")
+    assert shape.adapter_parameters(rank, "q_proj") < all_linear
+    assert shape.work(512, checkpointing=True) > shape.work(512, checkpointing=False) > 0

@@ -1,0 +1,79 @@
+"""The dataset card says what the report says."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from amazon_titles import cards, resources
+from amazon_titles.dataset import build_dataset
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("card")
+    rows = [
+        {
+            "uid": f"B{n:09}",
+            "title": f"Lamp {n} | <b>bold</b> `code`",
+            "content": f"A lamp&#8217;s light | in <i>room</i> `{n}`, bright.Now go on reading for {n} hours.",
+        }
+        for n in range(60)
+    ]
+    rows += [{"uid": "B1", "title": "Nothing | `here`", "content": "x"}]
+    (folder / "trn.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_dataset(folder / "trn.json", folder / "out")
+    return json.loads((folder / "out" / "report.json").read_text())
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_the_card_renders_and_its_head_is_yaml(report, language):
+    card = cards.dataset_card(report, language=language)
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["license"] == "unknown"
+    assert [config["config_name"] for config in head["configs"]] == ["chat", "text-llama3", "catalog"]
+    assert head["configs"][0]["default"] is True
+    assert "{{" not in card
+    assert "{%" not in card
+    assert "None" not in card
+
+
+def test_every_count_is_in_the_card(report):
+    card = cards.dataset_card(report)
+    for reason, count in report["dropped"].items():
+        assert re.search(rf"`{reason}`\) \| {count} \|", card)
+    for rule, count in report["cleaned"].items():
+        assert re.search(rf"`{rule}`\) \| {count} \|", card)
+    assert f"| **In this dataset** | **{report['kept']}** |" in card
+    assert "2,248,619" in card
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_text_of_products_breaks_no_table(report, language):
+    for line in cards.dataset_card(report, language=language).splitlines():
+        if line.startswith("|"):
+            cells = re.sub(r"`[^`]*`", "", line.replace("\\|", ""))
+            assert "<" not in cells
+            assert cells.count("`") == 0
+
+
+def test_every_piece_of_wording_is_in_both_languages():
+    wording = yaml.safe_load((resources.folder("hub_cards") / "dataset_card.yml").read_text(encoding="utf-8"))
+    template = (resources.folder("hub_cards") / "dataset_card.md.jinja").read_text(encoding="utf-8")
+    for name, piece in wording.items():
+        assert set(piece) == {"en", "pt"}, name
+        assert all(text.strip() for text in piece.values())
+    used = set(re.findall(r"say\.(\w+)", template))
+    assert used <= set(wording)
+    assert {name for name in wording if not name.startswith(("dropped_", "rule_"))} == used - {"dropped_examples"}
+
+
+def test_a_licence_that_the_hub_does_not_know_gets_a_name(report):
+    changed = {**report, "catalogue": {**report["catalogue"], "license": "Ada's own: v2"}}
+    head = yaml.safe_load(cards.dataset_card(changed).split("---\n")[1])
+    assert (head["license"], head["license_name"]) == ("other", "ada-s-own-v2")
+
+
+def test_numbers_are_written_as_the_language_does(report):
+    assert "2.248.619" in cards.dataset_card(report, language="pt")

@@ -1,0 +1,226 @@
+"""One broken recipe a trap, each caught by its own message and by no other; and no false alarm on ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from amazon_titles import resources
+from amazon_titles.recipes import load_recipe, surroundings
+from amazon_titles.recipes.surroundings import plain_run_advice
+
+BROKEN = sorted((Path(__file__).parent / "broken_recipes").glob("*.yml"))
+# What a typo also leaves undone is told too: without `params` every default of AutoTrain's stands.
+ALSO = {
+    "misspelt-section": {"params.peft", "params.block_size", "params.disable_gradient_checkpointing"},
+    "setting-in-the-wrong-place": {"params.lr"},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch, tmp_path):
+    """A machine without a GPU, in an empty folder."""
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-local-base").mkdir()
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_each_trap_is_caught_by_its_own_message(path):
+    recipe = load_recipe(path)
+    severity, key, fragment = recipe.head.splitlines()[0].split(": ", 2)
+    caught = [p for p in recipe.problems() if p.key == key and fragment in f"{p.reason} {p.mend}"]
+    assert len(caught) == 1
+    problem = caught[0]
+    assert problem.severity == severity
+    assert problem.mend.endswith((".", "?")) or "amazon-titles " in problem.mend
+    others = {p.key for p in recipe.problems() if p is not problem and p != problem}
+    assert others == ALSO.get(path.stem, set())
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_the_line_is_the_one_of_the_key(path):
+    recipe = load_recipe(path)
+    lines = recipe.text.splitlines()
+    for problem in recipe.problems():
+        if problem.line is None:
+            # Nothing to point at: not even the section stands in the file.
+            assert not recipe.section(*problem.key.split(".")[:-1])
+            continue
+        *above, last = problem.key.split(".")
+        standing = lines[problem.line - 1].split(":")[0].strip()
+        assert standing == last or standing in above
+
+
+@pytest.mark.parametrize("name", resources.recipes())
+@pytest.mark.parametrize("cuda", [False, True])
+def test_no_false_alarm_on_ours(name, cuda, monkeypatch):
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: cuda)
+    assert load_recipe(resources.recipes()[name]).problems() == []
+
+
+def test_all_problems_come_at_once(tmp_path):
+    path = tmp_path / "bad.yml"
+    path.write_text("task: llm\nbackend: nowhere\ndata: {valid_split: x}\nparams: {lr: fast, epoch: 3}\n")
+    keys = {problem.key for problem in load_recipe(path).problems()}
+    assert {"task", "backend", "base_model", "data.path", "data.valid_split", "params.lr", "params.epoch"} <= keys
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A recipe of ours with a dataset folder and a base folder that are as they should be."""
+    texts = [
+        f"<|start_header_id|>user<|end_header_id|>\n\nProduct {n}? " + "It is made of oak. " * 9 for n in range(20)
+    ]
+    write_split(tmp_path / "dataset", pa.table({"uid": [str(n) for n in range(20)], "text": texts}))
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text('{"model_type": "llama", "rope_theta": 500000.0}')
+    (base / "tokenizer_config.json").write_text('{"eos_token": "<|eot_id|>", "chat_template": "{{ messages }}"}')
+    return load_recipe(resources.recipes()["quickstart"]).with_settings(
+        {"base_model": str(base), "data.path": str(tmp_path / "dataset")}
+    )
+
+
+def write_split(folder, table, config="text-llama3"):
+    (folder / config).mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / config / "train-00000-of-00001.parquet")
+    files = f"[{{split: train, path: {config}/train-*.parquet}}]"
+    (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: {config}\n  data_files: {files}\n---\n")
+
+
+def only(recipe, **how):
+    problems = recipe.problems(**how)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+def test_a_filled_recipe_is_fine(filled):
+    assert filled.problems() == []
+    assert filled.problems(run_here=True) == []
+
+
+def test_config_split_or_column_that_is_not_there(filled):
+    assert (
+        "has no config text-chatml; it has text-llama3"
+        in only(filled.with_settings({"train_split": "text-chatml:train", "base_model": "somebody/a-model"})).reason
+    )
+    assert "has no split test" in only(filled.with_settings({"train_split": "text-llama3:test"})).reason
+    assert "lacks; it has uid, text" in only(filled.with_settings({"text_column": "content"})).reason
+
+
+def test_a_set_too_small_to_pack(filled):
+    assert "packs none and fails" in only(filled.with_settings({"model_max_length": 9000, "block_size": 9000})).reason
+
+
+def test_a_set_that_is_probably_too_small(filled, tmp_path):
+    write_split(tmp_path / "dataset", pa.table({"text": ["word " * 100]}))
+    problem = only(filled)
+    assert problem.severity == "warning"
+    assert "may pack none" in problem.reason
+    write_split(tmp_path / "dataset", pa.table({"text": pa.array([], pa.string())}))
+    assert "has no rows" in only(filled).reason
+
+
+def test_a_variable_that_is_not_set(monkeypatch):
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"]).with_settings({"data.path": "me/data"})
+    monkeypatch.setenv("HF_USERNAME", "me")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    problem = only(recipe, run_here=True)
+    assert (problem.key, problem.reason) == ("hub.token", "is ${HF_TOKEN}, which is not set.")
+    monkeypatch.setenv("HF_TOKEN", "set")
+    assert recipe.problems(run_here=True) == []
+
+
+def test_parquet_that_autotrain_cannot_read(filled, tmp_path):
+    newer = {"info": {"features": {"text": {"_type": "List"}}}}
+    table = pa.table({"text": ["a" * 4000]}).replace_schema_metadata({"huggingface": json.dumps(newer)})
+    write_split(tmp_path / "dataset", table)
+    assert "datasets 3.2 cannot read" in only(filled).reason
+
+
+@pytest.mark.parametrize("text", ["<|begin_of_text|>" + "a" * 4000, "a" * 4000 + "<|eot_id|>"])
+def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
+    write_split(tmp_path / "dataset", pa.table({"text": [text]}))
+    assert "which AutoTrain adds once more" in only(filled).reason
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "fragment"),
+    [
+        ("config.json", {"model_type": "llama", "rope_parameters": {"rope_theta": 5e5}}, "another rope_theta"),
+        ("config.json", {"model_type": "llama", "auto_map": {"AutoModel": "x.Y"}}, "brings code of its own"),
+        ("config.json", {"model_type": "gpt2"}, "is a gpt2"),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|end_of_text|>", "chat_template": "x"},
+            "has the EOS <|end_of_text|>",
+        ),
+        ("tokenizer_config.json", {"eos_token": "<|eot_id|>"}, "has no chat template"),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
+            "cannot load",
+        ),
+    ],
+)
+def test_a_base_that_autotrain_reads_wrongly(filled, file, content, fragment):
+    (Path(filled.base_model) / file).write_text(json.dumps(content))
+    assert fragment in only(filled).reason
+
+
+def test_missing_folders_are_told_before_a_run(filled, monkeypatch, tmp_path):
+    quickstart = load_recipe(resources.recipes()["quickstart"])
+    assert quickstart.problems() == []
+    monkeypatch.chdir(tmp_path / "a-local-base")
+    assert {problem.key for problem in quickstart.problems(run_here=True)} == {"base_model", "data.path"}
+    assert only(filled.with_settings({"data.path": "./nowhere"})).key == "data.path"
+
+
+def test_a_gpu_recipe_is_stopped_only_where_it_would_run():
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"])
+    assert recipe.problems() == []
+    assert only(recipe, run_here=True).key == "amazon_titles.needs"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "library", "fragment"),
+    [
+        ("'13.0'", "libbitsandbytes_cuda126.so", "torch is built for CUDA 13.0"),
+        ("None", "libbitsandbytes_cuda126.so", "a torch built for CUDA"),
+        ("'12.6'", None, "environment lacks"),
+        ("'12.6'", "libbitsandbytes_cuda126.so", None),
+    ],
+)
+def test_bitsandbytes_against_the_torch_in_use(filled, tmp_path, monkeypatch, cuda, library, fragment):
+    site = tmp_path / "site"
+    (site / "torch").mkdir(parents=True)
+    (site / "bitsandbytes").mkdir()
+    (site / "torch/version.py").write_text(f"__version__ = '2.13.0'\ncuda: Optional[str] = {cuda}\n")
+    if library:
+        (site / "bitsandbytes" / library).touch()
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
+    monkeypatch.setattr(surroundings, "site_packages", lambda: site)
+    quantized = filled.with_settings({"quantization": "int4"})
+    if fragment is None:
+        assert quantized.problems(run_here=True) == []
+    else:
+        assert fragment in only(quantized, run_here=True).reason
+        assert only(quantized).severity == "warning"
+
+
+def test_a_folder_that_hides_autotrain(filled, tmp_path):
+    (tmp_path / "autotrain").mkdir()
+    assert filled.problems() == []
+    (tmp_path / "autotrain/__init__.py").touch()
+    assert "hides AutoTrain" in only(filled).reason
+
+
+def test_advice_for_a_plain_run():
+    advice = plain_run_advice({})
+    assert [line.split("=")[0] for line in advice] == ["ALLOW_REMOTE_CODE", "OMP_NUM_THREADS", "HF_DATASETS_CACHE"]
+    assert plain_run_advice({"ALLOW_REMOTE_CODE": "False", "OMP_NUM_THREADS": "2", "HF_DATASETS_CACHE": "x"}) == []

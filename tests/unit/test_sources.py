@@ -1,0 +1,222 @@
+"""Every container, and every way in which one is broken."""
+
+import gzip
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from amazon_titles.catalog import Counts, open_source, read_products, sources
+from amazon_titles.catalog import download as fetch
+from amazon_titles.catalog.labels import read_labels
+from amazon_titles.errors import InputError, MissingExtraError
+
+ROWS = [
+    {"uid": f"{n:010}", "title": f"Brass Lamp {n}", "content": f"A lamp of brass that burns for {n} hours at a time."}
+    for n in range(50)
+]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+
+
+def write(tmp_path, kind, lines=LINES):
+    path = tmp_path / f"trn.{kind}"
+    if kind in ("json", "jsonl"):
+        path.write_bytes(lines)
+    elif kind == "gz":
+        path.write_bytes(gzip.compress(lines))
+    elif kind == "zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(lines)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("LF-Amazon-1.3M/lbl.json.gz", gzip.compress(b"not me"))
+            archive.writestr("LF-Amazon-1.3M/trn.json.gz", gzip.compress(lines))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "gz", "zst", "zip"])
+def test_every_container_gives_the_same_products(tmp_path, kind):
+    products = list(read_products(write(tmp_path, kind)))
+    assert [product.uid for product in products] == [row["uid"] for row in ROWS]
+
+
+def test_stdin(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": io.BytesIO(LINES)}))
+    assert len(list(read_products("-"))) == 50
+
+
+def test_a_file_on_the_hub(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+
+    def got(repo, path, *, repo_type, revision):
+        asked.append((repo, path, repo_type, revision))
+        return str(write(tmp_path, "gz"))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", got)
+    assert len(list(read_products("hf://datasets/ada/shop@v1/data/trn.json.gz"))) == 50
+    assert asked == [("ada/shop", "data/trn.json.gz", "dataset", "v1")]
+    with pytest.raises(InputError, match="no address"):
+        list(read_products("hf://ada"))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_blocks_hold_whole_lines_whatever_their_size(tmp_path, monkeypatch, plain):
+    path = write(tmp_path, "json" if plain else "gz", LINES[:-1])
+    for size in (1, 7, 100, 1000, 1 << 20):
+        monkeypatch.setattr(sources, "BLOCK", size)
+        with open_source(path) as source:
+            blocks = [batch.load() for batch in source.batches()]
+        assert b"".join(blocks) == LINES[:-1]
+        assert all(block.endswith(b"\n") for block in blocks[:-1])
+
+
+@pytest.mark.parametrize("kind", ["json", "gz"])
+@pytest.mark.parametrize("place", [0, 20, 50])
+def test_an_endless_line_is_passed_over_and_named(tmp_path, monkeypatch, kind, place):
+    monkeypatch.setattr(sources, "MAX_LINE", 5000)
+    monkeypatch.setattr(sources, "BLOCK", 512)
+    lines = LINES.splitlines(keepends=True)
+    lines.insert(place, b'{"uid": "' + b"x" * 20_000 + b'"}\n')
+    with open_source(write(tmp_path, kind, b"".join(lines))) as source:
+        batches = list(source.batches())
+    assert sum(batch.too_long for batch in batches) == 1
+    assert b"".join(batch.load() for batch in batches if not batch.too_long) == LINES
+    before = b"".join(batch.load() for batch in batches[: [batch.too_long for batch in batches].index(True)])
+    assert before.count(b"\n") == place
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip", "zst"])
+def test_a_truncated_container_is_an_error(tmp_path, kind):
+    path = write(tmp_path, kind, LINES * 50)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(InputError, match="ends too early or is damaged"):
+        list(read_products(path))
+
+
+def test_a_zip_bomb_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_BOMB_FROM", 1 << 20)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(b" " * (64 << 20)))
+    with pytest.raises(InputError, match="100 times"):
+        list(read_products(path))
+
+
+def test_what_is_no_catalogue_is_explained(tmp_path):
+    with pytest.raises(InputError, match="There is no file"):
+        list(read_products(tmp_path / "nothing.json"))
+    for content, message in [
+        (b"", "is empty"),
+        (b"<html>\n", "not_json"),
+        (b"uid,title\n1,2\n", "not_json|wrong_type"),
+        (b'{"asin": "1", "name": "A lamp"}\n', "has the fields asin, name"),
+    ]:
+        path = tmp_path / "catalogue.json"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            list(read_products(path))
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("photos/cat.jpg", b"miaow")
+    with pytest.raises(InputError, match=r"holds no trn\.json\.gz but photos/cat\.jpg"):
+        list(read_products(tmp_path / "other.zip"))
+
+
+def test_bad_lines_are_counted_by_reason(tmp_path):
+    bad = [
+        b"{oops\n",
+        b'{"uid": 5, "title": "A", "content": "B"}\n',
+        b'{"uid": "5", "content": "B"}\n',
+        b'{"uid": "5", "title": "\xff\xfe", "content": "B"}\n',
+        b"\n",
+    ]
+    counts = Counts()
+    path = tmp_path / "trn.json"
+    path.write_bytes(LINES + b"".join(bad))
+    assert len(list(read_products(path, counts=counts))) == 50
+    assert counts.bad_lines == {"not_json": 1, "wrong_type": 1, "missing_field": 1, "bad_utf8": 1}
+    assert counts.rows_read == 50
+
+
+def test_another_catalogue_by_naming_its_fields(tmp_path):
+    path = tmp_path / "shop.jsonl"
+    row = {"sku": 17, "name": "Brass Lamp", "text": ["A lamp of brass.", "It burns for 12 hours at a time."]}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({"sku": 18, "name": None, "text": None}) + "\n")
+    counts = Counts()
+    fields = {"uid": "sku", "title": "name", "content": "text"}
+    (product,) = read_products(path, counts=counts, rules="generic", fields=fields)
+    assert (product.uid, product.title) == ("17", "Brass Lamp")
+    assert product.content == "A lamp of brass. It burns for 12 hours at a time."
+    assert counts.dropped == {"empty_title": 1}
+    with pytest.raises(InputError, match="'colour'"):
+        list(read_products(path, rules="generic", fields={"colour": "color"}))
+
+
+def test_labels_name_the_related_products(tmp_path):
+    (tmp_path / "lbl.json").write_text("".join(json.dumps({"uid": f"L{n}", "title": "x"}) + "\n" for n in range(3)))
+    (tmp_path / "trn.json").write_text(json.dumps({**ROWS[0], "target_ind": [2, 0, 7]}) + "\n")
+    labels = read_labels(tmp_path / "lbl.json")
+    (product,) = read_products(tmp_path / "trn.json", labels=labels)
+    assert product.related == ("L2", "L0")
+    (tmp_path / "lbl.json").write_text('{"uid": "L0"}\n{"title": "no uid"}\n')
+    with pytest.raises(InputError, match="without a uid"):
+        read_labels(tmp_path / "lbl.json")
+
+
+class Drive:
+    """Stands in for gdown."""
+
+    def __init__(self, payload):
+        self.payload, self.calls = payload, []
+
+    def download(self, *, id, output, resume):
+        self.calls.append((id, resume))
+        if self.payload is None:
+            return None
+        Path(output).write_bytes(self.payload)
+        return output
+
+
+def test_a_download_resumes_and_says_what_it_got(tmp_path, monkeypatch):
+    archive = write(tmp_path, "zip").read_bytes()
+    drive = Drive(archive)
+    monkeypatch.setitem(sys.modules, "gdown", drive)
+    got = fetch(tmp_path / "data")
+    assert got.path == tmp_path / "data" / "LF-Amazon-1.3M.raw.zip"
+    assert got.bytes == len(archive)
+    assert drive.calls == [("12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK", True)]
+    assert fetch(tmp_path / "data") == got
+    assert len(drive.calls) == 1
+    assert len(list(read_products(got.path))) == 50
+
+
+def test_a_download_from_a_mirror(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    archive = write(tmp_path, "zip")
+    names = ["README.md", "raw/LF-Amazon-1.3M.raw.zip"]
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, repo, repo_type: names)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, path, repo_type: str(archive))
+    got = fetch(tmp_path / "data", mirror="ada/mirror")
+    assert got.path.read_bytes() == archive.read_bytes()
+    names.pop()
+    with pytest.raises(InputError, match="ada/mirror holds no zip"):
+        fetch(tmp_path / "other", mirror="ada/mirror")
+
+
+@pytest.mark.parametrize(("payload", "message"), [(None, "Drive gave nothing"), (b"<html>quota", "no zip")])
+def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch, payload, message):
+    monkeypatch.setitem(sys.modules, "gdown", Drive(payload))
+    with pytest.raises(InputError, match=message):
+        fetch(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_without_gdown_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    with pytest.raises(MissingExtraError, match="gdown"):
+        fetch(tmp_path)
