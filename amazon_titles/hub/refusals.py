@@ -32,7 +32,7 @@ def refuse(refusals: Iterable[Refusal], folder: Path | str) -> None:
     """
     found = list(refusals)
     if found:
-        lines = "".join(f"\n  - {refusal.path}: {refusal.reason}" for refusal in found)
+        lines = secrets.redact("".join(f"\n  - {refusal.path}: {refusal.reason}" for refusal in found))
         raise PublishError(
             f"{folder} must not be published as it is, and nothing was sent:{lines}",
             hint="Mend these and run the same command again; --dry-run shows what would go up.",
@@ -57,7 +57,7 @@ _WORDS = {"message": "the commit message", "tag": "the tag", "names": "a file's 
 
 def words(**texts: str | None) -> list[Content]:
     """What goes up besides contents, to be searched for secrets as they are: a key of `_WORDS` → text."""
-    return [Content(f"the {name}", text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
+    return [Content(_WORDS[name], text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
 
 
 # Texts that begin like this are paths, whatever follows.

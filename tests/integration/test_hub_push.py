@@ -173,7 +173,7 @@ def test_base_and_dataset_on_the_hub_replace_folders(hub: LoopbackHub, client_py
     assert told["dataset"] == run_json["dataset"] | {"path": "ana/titles", "revision": commit}
     recipe = hub.read("ana/adapter", "recipe.yml").decode()
     assert "base_model: ana/tiny\n" in recipe
-    assert "  path: ana/titles\n" in recipe
+    assert "  path: ana/titles # the dataset\n" in recipe
     assert recipe.startswith("# How it was trained\n")
     card = hub.read("ana/adapter", "README.md").decode()
     assert "base_model: ana/tiny\n" in card
