@@ -76,6 +76,8 @@ def write_tokenizer(folder: Path, texts: Sequence[str], *, vocab_size: int = 150
             **named,
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": _MAX_LENGTH,
+            # Without it 4.48 makes token_type_ids too, which `generate` refuses.
+            "model_input_names": ["input_ids", "attention_mask"],
             "clean_up_tokenization_spaces": False,
             "chat_template": DATED_CHAT_TEMPLATE,
         },

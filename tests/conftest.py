@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests.loopback_hub`, however pytest was started
 
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN, other_python

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.adapter_files import weight_problems
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin
@@ -19,7 +20,6 @@ from amazon_titles.hub.papers import Papers, read_papers
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
 from amazon_titles.hub.report import PushReport
-from amazon_titles.hub.weights import weight_problems
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
 

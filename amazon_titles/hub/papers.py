@@ -11,9 +11,9 @@ from typing import Any
 import jinja2
 
 from amazon_titles import cards
+from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import leftovers
-from amazon_titles.hub.peft_keys import for_every_peft
 from amazon_titles.recipes import load_recipe
 
 

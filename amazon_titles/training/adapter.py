@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import TrainingError
 from amazon_titles.templates import ChatTemplate
 
@@ -66,11 +67,15 @@ def finish_adapter(
     Raises:
         TrainingError: The weights cannot be read, are not finite, or are all zero.
     """
-    _check_weights(trained / "adapter_model.safetensors")
+    if problems := list(weight_problems(trained / "adapter_model.safetensors")):
+        raise TrainingError(
+            f"The trained adapter cannot be used: {problems[0]}.",
+            hint="Where it diverged, lower the rate: --set lr=1e-4. Where nothing was learnt, raise it, or epochs.",
+        )
     shutil.copyfile(trained / "adapter_model.safetensors", folder / "adapter_model.safetensors")
     config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base
-    _write_json(folder / "adapter_config.json", config)
+    _write_json(folder / "adapter_config.json", for_every_peft(config)[0])
     _copy_tokenizer(base, folder, template)
     (folder / "recipe.yml").write_text(recipe, encoding="utf-8")
     _write_json(folder / "run.json", run)
@@ -89,24 +94,6 @@ def _copy_tokenizer(base: str, folder: Path, template: ChatTemplate) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["chat_template"] = template.jinja
     _write_json(path, config)
-
-
-def _check_weights(path: Path) -> None:
-    from safetensors import safe_open
-
-    largest = 0.0
-    with safe_open(str(path), framework="numpy") as weights:
-        for name in weights.keys():  # noqa: SIM118 - safe_open is no mapping
-            tensor = weights.get_tensor(name)
-            peak = float(abs(tensor).max())
-            if not peak < float("inf"):
-                raise TrainingError(
-                    f"The trained weights are not finite ({name}).", hint="Lower the learning rate: --set lr=1e-4"
-                )
-            if "lora_B" in name:  # starts at zero, so it tells whether anything was learnt
-                largest = max(largest, peak)
-    if largest == 0.0:
-        raise TrainingError("The adapter learnt nothing: all its weights are zero.", hint="Raise epochs or lr.")
 
 
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:

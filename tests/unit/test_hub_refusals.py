@@ -13,12 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
-from amazon_titles.hub.peft_keys import for_every_peft
 from amazon_titles.hub.refusals import _PATH_IN_TEXT
-from amazon_titles.hub.weights import weight_problems
 from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
 
 
