@@ -29,16 +29,12 @@ QUESTION = [{"role": "user", "content": 'What is "Oak Desk Lamp 40 cm"?'}]
 LOGITS_AGREE_WITHIN = 2e-4
 """Logits this close are the same, in float32, with either stack's kernels; a rope that is read wrong is 0.1 off."""
 
-# As Llama 3's own tokenizer_config.json: without model_input_names 4.48 adds token_type_ids, which no Llama takes.
 MAKE_BASE = """
-import json, pathlib
+import pathlib
 from amazon_titles.tiny_llama import vocabulary_size, write_model, write_tokenizer
 folder = pathlib.Path("base"); folder.mkdir()
 write_tokenizer(folder, [open("texts.txt").read()], vocab_size=400)
 write_model(folder, vocab_size=vocabulary_size(folder), hidden_size=96, layers=2)
-path = folder / "tokenizer_config.json"
-config = json.loads(path.read_text()) | {"model_input_names": ["input_ids", "attention_mask"]}
-path.write_text(json.dumps(config))
 """
 
 TRAIN_HERE = """
