@@ -7,13 +7,19 @@ OLD = .venv-autotrain/bin/python
 OLD_NEEDS = 'rouge-score>=0.1.2' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test unit lint types integration clean
+.PHONY: help quickstart rehearsal test unit lint types integration clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
 quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story here: about 8 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
+
+rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a Hub on this machine.
+	$(NEW) -m tests.loopback_hub.rehearsal
+
+quickstart/adapter/run.json:
+	$(MAKE) quickstart
 
 test: lint types unit integration ## Lint, types and every test, on both stacks.
 

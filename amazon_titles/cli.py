@@ -128,43 +128,22 @@ def recipe(name: str, dataset: str, user: str | None, project: str | None, setti
     click.echo(fill_recipe(name, dataset=dataset, user=user, project=project, settings=_pairs(settings)), nl=False)
 
 
-@cli.command(epilog="Example:  amazon-titles check my.yml")
+@cli.command(epilog="Example:  amazon-titles check my.yml --hours 4")
 @click.argument("recipes", nargs=-1)
-@click.option("--online", is_flag=True, help="Ask the Hub too: base, dataset, and the repo that a push would go to.")
-@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
-def check(recipes: tuple[str, ...], online: bool, as_json: bool) -> None:
-    """Name every problem of recipes at once; by default of the shipped ones."""
-    from dataclasses import asdict
-
-    from amazon_titles import resources
-    from amazon_titles.recipes import load_recipe
-
-    paths = recipes or tuple(map(str, resources.recipes().values()))
-    found = {path: load_recipe(path).problems(online=online) for path in paths}
-    if as_json:
-        click.echo(json.dumps({path: [asdict(problem) for problem in problems] for path, problems in found.items()}))
-    else:
-        for path, problems in found.items():
-            click.echo(f"{path}: {len(problems)} problem(s)" if problems else f"{path}: ok")
-            for problem in problems:
-                click.echo(f"  {problem}")
-    if any(problem.severity == "error" for problems in found.values() for problem in problems):
-        sys.exit(1)
-
-
-@cli.command(epilog="Example:  amazon-titles budget my.yml --hours 4")
-@click.argument("recipe")
+@click.option(
+    "--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo that a push would go to."
+)
 @click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
 @click.option("--exposures", default=100, show_default=True, help="How often each product is to be asked about.")
-@click.option("--online", is_flag=True, help="Ask the Hub for sizes and prices.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def budget(recipe: str, hours: float | None, exposures: int, online: bool, as_json: bool) -> None:
-    """Estimate what a recipe takes: tokens, steps, memory, hours and dollars. Not calibrated on GPUs yet."""
-    from amazon_titles.budget import estimate
-    from amazon_titles.recipes import load_recipe
+@click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
+def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures: int, as_json: bool) -> None:
+    """Name every problem of recipes at once, and what a run would take; by default of the shipped ones."""
+    from amazon_titles.budget import examine
 
-    found = estimate(load_recipe(recipe), hours=hours, exposures=exposures, online=online)
-    click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.lines()))
+    checked = examine(recipes, online=online, hours=hours, exposures=exposures)
+    click.echo(json.dumps([result.to_dict() for result in checked]) if as_json else "\n".join(map(str, checked)))
+    if not all(result.ok for result in checked):
+        sys.exit(1)
 
 
 @cli.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")

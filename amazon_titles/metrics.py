@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -54,20 +54,24 @@ def fact_recall(answer: str, reference: str, *, title: str = "") -> float | None
     return len(wanted & present) / len(wanted)
 
 
-def grounded_share(answer: str, sources: Iterable[str]) -> float:
-    """The share of an answer's words that stand in its sources, 0 to 1; 0 for an answer without words.
+def grounded_share(answer: str, sources: Sequence[str]) -> float:
+    """How much of an answer its sources support, 0 to 1: the lower of two shares, its words and its facts.
 
-    Citations such as `[0001360000]` are not counted.
+    The facts count for themselves because two products of one kind share most of their words, and differ in numbers
+    and names. Citations such as `[0001360000]` are not counted; an answer without words has 0.
 
     Args:
         answer: What the model said.
         sources: The texts (titles included) that the answer names as its sources.
     """
-    words = _words(_CITATION.sub(" ", answer))
+    said = _CITATION.sub(" ", answer)
+    words = _words(said)
     if not words:
         return 0.0
-    known = {word for source in sources for word in _words(source)}
-    return sum(word in known for word in words) / len(words)
+    known = {word for source in sources for word in (*_words(source), *_NUMBER.findall(source))}
+    stated = facts(said)
+    by_word = sum(word in known for word in words) / len(words)
+    return min(by_word, len(stated & known) / len(stated)) if stated else by_word
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -275,24 +275,26 @@ def _ask(adapter: Path, dataset: Path, report: BuildReport) -> dict[str, Answer]
         for asked, answer in answers.items():
             say(f"\n  > {asked}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))
         say("")
-        done("the first two from what the fine-tuning taught, the third refused")
+        kinds = ["refused" if not a.sources else "quoted" if a.quoted else "from memory" for a in answers.values()]
+        done(", ".join(kinds))
     return answers
 
 
 REAL_THING = """
-  # 1. The real trn.json (LF-Amazon-1.3M.raw.zip, from the Extreme Classification Repository)
-  pip install gdown && gdown 12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK
-  # 2. A chat dataset: 1,000 products, and where every row went
-  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000
+  # 1. The real trn.json, 2.25 million products
+  pip install gdown
+  amazon-titles download --out data
+  # 2. A chat dataset of 1,000 products, and where every row went
+  amazon-titles build data/LF-Amazon-1.3M.raw.zip --out dataset --limit 1000
   # 3. Llama 3.2 1B on a GPU (accept its licence on its page, then log in)
   amazon-titles push-dataset dataset USER/amazon-titles
   amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --user USER > my.yml
-  amazon-titles check my.yml
-  amazon-titles train my.yml
-  # 4. Before and after, the Hub, an answer with its source
+  amazon-titles check my.yml --online
   amazon-titles evaluate meta-llama/Llama-3.2-1B-Instruct --dataset dataset --out before.json
-  amazon-titles evaluate ADAPTER --dataset dataset --out after.json
+  amazon-titles train my.yml
+  # 4. After, the Hub, an answer with its source
+  amazon-titles evaluate Llama-3-2-1B-amazon-titles --dataset dataset --out after.json
   amazon-titles compare before.json after.json
-  amazon-titles push-adapter ADAPTER USER/Llama-3.2-1B-amazon-titles --before before.json --after after.json
-  amazon-titles ask 'What is "The Prophet"?' --model ADAPTER --dataset dataset
+  amazon-titles push-adapter Llama-3-2-1B-amazon-titles USER/Llama-3-2-1B-amazon-titles
+  amazon-titles ask 'What is "The Prophet"?' --model Llama-3-2-1B-amazon-titles --dataset dataset
 """

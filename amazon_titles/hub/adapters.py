@@ -74,7 +74,7 @@ def push_adapter_to_hub(
         if not origin.refusals:
             _complete(papers, origin, client.repo_id, named=base is not None or dataset is not None)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files | _evaluations(before, after))
-        words = refusals.words(message=message, tag=tag)
+        words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
         refusals.refuse(_refusals(contents, words, origin, client.token), folder)
@@ -107,7 +107,7 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
         path = there.call(
             f"reading {name}",
-            lambda: snapshot_download(name, local_dir=empty, ignore_patterns=never, token=client.token),
+            lambda: snapshot_download(name, cache_dir=empty, ignore_patterns=never, token=client.token),
         )
         yield Path(path)
 

@@ -183,9 +183,12 @@ def quiet_client(token: str | None) -> Iterator[None]:
     if bars and not sys.stderr.isatty():
         utils.disable_progress_bars()  # type: ignore[attr-defined]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             yield
+            for warning in said:
+                if "README.md" in str(warning.message):  # what the Hub thinks of the card
+                    say(f"  {redact(' '.join(str(warning.message).split()), token)}")
     finally:
         for handler in handlers:
             handler.removeFilter(redacting)

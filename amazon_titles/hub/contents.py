@@ -87,7 +87,7 @@ def gather(
     left_out = []
     for file in _files(folder):
         path = file.relative_to(folder).as_posix()
-        if path in rewritten:
+        if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
         reason = next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
         if reason is None and belongs.fullmatch(path):

@@ -61,7 +61,8 @@ def push_dataset_to_hub(
         with quiet_client(client.token):
             client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
-    refusals.refuse(_refusals(contents, refusals.words(message=message, tag=tag), client.token), folder)
+    words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
+    refusals.refuse(_refusals(contents, words, client.token), folder)
     plan = Plan(
         contents=contents,
         left_out=left_out,

@@ -154,12 +154,12 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
         if wire == 0:
             value, at = _varint(message, at)
             yield number, value
-        elif wire == 1:
-            yield number, struct.unpack_from("<d", message, at)[0]
-            at += 8
-        elif wire == 5:
-            yield number, struct.unpack_from("<f", message, at)[0]
-            at += 4
+        elif wire in (1, 5):
+            shape, size = ("<d", 8) if wire == 1 else ("<f", 4)
+            if at + size > len(message):
+                return  # cut
+            yield number, struct.unpack_from(shape, message, at)[0]
+            at += size
         elif wire == 2:
             size, at = _varint(message, at)
             yield number, message[at : at + size]

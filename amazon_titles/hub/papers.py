@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from amazon_titles import cards
-from amazon_titles.errors import InputError
+from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import leftovers
 from amazon_titles.hub.peft_keys import for_every_peft
 from amazon_titles.recipes import load_recipe
@@ -75,7 +77,14 @@ class Papers:
         comparison = self.folder / "eval" / "comparison.md"
         plots = [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob("eval/*.png"))]
         text = comparison.read_text(encoding="utf-8") if comparison.is_file() else None
-        self.files["README.md"] = cards.model_card(self.run, self.recipe, comparison=text, plots=plots).encode()
+        try:
+            card = cards.model_card(self.run, self.recipe, comparison=text, plots=plots)
+        except (jinja2.UndefinedError, LookupError, TypeError) as error:
+            raise PublishError(
+                f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
+                hint="Train it again: amazon-titles train RECIPE",
+            ) from None
+        self.files["README.md"] = card.encode()
 
     def name_repository(self, repo_id: str) -> None:
         """Fills the repository's id into the card's examples, which could not know it when they were written."""

@@ -52,8 +52,11 @@ def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[Refus
             yield Refusal(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
 
 
+_WORDS = {"message": "the commit message", "tag": "the tag", "names": "a file's name"}
+
+
 def words(**texts: str | None) -> list[Content]:
-    """What goes up besides files, to be searched for secrets as files are: name → text."""
+    """What goes up besides contents, to be searched for secrets as they are: a key of `_WORDS` → text."""
     return [Content(f"the {name}", text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
 
 

@@ -112,7 +112,7 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
             f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
             f"Check the name; if it is private, log in with an account that may read it: {login}",
         )
-    if _is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError"):
+    if _is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not _is_a(error, "LocalEntryNotFoundError"):
         return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {_page(repo_id, kind)}."
     if _is_a(error, "HFValidationError"):
         return f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."
@@ -134,7 +134,7 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
             f"The Hub answered {status} for {repo_id}: {said}",
             "Run the same command again: it goes on where it stopped.",
         )
-    if is_transient(error):
+    if is_transient(error) or _is_a(error, "LocalEntryNotFoundError"):
         return f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."
     return f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."
 

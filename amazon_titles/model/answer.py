@@ -31,7 +31,8 @@ class Answer:
     Attributes:
         text: What is answered.
         sources: The records behind it, the likeliest first; none where no product fits the question.
-        grounded: Share of the model's words that the sources support, 0 to 1; None where the model was not asked.
+        grounded: How much of the model's own words the sources support, 0 to 1 (`metrics.grounded_share`); None where
+            the model was not asked.
         quoted: Whether `text` is the record itself, because the model's own answer was not supported.
         nearest: Titles nearest to the question, where no product fits it.
     """
@@ -53,9 +54,7 @@ class Answer:
                 lines += [f"  [{source.uid}] {source.title}", *([f"  {source.url}"] if source.url else [])]
             if self.grounded is not None and not self.quoted:
                 seen = "shown to" if self.sources[0].shown else "not shown to"
-                lines.append(
-                    f"  ({self.grounded:.0%} of the answer's words stand in the source, which was {seen} the model)"
-                )
+                lines.append(f"  ({self.grounded:.0%} supported by the source, which was {seen} the model)")
         else:
             lines.append("Sources: none")
             if self.nearest:

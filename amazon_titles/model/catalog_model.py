@@ -17,7 +17,7 @@ from amazon_titles.templates import Message
 if TYPE_CHECKING:
     from amazon_titles.catalog import Product
 
-# Below this share of supported words an answer is replaced by a quotation of the record.
+# An answer that its sources support less is replaced by a quotation of the record.
 QUOTE_BELOW = 0.5
 
 
@@ -159,7 +159,7 @@ class CatalogModel:
         text = self.generate([[{"role": "user", "content": content}]])[0]
         grounded = grounded_share(text, [f"{product.title} {product.content}" for product in products])
         sources = tuple(self._source(product, shown=not closed_book) for product in products)
-        if grounded < QUOTE_BELOW and not closed_book:
+        if grounded < QUOTE_BELOW:
             return Answer(f"{products[0].content} [{products[0].uid}]", sources, grounded, quoted=True)
         return Answer(text, sources, grounded)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import TOKEN, push, try_to_push
+from tests.loopback_hub.clients import TOKEN, environment, push, try_to_push
 from tests.loopback_hub.folders import adapter_folder, dataset_folder
 
 pytestmark = pytest.mark.integration
@@ -167,7 +168,7 @@ def test_a_token_in_what_stays_here_or_in_a_word(hub: LoopbackHub, client_python
     said = refusal(
         client_python, "dataset", data, "ana/d", hub, tmp_path, commit_message=f"by {own}", env={"CI_TOKEN": own}
     )
-    assert "the message: it holds the value of CI_TOKEN" in said
+    assert "the commit message: it holds the value of CI_TOKEN" in said
     assert own not in said
 
 
@@ -178,3 +179,45 @@ def test_a_token_in_the_hubs_answer_is_not_repeated(hub: LoopbackHub, client_pyt
         said = refusal(client_python, "dataset", folder, "ana/titles", hub, tmp_path)
         assert "418" in said
         assert PLANTED not in said
+
+
+def command(
+    python: str, hub: LoopbackHub, home: Path, *arguments: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of this library as a user runs it."""
+    line = [python, "-m", "amazon_titles", *arguments]
+    variables = environment(hub, home, **more)
+    return subprocess.run(line, env=variables, cwd=home, capture_output=True, text=True, timeout=120)
+
+
+def test_the_commands(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:
+    dataset_folder(tmp_path / "dataset")
+    adapter_folder(tmp_path / "adapter")
+    dry = command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert hub.log == []
+    assert "report.json" in dry.stdout
+    assert "# Titles" in dry.stdout, "the card is shown"
+    assert "Nothing was sent" in dry.stdout
+    done = command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--tag", "v1")
+    assert done.returncode == 0, done.stderr
+    assert f"published: {hub.endpoint}/datasets/ana/titles at " in done.stdout
+    again = command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--tag", "v1")
+    assert "unchanged: the same stood there already" in again.stdout
+    adapter = command(client_python, hub, tmp_path, "push-adapter", "adapter", "ana/adapter", "--public")
+    assert adapter.returncode == 0, adapter.stderr
+    assert not hub.repo("ana/adapter").private
+    wrong = command(client_python, hub, tmp_path, "push-adapter", "nothing", "ana/adapter")
+    assert wrong.returncode == 2
+    assert "There is no folder nothing." in wrong.stderr
+
+
+def test_a_traceback_on_demand_holds_no_token_either(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:
+    dataset_folder(tmp_path / "dataset")
+    hub.fail("/commit/main", status=418, message=f"Bearer {TOKEN} and {PLANTED} are wrong")
+    arguments = ("push-dataset", "dataset", "ana/titles")
+    done = command(client_python, hub, tmp_path, *arguments, AMAZON_TITLES_DEBUG="1")
+    assert done.returncode != 0
+    assert "418" in done.stderr
+    for token in (TOKEN, PLANTED):
+        assert token not in done.stdout + done.stderr

@@ -58,6 +58,30 @@ def test_one_fault_is_survived(
     assert repo.tags == {"v1": report["commit"]}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "how"),
+    [
+        (r"GET /api/models/ana/tiny$", {"status": 502}),
+        (r"HEAD .*/resolve/.*/run.json", {"status": 503}),
+        (r"GET .*/resolve/.*/adapter_config.json", {"cut_answer_after": 0}),
+        (r"GET .*/resolve/.*safetensors", {"cut_answer_after": 1000}),
+        (r"PUT /upload/\w+/\w+/2", {"cut_body_after": 100_000}),
+        (r"POST /complete/", {"status": 500}),
+        (r"PUT /api/models/.*/settings", {"status": 500}),
+    ],
+)
+def test_one_fault_in_an_adapters_push_is_survived(
+    hub: LoopbackHub, client_python: str, tmp_path: Path, pattern: str, how: dict[str, int]
+) -> None:
+    fault = hub.fail(pattern, **how)
+    folder = adapter_folder(tmp_path / "adapter", big=10_240_000)
+    push(client_python, "adapter", folder, "ana/adapter", hub, tmp_path, private=False)
+    assert fault.times == 0, "the fault has struck"
+    assert on_hub(hub, "ana/adapter", "model") == digests(folder)
+    assert len(hub.repo("ana/adapter").commits) == 2
+    assert not hub.repo("ana/adapter").private
+
+
 def test_a_hub_that_stays_away_is_told_and_the_rerun_goes_on(
     hub: LoopbackHub, client_python: str, tmp_path: Path
 ) -> None:

@@ -179,6 +179,20 @@ def test_autotrain_trains_from_the_hub_id_and_its_push_is_finished(story: Story)
     assert not again["changed"]
 
 
+def test_the_cards_pass_the_clients_own_classes(story: Story) -> None:
+    from huggingface_hub import DatasetCard, ModelCard
+
+    from tests.loopback_hub.cards import problems
+
+    card = story.hub.read("ana/titles", "README.md", kind="dataset").decode()
+    assert problems(card, "dataset") == []
+    configs = DatasetCard(card).data.to_dict()["configs"]
+    assert {"text-llama3", "catalog"} <= {config["config_name"] for config in configs}
+    card = story.hub.read("ana/Llama-by-autotrain", "README.md").decode()
+    assert problems(card, "model") == []
+    assert ModelCard(card).data.base_model == "ana/tiny-llama"
+
+
 def test_the_folder_that_autotrain_left_is_finished_too(story: Story, client_python: str) -> None:
     folder = story.home / "Llama-by-autotrain"
     params = json.loads((folder / "training_params.json").read_text())

@@ -207,6 +207,17 @@ def test_texts_that_look_a_little_like_secrets() -> None:
         assert secrets.find(text, {}) is None
 
 
+def test_a_token_in_a_name_or_a_word(tmp_path: Path) -> None:
+    token = "hf_" + "N" * 30
+    folder = dataset_folder(tmp_path / "d")
+    (folder / f"{token}.png").write_bytes(b"\x89PNG")
+    assert "a file's name: it holds what looks like a Hugging Face token" in refused("dataset", folder)
+    (folder / f"{token}.png").unlink()
+    said = refused("dataset", folder, tag=token)
+    assert "the tag: it holds what looks like a Hugging Face token" in said
+    assert token not in said
+
+
 def test_what_is_left_out_says_why(tmp_path: Path) -> None:
     for path in (".cache/x", "pytorch_model.bin", "checkpoint-3/a.json", "runs/x", "notes.txt", "chat/train.parquet"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

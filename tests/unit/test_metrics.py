@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_titles.metrics import fact_recall, facts, grounded_share, mean, rouge_l
@@ -26,6 +26,7 @@ def second_rouge_l(answer: str, reference: str) -> float:
     return 2 * common / (len(a) + len(b)) if common else 0.0
 
 
+@settings(deadline=None)  # the first call loads rouge-score
 @given(answer=words, reference=words)
 def test_rouge_l_agrees_with_a_second_implementation(answer, reference):
     assert rouge_l(answer, reference) == pytest.approx(second_rouge_l(answer, reference))
@@ -47,6 +48,13 @@ def test_grounded_share():
     assert grounded_share("A red kettle [B000000001]", ["The red kettle is a kettle"]) == 1.0
     assert grounded_share("A blue kettle", ["red kettle"]) == pytest.approx(1 / 3)
     assert grounded_share("", ["red kettle"]) == 0.0
+
+
+def test_a_false_fact_among_true_words_is_not_grounded():
+    source = "The kettle of iron was made by Ana Prado in 1987 and weighs 2.4 kg."
+    assert grounded_share("The kettle of iron was made by Ana Prado and weighs 2.4 kg.", [source]) == 1.0
+    wrong = "The kettle of iron was made by Hugo Trell and weighs 7.1 kg."
+    assert grounded_share(wrong, [source]) == 0.0
 
 
 def test_mean_leaves_out_what_is_absent():
