@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -113,7 +114,7 @@ def _window(products: Sequence[Product], groups: list[int], start: int, stop: in
         for index in range(start, stop)
         for number, row in enumerate(converse(products[index], _similar(products, groups, index), mix, is_title))
     ]
-    rows.sort()
+    rows.sort(key=itemgetter(0))
     return [row for _, row in rows]
 
 
