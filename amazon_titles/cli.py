@@ -50,7 +50,7 @@ def _pairs(settings: Sequence[str], option: str = "--set", example: str = "lr=1e
 
 
 _set = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe.")
-_dataset = click.option("--dataset", metavar="DIR", help="Dataset folder; by default the one that the model names.")
+_dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
 _autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 
 
@@ -175,7 +175,9 @@ def evaluate(model: str, dataset: str | None, sets: str, limit: int | None, out:
     from amazon_titles.model import CatalogModel
 
     loaded = CatalogModel.from_pretrained(model, dataset=dataset)
-    report = evaluate_model(loaded, loaded.dataset, sets=sets.split(","), limit=limit)
+    if loaded.dataset_folder is None:
+        raise InputError(f"{model} names no dataset to take questions from.", hint="Name it: --dataset DIR")
+    report = evaluate_model(loaded, loaded.dataset_folder, sets=sets.split(","), limit=limit)
     Path(out).write_text(report.to_json(), encoding="utf-8")
     click.echo(json.dumps(report.scores()))
 
@@ -201,24 +203,16 @@ def compare(before: str, after: str, as_json: bool) -> None:
 @click.option("--before", metavar="FILE", help="Report of the base model.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
+@click.option("--tag", help="Tag the revision.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
-def push_adapter(
-    folder: str,
-    repo_id: str,
-    base: str | None,
-    dataset: str | None,
-    before: str | None,
-    after: str | None,
-    public: bool,
-    dry_run: bool,
-) -> None:
-    """Publish an adapter folder on the Hugging Face Hub."""
+def push_adapter(folder: str, repo_id: str, public: bool, **options: Any) -> None:  # noqa: ANN401
+    """Publish an adapter on the Hugging Face Hub.
+
+    FOLDER is an adapter folder, or a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
+    """
     from amazon_titles.hub import push_adapter_to_hub
 
-    done = push_adapter_to_hub(
-        folder, repo_id, private=not public, base=base, dataset=dataset, before=before, after=after, dry_run=dry_run
-    )
-    click.echo(done)
+    click.echo(push_adapter_to_hub(folder, repo_id, private=not public, **options))
 
 
 @cli.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")

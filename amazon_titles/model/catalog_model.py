@@ -28,6 +28,7 @@ class CatalogModel:
         name: What reports call it.
         template: How it is spoken to.
         dataset: Folder or Hub id that its catalogue comes from; "" for none.
+        dataset_folder: The folder that it was read from; None for none.
 
     Args:
         model: A causal language model of `transformers` or `peft`.
@@ -46,12 +47,14 @@ class CatalogModel:
         name: str,
         index: CatalogIndex | None,
         dataset: str,
+        dataset_folder: Path | None,
         url: str,
     ) -> None:
         self.name = name
         self.template = loading.template_of(tokenizer, name)
         self._model, self._tokenizer = model, tokenizer
         self.dataset = dataset
+        self.dataset_folder = dataset_folder
         self._index, self._url = index, url
 
     @classmethod
@@ -96,15 +99,16 @@ class CatalogModel:
         else:
             loaded = AutoModelForCausalLM.from_pretrained(str(model), torch_dtype=torch_dtype, **where)
         tokenizer = AutoTokenizer.from_pretrained(str(model), **where)
-        dataset = dataset or loading.dataset_of(model)
-        index = CatalogIndex.build(dataset) if dataset else None
+        dataset = dataset or loading.dataset_of(model, **where)
+        folder = loading.dataset_folder(dataset, token=token) if dataset else None
         return cls(
             loaded.to(device).eval(),
             tokenizer,
             name=Path(model).name,
-            index=index,
+            index=CatalogIndex.build(folder) if folder else None,
             dataset=str(dataset or ""),
-            url=loading.url_of(dataset),
+            dataset_folder=folder,
+            url=loading.url_of(folder) if folder else "",
         )
 
     def generate(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
+from amazon_titles.hub import explain
 from amazon_titles.templates import TEMPLATES, ChatTemplate
 
 
@@ -66,19 +67,50 @@ def is_adapter(model: str | Path, *, revision: str | None, token: str | None) ->
     return HfApi(token=token).file_exists(str(model), "adapter_config.json", revision=revision)
 
 
-def dataset_of(model: str | Path) -> str | None:
-    """The dataset that an adapter folder was trained on, as its `run.json` names it; None for a base model."""
+def dataset_of(model: str | Path, *, revision: str | None, token: str | None) -> str | None:
+    """The dataset that an adapter was trained on, as its `run.json` names it: a folder, or `ID@REVISION`.
+
+    None for a base model.
+    """
     run = Path(model) / "run.json"
+    if not Path(model).is_dir():
+        from huggingface_hub import HfApi, hf_hub_download
+
+        if not HfApi(token=token).file_exists(str(model), "run.json", revision=revision):
+            return None
+        run = Path(hf_hub_download(str(model), "run.json", revision=revision, token=token))
     if not run.is_file():
         return None
-    return str(json.loads(run.read_text(encoding="utf-8"))["dataset"]["path"])
+    dataset = json.loads(run.read_text(encoding="utf-8"))["dataset"]
+    return f"{dataset['path']}@{dataset['revision']}" if dataset.get("revision") else str(dataset["path"])
 
 
-def url_of(dataset: str | Path | None) -> str:
+def dataset_folder(dataset: str | Path, *, token: str | None) -> Path:
+    """The folder of a dataset: itself, or what is fetched of a Hub id (`ID` or `ID@REVISION`), the rendered text aside.
+
+    Raises:
+        InputError: There is no such folder, and it is no Hub id.
+        AmazonTitlesError: The Hub does not give it; the message says why.
+    """
+    if Path(dataset).is_dir():
+        return Path(dataset)
+    repo, _, revision = str(dataset).partition("@")
+    if repo.startswith((".", "/", "~")) or repo.count("/") != 1:
+        raise InputError(f"No dataset folder {repo!r}.", hint="Make one: amazon-titles build SOURCE --out DIR")
+    from huggingface_hub import snapshot_download
+
+    wanted = ["report.json", "catalog/*", "chat/*"]
+    try:
+        return Path(
+            snapshot_download(repo, repo_type="dataset", revision=revision or None, allow_patterns=wanted, token=token)
+        )
+    except Exception as error:
+        raise explain(error, repo, "dataset", token=token) from None
+
+
+def url_of(dataset: Path) -> str:
     """The link of a product, with `{uid}`, as the dataset's report has it; "" where its catalogue has no links."""
-    if not dataset:
-        return ""
-    path = Path(dataset) / "report.json"
+    path = dataset / "report.json"
     if not path.is_file():
         raise InputError(f"{dataset} is no dataset folder.", hint="Make one: amazon-titles build SOURCE --out DIR")
     return json.loads(path.read_text(encoding="utf-8"))["catalogue"]["url"] or ""

@@ -45,7 +45,8 @@ def train(
     """
     if engine != "autotrain":
         raise InputError(f"No engine {engine!r}.", hint="Use: --engine autotrain")
-    problems = recipe.problems(run_here=True)
+    # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
+    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]))
     for problem in problems:
         if problem.severity != "error":
             say(f"{recipe.path}: {problem}")
