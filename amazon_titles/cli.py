@@ -208,7 +208,7 @@ def compare(before: str, after: str, as_json: bool) -> None:
 def push_adapter(folder: str, repo_id: str, public: bool, **options: Any) -> None:  # noqa: ANN401
     """Publish an adapter on the Hugging Face Hub.
 
-    FOLDER is an adapter folder, or a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
+    FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
     """
     from amazon_titles.hub import push_adapter_to_hub
 
