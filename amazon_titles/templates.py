@@ -61,9 +61,14 @@ class ChatTemplate:
         return self._turns(messages).removesuffix(self.end + self.separator)
 
     def _turns(self, messages: Sequence[Message]) -> str:
+        # Split once instead of formatted for every message: a build renders millions of them.
+        opening, closing = self.header.split("{role}")
+        tail = self.end + self.separator
         return "".join(
-            f"{self.header.format(role=message['role'])}{self.escape(message['content'].strip())}{self.end}{self.separator}"
-            for message in messages
+            [
+                f"{opening}{message['role']}{closing}{self.escape(message['content'].strip())}{tail}"
+                for message in messages
+            ]
         )
 
 
