@@ -84,8 +84,9 @@ def train(
         finish_adapter(
             trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
         )
-        (workshop / "adapter" / "README.md").write_text(cards.model_card(run, recipe.dump()), encoding="utf-8")
         _put(workshop / "adapter", target)
+    # Last: whatever goes wrong with a document, the hours of training are safe.
+    (target / "README.md").write_text(cards.model_card(run, recipe.dump()), encoding="utf-8")
     return TrainingRun(target, run)
 
 
