@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -223,9 +224,9 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (folder / "comparison.md").write_text(comparison.to_markdown(), encoding="utf-8")
     plot_losses(run.losses, folder / "loss.png", title="Training loss")
     plot_before_after(comparison.rows(), folder / "before_after.png", title="Before and after the fine-tuning")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("before", "after")}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    plots = ("eval/loss.png", "eval/before_after.png")
-    card = model_card(run.run, recipe, comparison=comparison.to_markdown(), plots=plots)
+    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 

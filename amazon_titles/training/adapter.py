@@ -110,11 +110,17 @@ def _check_weights(path: Path) -> None:
 
 
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
-    """What `run.json` says of a dataset: its path or id, revision, and the hash of its report where it is a folder."""
+    """What `run.json` says of a dataset: path or id, revision; of a folder also its report's hash and links."""
     report = Path(path) / "report.json"
-    digest = hashlib.sha256(report.read_bytes()).hexdigest() if report.is_file() else None
+    data = report.read_bytes() if report.is_file() else None
     local = Path(path).is_dir()
-    return {"path": str(Path(path).resolve()) if local else path, "revision": revision, "report_sha256": digest}
+    return {
+        "path": str(Path(path).resolve()) if local else path,
+        "revision": revision,
+        "report_sha256": None if data is None else hashlib.sha256(data).hexdigest(),
+        # Address of a product, with {uid} in it: what the model card names its sources by.
+        "url": None if data is None else json.loads(data).get("catalogue", {}).get("url"),
+    }
 
 
 def _write_json(path: Path, value: object) -> None:
