@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from amazon_titles.training.adapter import TOKENIZER_FILES
 
 # What else of an adapter folder tells where the merged model comes from.
 _PAPERS = ("run.json", "recipe.yml", "NOTICE", "NOTICE.txt", "LICENSE", "LICENSE.txt", "USE_POLICY.md")
+_OWN = "merge.json"  # says what was merged, and tells a merged model from another folder
 _QUESTIONS = 3
 _ANSWER = 48  # tokens of each answer that is compared
 
@@ -28,7 +30,7 @@ class MergeReport:
 
     Attributes:
         folder: Where it stands.
-        base: The base, as the adapter names it.
+        base: The base: its Hub id, or its folder's name.
         dtype: Of its weights.
         bytes: Of its weights.
         questions: Asked of the adapter before, and of the merged folder as it was written.
@@ -99,10 +101,10 @@ def merge_adapter(
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     questions = _questions(folder)
     load = AutoModelForCausalLM.from_pretrained
-    model = peft.PeftModel.from_pretrained(load(str(base), torch_dtype=_dtype(torch, dtype)), str(folder)).eval()
-    wanted = [_answer(torch, model, tokenizer, question) for question in questions]
-    merged = model.merge_and_unload(safe_merge=True)
-    with _workshop(target) as workshop:
+    with _quiet(), _workshop(target) as workshop:
+        model = peft.PeftModel.from_pretrained(load(str(base), torch_dtype=_dtype(torch, dtype)), str(folder)).eval()
+        wanted = [_answer(torch, model, tokenizer, question) for question in questions]
+        merged = model.merge_and_unload(safe_merge=True)
         _write(merged, base, folder, workshop / "model")
         kind = str(merged.dtype).removeprefix("torch.")
         size = sum(path.stat().st_size for path in (workshop / "model").glob("*.safetensors"))
@@ -111,8 +113,10 @@ def merge_adapter(
         same = sum(_answer(torch, again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
         del again
         _judge(same, len(questions), kind)
+        report = MergeReport(target.name, _short(config["base_model_name_or_path"]), kind, size, len(questions), same)
+        (workshop / "model" / _OWN).write_text(report.to_json(), encoding="utf-8")
         _put(workshop, target)
-    return MergeReport(str(target), str(config["base_model_name_or_path"]), kind, size, len(questions), same)
+    return replace(report, folder=str(target))
 
 
 def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_target(target: Path) -> None:
-    merged_before = (target / "config.json").is_file() and (target / "run.json").is_file()
+    merged_before = (target / _OWN).is_file()
     if target.exists() and not (target.is_dir() and (merged_before or not any(target.iterdir()))):
         raise InputError(
             f"{target} holds something that is no merged model, and would be replaced.",
@@ -158,9 +162,9 @@ def _opened(adapter: str | Path, *, revision: str | None, token: str | None) -> 
 
 def _base(name: str, revision: str | None, token: str | None) -> Path:
     """The base's folder: its config and generation settings are copied, its weights read."""
-    if Path(name).is_dir():
+    if name and (Path(name) / "config.json").is_file():
         return Path(name)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if Path(name).is_dir() or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise InputError(
             f"The adapter's base {name!r} is not there.",
             hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
@@ -225,8 +229,28 @@ def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noq
     for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS):
         if (adapter / name).is_file():
             shutil.copyfile(adapter / name, folder / name)
-    if not (folder / "run.json").is_file():  # tells a merged model from another, and says where it is from
-        (folder / "run.json").write_text("{}\n", encoding="utf-8")
+    for path in folder.glob("*.safetensors"):
+        path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
+
+
+def _short(name: str) -> str:
+    """A Hub id as it is; of a folder here its name, for the path is nobody else's business."""
+    return Path(name).name if Path(name).is_dir() else name
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the bars of transformers to terminals."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

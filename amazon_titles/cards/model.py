@@ -81,7 +81,7 @@ def model_card(
     both = before is not None and after is not None
     table = _table(before, after, comparison)
     examples = evaluations.shown(before, after) if before is not None and after is not None else []
-    question = next((shown.question for shown in examples if "\n" not in shown.question), 'What is "TITLE"?')
+    question = next((shown.question for shown in examples if shown.question.isprintable()), 'What is "TITLE"?')
     adapter = (repo_id or REPO) if told["publishable"] else FOLDER
     values = {
         "card_language": language or run.get("card_language") or "en",
