@@ -87,8 +87,17 @@ def _copy_tokenizer(base: str, folder: Path, template: ChatTemplate) -> None:
             shutil.copyfile(source / name, folder / name)
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    config["chat_template"] = template.jinja
-    _write_json(path, config)
+    _write_json(path, with_template(config, template))
+
+
+def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -> dict[str, Any]:
+    """`tokenizer_config.json` with the chat template that was trained on, fit for `generate` in every transformers.
+
+    A file that does not say `model_input_names`, as Llama's own do, makes 4.48 write `token_type_ids`, and `generate`
+    refuses those: "The following `model_kwargs` are not used by the model".
+    """
+    inputs = {"model_input_names": ["input_ids", "attention_mask"]}
+    return {**inputs, **tokenizer_config, "chat_template": template.jinja}
 
 
 def _check_weights(path: Path) -> None:

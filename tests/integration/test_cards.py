@@ -104,7 +104,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             hub,
             home,
             hub.read("ana/Llama-tiny-titles", "README.md").decode(),
-            hub.read("ana/titles", "README.md", "dataset").decode(),
+            hub.read("ana/titles", "README.md", kind="dataset").decode(),
         )
 
 
