@@ -94,7 +94,7 @@ def merge_adapter(
     try:
         import peft
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise MissingExtraError("model", error.name or "transformers") from error
 
@@ -102,13 +102,16 @@ def merge_adapter(
     questions = _questions(folder)
     load = AutoModelForCausalLM.from_pretrained
     with _quiet(), _workshop(target) as workshop:
-        model = peft.PeftModel.from_pretrained(load(str(base), torch_dtype=_dtype(torch, dtype)), str(folder)).eval()
+        # Spelt so that this transformers reads the rope, whichever one wrote it.
+        shape = both_spellings(_read_json(base / "config.json"))
+        loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
+        model = peft.PeftModel.from_pretrained(loaded, str(folder)).eval()
         wanted = [_answer(torch, model, tokenizer, question) for question in questions]
         merged = model.merge_and_unload(safe_merge=True)
         _write(merged, base, folder, workshop / "model")
         kind = str(merged.dtype).removeprefix("torch.")
         size = sum(path.stat().st_size for path in (workshop / "model").glob("*.safetensors"))
-        del model, merged  # one model in memory, not two
+        del loaded, model, merged  # one model in memory, not two
         again = load(str(workshop / "model"), torch_dtype="auto").eval()
         same = sum(_answer(torch, again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
         del again
