@@ -51,6 +51,7 @@ def _pairs(settings: Sequence[str], option: str = "--set", example: str = "lr=1e
 
 _set = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe.")
 _dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
+_card_language = click.option("--card-language", type=click.Choice(["en", "pt"]), help="Of the model card.")
 _autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 
 
@@ -150,14 +151,22 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 @click.argument("recipe")
 @click.option("--engine", default="autotrain", show_default=True, help="What trains: autotrain.")
 @_autotrain_env
+@_card_language
 @_set
-def train(recipe: str, engine: str, autotrain_env: str | None, settings: tuple[str, ...]) -> None:
+def train(
+    recipe: str, engine: str, autotrain_env: str | None, card_language: str | None, settings: tuple[str, ...]
+) -> None:
     """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason."""
     from amazon_titles.recipes import load_recipe
     from amazon_titles.training import train as run
 
     loaded = load_recipe(recipe)
-    trained = run(loaded.with_settings(_pairs(settings)), engine=engine, autotrain_env=autotrain_env)
+    trained = run(
+        loaded.with_settings(_pairs(settings)),
+        engine=engine,
+        autotrain_env=autotrain_env,
+        card_language=card_language or "en",
+    )
     click.echo(f"{trained.folder}  final loss {trained.final_loss:.3f}")
 
 
@@ -202,6 +211,7 @@ def compare(before: str, after: str, as_json: bool) -> None:
 @click.option("--dataset", metavar="ID@REV", help="The dataset on the Hub, likewise.")
 @click.option("--before", metavar="FILE", help="Report of the base model.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
+@_card_language
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
 @click.option("--tag", help="Tag the revision.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
@@ -213,6 +223,19 @@ def push_adapter(folder: str, repo_id: str, public: bool, **options: Any) -> Non
     from amazon_titles.hub import push_adapter_to_hub
 
     click.echo(push_adapter_to_hub(folder, repo_id, private=not public, **options))
+
+
+@cli.command(epilog="Example:  amazon-titles merge adapter --out merged")
+@click.argument("adapter")
+@click.option("--out", required=True, metavar="DIR", help="The folder to make.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="By default the base's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
+    """Merge an adapter (a folder, or USER/NAME) into its base: one model that needs no peft."""
+    from amazon_titles.merge import merge_adapter
+
+    report = merge_adapter(adapter, out, dtype=dtype)
+    click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 
 @cli.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")

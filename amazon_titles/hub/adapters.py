@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.adapter_files import weight_problems
+from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin
@@ -36,6 +37,7 @@ def push_adapter_to_hub(
     dataset: str | None = None,
     tag: str | None = None,
     commit_message: str | None = None,
+    card_language: str | None = None,
     dry_run: bool = False,
 ) -> PushReport:
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
@@ -49,12 +51,13 @@ def push_adapter_to_hub(
         repo_id: `USER/NAME`; `NAME` alone means the account's own.
         private: False shows it to everybody.
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
-        before: The base's evaluation (JSON), to stand in `eval/before.json`.
-        after: The adapter's evaluation (JSON), to stand in `eval/after.json`.
+        before: The base's evaluation (JSON), to stand in `eval/before.json`; the card is written anew with it.
+        after: The adapter's evaluation (JSON), to stand in `eval/after.json`; likewise.
         base: The base's id on the Hub, where training read it from a folder; its config is compared with the folder's.
         dataset: The dataset's `ID@REVISION` on the Hub, where training read it from a folder; its report is compared.
         tag: A name for the commit.
         commit_message: For the repository's history.
+        card_language: `en` or `pt`: writes the card anew in it.
         dry_run: Only checks, and reports what would go up. It asks the Hub about `base` and `dataset`, if given.
 
     Returns:
@@ -71,9 +74,13 @@ def push_adapter_to_hub(
         if not dry_run:
             client.check_rights()
         origin = check_origin(papers, client, base=base, dataset=dataset, ask=not dry_run)
+        given = _evaluations(before, after)
+        papers.card_language = card_language
+        papers.add_evaluations(given)
         if not origin.refusals:
-            _complete(papers, origin, client.repo_id, named=base is not None or dataset is not None)
-        contents, left_out = gather(here, ADAPTER_FILES, papers.files | _evaluations(before, after))
+            _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=bool(given or card_language))
+        _require_name(origin, papers, client.repo_id, private=private)
+        contents, left_out = gather(here, ADAPTER_FILES, papers.files)
         words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
@@ -112,14 +119,27 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         yield Path(path)
 
 
-def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool) -> None:
+def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew: bool) -> None:
     """Puts into the papers what they lack, or what stands elsewhere now."""
     if papers.new or named:
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-        papers.write_card()
+    if papers.new or named or anew:
+        papers.write_card(repo_id)
     papers.name_repository(repo_id)
+    licence = licence_of(papers.base)
+    if licence is not None and licence.notice and not any(papers.folder.glob("NOTICE*")):
+        # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
+        papers.files["NOTICE"] = f"{licence.notice}\n{licence.link}\n".encode()
+
+
+def _require_name(origin: Origin, papers: Papers, repo_id: str, *, private: bool) -> None:
+    """Llama's licences want a published model's name to begin with Llama; a private one may still be renamed."""
+    licence = licence_of(papers.base)
+    if licence is not None and not private and not licence.allows(repo_id.rpartition("/")[2]):
+        reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
+        origin.refuse("README.md", f"{reason}, and {repo_id} does not")
 
 
 def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ import yaml
 from amazon_titles import __version__
 from amazon_titles.recipes.fields import PARAMS
 from amazon_titles.templates import template_of_config
+from amazon_titles.training.adapter import with_template
 
 PARAMETERS = "training_params.json"
 """AutoTrain's own record of a run."""
@@ -111,7 +112,7 @@ def tokenizer_of(parameters: Mapping[str, Any], tokenizer: Mapping[str, Any]) ->
     was trained. None where the data was no rendered text of this library, so that AutoTrain's own template counts.
     """
     template = template_of_config(str(parameters.get("train_split") or "").partition(":")[0])
-    return None if template is None or not tokenizer else {**tokenizer, "chat_template": template.jinja}
+    return None if template is None or not tokenizer else with_template(tokenizer, template)
 
 
 def _scalars(folder: Path) -> Iterator[tuple[str, int, float]]:

@@ -29,6 +29,7 @@ class Papers:
         files: Files that the push writes in place of the folder's, or besides them.
         new: Whether run and recipe had to be made from what plain AutoTrain left behind.
         too_new: Keys of adapter_config.json that are in use and that older peft does not know.
+        card_language: Of a card that is written anew; None for the run's.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Papers:
     files: dict[str, bytes] = field(default_factory=dict)
     new: bool = False
     too_new: list[str] = field(default_factory=list)
+    card_language: str | None = None
 
     @property
     def base(self) -> str:
@@ -72,19 +74,50 @@ class Papers:
         if self.recipe:
             self.files["recipe.yml"] = self.recipe.encode()
 
-    def write_card(self) -> None:
-        """Writes the card anew from the papers: the folder's was a trial run's, or AutoTrain's generic one."""
-        comparison = self.folder / "eval" / "comparison.md"
+    def write_card(self, repo_id: str | None = None) -> None:
+        """Writes the card anew from the papers: the folder's was a trial run's, AutoTrain's, or without an evaluation.
+
+        Args:
+            repo_id: Where it will stand.
+        """
         plots = [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob("eval/*.png"))]
-        text = comparison.read_text(encoding="utf-8") if comparison.is_file() else None
+        before, after = self._evaluation("before"), self._evaluation("after")
+        given = any(path.startswith("eval/") for path in self.files)
+        if given:  # what the folder compared and drew is of other reports
+            plots = [path for path in plots if "loss" in path]
         try:
-            card = cards.model_card(self.run, self.recipe, comparison=text, plots=plots)
+            card = cards.model_card(
+                self.run,
+                self.recipe,
+                before=before,
+                after=after,
+                comparison=None if given else self._evaluation("comparison"),
+                plots=plots,
+                repo_id=repo_id,
+                language=self.card_language,
+            )
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
             raise PublishError(
                 f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
                 hint="Train it again: amazon-titles train RECIPE",
             ) from None
         self.files["README.md"] = card.encode()
+
+    def add_evaluations(self, files: Mapping[str, bytes]) -> None:
+        """Takes evaluations given beside the folder: path in the folder → JSON. What compared older ones leaves.
+
+        Raises:
+            InputError: One is no evaluation.
+        """
+        for path, data in files.items():
+            if _evaluated(data) is None:
+                raise InputError(f"{path} is no evaluation report.", hint="Make one: amazon-titles evaluate MODEL …")
+            self.files[path] = data
+
+    def _evaluation(self, name: str) -> dict[str, Any] | None:
+        """`eval/NAME.json`; None where it is missing or holds no evaluation."""
+        path = f"eval/{name}.json"
+        return _evaluated(self.files.get(path) or _read(self.folder / path), rows=name == "comparison")
 
     def name_repository(self, repo_id: str) -> None:
         """Fills the repository's id into the card's examples, which could not know it when they were written."""
@@ -139,6 +172,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
+
+
+def _evaluated(data: bytes, *, rows: bool = False) -> dict[str, Any] | None:
+    """An evaluation report, or with `rows` a comparison of two; None if it is neither."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    needed = ("rows",) if rows else ("scores", "examples", "dataset", "settings")
+    return value if isinstance(value, dict) and all(name in value for name in needed) else None
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:

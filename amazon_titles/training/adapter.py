@@ -92,16 +92,31 @@ def _copy_tokenizer(base: str, folder: Path, template: ChatTemplate) -> None:
             shutil.copyfile(source / name, folder / name)
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    config["chat_template"] = template.jinja
-    _write_json(path, config)
+    _write_json(path, with_template(config, template))
+
+
+def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -> dict[str, Any]:
+    """`tokenizer_config.json` with the chat template that was trained on, fit for `generate` in every transformers.
+
+    A file that does not say `model_input_names`, as Llama's own do, makes 4.48 write `token_type_ids`, and `generate`
+    refuses those: "The following `model_kwargs` are not used by the model".
+    """
+    inputs = {"model_input_names": ["input_ids", "attention_mask"]}
+    return {**inputs, **tokenizer_config, "chat_template": template.jinja}
 
 
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
-    """What `run.json` says of a dataset: its path or id, revision, and the hash of its report where it is a folder."""
+    """What `run.json` says of a dataset: path or id, revision; of a folder also its report's hash and links."""
     report = Path(path) / "report.json"
-    digest = hashlib.sha256(report.read_bytes()).hexdigest() if report.is_file() else None
+    data = report.read_bytes() if report.is_file() else None
     local = Path(path).is_dir()
-    return {"path": str(Path(path).resolve()) if local else path, "revision": revision, "report_sha256": digest}
+    return {
+        "path": str(Path(path).resolve()) if local else path,
+        "revision": revision,
+        "report_sha256": None if data is None else hashlib.sha256(data).hexdigest(),
+        # Address of a product, with {uid} in it: what the model card names its sources by.
+        "url": None if data is None else json.loads(data).get("catalogue", {}).get("url"),
+    }
 
 
 def _write_json(path: Path, value: object) -> None:

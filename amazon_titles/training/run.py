@@ -27,6 +27,7 @@ def train(
     engine: str = "autotrain",
     output_dir: str | Path | None = None,
     autotrain_env: str | Path | None = None,
+    card_language: str = "en",
 ) -> TrainingRun:
     """Fine-tunes as the recipe says and leaves an adapter folder.
 
@@ -37,6 +38,7 @@ def train(
         engine: `autotrain`: plain `autotrain --config`.
         output_dir: By default the recipe's `project_name`, in the current folder, as AutoTrain has it.
         autotrain_env: Environment that has AutoTrain; by default see `find_autotrain`.
+        card_language: Of the model card: `en` or `pt`.
 
     Raises:
         InputError: The recipe has problems (all are named), the engine is unknown, or the output folder holds something
@@ -81,6 +83,7 @@ def train(
         trained = workshop / "run" / recipe.project_name
         _require_adapter(trained, start, log)
         run = _run_json(recipe, base, data, log, seconds, autotrain.versions(python), trained)
+        run["card_language"] = card_language
         finish_adapter(
             trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_m
 from amazon_titles.model import Answer, CatalogModel
 from amazon_titles.plots import plot_before_after, plot_losses
 from amazon_titles.progress import bar, say, step
+from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.templates import get_template
@@ -223,32 +225,16 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (folder / "comparison.md").write_text(comparison.to_markdown(), encoding="utf-8")
     plot_losses(run.losses, folder / "loss.png", title="Training loss")
     plot_before_after(comparison.rows(), folder / "before_after.png", title="Before and after the fine-tuning")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("before", "after")}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    plots = ("eval/loss.png", "eval/before_after.png")
-    card = model_card(run.run, recipe, comparison=comparison.to_markdown(), plots=plots)
+    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
-
-
-# Nothing of this library: what is published must load without it.
-_PLAIN = """
-import sys
-from peft import AutoPeftModelForCausalLM
-from transformers import AutoTokenizer
-folder, question = sys.argv[1:3]
-model = AutoPeftModelForCausalLM.from_pretrained(folder).eval()
-tokenizer = AutoTokenizer.from_pretrained(folder)
-messages = [{"role": "user", "content": question}]
-prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-output = model.generate(input_ids=ids, max_new_tokens=int(sys.argv[3]), do_sample=False)
-print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip())
-"""
 
 
 def _load_plainly(adapter: Path, before: EvalReport, after: EvalReport) -> str:
     """Asks a trained question through plain peft in a process of its own and compares the answer."""
     example = after.examples[0]
-    command = [sys.executable, "-c", _PLAIN, str(adapter), example.question, str(_MAX_NEW_TOKENS)]
+    command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), example.question, str(_MAX_NEW_TOKENS)]
     process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["no message"])[-1]
@@ -278,23 +264,3 @@ def _ask(adapter: Path, dataset: Path, report: BuildReport) -> dict[str, Answer]
         kinds = ["refused" if not a.sources else "quoted" if a.quoted else "from memory" for a in answers.values()]
         done(", ".join(kinds))
     return answers
-
-
-REAL_THING = """
-  # 1. The real trn.json, 2.25 million products
-  pip install gdown
-  amazon-titles download --out data
-  # 2. A chat dataset of 1,000 products, and where every row went
-  amazon-titles build data/LF-Amazon-1.3M.raw.zip --out dataset --limit 1000
-  # 3. Llama 3.2 1B on a GPU (accept its licence on its page, then log in)
-  amazon-titles push-dataset dataset USER/amazon-titles
-  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --user USER > my.yml
-  amazon-titles check my.yml --online
-  amazon-titles evaluate meta-llama/Llama-3.2-1B-Instruct --dataset dataset --out before.json
-  amazon-titles train my.yml
-  # 4. After, the Hub, an answer with its source
-  amazon-titles evaluate Llama-3-2-1B-amazon-titles --dataset dataset --out after.json
-  amazon-titles compare before.json after.json
-  amazon-titles push-adapter Llama-3-2-1B-amazon-titles USER/Llama-3-2-1B-amazon-titles
-  amazon-titles ask 'What is "The Prophet"?' --model Llama-3-2-1B-amazon-titles --dataset dataset
-"""

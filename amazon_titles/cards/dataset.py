@@ -1,0 +1,47 @@
+"""The dataset card: the document of the data's selection and preparation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from amazon_titles.cards.rendering import environment, wording
+
+TRN_ROWS = 2_248_619
+"""Rows of trn.json, as those published who counted it."""
+
+# What the Hub takes as `license:` without a name beside it, of what catalogues are published under.
+_LICENCES = {
+    "unknown", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "odbl",
+    "pddl", "odc-by",
+}  # fmt: skip
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
+    """The card of a dataset: the document of its selection and preparation, every number of it from the report.
+
+    Args:
+        report: What `report.json` holds.
+        language: `en` or `pt`; the wording of both stands in `hub_cards/dataset_card.yml`.
+
+    Returns:
+        Markdown with YAML at its head.
+    """
+    rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
+    values = {
+        "card_language": language,
+        "report": report,
+        "catalogue": report["catalogue"],
+        "options": report["options"],
+        "amazon": report["catalogue"]["rules"] == "amazon",
+        "published": TRN_ROWS,
+        "rows": rows,
+        "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
+        "splits": {name: split for name, split in report["splits"].items() if split["products"]},
+        "license": report["catalogue"]["license"] if report["catalogue"]["license"] in _LICENCES else "other",
+        "license_name": re.sub(r"[^a-z0-9.-]+", "-", report["catalogue"]["license"].lower()).strip("-") or "other",
+    }
+    template = environment().get_template("dataset_card.md.jinja")
+    return template.render(values, say=wording("dataset_card", values))

@@ -1,0 +1,67 @@
+"""What the licence of a base asks of whoever publishes an adapter of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """A base's licence and the duties that come with it.
+
+    Attributes:
+        id: As the Hub's metadata has it.
+        name: In words.
+        link: Its text.
+        built_with: What must be displayed; "" for nothing.
+        prefix: What the name of a published model must begin with; "" for anything.
+        notice: The attribution that must travel with every copy; "" for none.
+    """
+
+    id: str
+    name: str
+    link: str
+    built_with: str = ""
+    prefix: str = ""
+    notice: str = ""
+
+    def allows(self, name: str) -> bool:
+        """Whether a model may be published under this name (without its owner)."""
+        return name.lower().startswith(self.prefix.lower())
+
+
+def _llama(version: str) -> Licence:
+    """Section 1.b of each licence: display, name and notice. Version 3 words them otherwise than 3.1 and later."""
+    family = f"Llama {version}"
+    old = version == "3"
+    name = f"{'Meta ' if old else ''}{family} Community License"
+    return Licence(
+        id=f"llama{version}",
+        name=name,
+        link=f"https://www.llama.com/llama{version.replace('.', '_')}/license/",
+        built_with="Built with Meta Llama 3" if old else "Built with Llama",
+        prefix="Llama 3" if old else "Llama",
+        notice=f"{'Meta ' if old else ''}{family} is licensed under the {name}, "
+        "Copyright © Meta Platforms, Inc. All Rights Reserved.",
+    )
+
+
+_LLAMAS = {version: _llama(version) for version in ("3", "3.1", "3.2", "3.3", "4")}
+_APACHE = Licence("apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
+# Llama-3.2-1B, Meta-Llama-3-8B, Llama-4-Scout, and copies of them under other owners; TinyLlama-1.1B is none.
+_LLAMA_NAME = re.compile(r"(?<![a-z])llama-?([34](?:[.-][123](?![\d.]|b\b))?)(?![\d.])", re.IGNORECASE)
+
+
+def licence_of(base: str) -> Licence | None:
+    """The licence of a base by its id on the Hub; None where this library does not know it.
+
+    Args:
+        base: `meta-llama/Llama-3.2-1B-Instruct`, or a copy of it under another owner.
+    """
+    owner, _, name = base.rpartition("/")
+    if (found := _LLAMA_NAME.search(name)) is not None:
+        return _LLAMAS.get(found.group(1).replace("-", "."))
+    if owner == "HuggingFaceTB" and name.startswith("SmolLM"):
+        return _APACHE
+    return None

@@ -1,0 +1,64 @@
+"""Jinja as every card uses it: Markdown out, numbers as the card's language writes them, text that stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import yaml
+
+from amazon_titles import resources
+
+# What Markdown or HTML could read as more than text; a backslash before each is CommonMark's own way out.
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|&~$@-])")
+
+
+def environment() -> jinja2.Environment:
+    """Jinja over `hub_cards/` with the filters `code`, `plain`, `number` and `decimals`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.folder("hub_cards")),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    environment.filters |= {"code": _code, "plain": _plain, "number": _number, "decimals": _decimals}
+    return environment
+
+
+def wording(name: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """The pieces of `hub_cards/NAME.yml` in the language `card_language` of `values`, each filled in."""
+    pieces = yaml.safe_load((resources.folder("hub_cards") / f"{name}.yml").read_text(encoding="utf-8"))
+    jinja, language = environment(), values["card_language"]
+    # The wording holds numbers of the report, so each piece is a small template itself.
+    return {key: jinja.from_string(text[language]).render(values).strip() for key, text in pieces.items()}
+
+
+def _code(text: object) -> str:
+    """Text as a code span of a table's cell: no entity, no tag and no bar of it acts."""
+    shown = str(text).replace("`", "'").replace("|", "\\|")
+    return f"`{shown}`" if shown.strip() else "—"
+
+
+def _plain(text: object) -> str:
+    """Text as running text on one line: no markup of it acts."""
+    return _ACTIVE.sub(r"\\\1", " ".join(str(text).split())) or "—"
+
+
+@jinja2.pass_context
+def _number(context: jinja2.runtime.Context, value: float) -> str:
+    """1,234.5, and in Portuguese 1.234,5."""
+    return _localised(context, f"{value:,}")
+
+
+@jinja2.pass_context
+def _decimals(context: jinja2.runtime.Context, value: float, places: int = 2, sign: bool = False) -> str:
+    """A number with so many decimals, and with its sign if asked: +0.85, in Portuguese +0,85."""
+    return _localised(context, f"{value:{'+' if sign else ''},.{places}f}")
+
+
+def _localised(context: jinja2.runtime.Context, text: str) -> str:
+    return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text

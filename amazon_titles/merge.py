@@ -1,0 +1,279 @@
+"""`merge_adapter`: an adapter and its base become one model, for programs that take no adapters."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.model.loading import require_model, template_of
+from amazon_titles.progress import say
+from amazon_titles.training.adapter import TOKENIZER_FILES
+
+# What else of an adapter folder tells where the merged model comes from.
+_PAPERS = ("run.json", "recipe.yml", "NOTICE", "NOTICE.txt", "LICENSE", "LICENSE.txt", "USE_POLICY.md")
+_OWN = "merge.json"  # says what was merged, and tells a merged model from another folder
+_QUESTIONS = 3
+_ANSWER = 48  # tokens of each answer that is compared
+
+
+@dataclass(frozen=True, slots=True)
+class MergeReport:
+    """A merged model.
+
+    Attributes:
+        folder: Where it stands.
+        base: The base: its Hub id, or its folder's name.
+        dtype: Of its weights.
+        bytes: Of its weights.
+        questions: Asked of the adapter before, and of the merged folder as it was written.
+        same: How many of them got the same greedy answer.
+    """
+
+    folder: str
+    base: str
+    dtype: str
+    bytes: int
+    questions: int
+    same: int
+
+    def to_json(self) -> str:
+        """The report as one JSON value."""
+        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+
+    def to_text(self) -> str:
+        """The report for people."""
+        return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {self.same} of {self.questions} answers the same\n"
+
+
+def merge_adapter(
+    adapter: str | Path,
+    out: str | Path,
+    *,
+    dtype: str | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+) -> MergeReport:
+    """Adds an adapter's weights to its base's and writes the sum as a model of its own, on the CPU.
+
+    The folder appears when everything in it is there and has answered like the adapter: it is loaded anew and asked
+    before it takes its name. It loads in transformers 4.48 and later: the tokenizer's files are copied, and the config
+    is the base's own with the rope settings in both spellings.
+
+    Args:
+        adapter: Folder or Hub id.
+        out: The folder to make; an earlier merge there is replaced.
+        dtype: `float32`, `bfloat16` or `float16`. By default the base's, to which the sum is rounded once.
+        revision: Of a Hub id.
+        token: Of the Hub; by default the one that is logged in.
+
+    Raises:
+        InputError: It is no LoRA adapter, its base is not there, or `out` holds something else.
+        TrainingError: Merged in float32, it answers otherwise than the adapter.
+        MissingExtraError: torch, transformers or peft is not installed.
+    """
+    target = Path(out)
+    _check_target(target)
+    require_model(adapter)
+    folder = _opened(adapter, revision=revision, token=token)
+    config = _read_json(folder / "adapter_config.json")
+    if config.get("peft_type") != "LORA":
+        raise InputError(
+            f"{adapter} is no LoRA adapter"
+            + (f" but {config['peft_type']}." if config.get("peft_type") else ": it has no adapter_config.json."),
+            hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.",
+        )
+    base = _base(str(config.get("base_model_name_or_path") or ""), config.get("revision"), token)
+    try:
+        import peft
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError("model", error.name or "transformers") from error
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    questions = _questions(folder)
+    load = AutoModelForCausalLM.from_pretrained
+    with _quiet(), _workshop(target) as workshop:
+        # Spelt so that this transformers reads the rope, whichever one wrote it.
+        shape = both_spellings(_read_json(base / "config.json"))
+        loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
+        model = peft.PeftModel.from_pretrained(loaded, str(folder)).eval()
+        wanted = [_answer(torch, model, tokenizer, question) for question in questions]
+        merged = model.merge_and_unload(safe_merge=True)
+        _write(merged, base, folder, workshop / "model")
+        kind = str(merged.dtype).removeprefix("torch.")
+        size = sum(path.stat().st_size for path in (workshop / "model").glob("*.safetensors"))
+        del loaded, model, merged  # one model in memory, not two
+        again = load(str(workshop / "model"), torch_dtype="auto").eval()
+        same = sum(_answer(torch, again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
+        del again
+        _judge(same, len(questions), kind)
+        report = MergeReport(target.name, _short(config["base_model_name_or_path"]), kind, size, len(questions), same)
+        (workshop / "model" / _OWN).write_text(report.to_json(), encoding="utf-8")
+        _put(workshop, target)
+    return replace(report, folder=str(target))
+
+
+def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's config that transformers 4.48 and 5 read alike.
+
+    5 writes `rope_parameters` and `dtype`; 4.48 does not know them and silently takes a rope of theta 10000 in float32.
+    4.48's are `rope_theta`, `rope_scaling` and `torch_dtype`, which 5 reads too.
+
+    Args:
+        config: `config.json`, of either.
+    """
+    both = dict(config)
+    rope = both.get("rope_parameters")
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        both.setdefault("rope_theta", rope["rope_theta"])
+        if rope.get("rope_type", "default") != "default" and not both.get("rope_scaling"):
+            both["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
+    elif "rope_theta" in both:
+        scaling = both.get("rope_scaling") or {"rope_type": "default"}
+        both["rope_parameters"] = {**scaling, "rope_theta": both["rope_theta"]}
+    if (kind := both.get("torch_dtype") or both.get("dtype")) is not None:
+        both["torch_dtype"] = both["dtype"] = kind
+    return both
+
+
+def _check_target(target: Path) -> None:
+    merged_before = (target / _OWN).is_file()
+    if target.exists() and not (target.is_dir() and (merged_before or not any(target.iterdir()))):
+        raise InputError(
+            f"{target} holds something that is no merged model, and would be replaced.",
+            hint="Choose another folder: --out DIR",
+        )
+
+
+def _opened(adapter: str | Path, *, revision: str | None, token: str | None) -> Path:
+    if Path(adapter).is_dir():
+        return Path(adapter)
+    from huggingface_hub import snapshot_download
+
+    never = ["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"]
+    return Path(snapshot_download(str(adapter), revision=revision, token=token, ignore_patterns=never))
+
+
+def _base(name: str, revision: str | None, token: str | None) -> Path:
+    """The base's folder: its config and generation settings are copied, its weights read."""
+    if name and (Path(name) / "config.json").is_file():
+        return Path(name)
+    if Path(name).is_dir() or name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(
+            f"The adapter's base {name!r} is not there.",
+            hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
+        )
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.safetensors", "*.model"]
+    return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=wanted))
+
+
+def _dtype(torch: Any, dtype: str | None) -> Any:  # noqa: ANN401 - torch is imported late
+    return "auto" if dtype is None else getattr(torch, dtype)
+
+
+def _questions(folder: Path) -> list[str]:
+    """Questions of the adapter's own evaluation, where it has one."""
+    examples = _read_json(folder / "eval" / "after.json").get("examples", [])
+    return [example["question"] for example in examples[:_QUESTIONS]] or ['What is "The Prophet"?']
+
+
+def _answer(torch: Any, model: Any, tokenizer: Any, question: str) -> list[int]:  # noqa: ANN401
+    """The tokens of a greedy answer."""
+    template = template_of(tokenizer, "the adapter")
+    ids = tokenizer(template.prompt([{"role": "user", "content": question}]), return_tensors="pt").input_ids
+    end = tokenizer.convert_tokens_to_ids(template.end)
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=_ANSWER,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+    return list(output[0, ids.shape[1] :].tolist())
+
+
+def _judge(same: int, questions: int, kind: str) -> None:
+    if same == questions:
+        return
+    if kind == "float32":
+        raise TrainingError(
+            f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter.",
+            hint="The adapter changes layers that the base shares; use it unmerged.",
+        )
+    say(
+        f"{questions - same} of {questions} greedy answers differ from the adapter's: its weights were rounded to "
+        f"{kind}. --dtype float32 keeps them, in twice the space."
+    )
+
+
+def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noqa: ANN401 - a model of transformers
+    merged.save_pretrained(folder, safe_serialization=True)
+    saved = _read_json(folder / "config.json")
+    config = (_read_json(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
+    config["torch_dtype"] = config["dtype"] = str(merged.dtype).removeprefix("torch.")
+    config.pop("quantization_config", None)
+    text = json.dumps(both_spellings(config), indent=2, ensure_ascii=False) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    if (base / "generation_config.json").is_file():
+        shutil.copyfile(base / "generation_config.json", folder / "generation_config.json")
+    for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS):
+        if (adapter / name).is_file():
+            shutil.copyfile(adapter / name, folder / name)
+    for path in folder.glob("*.safetensors"):
+        path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
+
+
+def _short(name: str) -> str:
+    """A Hub id as it is; of a folder here its name, for the path is nobody else's business."""
+    return Path(name).name if Path(name).is_dir() else name
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the bars of transformers to terminals."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    value = json.loads(path.read_text(encoding="utf-8"))
+    return value if isinstance(value, dict) else {}
+
+
+@contextmanager
+def _workshop(target: Path) -> Iterator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.merging-", dir=target.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put(workshop: Path, target: Path) -> None:
+    if target.exists():
+        target.rename(workshop / "old")
+    (workshop / "model").rename(target)

@@ -1,0 +1,181 @@
+"""Every Python block of every card and of the README is run as written; only names are replaced, or none.
+
+An adapter and its dataset are published on the loopback Hub, so that their cards name what stands there; a trial run's
+card names folders, and those are put in.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from amazon_titles.cards import model_card
+from amazon_titles.dataset import build_dataset
+from amazon_titles.evaluation import compare, evaluate_model
+from amazon_titles.sample import write_sample
+from tests import blocks
+from tests.loopback_hub import LoopbackHub
+from tests.loopback_hub.clients import ROOT, TOKEN, environment, other_python, push, run
+
+pytestmark = pytest.mark.integration
+pytest.importorskip("torch")
+
+# Made in AutoTrain's environment where there is one, as AutoTrain's adapters are: random weights that change answers.
+MAKE_ADAPTER = """
+import json, pathlib, sys, torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+from amazon_titles import cards
+from amazon_titles.templates import TEMPLATES
+from amazon_titles.training.adapter import dataset_of, finish_adapter
+from tests.loopback_hub.folders import run_json
+torch.manual_seed(3)
+model = AutoModelForCausalLM.from_pretrained("base")
+model = get_peft_model(model, LoraConfig(r=4, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+for name, weights in model.named_parameters():
+    if "lora_B" in name:
+        torch.nn.init.normal_(weights, std=0.2)
+model.save_pretrained("trained")
+folder = pathlib.Path("adapter"); folder.mkdir()
+recipe = pathlib.Path("recipe.yml").read_text()
+base, data = (str(pathlib.Path(name).resolve()) for name in ("base", "dataset"))
+run = run_json(base) | {"dataset": dataset_of(data), "publishable": False, "why_not_publishable": "Local."}
+finish_adapter(pathlib.Path("trained"), folder, base=base, template=TEMPLATES["llama3"], recipe=recipe, run=run)
+(folder / "README.md").write_text(cards.model_card(run, recipe))
+"""
+
+RECIPE = """# How it was trained
+task: llm-sft
+base_model: {home}/base
+project_name: Llama-tiny-titles
+data:
+  path: {home}/dataset
+  train_split: text-llama3:train
+params:
+  lora_r: 4
+"""
+
+
+@dataclass
+class Story:
+    hub: LoopbackHub
+    home: Path
+    adapter_card: str
+    dataset_card: str
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    from amazon_titles import tiny_llama
+    from amazon_titles.model import CatalogModel
+
+    home = tmp_path_factory.mktemp("cards")
+    write_sample(home / "trn.json", 120)
+    build_dataset(home / "trn.json", home / "dataset", limit=40, render=("llama3",))
+    (home / "base").mkdir()
+    tiny_llama.write_tokenizer(home / "base", [(home / "trn.json").read_text()], vocab_size=400)
+    size = tiny_llama.vocabulary_size(home / "base")
+    tiny_llama.write_model(home / "base", vocab_size=size, hidden_size=48, layers=2, heads=3)
+    (home / "recipe.yml").write_text(RECIPE.format(home=home))
+    with LoopbackHub() as hub:
+        hub.state.add_account("ana", TOKEN)
+        run(other_python() or sys.executable, MAKE_ADAPTER, hub, home)
+        reports = [
+            evaluate_model(CatalogModel.from_pretrained(home / name), home / "dataset", limit=3, max_new_tokens=8)
+            for name in ("base", "adapter")
+        ]
+        (home / "adapter" / "eval").mkdir()
+        for name, report in zip(("before", "after"), reports, strict=True):
+            (home / "adapter" / "eval" / f"{name}.json").write_text(report.to_json())
+        (home / "adapter" / "eval" / "comparison.json").write_text(compare(*reports).to_json())
+        hub.put("model", "ana/tiny-llama", {path.name: path.read_bytes() for path in (home / "base").iterdir()})
+        push(sys.executable, "dataset", home / "dataset", "ana/titles", hub, home, tag="v1")
+        options = {"base": "ana/tiny-llama", "dataset": "ana/titles@v1"}
+        push(sys.executable, "adapter", home / "adapter", "ana/Llama-tiny-titles", hub, home, **options)
+        yield Story(
+            hub,
+            home,
+            hub.read("ana/Llama-tiny-titles", "README.md").decode(),
+            hub.read("ana/titles", "README.md", kind="dataset").decode(),
+        )
+
+
+def shell(command: list[str], python: str, story: Story, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `hf` or `amazon-titles` as the environment of `python` has it."""
+    if command[0] == "amazon-titles":
+        command = [python, "-m", "amazon_titles", *command[1:]]
+    else:
+        command = [str(Path(sys.executable).parent / command[0]), *command[1:]]
+    values = environment(story.hub, cwd)
+    done = subprocess.run(command, env=values, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def test_the_published_card_says_where_everything_stands(story: Story) -> None:
+    card = story.adapter_card
+    assert "base_model: ana/tiny-llama" in card
+    assert "| seen | 3 | fact recall |" in card
+    assert "### 1. Most improved" in card
+    assert "model-index" in card
+    assert str(story.home) not in card
+    assert "https://www.amazon.com/dp/" in card, "a source without its link"
+    run_told = json.loads(story.hub.read("ana/Llama-tiny-titles", "run.json"))
+    assert run_told["dataset"]["revision"] in card
+
+
+def test_the_published_card_runs_as_written(story: Story, client_python: str, tmp_path: Path) -> None:
+    said = []
+    for block in blocks.blocks(story.adapter_card, "sh"):
+        for words in blocks.commands(block.text):
+            if words[0] in ("hf", "amazon-titles"):
+                said.append(shell(words, client_python, story, tmp_path).stdout)
+    assert any("Sources:" in text for text in said)
+    done = run(client_python, blocks.python(story.adapter_card), story.hub, tmp_path, timeout=300)
+    answers = done.stdout.strip().splitlines()
+    assert len(answers) >= 3
+    third = len(answers) // 3
+    assert answers[:third] == answers[third : 2 * third] == answers[2 * third :], "peft, pipeline and merged differ"
+
+
+def test_a_trials_card_runs_offline(story: Story, tmp_path: Path) -> None:
+    adapter, dataset = story.home / "adapter", story.home / "dataset"
+    run_told = json.loads((adapter / "run.json").read_text())
+    reports = {name: json.loads((adapter / "eval" / f"{name}.json").read_text()) for name in ("before", "after")}
+    card = model_card(run_told, (adapter / "recipe.yml").read_text(), **reports, language="pt")
+    card = card.replace("FOLDER", str(adapter)).replace("DATASET", str(dataset))
+    offline = [block for block in blocks.blocks(card, "sh") if block.offline]
+    assert len(offline) == 2
+    for block in offline:
+        for words in blocks.commands(block.text):
+            values = environment(story.hub, tmp_path) | {"HF_HUB_OFFLINE": "1"}
+            command = [sys.executable, "-m", "amazon_titles", *words[1:]]
+            subprocess.run(command, env=values, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    done = run(sys.executable, blocks.python(card), story.hub, tmp_path, timeout=300, HF_HUB_OFFLINE="1")
+    assert done.stdout.strip()
+
+
+def test_the_dataset_card_runs_as_written(story: Story, client_python: str, tmp_path: Path) -> None:
+    code = story.dataset_card
+    names = {"REPO_ID": "ana/titles", "BASE_MODEL": "ana/tiny-llama"}
+    for name, there in names.items():
+        code = code.replace(name, there)
+    run(client_python, blocks.python(code), story.hub, tmp_path, timeout=300)
+
+
+def test_the_readme_runs_as_written(story: Story, tmp_path: Path) -> None:
+    (tmp_path / "quickstart").mkdir()
+    write_sample(tmp_path / "quickstart" / "trn.json", 120)
+    shutil.copytree(story.home / "adapter", tmp_path / "quickstart" / "adapter")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert blocks.blocks(readme, "python")
+    run(sys.executable, blocks.python(readme), story.hub, tmp_path, timeout=300, HF_HUB_OFFLINE="1")

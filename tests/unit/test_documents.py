@@ -1,0 +1,92 @@
+"""Every command of every document is one that the command line takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from amazon_titles import resources
+from amazon_titles.cards import dataset_card, model_card
+from amazon_titles.cli import cli
+from amazon_titles.dataset import build_dataset
+from amazon_titles.quickstart import REAL_THING
+from amazon_titles.sample import write_sample
+from tests import blocks
+from tests.loopback_hub.cards import problems
+from tests.loopback_hub.folders import run_json
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = (resources.folder("autotrain") / "quickstart.yml").read_text(encoding="utf-8")
+# What a document may ask for besides: each is a program of its own.
+OTHERS = {"hf", "huggingface-cli", "vllm", "curl", "pip", "gdown", "make", "git", "autotrain", "python"}
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    write_sample(folder / "trn.json", 60)
+    build_dataset(folder / "trn.json", folder / "out")
+    report = json.loads((folder / "out" / "report.json").read_text())
+    trial = run_json("/home/ada/base") | {"publishable": False}
+    found = {"README": (ROOT / "README.md").read_text(encoding="utf-8"), "quickstart": f"```\n{REAL_THING}\n```\n"}
+    for language in ("en", "pt"):
+        found[f"dataset card, {language}"] = dataset_card(report, language=language)
+        found[f"model card, {language}"] = model_card(run_json("ana/base"), RECIPE, language=language)
+        found[f"trial's card, {language}"] = model_card(trial, RECIPE, language=language)
+    return found
+
+
+NAMES = [
+    "README", "quickstart",
+    *(f"{kind}, {language}" for kind in ("dataset card", "model card", "trial's card") for language in ("en", "pt")),
+]  # fmt: skip
+
+
+def parse(arguments: list[str]) -> None:
+    """Parses a command as click does, without running it; click raises what it does not take."""
+    command = cli.commands[arguments[0]]
+    command.make_context(arguments[0], list(arguments[1:]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_is_taken_by_the_command_line(documents, name):
+    found = [words for block in blocks.blocks(documents[name], "", "sh") for words in blocks.ours(block.text)]
+    for arguments in found:
+        parse(arguments)
+    assert found or name.startswith("dataset card")
+    for mentioned in re.findall(r"`amazon-titles ([a-z-]+)", documents[name]):
+        assert mentioned in cli.commands
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "card" in name])
+def test_a_shell_block_holds_commands_alone(documents, name):
+    for block in blocks.blocks(documents[name], "sh"):
+        for words in blocks.commands(block.text):
+            assert words[0] in OTHERS | {"amazon-titles"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_compiles(documents, name):
+    compile(blocks.python(documents[name]), name, "exec")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "card" in name])
+def test_metadata_passes_the_hubs_schema_and_classes(documents, name):
+    from huggingface_hub import DatasetCard, ModelCard
+
+    kind = "dataset" if name.startswith("dataset") else "model"
+    assert problems(documents[name], kind) == []
+    data = (DatasetCard if kind == "dataset" else ModelCard)(documents[name]).data.to_dict()
+    assert data["tags"]
+    assert "[More Information Needed]" not in documents[name]
+
+
+@pytest.mark.parametrize("wrong", ["ask 'What?'", "merge adapter --into x", "ask 'What?' --model a -k none", "nothing"])
+def test_a_wrong_command_would_be_found(wrong):
+    import click
+
+    with pytest.raises((click.ClickException, KeyError)):
+        parse(next(blocks.ours(f"amazon-titles {wrong}")))

@@ -1,0 +1,208 @@
+"""The model card says what run.json, recipe.yml and eval/ say, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard, ModelCardData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amazon_titles import resources
+from amazon_titles.cards import licence_of, model_card
+from amazon_titles.cards.evaluations import rows, shown
+from amazon_titles.cards.model import DEFAULTS
+from amazon_titles.errors import InputError
+from amazon_titles.hub import leftovers
+from amazon_titles.recipes.fields import PARAMS
+from tests import blocks
+from tests.loopback_hub.cards import problems
+from tests.loopback_hub.folders import run_json
+
+LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
+RECIPE = (resources.folder("autotrain") / "llama-3.2-1b-lora.yml").read_text(encoding="utf-8")
+
+
+def report(*recalls: float, set_name: str = "seen", text: str = "answer {n}") -> dict:
+    examples = [
+        {
+            "set": set_name, "uid": f"B{n:09}", "question": f'What is "Lamp {n}"?', "reference": f"Lamp {n} is red.",
+            "answer": text.format(n=n), "scores": {"abstained": 0.0, "rouge_l": recall / 2, "fact_recall": recall},
+        }
+        for n, recall in enumerate(recalls)
+    ]  # fmt: skip
+    mean = sum(recalls) / len(recalls)
+    scores = {set_name: {"n": len(recalls), "rouge_l": mean / 2, "fact_recall": mean, "abstained": 0.0}}
+    return {"model": "m", "dataset": "d" * 64, "settings": {"limit": None}, "examples": examples, "scores": scores}
+
+
+BEFORE, AFTER = report(0.0, 0.1, 0.0, 0.3), report(1.0, 0.5, 0.0, 0.9)
+TRIAL = run_json("/home/ada/base") | {"publishable": False, "dataset": {"path": "/home/ada/data", "revision": None}}
+RUNS = {
+    "published": run_json(LLAMA),
+    "another base": run_json("somebody/mystery"),
+    "a trial": TRIAL,
+    "AutoTrain's leftovers": leftovers.run_of(
+        {"model": LLAMA, "data_path": "ana/titles"}, resources.folder("autotrain")
+    ),
+    "nothing known": {},
+}
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+@pytest.mark.parametrize("evaluated", [True, False])
+@pytest.mark.parametrize("kind", RUNS)
+def test_every_card_is_whole_and_its_metadata_is_the_hubs(kind, evaluated, language):
+    reports = {"before": BEFORE, "after": AFTER} if evaluated else {}
+    card = model_card(RUNS[kind], RECIPE if kind != "nothing known" else "", language=language, **reports)
+    assert problems(card, "model") == []
+    for blank in ("[More Information Needed]", "None", "{{", "{%", "nan", "/home/"):
+        assert blank not in card, blank
+    data = ModelCard(card).data
+    assert isinstance(data, ModelCardData)
+    assert (data.library_name, data.pipeline_tag) == ("peft", "text-generation")
+    if kind in ("published", "another base"):
+        assert (data.base_model, data.datasets) == (RUNS[kind]["base_model"], ["ana/titles"])
+        assert data.to_dict()["base_model_relation"] == "adapter"
+        found = {result.metric_type: result.metric_value for result in data.eval_results or []}
+        assert found == ({"rouge": 0.3, "fact_recall": 0.6, "abstention_rate": 0.0} if evaluated else {})
+        assert {result.dataset_revision for result in data.eval_results or []} <= {"v1"}
+    else:
+        assert not data.to_dict().get("model-index") or kind == "AutoTrain's leftovers"
+
+
+def test_wording_is_in_both_languages_and_all_of_it_is_used():
+    wording = yaml.safe_load((resources.folder("hub_cards") / "model_card.yml").read_text(encoding="utf-8"))
+    template = (resources.folder("hub_cards") / "model_card.md.jinja").read_text(encoding="utf-8")
+    for name, piece in wording.items():
+        assert set(piece) == {"en", "pt"}, name
+        assert all(text.strip() for text in piece.values())
+    used = set(re.findall(r"say\.(\w+)", template))
+    by_name = ("param_", "set_", "measure_", "example_")
+    assert {name for name in wording if not name.startswith(by_name)} == used
+    assert {name.removeprefix("param_") for name in wording if name.startswith("param_")} == set(DEFAULTS)
+
+
+def test_the_defaults_are_autotrains():
+    assert {name: PARAMS[name].default for name in DEFAULTS} == DEFAULTS
+
+
+def test_what_was_adjusted_is_bold_and_the_recipe_is_whole():
+    card = model_card(RUNS["published"], RECIPE)
+    assert "| `lr` | `3e-05` | **`0.0002`** |" in card
+    assert "| `optimizer` | `adamw_torch` | `adamw_torch` |" in card
+    assert RECIPE.strip() in card
+    assert "--max-lora-rank 32" in card
+
+
+def test_a_trial_names_no_folder_of_the_machine():
+    recipe = RECIPE.replace(LLAMA, "/home/ada/base")
+    card = model_card(TRIAL, recipe)
+    assert "base_model: base" in card
+    assert "not for publishing" in card
+
+
+@pytest.mark.parametrize(
+    ("base", "expected", "prefix"),
+    [
+        (LLAMA, "llama3.2", "Llama"),
+        ("unsloth/Llama-3.2-3B-Instruct-bnb-4bit", "llama3.2", "Llama"),
+        ("meta-llama/Llama-3.1-8B", "llama3.1", "Llama"),
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "llama3.1", "Llama"),
+        ("meta-llama/Meta-Llama-3-8B-Instruct", "llama3", "Llama 3"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "llama3.3", "Llama"),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "llama4", "Llama"),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0", ""),
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", None, None),
+        ("ana/tiny-llama", None, None),
+        ("meta-llama/Llama-2-7b-hf", None, None),
+        ("", None, None),
+    ],
+)  # fmt: skip
+def test_licences(base, expected, prefix):
+    licence = licence_of(base)
+    assert (licence and licence.id) == expected
+    assert (licence and licence.prefix) == prefix
+
+
+def test_llamas_duties_are_met():
+    card = model_card(RUNS["published"], RECIPE.replace("Llama-3-2-1B-amazon-titles", "mine"))
+    head, body = card.split("\n---\n")[:2]
+    assert "license: llama3.2" in head
+    assert "# Llama-mine\n" in body
+    assert body.index("**Built with Llama**") < body.index("## Before")
+    assert "Llama 3.2 is licensed under the Llama 3.2 Community License, Copyright © Meta Platforms, Inc." in body
+    assert "https://www.llama.com/llama3_2/license/" in body
+    assert "Built with" not in model_card(RUNS["another base"], RECIPE)
+
+
+def test_the_table_is_the_reports():
+    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
+    assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |" in card
+    assert "| seen | 4 | ROUGE-L F1 | 0.05 | 0.30 | +0.25 |" in card
+    assert "confidence" not in card
+    assert "another build of the dataset" in card, "run.json names another report.json"
+    same = copy.deepcopy(RUNS["published"])
+    same["dataset"]["report_sha256"] = "d" * 64
+    assert "another build" not in model_card(same, RECIPE, before=BEFORE, after=AFTER)
+
+
+def test_intervals_appear_when_the_reports_have_them():
+    before, after = copy.deepcopy(BEFORE), copy.deepcopy(AFTER)
+    before["scores"]["seen"]["intervals"] = {"fact_recall": [0.01, 0.14]}
+    after["scores"]["seen"]["intervals"] = {"fact_recall": [0.41, 0.79]}
+    compared = {"rows": [{"set": "seen", "measure": "fact recall", "change_interval": [0.3, 0.7]}]}
+    card = model_card(RUNS["published"], RECIPE, before=before, after=after, comparison=compared, language="pt")
+    assert "(0,01 – 0,14) | 0,60 (0,41 – 0,79) |" in card
+    assert "(+0,30 – +0,70) |" in card
+    assert "intervalos de confiança" in card
+
+
+def test_reports_that_do_not_belong_together_are_refused():
+    for changed in ({"dataset": "other"}, {"settings": {"limit": 3}}, {"examples": AFTER["examples"][:-1]}):
+        with pytest.raises(InputError):
+            rows(BEFORE, AFTER | changed)
+
+
+def test_three_questions_are_chosen_by_the_change():
+    kinds = {one.kind: one for one in shown(BEFORE, AFTER)}
+    assert [(kind, one.uid[-1]) for kind, one in kinds.items()] == [("improved", "0"), ("median", "1"), ("wrong", "2")]
+    assert [one.kind for one in shown(report(0.0, 0.0, 0.0), report(1.0, 1.0, 1.0))] == ["improved", "median"]
+    assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
+
+
+def test_sources_have_links_where_the_catalogue_has_them():
+    run = RUNS["published"] | {"dataset": RUNS["published"]["dataset"] | {"url": "https://shop.example/{uid}"}}
+    card = model_card(run, RECIPE, before=BEFORE, after=AFTER)
+    assert r"\[B000000000\] https://shop.example/B000000000: Lamp 0 is red." in card
+
+
+HOSTILE = st.text(st.sampled_from(list("ab \n\r|`<>#*_[]()!&\\\"'$-~{}%\u2028é")), min_size=1, max_size=40)
+
+
+@settings(max_examples=30, deadline=None)
+@given(question=HOSTILE, answer=HOSTILE)
+def test_text_of_products_stays_text(question, answer):
+    before, after = copy.deepcopy(BEFORE), copy.deepcopy(AFTER)
+    for one in (before, after):
+        for example in one["examples"]:
+            example |= {"question": question, "answer": answer, "reference": answer}
+    card = model_card(RUNS["published"], RECIPE, before=before, after=after)
+    calm = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
+    assert card.count("\n#") == calm.count("\n#")
+    assert len(blocks.blocks(card, "python", "sh", "yaml")) == len(blocks.blocks(calm, "python", "sh", "yaml"))
+    compile(blocks.python(card), "card", "exec")
+    for line in card.splitlines():
+        if line.startswith(("| Before", "| After", "| Source")):
+            assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3, line
+    asked = question if question.isprintable() else 'What is "TITLE"?'
+    for block in blocks.blocks(card, "sh"):
+        for words in blocks.commands(block.text):
+            if words[:2] == ["amazon-titles", "ask"]:
+                assert words[2] == asked
+            if words[0] == "curl":
+                assert json.loads(words[-1])["messages"][0]["content"] == asked
