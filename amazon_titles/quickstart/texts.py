@@ -1,4 +1,4 @@
-"""The texts of the quickstart that are not its own code: a script for plain peft, and the commands for the real thing."""
+"""What the quickstart says that is not its own code: a script for plain peft, and the commands for the real thing."""
 
 from __future__ import annotations
 
