@@ -25,8 +25,8 @@ ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 """What a training that went well has written."""
 
 SPIN_COUNT = "2000"
-"""How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything else
-ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one (both seen)."""
+"""How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
+else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one."""
 
 _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
