@@ -12,7 +12,7 @@ OLD_NEEDS = 'rouge-score>=0.1.2' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.10
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
-quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story here: about 8 minutes on two cores.
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story here: about 6 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
 
 rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a Hub on this machine.

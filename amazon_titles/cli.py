@@ -263,7 +263,7 @@ def ask(question: str, model: str, dataset: str | None, closed_book: bool, k: in
 @click.option("--products", type=click.IntRange(min=1), help="Products to train on.  [default: 48]")
 @_autotrain_env
 def quickstart(out: str, catalog: str | None, products: int | None, autotrain_env: str | None) -> None:
-    """Run the whole story on this machine: no account, no GPU, about eight minutes."""
+    """Run the whole story on this machine: no account, no GPU, about six minutes."""
     from amazon_titles.quickstart import PRODUCTS
     from amazon_titles.quickstart import quickstart as run
 

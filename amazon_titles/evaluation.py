@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from amazon_titles.conversations import is_abstention
 from amazon_titles.dataset import read_catalog, read_messages
 from amazon_titles.errors import InputError
-from amazon_titles.metrics import fact_recall, mean, rouge_l
+from amazon_titles.metrics import bootstrap_interval, fact_recall, mean, rouge_l
 from amazon_titles.progress import bar
 from amazon_titles.templates import Message
 
@@ -79,15 +79,16 @@ class EvalReport:
     examples: list[Example]
 
     def scores(self) -> dict[str, dict[str, Any]]:
-        """By set: `n`, and the mean of each measure that could be computed."""
+        """By set: `n`, the mean of each measure that could be computed, and `intervals`: its 95 % interval."""
         result: dict[str, dict[str, Any]] = {}
         for name in SETS:
             examples = [example for example in self.examples if example.set == name]
             if not examples:
                 continue
-            means = {measure: mean([example.scores.get(measure) for example in examples]) for measure in MEASURES}
-            known = {measure: value for measure, value in means.items() if value is not None}
-            result[name] = {"n": len(examples), **known}
+            values = {measure: [example.scores.get(measure) for example in examples] for measure in MEASURES}
+            means = {measure: value for measure in MEASURES if (value := mean(values[measure])) is not None}
+            spread = {measure: interval for measure in means if (interval := bootstrap_interval(values[measure]))}
+            result[name] = {"n": len(examples), **means, "intervals": spread}
         return result
 
     def to_json(self) -> str:
@@ -128,14 +129,22 @@ class Comparison:
     after: EvalReport
 
     def rows(self) -> list[dict[str, Any]]:
-        """`{"set", "n", "measure", "before", "after"}` for each measure that both have."""
+        """`{"set", "n", "measure", "before", "after"}` for each measure that both have.
+
+        With two examples or more, `before_interval` and `after_interval` too: `[low, high]`, 95 %.
+        """
         before, after = self.before.scores(), self.after.scores()
-        return [
-            {"set": name, "n": scores["n"], "measure": title, "before": scores[measure], "after": after[name][measure]}
-            for name, scores in before.items()
-            for measure, title in MEASURES.items()
-            if measure in scores and measure in after[name]
-        ]
+        rows = []
+        for name, scores in before.items():
+            for measure, title in MEASURES.items():
+                if measure in scores and measure in after[name]:
+                    row = {"set": name, "n": scores["n"], "measure": title}
+                    for when, there in (("before", scores), ("after", after[name])):
+                        row[when] = there[measure]
+                        if measure in there["intervals"]:
+                            row[f"{when}_interval"] = there["intervals"][measure]
+                    rows.append(row)
+        return rows
 
     def to_markdown(self) -> str:
         """The table of before and after."""

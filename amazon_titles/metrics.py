@@ -80,5 +80,26 @@ def mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def bootstrap_interval(values: Sequence[float | None], *, resamples: int = 2000, seed: int = 0) -> list[float] | None:
+    """The 95 % interval of a mean: percentile bootstrap over the examples (Efron 1979).
+
+    Args:
+        values: One an example; those that are None are left out.
+        resamples: Draws with replacement.
+        seed: Of the draws, so that the same values give the same interval.
+
+    Returns:
+        `[low, high]`; None with fewer than two values.
+    """
+    import numpy as np
+
+    known = np.array([value for value in values if value is not None])
+    if len(known) < 2:
+        return None
+    drawn = np.random.default_rng(seed).integers(len(known), size=(resamples, len(known)))
+    low, high = np.percentile(known[drawn].mean(axis=1), [2.5, 97.5])
+    return [round(float(low), 4), round(float(high), 4)]
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())

@@ -40,8 +40,9 @@ def commands(text: str) -> Iterator[list[str]]:
                 words = shlex.split(part, comments=True)
             except ValueError:
                 continue  # output of a program, with an apostrophe in it
-            if words:
-                yield words[: words.index(">")] if ">" in words else words
+            words = words[: words.index(">")] if ">" in words else words
+            if words:  # "> …" alone is a question in a program's output
+                yield words
 
 
 def ours(text: str) -> Iterator[list[str]]:

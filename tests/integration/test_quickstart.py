@@ -77,7 +77,7 @@ def test_the_adapter_folder_is_that_of_the_design(sample):
         "eval/comparison.json", "eval/comparison.md", "eval/loss.png", "eval/before_after.png",
     }  # fmt: skip
     assert json.loads((adapter / "run.json").read_text())["publishable"] is False
-    assert (adapter / "eval" / "comparison.md").read_text() in (adapter / "README.md").read_text()
+    assert "| seen | 48 | fact recall |" in (adapter / "README.md").read_text()
     for plot in ("loss.png", "before_after.png"):
         assert (adapter / "eval" / plot).read_bytes().startswith(b"\x89PNG")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_titles.metrics import fact_recall, facts, grounded_share, mean, rouge_l
+from amazon_titles.metrics import bootstrap_interval, fact_recall, facts, grounded_share, mean, rouge_l
 
 words = st.lists(st.sampled_from(["red", "kettle", "of", "2", "kg", "iron"]), max_size=8).map(" ".join)
 
@@ -60,3 +60,12 @@ def test_a_false_fact_among_true_words_is_not_grounded():
 def test_mean_leaves_out_what_is_absent():
     assert mean([1.0, None, 0.0]) == 0.5
     assert mean([None]) is None
+
+
+def test_the_bootstrap_interval_agrees_with_the_normal_one_and_with_itself():
+    values = [0.0, 1.0] * 200
+    low, high = bootstrap_interval(values)
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025), abs=0.01)
+    assert bootstrap_interval(values) == [low, high]
+    assert bootstrap_interval([1.0] * 5) == [1.0, 1.0]
+    assert bootstrap_interval([1.0, None]) is None
