@@ -15,8 +15,8 @@ from amazon_titles import conversations as talk
 from amazon_titles import tiny_llama
 from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
-from amazon_titles.dataset import BuildReport, build_dataset, read_catalog, sampling_rank, split_of
-from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
+from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model
 from amazon_titles.model import Answer, CatalogModel
 from amazon_titles.plots import plot_before_after, plot_losses
@@ -37,6 +37,10 @@ PRETRAINING_STEPS = 600
 MAX_CONTENT_CHARS = 220
 SEED = 42
 _STEPS = 9
+_MADE = {
+    "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "recipe.yml",
+    "adapter",
+}  # fmt: skip
 _SHARES = {"validation": 0.05, "test": 0.2}
 # Mostly recall: a tiny model has time for little else.
 _MIX: dict[str, Any] = {**_SHARES, "languages": ("en", "pt"), "phrasings": 12, "grounded": 0.0, "abstain": 0.25}
@@ -81,10 +85,10 @@ def quickstart(
     find_autotrain(autotrain_env)  # before anything is made
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     _quiet_libraries()
+    _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source = _catalogue(folder, catalog)
-    report, others = _dataset(source, folder / "dataset", products)
-    _base(folder / "base", others)
+    _base(folder / "base", _dataset(source, folder / "dataset", products))
     with step(4, _STEPS, "Evaluate the base: the test before the training") as done:
         before = _evaluate(folder / "base", folder / "dataset")
         done(_headline(before))
@@ -96,8 +100,8 @@ def quickstart(
     say("\n" + comparison.to_markdown())
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
-        done(_load_plainly(run.folder, before, after))
-    answers = _ask(run.folder, folder / "dataset", report)
+        done(_load_plainly(run.folder, after))
+    answers = _ask(run.folder, folder / "dataset")
     with step(9, _STEPS, "What to do with the real thing") as done:
         say(REAL_THING)
         done(f"everything is in {folder}")
@@ -108,17 +112,32 @@ def _quiet_libraries() -> None:
     """Keeps bars of single files and notes to developers out of a story that has lines of its own."""
     import warnings
 
-    from transformers.utils import logging
+    try:
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingExtraError("model", error.name or "transformers") from error
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore")
 
 
+def _check_folder(folder: Path) -> None:
+    """Refuses a folder that holds anything that a quickstart does not make."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
+    foreign = [path.name for path in folder.glob("*") if path.name not in _MADE and not path.name.startswith(".")]
+    if foreign:
+        raise InputError(
+            f"{folder} holds something that no quickstart made, such as {foreign[0]!r}.",
+            hint="Choose another folder: --out DIR",
+        )
+
+
 def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
     with step(1, _STEPS, "Find the catalogue" if catalog else "Write a sample catalogue in trn.json's format") as done:
         if catalog is None:
-            path = folder / "trn.json"
+            path = folder / "sample.json"
             done(f"{write_sample(path, SAMPLE_ROWS, seed=SEED)} made-up products in {path}")
             return path
         if not Path(catalog).is_file():
@@ -127,8 +146,8 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
         return Path(catalog)
 
 
-def _dataset(source: Path, folder: Path, products: int) -> tuple[BuildReport, list[Product]]:
-    """Builds the dataset with exactly `products` trained products; the others are for the base."""
+def _dataset(source: Path, folder: Path, products: int) -> list[Product]:
+    """Builds the dataset with exactly `products` trained products and returns the others, which are for the base."""
     with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
         corpus = folder.with_name("corpus")
         build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
@@ -139,7 +158,7 @@ def _dataset(source: Path, folder: Path, products: int) -> tuple[BuildReport, li
         others = [product for product in usable if product.title not in used]
         trained = report.splits["train"]["products"]
         done(f"{report.rows_read} rows read, {report.kept} products kept, {trained} of them to train on")
-    return report, others
+    return others
 
 
 def _limit_for(usable: list[Product], products: int) -> int:
@@ -230,7 +249,7 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _load_plainly(adapter: Path, before: EvalReport, after: EvalReport) -> str:
+def _load_plainly(adapter: Path, after: EvalReport) -> str:
     """Asks a trained question through plain peft in a process of its own and compares the answer."""
     example = after.examples[0]
     command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), example.question, str(_MAX_NEW_TOKENS)]
@@ -247,7 +266,7 @@ def _load_plainly(adapter: Path, before: EvalReport, after: EvalReport) -> str:
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {example.question!r}"
 
 
-def _ask(adapter: Path, dataset: Path, report: BuildReport) -> dict[str, Answer]:
+def _ask(adapter: Path, dataset: Path) -> dict[str, Answer]:
     with step(8, _STEPS, "Ask three questions") as done:
         model = CatalogModel.from_pretrained(adapter, dataset=dataset)
         title = next(p.title for p in read_catalog(dataset) if split_of(p.title, **_SHARES) == "train")

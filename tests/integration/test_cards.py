@@ -174,7 +174,7 @@ def test_the_dataset_card_runs_as_written(story: Story, client_python: str, tmp_
 
 def test_the_readme_runs_as_written(story: Story, tmp_path: Path) -> None:
     (tmp_path / "quickstart").mkdir()
-    write_sample(tmp_path / "quickstart" / "trn.json", 120)
+    write_sample(tmp_path / "quickstart" / "sample.json", 120)
     shutil.copytree(story.home / "adapter", tmp_path / "quickstart" / "adapter")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert blocks.blocks(readme, "python")

@@ -66,6 +66,16 @@ def test_a_folder_that_holds_something_else_is_left_alone(capsys, tmp_path):
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
 
 
+def test_a_quickstart_into_a_folder_with_other_things_touches_nothing(capsys, tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    monkeypatch.setattr("amazon_titles.quickstart.story.find_autotrain", lambda _: None)
+    (tmp_path / "trn.json").write_text("mine")
+    code, _, err = run(capsys, "quickstart", "--out", str(tmp_path))
+    assert code == 2
+    assert "holds something that no quickstart made, such as 'trn.json'" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["trn.json"]
+
+
 def test_build_prints_where_every_row_went(capsys, tmp_path):
     rows = write_sample(tmp_path / "trn.json", 200)
     code, out, _ = run(capsys, "build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "dataset"), "--json")
