@@ -150,7 +150,15 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path):
     source = make(tmp_path / "trn.json", 12_000)
     command = [sys.executable, "-c", BUILDER, str(source), str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        env=environment,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while running.poll() is None and not list(tmp_path.glob(".out.building-*/spool/*")):
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGINT)

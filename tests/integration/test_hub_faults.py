@@ -146,6 +146,8 @@ def test_interrupted_by_ctrl_c(hub: LoopbackHub, client_python: str, tmp_path: P
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not hub.requests("/objects/batch"):
         time.sleep(0.05)
