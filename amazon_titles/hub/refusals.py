@@ -77,7 +77,10 @@ def local_paths_in(contents: Iterable[Content]) -> Iterator[Refusal]:
         if kind == "md":
             paths = [match.group() for match in _PATH_IN_TEXT.finditer(text)]
         else:
-            paths = [value for value in _strings(_parsed(text, kind)) if _PATH.match(value)]
+            told = _parsed(text, kind)
+            if content.path.startswith("eval/") and isinstance(told, dict):
+                told.pop("examples", None)  # what a model says may begin with a slash and is no path
+            paths = [value for value in _strings(told) if _PATH.match(value)]
             paths += [match.group() for match in _PATH_IN_TEXT.finditer(text)] if kind != "json" else []
         if paths:
             yield Refusal(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")

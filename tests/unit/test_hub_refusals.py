@@ -38,6 +38,16 @@ def edit(path: Path, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def test_what_a_model_says_is_no_path(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    (folder / "eval").mkdir(exist_ok=True)
+    report = folder / "eval" / "after.json"
+    report.write_text(json.dumps({"examples": [{"answer": "/home/ana/nonsense"}]}))
+    assert push_adapter_to_hub(folder, "ana/a", dry_run=True).size > 0
+    report.write_text(json.dumps({"examples": [], "dataset": "/home/ana/dataset"}))
+    assert "eval/after.json: it names a path of this machine" in refused("adapter", folder)
+
+
 def test_clean_folders_pass(tmp_path: Path) -> None:
     assert push_dataset_to_hub(dataset_folder(tmp_path / "d"), "ana/d", dry_run=True).dry_run
     assert push_adapter_to_hub(adapter_folder(tmp_path / "a"), "ana/a", dry_run=True).size > 0
