@@ -29,7 +29,7 @@ from amazon_titles.training import SPIN_COUNT, TrainingRun, find_autotrain, trai
 
 SAMPLE_ROWS = 2000
 PRODUCTS = 48
-"""Products that the tiny Llama is trained on: as many as it learns by heart in two minutes on two cores."""
+"""Products that the tiny Llama is trained on: as many as it learns by heart in four minutes on two cores."""
 
 # Products read to pretrain the base on, at most: more than it can see in a minute.
 _CORPUS = 4000
