@@ -54,6 +54,23 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Holds Ctrl-C back for as long as it takes to start the workers.
+
+    `ProcessPoolExecutor` forks all of them before it starts the thread that can end them: an exception between the two
+    leaves workers that wait for work, and a parent that waits for them at its exit.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def ordered(
     function: Callable[[Task], Result],
     tasks: Iterable[Task],
@@ -84,6 +101,8 @@ def ordered(
     pool = ProcessPoolExecutor(workers, context, _start, (os.getpid(), setup, arguments))
     waiting: deque[Future[Result]] = deque()
     try:
+        with _undisturbed():
+            pool.submit(int)  # The first task starts the workers.
         for task in tasks:
             waiting.append(pool.submit(function, task))
             if len(waiting) >= 3 * workers:

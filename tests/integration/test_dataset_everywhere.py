@@ -115,6 +115,13 @@ def test_duckdb_finds_no_title_and_no_description_in_two_splits(folder):
     assert duckdb.sql(query).fetchall() == [(report["kept"], 0, 0, 0, 0)]
 
 
+# Ctrl-C where the pool has its first worker, ready for work, and nothing yet that could end it.
+EARLY = """
+import os, signal, time
+from concurrent.futures import ProcessPoolExecutor as Pool
+spawn = Pool._spawn_process
+Pool._spawn_process = lambda pool: (spawn(pool), time.sleep(0.5), os.kill(os.getpid(), signal.SIGINT))
+"""
 BUILDER = """
 import sys
 from amazon_titles.dataset import build, build_dataset
@@ -165,6 +172,20 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path):
     _, said = running.communicate(timeout=60)
     assert running.returncode != 0
     assert "KeyboardInterrupt" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trn.json"]
+
+
+def test_ctrl_c_while_the_workers_start_ends_them_too(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY + BUILDER, str(make(tmp_path / "trn.json", 2_000)), str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert ended.returncode != 0
+    assert "KeyboardInterrupt" in ended.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trn.json"]
 
 
