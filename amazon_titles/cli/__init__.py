@@ -1,0 +1,55 @@
+"""The command line: one function a command, without logic; what works is imported when a command runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from amazon_titles import __version__
+from amazon_titles.cli import answers, data, fine_tuning, story
+from amazon_titles.errors import AmazonTitlesError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command: exit 0 done, 1 failed, 2 wrong usage; no traceback for what a user can cause."""
+    try:
+        cli.main(args=None if arguments is None else list(arguments), prog_name="amazon-titles", standalone_mode=False)
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except AmazonTitlesError as error:
+        if os.environ.get("AMAZON_TITLES_DEBUG"):
+            raise
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=_SETTINGS, epilog="Start here, with no account and no GPU:  amazon-titles quickstart")
+@click.version_option(__version__, "--version", message="%(version)s")
+def cli() -> None:
+    """A product catalogue becomes a chat dataset, a fine-tuned Llama, and answers with their sources."""
+
+
+for _command in (
+    data.download,
+    data.build,
+    data.push_dataset,
+    fine_tuning.recipe,
+    fine_tuning.check,
+    fine_tuning.train,
+    answers.evaluate,
+    answers.compare,
+    fine_tuning.push_adapter,
+    fine_tuning.merge,
+    answers.ask,
+    story.quickstart,
+):
+    cli.add_command(_command)

@@ -1,0 +1,70 @@
+"""Commands of the data: catalogue → dataset folder → Hub dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from amazon_titles.cli.options import pairs
+
+
+@click.command(epilog="Example:  amazon-titles download --out data")
+@click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder for the archive.")
+@click.option(
+    "--mirror", metavar="USER/REPO", help="Dataset on the Hub that holds the archive, instead of the Drive file."
+)
+def download(out: str, mirror: str | None) -> None:
+    """Fetch the archive that holds trn.json; an interrupted download goes on."""
+    from amazon_titles.catalog import download as fetch
+
+    done = fetch(out, mirror=mirror)
+    click.echo(f"{done.path}  {done.bytes} bytes  sha256 {done.sha256}")
+
+
+@click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000")
+@click.argument("source")
+@click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
+@click.option("--limit", type=click.IntRange(min=1), help="Keep N products, sampled evenly over the whole file.")
+@click.option("--seed", default=42, show_default=True, help="Of every choice.")
+@click.option("--language", "languages", multiple=True, default=("en",), help="Of the questions: en, pt (repeatable).")
+@click.option("--phrasings", default=3, show_default=True, help="Recall rows a product.")
+@click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
+@click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 1.")
+@click.option("--min-content-chars", default=40, show_default=True, help="Shorter descriptions drop the product.")
+@click.option("--max-content-chars", default=2000, show_default=True, help="Longer ones are cut at a sentence's end.")
+@click.option("--validation", default=0.02, show_default=True, help="Share of the products.")
+@click.option("--test", default=0.02, show_default=True, help="Likewise.")
+@click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
+@click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
+@click.option("--field", "fields", multiple=True, metavar="uid=NAME", help="Another catalogue's name of a field.")
+@click.option("--name", help="What the catalogue is called.")
+@click.option("--license", help="Its licence.")
+@click.option("--url", help="Address of a product, with {uid} in it.")
+@click.option("--rules", default="amazon", show_default=True, help="Cleaning rules: amazon, generic.")
+@click.option("--card-language", default="en", show_default=True, help="Of the dataset card: en, pt.")
+@click.option("--max-bad", default=0.001, show_default=True, help="Share of lines that may hold no product.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def build(source: str, fields: tuple[str, ...], as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """Build a dataset folder from a catalogue.
+
+    SOURCE is trn.json, gzipped or zstandard, the zip as downloaded, - for stdin, or hf://datasets/USER/REPO/trn.json.
+    """
+    from amazon_titles.dataset import build_dataset
+
+    report = build_dataset(source, fields=pairs(fields, "--field", "uid=asin"), **options)
+    click.echo(report.to_json() if as_json else report.to_text(), nl=False)
+
+
+@click.command("push-dataset", epilog="Example:  amazon-titles push-dataset dataset USER/amazon-titles")
+@click.argument("folder")
+@click.argument("repo_id")
+@click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
+@click.option("--tag", help="Tag the revision.")
+@click.option("--dry-run", is_flag=True, help="Show what would be published.")
+def push_dataset(folder: str, repo_id: str, public: bool, tag: str | None, dry_run: bool) -> None:
+    """Publish a dataset folder on the Hugging Face Hub."""
+    from amazon_titles.hub import push_dataset_to_hub
+
+    click.echo(push_dataset_to_hub(folder, repo_id, private=not public, tag=tag, dry_run=dry_run))
