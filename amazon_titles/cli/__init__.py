@@ -51,5 +51,6 @@ for _command in (
     fine_tuning.merge,
     answers.ask,
     story.quickstart,
+    story.handin,
 ):
     cli.add_command(_command)
