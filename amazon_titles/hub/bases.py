@@ -12,6 +12,7 @@ from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.hub.client import Client
+from amazon_titles.hub.contents import LEGAL_FILES
 from amazon_titles.hub.papers import Papers, read_json
 from amazon_titles.hub.refusals import Refusal
 
@@ -22,11 +23,12 @@ _UNTOLD = frozenset({"_name_or_path", "transformers_version"})
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A repository that an adapter refers to: its id, the commit, and whether others may see it."""
+    """A repository that an adapter refers to: its id, the commit, whether others may see it, and its paths."""
 
     id: str
     revision: str | None
     private: bool
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,7 +94,8 @@ def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) ->
     """The base on the Hub; refused where its config is not the one that training used."""
     there = Client(base, "model", client.token)
     info = there.call("looking at the base", lambda: there.api.repo_info(base))
-    stand = Stand(base, str(info.sha), bool(info.private))
+    paths = tuple(sibling.rfilename for sibling in info.siblings or ())
+    stand = Stand(base, str(info.sha), bool(info.private), paths)
     if used == base or not is_local(used, folder):
         if used != base:
             origin.refuse("adapter_config.json", f"it was trained on {used}, which is another model than {base}")
@@ -126,6 +129,22 @@ def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[s
         reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
         origin.refuse("run.json", reason)
     return Stand(name, str(info.sha), bool(info.private))
+
+
+def legal_files(base: Stand, client: Client, folder: Path) -> dict[str, bytes]:
+    """The licence and the use policy of a base, which its licence wants beside every copy and every adapter of it.
+
+    Args:
+        base: As it stands on the Hub.
+        client: For its account.
+        folder: The adapter's; what stands there is not fetched.
+
+    Returns:
+        Path → text; {} where the base has none.
+    """
+    there = Client(base.id, "model", client.token)
+    wanted = [path for path in base.paths if LEGAL_FILES.fullmatch(path) and not (folder / path).is_file()]
+    return {path: _fetch(there, path, str(base.revision)) for path in wanted}
 
 
 def _fetch(client: Client, path: str, revision: str) -> bytes:
