@@ -22,8 +22,9 @@ from amazon_titles.dataset import build_dataset
 from amazon_titles.evaluation import compare, evaluate_model
 from amazon_titles.sample import write_sample
 from tests import blocks
+from tests.autotrain_env import ROOT, other_python
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import ROOT, TOKEN, environment, other_python, push, run
+from tests.loopback_hub.clients import TOKEN, environment, push, run
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles.merge import merge_adapter
-from tests.loopback_hub.clients import ROOT, other_python
+from tests.autotrain_env import ROOT, other_python, require_other_python
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch")
@@ -110,10 +110,8 @@ def test_the_same_greedy_answer_and_logits_in_both_environments(home: Path) -> N
 
 
 def test_the_other_environment_merges_too(home: Path) -> None:
-    if (other := other_python()) is None:
-        pytest.skip("the AutoTrain environment is not built: `make` builds .venv-autotrain")
     code = "from amazon_titles.merge import merge_adapter as m; print(m('adapter', 'merged-there').same)"
-    assert python(other, code, home).strip() == "1"
+    assert python(require_other_python(), code, home).strip() == "1"
     answers = json.loads(python(sys.executable, ASK, home, "merged", "merged-there"))
     assert answers["merged"]["answer"] == answers["merged-there"]["answer"]
 

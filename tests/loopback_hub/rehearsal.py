@@ -18,8 +18,9 @@ from pathlib import Path
 
 from amazon_titles.hub.report import megabytes
 from amazon_titles.progress import say, step
+from tests.autotrain_env import ROOT, other_python
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import ROOT, TOKEN, environment, other_python
+from tests.loopback_hub.clients import TOKEN, environment
 
 BASE, DATASET, ADAPTER, PLAIN = "ana/tiny-llama", "ana/titles", "ana/Llama-tiny-titles", "ana/Llama-plain-autotrain"
 STEPS = 7
