@@ -79,8 +79,7 @@ def push_adapter_to_hub(
         papers.add_evaluations(given)
         if not origin.refusals:
             _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=bool(given or card_language))
-        if origin.base is not None and not origin.refusals:
-            papers.files |= legal_files(origin.base, client, here)
+        papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
         words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
@@ -127,7 +126,7 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew:
+    if papers.new or named or anew or not (papers.folder / "README.md").is_file():
         papers.write_card(repo_id)
     papers.name_repository(repo_id)
     licence = licence_of(papers.base)

@@ -79,6 +79,20 @@ def test_the_bases_licence_goes_along(hub: LoopbackHub, client_python: str, llam
     assert hub.read("ana/Llama-mine", "LICENSE.txt") == b"A copy that stands in the folder.\n"
 
 
+def test_a_licence_that_may_not_be_read(hub: LoopbackHub, client_python: str, llama: Path, tmp_path: Path) -> None:
+    hub.repo(LLAMA).gated = True
+    private = push(client_python, "adapter", llama, "ana/Llama-mine", hub, tmp_path)
+    assert [warning.partition(":")[0] for warning in private["warnings"]] == sorted(LEGAL)
+    public = try_to_push(client_python, "adapter", llama, "ana/Llama-shown", hub, tmp_path, private=False)
+    assert public.returncode == 1
+    assert "LICENSE.txt: the licence of meta-llama/Llama-3.2-1B-Instruct asks for a copy of it" in public.stderr
+    assert ("model", "ana/Llama-shown") not in hub.state.repos
+    for name, text in LEGAL.items():
+        (llama / name).write_bytes(text)
+    shown = push(client_python, "adapter", llama, "ana/Llama-shown", hub, tmp_path, private=False)
+    assert shown["warnings"] == []
+
+
 def test_what_compares_older_evaluations_stays_here(hub: LoopbackHub, tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "adapter")
     older = rows(BEFORE, AFTER)[0] | {"after": 0.07, "change_interval": [0.01, 0.02]}

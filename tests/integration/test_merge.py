@@ -22,18 +22,10 @@ AGREE_WITHIN = 2e-4
 # A base as today's transformers saves it, with Llama 3's scaled rope, and an adapter that changes its answers.
 MAKE = """
 import json, pathlib, sys, torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
-from amazon_titles import tiny_llama
-from amazon_titles.templates import TEMPLATES
-from amazon_titles.training.adapter import finish_adapter
-from tests.loopback_hub.folders import run_json
+from tests.tiny_models import make_adapter, make_base
 base, kind = pathlib.Path("base").resolve(), sys.argv[1]
-base.mkdir()
-tiny_llama.write_tokenizer(base, ["What is the height of an oak desk lamp? It is 40 cm high."], vocab_size=300)
-size = tiny_llama.vocabulary_size(base)
-model = tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=2, heads=3).to(getattr(torch, kind))
-model.save_pretrained(base)
+model = make_base(base, "What is the height of an oak desk lamp? It is 40 cm high.", vocab_size=300)
+model.to(getattr(torch, kind)).save_pretrained(base)
 config = json.loads((base / "config.json").read_text())
 theta, scaled = 20.0, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                        "original_max_position_embeddings": 16}
@@ -44,17 +36,7 @@ else:
     config |= {"rope_theta": theta, "rope_scaling": scaled, "torch_dtype": kind}
     config.pop("dtype", None)
 (base / "config.json").write_text(json.dumps(config))
-torch.manual_seed(5)
-model = AutoModelForCausalLM.from_pretrained("base")
-model = get_peft_model(model, LoraConfig(r=4, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
-for name, weights in model.named_parameters():
-    if "lora_B" in name:
-        torch.nn.init.normal_(weights, std=0.3)
-model.save_pretrained("trained")
-pathlib.Path("adapter").mkdir()
-run = run_json(str(base))
-finish_adapter(pathlib.Path("trained"), pathlib.Path("adapter"), base=str(base), template=TEMPLATES["llama3"],
-               recipe="base_model: base\\n", run=run)
+make_adapter(base, pathlib.Path("adapter"), recipe="base_model: base\\n", std=0.3)
 """
 
 ASK = """
