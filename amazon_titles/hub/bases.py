@@ -82,6 +82,8 @@ def check_origin(papers: Papers, client: Client, *, base: str | None, dataset: s
         origin.dataset = _dataset(origin, client, dataset, papers.dataset)
     elif is_local(path, papers.folder) and papers.run:
         origin.refuse("run.json", f"its dataset is {path!r}, a folder here: name the Hub's with --dataset ID@REVISION")
+    elif path and not papers.dataset.get("revision"):
+        origin.notes.append(f"it is not said which revision of {path} it was trained on: --dataset {path}@REVISION")
     if papers.run.get("publishable") is False and base is None and dataset is None and not origin.refusals:
         why = papers.run.get("why_not_publishable") or "it does not say why"
         origin.refuse("run.json", f"it says that this is not for publishing: {why}")

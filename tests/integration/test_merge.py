@@ -16,6 +16,8 @@ from tests.autotrain_env import ROOT, other_python, require_other_python
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch")
 
+BASE = "Llama-3.2-tiny"
+"""A folder called like a Llama, whose licence then counts."""
 AGREE_WITHIN = 2e-4
 """Logits in float32, of two stacks and of a sum written out; a rope that is read wrong is 0.1 off."""
 
@@ -23,7 +25,7 @@ AGREE_WITHIN = 2e-4
 MAKE = """
 import json, pathlib, sys, torch
 from tests.tiny_models import make_adapter, make_base
-base, kind = pathlib.Path("base").resolve(), sys.argv[1]
+base, kind = pathlib.Path("Llama-3.2-tiny").resolve(), sys.argv[1]
 model = make_base(base, "What is the height of an oak desk lamp? It is 40 cm high.", vocab_size=300)
 model.to(getattr(torch, kind)).save_pretrained(base)
 config = json.loads((base / "config.json").read_text())
@@ -72,15 +74,18 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A base with the rope settings of today's transformers or of 4.48's, and an adapter; merged here."""
     folder = tmp_path_factory.mktemp("merge")
     python(sys.executable, MAKE, folder, "float32", request.param)
+    (folder / BASE / "LICENSE.txt").write_text("The base's licence.\n")
+    (folder / BASE / "USE_POLICY.md").write_text("The base's policy.\n")
+    (folder / "adapter" / "USE_POLICY.md").write_text("The adapter's copy.\n")
     report = merge_adapter(folder / "adapter", folder / "merged")
     assert (report.same, report.questions, report.dtype) == (1, 1, "float32")
     return folder
 
 
 def test_the_same_greedy_answer_and_logits_in_both_environments(home: Path) -> None:
-    here = json.loads(python(sys.executable, ASK, home, "adapter", "merged", "base"))
+    here = json.loads(python(sys.executable, ASK, home, "adapter", "merged", BASE))
     assert here["adapter"]["answer"] == here["merged"]["answer"]
-    assert here["adapter"]["answer"] != here["base"]["answer"], "an adapter that changes nothing proves nothing"
+    assert here["adapter"]["answer"] != here[BASE]["answer"], "an adapter that changes nothing proves nothing"
     found = [here["merged"]["logits"]]
     if (other := other_python()) is not None:
         there = json.loads(python(other, ASK, home, "merged"))
@@ -107,6 +112,13 @@ def test_the_tokenizer_is_copied_and_nothing_else_is_left(home: Path) -> None:
     config = json.loads((home / "merged" / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 20.0
     assert config["rope_scaling"]["factor"] == config["rope_parameters"]["factor"] == 8.0
+
+
+def test_what_the_licence_asks_for_stands_beside_the_merged_model(home: Path) -> None:
+    merged = home / "merged"
+    assert (merged / "LICENSE.txt").read_text() == "The base's licence.\n"
+    assert (merged / "USE_POLICY.md").read_text() == "The adapter's copy.\n"
+    assert "Llama 3.2 is licensed under the Llama 3.2 Community License" in (merged / "NOTICE").read_text()
 
 
 def test_merging_again_replaces_and_a_failure_leaves_what_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
