@@ -93,7 +93,8 @@ def rehearse(hub: LoopbackHub, story: Path, home: Path, old: Path) -> None:
             code = [str(python), "-c", LOAD_BACK, DATASET, ADAPTER, PLAIN]
             process(code, environment(hub, home, HF_HOME=str(home / name)), home)
         # its run.json names the dataset and its revision, so that nothing else need be said
-        titles(here, hub, home, "ask", f'What is "{first_title(story / "dataset")}"?', "--model", ADAPTER)
+        question = f'What is "{first_title(story / "dataset")}"?'
+        titles(here, hub, home, "ask", question, "--model", ADAPTER, "--closed-book")
     with step(7, STEPS, "What stood on the Hub"):
         show_hub(hub)
 
