@@ -80,14 +80,16 @@ def train(
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
 @click.option("--tag", help="Tag the revision.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
-def push_adapter(folder: str, repo_id: str, public: bool, **options: Any) -> None:  # noqa: ANN401
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """Publish an adapter on the Hugging Face Hub.
 
     FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
     """
     from amazon_titles.hub import push_adapter_to_hub
 
-    click.echo(push_adapter_to_hub(folder, repo_id, private=not public, **options))
+    report = push_adapter_to_hub(folder, repo_id, private=not public, **options)
+    click.echo(report.to_json() if as_json else report)
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

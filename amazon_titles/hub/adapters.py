@@ -14,7 +14,7 @@ from amazon_titles.adapter_files import weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
-from amazon_titles.hub.bases import Origin, check_origin
+from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
 from amazon_titles.hub.papers import Papers, read_papers
@@ -79,8 +79,9 @@ def push_adapter_to_hub(
         papers.add_evaluations(given)
         if not origin.refusals:
             _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=bool(given or card_language))
+        papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
-        contents, left_out = gather(here, ADAPTER_FILES, papers.files)
+        contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
         words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
@@ -125,13 +126,13 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew:
+    if papers.new or named or anew or not (papers.folder / "README.md").is_file():
         papers.write_card(repo_id)
     papers.name_repository(repo_id)
     licence = licence_of(papers.base)
-    if licence is not None and licence.notice and not any(papers.folder.glob("NOTICE*")):
+    if licence is not None and licence.notice_file and not any(papers.folder.glob("NOTICE*")):
         # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
-        papers.files["NOTICE"] = f"{licence.notice}\n{licence.link}\n".encode()
+        papers.files["NOTICE"] = licence.notice_file.encode()
 
 
 def _require_name(origin: Origin, papers: Papers, repo_id: str, *, private: bool) -> None:

@@ -216,6 +216,7 @@ def _verify(plan: Plan, client: Client, commit: str) -> str:
             f"{client.repo_id} at {commit[:12]} is not what was sent: {names} differ.",
             hint="Run the same command again.",
         )
+    say("loading it back by its id")
     try:
         return plan.load_back(client, commit)
     except PublishError:
