@@ -264,3 +264,51 @@ def test_autotrains_own_client_knows_no_jobs(cloud, tmp_path):
     assert done.returncode == 2
     assert "Jobs need huggingface_hub 2 or newer, and this environment has 0.27.0" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SHIM = """#!/bin/sh
+# The job's python: pip takes the wheel alone and asks no index, the rest is AutoTrain's environment.
+if [ "$2" = pip ]; then
+    for last; do :; done
+    exec {python} -m pip install --quiet --no-deps --target {site} "${{last%[[]model]}}"
+fi
+exec {python} "$@"
+"""
+
+
+def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
+    """The very command, on the very files, in AutoTrain's environment: an adapter with our card stands on the Hub."""
+    torch = pytest.importorskip("torch")
+    from amazon_titles import tiny_llama
+
+    if (old := other_python()) is None:
+        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
+    base, mount, bin_, site = (tmp_path / name for name in ("base", "mount", "bin", "site"))
+    for folder in (base, mount, bin_):
+        folder.mkdir()
+    tiny_llama.write_tokenizer(base, ["a kettle of iron"], vocab_size=300)
+    size = tiny_llama.vocabulary_size(base)
+    tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=1, heads=3)
+    assert torch.__version__
+    cloud.put("model", "ana/tiny-llama", {path.name: path.read_bytes() for path in base.iterdir()})
+    write_recipe(tmp_path, epochs=1, lora_r=4, batch_size=32, logging_steps=1)
+    cloud.state.jobs.on_start, cloud.state.jobs.ends = lambda sent: None, "ERROR"
+    train(cloud, tmp_path, "--flavor", "cpu-upgrade")
+    body = sent(cloud)
+    (volume,) = body["volumes"]
+    for name, entry in cloud.repo(volume["source"], "dataset").files(volume["revision"]).items():
+        (mount / name).write_bytes(cloud.state.read(entry))
+    (bin_ / "python").write_text(SHIM.format(python=old, site=site))
+    (bin_ / "python").chmod(0o755)
+    line = body["command"][2].replace(volume["mountPath"], str(mount)).replace("/app/env/bin", str(bin_))
+    variables = {**environment(cloud, tmp_path / "home"), **body["secrets"], "PYTHONPATH": str(site)}
+    done = subprocess.run(["bash", "-c", line], cwd=mount, env=variables, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    repo = cloud.repo(TARGET)
+    files = repo.files()
+    assert repo.private
+    assert {"adapter_model.safetensors", "run.json", "recipe.yml", "README.md"} <= set(files)
+    run = json.loads(cloud.state.read(files["run.json"]))
+    assert (run["engine"], run["publishable"], run["base_model"]) == ("autotrain", True, "ana/tiny-llama")
+    assert b"base_model: ana/tiny-llama" in cloud.state.read(files["README.md"])
