@@ -142,9 +142,28 @@ def base(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem(
             "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
         )
+    tokens = _tokens(folder)
+    if tokens and isinstance(config.get("vocab_size"), int) and config["vocab_size"] != tokens:
+        # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
+        yield sheet.problem(
+            "base_model",
+            f"has {config['vocab_size']} embeddings and {tokens} tokens: AutoTrain cuts them to the tokens, and the "
+            "adapter then fits no base.",
+            "Take a base where both are the same, or resize and save it first.",
+        )
     template = template_of_config(sheet.text("data.train_split").partition(":")[0])
     if template is not None and tokenizer:
         yield from _speaks(sheet, folder, tokenizer, template)
+
+
+def _tokens(folder: Path) -> int | None:
+    """How many tokens the tokenizer has, added ones included; None where tokenizer.json does not say."""
+    whole = _json(folder / "tokenizer.json")
+    model, added = whole.get("model"), whole.get("added_tokens")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocab, dict) or not isinstance(added, list):
+        return None
+    return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
 
 
 def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:

@@ -175,6 +175,18 @@ def test_a_base_that_autotrain_reads_wrongly(filled, file, content, fragment):
     assert fragment in only(filled).reason
 
 
+@pytest.mark.parametrize(("embeddings", "told"), [(3, False), (8, True), (2, True)])
+def test_a_base_whose_embeddings_are_not_its_tokens(filled, embeddings, told):
+    """AutoTrain resizes, peft saves the resized embeddings, and the adapter loads on nothing: seen in a run."""
+    base = Path(filled.base_model)
+    (base / "config.json").write_text(json.dumps({"model_type": "llama", "rope_theta": 5e5, "vocab_size": embeddings}))
+    tokens = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"content": "b"}, {"content": "<|eot_id|>"}]}
+    (base / "tokenizer.json").write_text(json.dumps(tokens))
+    assert bool(filled.problems()) is told
+    if told:
+        assert "fits no base" in only(filled).reason
+
+
 def test_missing_folders_are_told_before_a_run(filled, monkeypatch, tmp_path):
     quickstart = load_recipe(resources.recipes()["quickstart"])
     assert quickstart.problems() == []
