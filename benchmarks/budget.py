@@ -20,6 +20,7 @@ from pathlib import Path
 
 from amazon_titles import load_recipe, tiny_llama, train
 from amazon_titles.budget import estimate
+from amazon_titles.budget.flavors import cores
 from amazon_titles.dataset import build_dataset
 from amazon_titles.recipes import Recipe, fill_recipe
 from amazon_titles.sample import write_sample
@@ -83,15 +84,17 @@ def main() -> None:
         run = train(recipe, engine=options.engine, autotrain_env=env).run
         peak = resource.getrusage(resource.RUSAGE_CHILDREN if options.engine == "autotrain" else resource.RUSAGE_SELF)
         os.chdir("/")
+    busy = peak.ru_utime + peak.ru_stime
     gigabytes = peak.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
     rows = {
         "seconds of training": (here.hours * 3600, run["training_seconds"] or run["seconds"]),
         "peak memory, GB": (budget.memory_gb, gigabytes),
         "tokens a pass": (budget.tokens, run["tokens_an_epoch"]),
     }
-    print(f"{options.shape}, {options.engine}, {run['device']}, {os.cpu_count()} cores; rests on:")
+    print(f"{options.shape}, {options.engine}, {run['device']}, {cores()} cores; rests on:")
     for line in budget.rests_on:
         print(f"  {line}")
+    print(f"load of the machine {os.getloadavg()[0]:.1f}; {busy:.0f} s of its cores, starting included")
     print(f"{'':<22}{'predicted':>12}{'real':>12}{'ratio':>8}")
     for what, (predicted, real) in rows.items():
         print(f"{what:<22}{predicted:>12,.1f}{real:>12,.1f}{predicted / real:>8.2f}")

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from huggingface_hub import JobHardwareInfo
+
+# Seconds.
+_MEASURING = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,7 @@ class Flavor:
         half: Peak of dense matrix products in fp16 or bf16, in 10^12 operations a second and device.
         single: The same in float32.
         dollars: Price of an hour; None where it is not known.
+        cores: Of a machine without a GPU.
     """
 
     name: str
@@ -25,6 +35,7 @@ class Flavor:
     half: float
     single: float
     dollars: float | None
+    cores: int = 0
 
     @property
     def bf16(self) -> bool:
@@ -32,16 +43,17 @@ class Flavor:
         return not self.name.startswith("t4-")
 
 
-# Peaks, dense, from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core: 0.04, from a Llama of 1.9 M parameters
-# that trained 11 k tokens/s on two cores.
+# Peaks, dense, from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core of the Hub's: taken to be one of those that
+# benchmarks/budget.py ran on, which multiplies float32 matrices at this rate.
 _T4, _L4, _A10G, _L40S = (16, 65.0, 8.1), (24, 121.0, 30.3), (24, 70.0, 31.2), (48, 362.0, 91.6)
 _A100, _H200 = (80, 312.0, 19.5), (141, 989.0, 67.0)
-_CORE = 0.04
-# Dollars an hour: the Hub's page on GPU Spaces (huggingface.co/docs/hub/spaces-gpus), the L4's and the A100's as others
-# quote it; asked anew where the Hub is reached. None where no source was at hand.
+_CORE = 0.055
+_CHIPS = {"T4": _T4, "L4": _L4, "A10G": _A10G, "L40S": _L40S, "A100": _A100, "H200": _H200}
+# Dollars an hour: the Hub's pages on Jobs (huggingface.co/docs/hub/jobs-pricing) and on GPU Spaces (spaces-gpus), the
+# L4's and the A100's as others quote it; asked anew where the Hub is reached. None where no source was at hand.
 _FLAVORS = (
-    Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, None),
-    Flavor("cpu-upgrade", 0, 32, 8 * _CORE, 8 * _CORE, 0.03),
+    Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, 0.01, 2),
+    Flavor("cpu-upgrade", 0, 32, 8 * _CORE, 8 * _CORE, 0.03, 8),
     Flavor("t4-small", 1, *_T4, 0.40),
     Flavor("t4-medium", 1, *_T4, 0.60),
     Flavor("l4x1", 1, *_L4, 0.80),
@@ -54,14 +66,37 @@ _FLAVORS = (
 )
 
 
+@lru_cache(maxsize=1)
+def core_rate() -> float:
+    """Float32 matrix products on one core of this machine, in 10^12 operations a second; takes a fifth of a second.
+
+    Counted in the process's own time, so that what else runs here at the moment does not make the machine slower.
+    """
+    import numpy as np
+
+    size, products = 768, 0
+    left, right = np.ones((size, size), np.float32), np.ones((size, size), np.float32)
+    left @ right  # starts the threads
+    start, busy = time.perf_counter(), time.process_time()
+    while time.perf_counter() - start < _MEASURING:
+        left @ right
+        products += 1
+    return 2.0 * size**3 * products / 1e12 / max(time.process_time() - busy, 1e-9)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def here() -> Flavor:
-    """This machine's CPU."""
-    cores = os.cpu_count() or 1
+    """This machine's CPU, at the speed that it has."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):
         memory = 0.0
-    return Flavor("here", 0, memory, cores * _CORE, cores * _CORE, 0.0)
+    rate = cores() * core_rate()
+    return Flavor("here", 0, memory, rate, rate, 0.0, cores())
 
 
 def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
@@ -70,21 +105,38 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
     Args:
         online: Ask `list_jobs_hardware()`.
     """
-    table = "prices of the Hub's page on GPU Spaces, which change"
+    table = "prices of the Hub's pages on Jobs and Spaces, which change"
     if not online:
         return [here(), *_FLAVORS], table
     try:
-        asked = _asked_prices()
+        asked = {item.name: item for item in _asked()}
     except Exception as error:  # offline, a client without jobs, a changed reply
         return [here(), *_FLAVORS], f"{table} (the Hub did not say: {type(error).__name__})"
-    known = [replace(flavor, dollars=asked.get(flavor.name, flavor.dollars)) for flavor in _FLAVORS]
+    known = [replace(flavor, dollars=_price(asked.get(flavor.name), flavor.dollars)) for flavor in _FLAVORS]
+    names = {flavor.name for flavor in known}
+    known += [made for name, item in asked.items() if name not in names and (made := _flavor_of(item))]
     return [here(), *known], "prices asked from the Hub just now"
 
 
-def _asked_prices() -> dict[str, float]:
+def _asked() -> list[JobHardwareInfo]:
     # Jobs are not in huggingface_hub 0.27.
     from huggingface_hub import HfApi
 
-    minutes = {"second": 3600.0, "minute": 60.0, "hour": 1.0}
-    listed = HfApi().list_jobs_hardware()
-    return {item.name: item.unit_cost_usd * minutes[item.unit_label] for item in listed}
+    return HfApi().list_jobs_hardware()
+
+
+def _price(item: JobHardwareInfo | None, otherwise: float | None) -> float | None:
+    return otherwise if item is None else dollars_an_hour(item)
+
+
+def dollars_an_hour(item: JobHardwareInfo) -> float:
+    """What an hour of a machine costs, as `list_jobs_hardware` tells it."""
+    return item.unit_cost_usd * {"second": 3600.0, "minute": 60.0, "hour": 1.0}[item.unit_label]
+
+
+def _flavor_of(item: JobHardwareInfo) -> Flavor | None:
+    """A machine that the table does not have; None where its GPU is not known either."""
+    chip = _CHIPS.get(item.accelerator.model) if item.accelerator else None
+    if chip is None or item.accelerator is None:
+        return None
+    return Flavor(item.name, int(item.accelerator.quantity), *chip, dollars_an_hour(item))

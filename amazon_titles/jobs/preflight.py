@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from amazon_titles.budget import Budget, Place, estimate
+from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub.client import Client, Standing
 from amazon_titles.progress import say
@@ -115,11 +116,6 @@ def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHar
         said = f"The Hub has no machine {flavor!r}" if flavor else "No machine was named"
         raise InputError(f"{said} for jobs.", hint=f"Choose one: --flavor NAME\n    {names}")
     return found
-
-
-def dollars_an_hour(item: JobHardwareInfo) -> float:
-    """What an hour of a machine costs."""
-    return item.unit_cost_usd * {"second": 3600.0, "minute": 60.0, "hour": 1.0}[item.unit_label]
 
 
 def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:

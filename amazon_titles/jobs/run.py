@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError, TrainingError
 from amazon_titles.hub.client import Client, Standing
 from amazon_titles.hub.contents import gather
@@ -232,5 +233,5 @@ def _judge(client: Client, tail: deque[str], job: JobInfo, before: Standing | No
         raise TrainingError(f"The job {job.id} ended well, but no new adapter stands at {client.repo_id}.", hint=last)
     seconds = info.durations.running_secs if info.durations else None
     if seconds is not None:
-        say(f"ran {seconds} s, about ${seconds / 3600 * preflight.dollars_an_hour(machine):.2f}")
+        say(f"ran {seconds} s, about ${seconds / 3600 * dollars_an_hour(machine):.2f}")
     return JobRun(job.id, job.url, client.repo_id, now.commit, machine.name, seconds)
