@@ -75,6 +75,8 @@ def train(
     if on == "jobs":
         train_there(loaded.with_settings(pairs(settings)), engine, card_language, flavor, dry_run)
         return
+    if flavor or dry_run:
+        raise click.UsageError("--flavor and --dry-run belong to --on jobs.")
     trained = run(
         loaded.with_settings(pairs(settings)),
         engine=engine,

@@ -30,6 +30,7 @@ TRL_PINS = (
     "huggingface_hub>=2.4,<3",
 )  # fmt: skip
 """Of the job of the trl engine: what `constraints.txt` pins, on which this library is tested."""
+_BITSANDBYTES = "bitsandbytes==0.50.2"
 
 _CARD = """---
 license: apache-2.0
@@ -86,7 +87,7 @@ def make_parcel(recipe: Recipe, repo_id: str, *, engine: str, card_language: str
 def _header(wheel: str, *, quantized: bool) -> str:
     """The script's own environment, as PEP 723 has it: `uv run` makes it."""
     needs = [f"amazon-titles[train] @ file://{MOUNT}/{wheel}", *TRL_PINS]
-    needs += ["bitsandbytes>=0.48"] if quantized else []
+    needs += [_BITSANDBYTES] if quantized else []
     lines = ["# /// script", '# requires-python = "==3.11.*"', "# dependencies = ["]
     return "\n".join([*lines, *(f"#   {json.dumps(need)}," for need in needs), "# ]", "# ///", ""])
 

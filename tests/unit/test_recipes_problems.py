@@ -132,10 +132,18 @@ def test_a_variable_that_is_not_set(monkeypatch):
     recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"]).with_settings({"data.path": "me/data"})
     monkeypatch.setenv("HF_USERNAME", "me")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    problem = only(recipe, run_here=True)
-    assert (problem.key, problem.reason) == ("hub.token", "is ${HF_TOKEN}, which is not set.")
+    [problem] = [problem for problem in recipe.problems(run_here=True) if problem.key == "hub.token"]
+    assert problem.reason == "is ${HF_TOKEN}, which is not set."
     monkeypatch.setenv("HF_TOKEN", "set")
-    assert recipe.problems(run_here=True) == []
+    assert only(recipe, run_here=True).key == "backend"
+
+
+def test_a_space_is_not_trained_by_this_library():
+    """AutoTrain would make the Space and return, which looked like a training that left no adapter."""
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"])
+    assert not any(problem.key == "backend" for problem in recipe.problems())
+    [problem] = [problem for problem in recipe.problems(run_here=True) if problem.key == "backend"]
+    assert "plain autotrain --config" in problem.mend
 
 
 def test_parquet_that_autotrain_cannot_read(filled, tmp_path):
