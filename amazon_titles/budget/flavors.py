@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from amazon_titles.recipes.gpus import gpus
 
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo
@@ -20,13 +23,14 @@ class Flavor:
     """One kind of machine.
 
     Attributes:
-        name: As `--flavor` and `backend: spaces-<name>` take it; `here` for this machine's CPU.
+        name: As `--flavor` and `backend: spaces-<name>` take it; `here` for this machine.
         devices: GPUs; 0 for a CPU.
         memory_gb: Memory of one GPU, or of the machine where there is none; 0 where it is not known.
         half: Peak of dense matrix products in fp16 or bf16, in 10^12 operations a second and device.
         single: The same in float32.
         dollars: Price of an hour; None where it is not known.
         cores: Of a machine without a GPU.
+        bf16: Whether it computes in bf16: CPUs do, and GPUs from Ampere on.
     """
 
     name: str
@@ -36,26 +40,22 @@ class Flavor:
     single: float
     dollars: float | None
     cores: int = 0
-
-    @property
-    def bf16(self) -> bool:
-        """Whether it computes in bf16: CPUs do, and GPUs from Ampere on; of these only the T4 is older."""
-        return not self.name.startswith("t4-")
+    bf16: bool = True
 
 
 # Peaks, dense, from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core of the Hub's: taken to be one of those that
 # benchmarks/budget.py ran on, which multiplies float32 matrices at this rate.
 _T4, _L4, _A10G, _L40S = (16, 65.0, 8.1), (24, 121.0, 30.3), (24, 70.0, 31.2), (48, 362.0, 91.6)
-_A100, _H200 = (80, 312.0, 19.5), (141, 989.0, 67.0)
+_A100, _H100, _H200 = (80, 312.0, 19.5), (80, 989.0, 67.0), (141, 989.0, 67.0)
 _CORE = 0.055
-_CHIPS = {"T4": _T4, "L4": _L4, "A10G": _A10G, "L40S": _L40S, "A100": _A100, "H200": _H200}
+_CHIPS = {"T4": _T4, "L4": _L4, "A10G": _A10G, "L40S": _L40S, "A100": _A100, "H100": _H100, "H200": _H200}
 # Dollars an hour: the Hub's pages on Jobs (huggingface.co/docs/hub/jobs-pricing) and on GPU Spaces (spaces-gpus), the
 # L4's and the A100's as others quote it; asked anew where the Hub is reached. None where no source was at hand.
 _FLAVORS = (
     Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, 0.01, 2),
     Flavor("cpu-upgrade", 0, 32, 8 * _CORE, 8 * _CORE, 0.03, 8),
-    Flavor("t4-small", 1, *_T4, 0.40),
-    Flavor("t4-medium", 1, *_T4, 0.60),
+    Flavor("t4-small", 1, *_T4, 0.40, bf16=False),
+    Flavor("t4-medium", 1, *_T4, 0.60, bf16=False),
     Flavor("l4x1", 1, *_L4, 0.80),
     Flavor("l4x4", 4, *_L4, 3.80),
     Flavor("a10g-small", 1, *_A10G, 1.00),
@@ -90,7 +90,12 @@ def cores() -> int:
 
 
 def here() -> Flavor:
-    """This machine's CPU, at the speed that it has."""
+    """This machine: its GPUs where their speed is known, otherwise its CPU, at the speed that it has."""
+    found = gpus()
+    words = re.split(r"[\s-]", found[0].name) if found else ()
+    chip = next((peaks for name, peaks in _CHIPS.items() if name in words), None)
+    if chip:
+        return Flavor("here", len(found), found[0].memory_gb, *chip[1:], 0.0, bf16=found[0].capability >= 8.0)
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):
@@ -139,4 +144,5 @@ def _flavor_of(item: JobHardwareInfo) -> Flavor | None:
     chip = _CHIPS.get(item.accelerator.model) if item.accelerator else None
     if chip is None or item.accelerator is None:
         return None
-    return Flavor(item.name, int(item.accelerator.quantity), *chip, dollars_an_hour(item))
+    price = dollars_an_hour(item)
+    return Flavor(item.name, int(item.accelerator.quantity), *chip, price, bf16=item.accelerator.model != "T4")

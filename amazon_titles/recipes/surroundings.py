@@ -9,13 +9,12 @@ import importlib.metadata
 import json
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.recipes.gpus import gpus, has_cuda
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
 from amazon_titles.templates import ChatTemplate, template_of_config
 
@@ -184,13 +183,6 @@ def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: 
         )
 
 
-def has_cuda() -> bool:
-    """Whether this machine shows an NVIDIA GPU, without importing torch."""
-    if sys.platform == "darwin" or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
-        return False
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-
-
 def site_packages() -> Path | None:
     """Where AutoTrain's packages lie: in this environment, or in `.venv-autotrain` of the working folder."""
     try:
@@ -213,6 +205,11 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
     if has_cuda():
         if quantized:
             yield from _bitsandbytes(sheet)
+        older = next((gpu for gpu in gpus() if gpu.capability < 8.0), None)
+        if older and sheet.get("params.mixed_precision") == "bf16":
+            yield sheet.here(
+                "params.mixed_precision", f"is bf16, which {older.name} does not compute in.", "Write fp16."
+            )
         return
     if says_so:
         if sheet.run_here:

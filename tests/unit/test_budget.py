@@ -16,7 +16,7 @@ from amazon_titles.budget import estimate, flavors, shape_of
 from amazon_titles.budget.memory import memory_gb, runs
 from amazon_titles.budget.shapes import Shape
 from amazon_titles.errors import InputError
-from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes import gpus, load_recipe
 
 ROWS, PRODUCTS = 600, 200
 
@@ -199,6 +199,16 @@ def test_a_faster_cpu_takes_less_time(dataset, monkeypatch):
     slow = hours()
     monkeypatch.setattr(flavors, "core_rate", lambda: 0.1)
     assert slow / 2 < hours() < slow
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("NVIDIA A100-SXM4-80GB", True), ("Tesla T4", True), ("NVIDIA H100 80GB HBM3", True), ("NVIDIA L40S", True),
+     ("NVIDIA L4", True), ("NVIDIA GeForce GTX 1080", False)],
+)  # fmt: skip
+def test_a_gpu_of_this_machine_is_what_here_means(monkeypatch, name, known):
+    monkeypatch.setattr(flavors, "gpus", lambda: (gpus.Gpu(name, 24.0, 8.0),) * 2)
+    assert flavors.here().devices == (2 if known else 0)
 
 
 def test_the_rate_of_this_machine_is_measured():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles import resources
-from amazon_titles.recipes import load_recipe, surroundings
+from amazon_titles.recipes import gpus, load_recipe, surroundings
 from amazon_titles.recipes.surroundings import plain_run_advice
 
 BROKEN = sorted((Path(__file__).parent / "broken_recipes").glob("*.yml"))
@@ -62,6 +63,7 @@ def test_no_false_alarm_on_ours(name, cuda, monkeypatch):
     monkeypatch.setattr(surroundings, "has_cuda", lambda: cuda)
     # What this machine's AutoTrain lacks for a GPU is no fault of a recipe.
     monkeypatch.setattr(surroundings, "site_packages", lambda: None)
+    monkeypatch.setattr(surroundings, "gpus", lambda: ())
     assert load_recipe(resources.recipes()[name]).problems() == []
 
 
@@ -193,6 +195,32 @@ def test_a_base_whose_embeddings_are_not_its_tokens(filled, embeddings, told):
     assert bool(filled.problems()) is told
     if told:
         assert "fits no base" in only(filled).reason
+
+
+@pytest.mark.parametrize(("capability", "told"), [(7.5, True), (8.9, False)])
+def test_bf16_wants_ampere(monkeypatch, capability, told):
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
+    monkeypatch.setattr(surroundings, "gpus", lambda: (gpus.Gpu("Tesla T4", 16.1, capability),))
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"])
+    assert bool(recipe.problems(run_here=True)) is told
+    if told:
+        assert "which Tesla T4 does not compute in" in only(recipe, run_here=True).reason
+
+
+def test_the_driver_is_asked_for_its_gpus(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\nprintf "NVIDIA L4, 23034, 8.9\\nTesla T4, 15360, 7.5\\n"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    gpus.gpus.cache_clear()
+    first, second = gpus.gpus()
+    assert (first.name, second.capability) == ("NVIDIA L4", 7.5)
+    assert 24 < first.memory_gb < 24.3
+    program.write_text("#!/bin/sh\nexit 9\n")
+    gpus.gpus.cache_clear()
+    assert gpus.gpus() == ()
+    gpus.gpus.cache_clear()
 
 
 def test_missing_folders_are_told_before_a_run(filled, monkeypatch, tmp_path):
