@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from amazon_titles.cli.jobs import jobs_options, train_there
 from amazon_titles.cli.options import autotrain_env_option, card_language_option, pairs, set_option
 
 
@@ -52,14 +53,30 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 @autotrain_env_option
 @card_language_option
 @set_option
+@jobs_options
 def train(
-    recipe: str, engine: str, autotrain_env: str | None, card_language: str | None, settings: tuple[str, ...]
+    recipe: str,
+    engine: str,
+    autotrain_env: str | None,
+    card_language: str | None,
+    settings: tuple[str, ...],
+    on: str,
+    flavor: str | None,
+    dry_run: bool,
 ) -> None:
-    """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason."""
+    """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason.
+
+    With --on jobs it runs on a machine of the Hub that your account pays, and the adapter lands on the Hub, privately.
+    """
     from amazon_titles.recipes import load_recipe
     from amazon_titles.training import train as run
 
     loaded = load_recipe(recipe)
+    if on == "jobs":
+        train_there(loaded.with_settings(pairs(settings)), engine, card_language, flavor, dry_run)
+        return
+    if flavor or dry_run:
+        raise click.UsageError("--flavor and --dry-run belong to --on jobs.")
     trained = run(
         loaded.with_settings(pairs(settings)),
         engine=engine,

@@ -62,15 +62,17 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
 
 
 def target(sheet: Sheet) -> Iterator[Problem]:
-    """The repo of a push that exists already: AutoTrain creates it without `exist_ok`, and the run dies of a 409."""
+    """What AutoTrain would make and is there already: it creates without `exist_ok`, and the run dies of a 409."""
     user = sheet.text("hub.username")
     variable = re.fullmatch(r"\$\{(\w+)\}", user)
     user = os.environ.get(variable[1], "") if variable else user
     if sheet.get("hub.push_to_hub") is not True or not user:
         return
     repo = f"{user}/{sheet.text('project_name')}"
+    space = f"{user}/autotrain-{sheet.text('project_name')}" if sheet.text("backend").startswith("spaces-") else None
     try:
         exists = HfApi().repo_exists(repo)
+        occupied = space is not None and HfApi().repo_exists(space, repo_type="space")
     except Exception as error:  # see _unreachable
         yield _unreachable(sheet, "hub.push_to_hub", error)
     else:
@@ -78,6 +80,11 @@ def target(sheet: Sheet) -> Iterator[Problem]:
             yield sheet.problem(
                 "project_name", f"would be pushed to {repo}, which exists: AutoTrain fails there at its first step.",
                 "Take another project_name, or write hub.push_to_hub: false and use amazon-titles push-adapter.",
+            )  # fmt: skip
+        if occupied:
+            yield sheet.problem(
+                "project_name", f"would be trained in the Space {space}, which exists, and AutoTrain fails there.",
+                "Delete that Space, or take another project_name.",
             )  # fmt: skip
 
 

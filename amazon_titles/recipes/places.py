@@ -114,6 +114,12 @@ def backend(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem("backend", f"is {place!r}.", f"Write local-cli, or one of {', '.join(SPACES)}.")
     if not place.startswith("spaces-"):
         return
+    if sheet.run_here:
+        yield sheet.problem(
+            "backend",
+            f"is {place}: AutoTrain makes a Space and returns at once; there is nothing here to follow or finish.",
+            "Run plain autotrain --config FILE, and push-adapter USER/PROJECT when the Space is done; or --on jobs.",
+        )
     for key in ("base_model", "data.path"):
         if is_local_path(sheet.text(key)):
             yield sheet.problem(key, "is a folder, which a Space cannot see.", "Write a Hub id.")

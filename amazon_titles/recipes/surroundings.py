@@ -9,13 +9,12 @@ import importlib.metadata
 import json
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.recipes.gpus import gpus, has_cuda
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
 from amazon_titles.templates import ChatTemplate, template_of_config
 
@@ -142,9 +141,28 @@ def base(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem(
             "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
         )
+    tokens = _tokens(folder)
+    if tokens and isinstance(config.get("vocab_size"), int) and config["vocab_size"] != tokens:
+        # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
+        yield sheet.problem(
+            "base_model",
+            f"has {config['vocab_size']} embeddings and {tokens} tokens: AutoTrain cuts them to the tokens, and the "
+            "adapter then fits no base.",
+            "Take a base where both are the same, or resize and save it first.",
+        )
     template = template_of_config(sheet.text("data.train_split").partition(":")[0])
     if template is not None and tokenizer:
         yield from _speaks(sheet, folder, tokenizer, template)
+
+
+def _tokens(folder: Path) -> int | None:
+    """How many tokens the tokenizer has, added ones included; None where tokenizer.json does not say."""
+    whole = _json(folder / "tokenizer.json")
+    model, added = whole.get("model"), whole.get("added_tokens")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocab, dict) or not isinstance(added, list):
+        return None
+    return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
 
 
 def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:
@@ -163,13 +181,6 @@ def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: 
             "Take an instruct model.",
             "warning",
         )
-
-
-def has_cuda() -> bool:
-    """Whether this machine shows an NVIDIA GPU, without importing torch."""
-    if sys.platform == "darwin" or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
-        return False
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 def site_packages() -> Path | None:
@@ -194,6 +205,11 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
     if has_cuda():
         if quantized:
             yield from _bitsandbytes(sheet)
+        older = next((gpu for gpu in gpus() if gpu.capability < 8.0), None)
+        if older and sheet.get("params.mixed_precision") == "bf16":
+            yield sheet.here(
+                "params.mixed_precision", f"is bf16, which {older.name} does not compute in.", "Write fp16."
+            )
         return
     if says_so:
         if sheet.run_here:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles import resources
+from amazon_titles.jobs import pack_wheel
 from amazon_titles.sample import write_sample
 
 pytestmark = pytest.mark.integration
@@ -43,6 +45,15 @@ def test_recipes_and_cards_are_inside_and_never_at_the_root(wheel):
     shipped = {Path(name).stem for name in names if name.startswith("amazon_titles/_files/autotrain/")}
     assert shipped == set(resources.recipes())
     assert "amazon_titles/_files/hub_cards/model_card.md.jinja" in names
+
+
+def test_a_job_gets_the_same_files(wheel):
+    """What `train --on jobs` packs out of an installation is what the build makes of the checkout."""
+    built = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/licenses" not in name}
+    packed = zipfile.ZipFile(io.BytesIO(pack_wheel()[1]))
+    assert set(packed.namelist()) == built
+    differing = {name for name in built if packed.read(name) != zipfile.ZipFile(wheel).read(name)}
+    assert {name.split("/")[1] for name in differing} <= {"METADATA", "WHEEL", "RECORD", "entry_points.txt"}
 
 
 def interpreters() -> dict[str, str]:

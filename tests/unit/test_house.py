@@ -20,7 +20,7 @@ FLOORS = {
     "dataset": 3, "training": 3, "budget": 3,
     "search": 4, "hub": 4,
     "model": 5, "evaluation": 5,
-    "quickstart": 6, "merge": 6, "handin": 6,
+    "quickstart": 6, "merge": 6, "handin": 6, "jobs": 6,
     "cli": 7, "__init__": 8, "__main__": 8,
 }  # fmt: skip
 

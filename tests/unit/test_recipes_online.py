@@ -34,6 +34,7 @@ class Hub:
     missing = frozenset()
     down = False
     repos = frozenset()
+    spaces = frozenset()
 
     def _ask(self, name):
         if self.down:
@@ -49,9 +50,9 @@ class Hub:
     def dataset_info(self, name):
         self._ask(name)
 
-    def repo_exists(self, name):
+    def repo_exists(self, name, repo_type="model"):
         self._ask(name)
-        return name in self.repos
+        return name in (self.repos if repo_type == "model" else self.spaces)
 
 
 @pytest.fixture
@@ -109,6 +110,14 @@ def test_the_repo_of_a_push_exists_already(hub):
     hub.repos = {"me/Llama-3-2-1B-amazon-titles-space"}
     [problem] = problems()
     assert problem.key == "project_name"
+    assert problems(project_name="Llama-another") == []
+
+
+def test_the_space_of_a_run_exists_already(hub):
+    """SpaceRunner creates it without exist_ok either."""
+    hub.spaces = {"me/autotrain-Llama-3-2-1B-amazon-titles-space"}
+    [problem] = problems()
+    assert "in the Space me/autotrain-Llama-3-2-1B-amazon-titles-space, which exists" in problem.reason
     assert problems(project_name="Llama-another") == []
 
 
