@@ -48,12 +48,28 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 
 @click.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")
 @click.argument("recipe")
-@click.option("--engine", default="autotrain", show_default=True, help="What trains: autotrain.")
+@click.option(
+    "--engine",
+    type=click.Choice(["autotrain", "trl"]),
+    default="autotrain",
+    show_default=True,
+    help="Plain AutoTrain, or this environment's TRL: loss on the answers alone, validation, checkpoints.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
+@click.option(
+    "--devices", default=1, show_default=True, help="GPUs, or processes on a CPU, that share each step (trl)."
+)
 @autotrain_env_option
 @card_language_option
 @set_option
 def train(
-    recipe: str, engine: str, autotrain_env: str | None, card_language: str | None, settings: tuple[str, ...]
+    recipe: str,
+    engine: str,
+    resume: bool,
+    devices: int,
+    autotrain_env: str | None,
+    card_language: str | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason."""
     from amazon_titles.recipes import load_recipe
@@ -63,6 +79,8 @@ def train(
     trained = run(
         loaded.with_settings(pairs(settings)),
         engine=engine,
+        resume=resume,
+        devices=devices,
         autotrain_env=autotrain_env,
         card_language=card_language or "en",
     )
