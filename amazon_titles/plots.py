@@ -9,17 +9,26 @@ from typing import Any
 from amazon_titles.errors import MissingExtraError
 
 
-def plot_losses(losses: Sequence[Mapping[str, float]], path: Path, *, title: str) -> None:
+def plot_losses(
+    losses: Sequence[Mapping[str, float]], path: Path, *, title: str, valid: Sequence[Mapping[str, float]] = ()
+) -> None:
     """Draws the training loss (nats a token) over the epochs.
 
     Args:
         losses: `{"epoch", "loss"}` a logged step.
         path: The PNG to write.
         title: Above the plot.
+        valid: The same of the validation split, where there is one.
     """
     figure, axes = _figure()
-    axes.plot([point["epoch"] for point in losses], [point["loss"] for point in losses], color="#1f6feb")
-    axes.set(xlabel="epoch", ylabel="training loss (nats a token)", title=title, ylim=(0, None))
+    axes.plot([point["epoch"] for point in losses], [point["loss"] for point in losses], color="#1f6feb", label="train")
+    if valid:
+        axes.plot(
+            [point["epoch"] for point in valid], [point["loss"] for point in valid], "o-", color="#b0580c",
+            label="validation",
+        )  # fmt: skip
+        axes.legend()
+    axes.set(xlabel="epoch", ylabel="loss (nats a token)", title=title, ylim=(0, None))
     figure.savefig(path)
 
 

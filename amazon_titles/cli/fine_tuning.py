@@ -49,7 +49,17 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 
 @click.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")
 @click.argument("recipe")
-@click.option("--engine", default="autotrain", show_default=True, help="What trains: autotrain.")
+@click.option(
+    "--engine",
+    type=click.Choice(["autotrain", "trl"]),
+    default="autotrain",
+    show_default=True,
+    help="Plain AutoTrain, or this environment's TRL: loss on the answers alone, validation, checkpoints.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
+@click.option(
+    "--devices", default=1, show_default=True, help="GPUs, or processes on a CPU, that share each step (trl)."
+)
 @autotrain_env_option
 @card_language_option
 @set_option
@@ -57,6 +67,8 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 def train(
     recipe: str,
     engine: str,
+    resume: bool,
+    devices: int,
     autotrain_env: str | None,
     card_language: str | None,
     settings: tuple[str, ...],
@@ -73,6 +85,8 @@ def train(
 
     loaded = load_recipe(recipe)
     if on == "jobs":
+        if resume or devices != 1:
+            raise click.UsageError("--resume and --devices are for --on local.")
         train_there(loaded.with_settings(pairs(settings)), engine, card_language, flavor, dry_run)
         return
     if flavor or dry_run:
@@ -80,6 +94,8 @@ def train(
     trained = run(
         loaded.with_settings(pairs(settings)),
         engine=engine,
+        resume=resume,
+        devices=devices,
         autotrain_env=autotrain_env,
         card_language=card_language or "en",
     )
