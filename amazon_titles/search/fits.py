@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from amazon_titles.search.talk import COLOURS, LINKS, STOP
+from amazon_titles.search.strokes import likeness
+from amazon_titles.search.talk import COLOURS, LINKS, OF, STOP
 from amazon_titles.search.words import Word
 
 Weigh = Callable[[str], float]
 """How much a word says, 0 to 1: 1 for one that no title has."""
 
-# A mistyped word counts a little less than the word itself; two strokes wrong in a long word, less again.
-_TYPO = (1.0, 0.9, 0.75)
-# What speaks against a title weighs at least this much, however common the word is: another word is another product.
+# A word of the name that the title lacks weighs at least this much, however common it is: another word, another
+# product. More where the title has a word of its own in its stead.
 _LEAST = 0.75
-# A number or a colour in the name that the title does not have: another product, whatever else fits.
+_REPLACED = 1.5
+# At most this score where a number or a colour in the name is not the title's, whatever else fits.
 _OTHER = 0.5
+# Where names are written with capitals, other words weigh no more than this in all.
+_LOWER = 0.25
+# Where a name is complete, what else a question says speaks against it so much less.
+_COMPLETE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,106 +31,29 @@ class Fit:
 
     Attributes:
         score: Share of what the question names that the title has, 0 to 1, weighted by rarity.
+        evidence: The weight of the question's words that the title has.
         coverage: Share of the title's words that the question has, 0 to 1, weighted likewise.
     """
 
     score: float
+    evidence: float
     coverage: float
 
 
-def allowed_typos(word: str) -> int:
-    """Strokes that may be wrong in a word: none in short ones and in numbers, where another stroke is another word."""
-    if len(word) < 4 or any(character.isdigit() for character in word):
-        return 0
-    return 1 if len(word) < 9 else 2
+NONE = Fit(0.0, 0.0, 0.0)
 
 
-def distance(one: str, other: str, most: int) -> int:
-    """Strokes between two words: letters added, left out, changed or swapped with the next (optimal string alignment).
-
-    Args:
-        one: A word.
-        other: Another.
-        most: What is asked; a greater distance is given as `most + 1`.
-    """
-    if one == other:
-        return 0
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    start = 0
-    while start < len(one) and start < len(other) and one[start] == other[start]:
-        start += 1
-    end = 0
-    while end < len(one) - start and end < len(other) - start and one[-1 - end] == other[-1 - end]:
-        end += 1
-    a, b = one[start : len(one) - end], other[start : len(other) - end]
-    if (len(a) <= 1 and len(b) <= 1) or (len(a) == len(b) == 2 and a == b[::-1]):
-        return 1
-    if most < 2 or max(len(a), len(b)) > most + 4:
-        return most + 1
-    before: list[int] = []
-    above = list(range(len(b) + 1))
-    for i, left in enumerate(a):
-        row = [i + 1]
-        for j, right in enumerate(b):
-            cost = min(row[j] + 1, above[j + 1] + 1, above[j] + (left != right))
-            if i and j and left == b[j - 1] and a[i - 1] == right:
-                cost = min(cost, before[j - 1] + 1)
-            row.append(cost)
-        before, above = above, row
-    return min(above[-1], most + 1)
-
-
-def matches(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> tuple[dict[int, float], set[int]]:
+@dataclass(slots=True)
+class _Match:
     """Which words of a question stand in a title.
 
-    Returns:
-        By place in the question, how much it says for the title; and the places in the title that are met.
+    Attributes:
+        found: By place in the question, how much of the title's word it is, 0 to 1.
+        met: The words of the title that are met, by place in the question; two where two were written as one.
     """
-    places: dict[str, int] = {}
-    for place, word in enumerate(title):
-        places.setdefault(word, place)
-    found: dict[int, float] = {}
-    met: set[int] = set()
-    for place, asked in enumerate(question):
-        if asked.text in places:
-            found[place] = weigh(asked.text)
-            met.add(places[asked.text])
-    for place, asked in enumerate(question):
-        if place in found or asked.stop:
-            continue
-        if (pair := _joined(place, question, title, found)) is not None:
-            ours, theirs = pair
-            found.update((at, sum(weigh(title[there]) for there in theirs) / len(ours)) for at in ours)
-            met.update(theirs)
-        elif not asked.talk and (most := allowed_typos(asked.text)):
-            best = min(
-                ((distance(asked.text, word, most), at) for at, word in enumerate(title) if at not in met),
-                default=(most + 1, 0),
-            )
-            if best[0] <= most and _typo_of(title[best[1]], asked.text, best[0]):
-                found[place] = _TYPO[best[0]] * weigh(title[best[1]])
-                met.add(best[1])
-    return found, met
 
-
-def _typo_of(word: str, asked: str, strokes: int) -> bool:
-    """Numbers are never mistyped words, and a word that is wrong twice is at least begun right."""
-    return not any(character.isdigit() for character in word) and (strokes < 2 or word[0] == asked[0])
-
-
-def _joined(
-    place: int, question: Sequence[Word], title: Sequence[str], found: dict[int, float]
-) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Two words here that are one there ("head phones"), or the other way round."""
-    text = question[place].text
-    if place + 1 < len(question) and place + 1 not in found and (both := text + question[place + 1].text) in title:
-        return (place, place + 1), (list(title).index(both),)
-    if len(text) > 3:
-        for at in range(len(title) - 1):
-            if text.startswith(title[at]) and title[at] + title[at + 1] == text:
-                return (place,), (at, at + 1)
-    return None
+    found: dict[int, float]
+    met: dict[int, tuple[str, ...]]
 
 
 def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> Fit:
@@ -140,16 +69,56 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
         weigh: How much a word says.
         quoted: Whether the question is a quotation, in which every word is the name's.
     """
-    found, met = matches(question, title, weigh)
-    found = {place: says for place, says in found.items() if quoted or _counts(place, question, found)}
-    if not found:
-        return Fit(0.0, 0.0)
-    title_weights = [0.1 if word in STOP else weigh(word) for word in title]
-    coverage = sum(title_weights[at] for at in met) / (sum(title_weights) or 1.0)
-    matched = sum(found.values())
-    missed, other = _missed(question, found, [title[at] for at in range(len(title)) if at not in met], weigh, quoted)
-    score = matched / (matched + missed) if matched else 0.0
-    return Fit(min(score, _OTHER) if other else score, coverage)
+    match = _match(question, title)
+    if not quoted:
+        counted = {place: worth for place, worth in match.found.items() if _counts(place, question, match.found)}
+        match = _Match(counted, {place: match.met[place] for place in counted})
+    if not match.found:
+        return NONE
+    met = {word for words in match.met.values() for word in words}
+    weights = {word: 0.1 if word in STOP else weigh(word) for word in title}
+    coverage = sum(weights[word] for word in met) / (sum(weights.values()) or 1.0)
+    whole = {place: sum(weigh(word) for word in words) / _shared(match, place) for place, words in match.met.items()}
+    evidence = sum(match.found[place] * weight for place, weight in whole.items())
+    missed, other = _missed(question, match, set(weights) - met, weigh, quoted)
+    missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
+    score = evidence / (evidence + missed) if evidence else 0.0
+    return Fit(min(score, _OTHER) if other else score, evidence, coverage)
+
+
+def _shared(match: _Match, place: int) -> int:
+    """Words of the question that were written apart share the one word that they are."""
+    return sum(words == match.met[place] for words in match.met.values()) if len(match.met[place]) == 1 else 1
+
+
+def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
+    have = set(title)
+    match = _Match({}, {})
+    for place, asked in enumerate(question):
+        if asked.text in have:
+            match.found[place], match.met[place] = 1.0, (asked.text,)
+    for place, asked in enumerate(question):
+        if place in match.found or asked.stop:
+            continue
+        following = question[place + 1].text if place + 1 < len(question) else ""
+        if following and asked.text + following in have:
+            for at in (place, place + 1):
+                match.found[at], match.met[at] = 1.0, (asked.text + following,)
+        elif parts := _apart(asked.text, title):
+            match.found[place], match.met[place] = 1.0, parts
+        elif not asked.talk:
+            worth, word = max(((likeness(asked.text, word), word) for word in have), default=(0.0, ""))
+            if worth:
+                match.found[place], match.met[place] = worth, (word,)
+    return match
+
+
+def _apart(text: str, title: Sequence[str]) -> tuple[str, ...]:
+    """Two words of the title that the question writes as one."""
+    for one, other in pairwise(title):
+        if len(one) + len(other) == len(text) and text.startswith(one) and text.endswith(other):
+            return one, other
+    return ()
 
 
 def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
@@ -158,61 +127,85 @@ def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bo
         return True
     if all(question[at].talk for at in found):
         return not question[place].stop or all(question[at].stop for at in found)
-    step = -1
     for step in (-1, 1):
         at = place + step
-        while at in found and not (question[max(at, at - step)].breaks):
+        while at in found and not question[max(at, at - step)].breaks:
             if not question[at].talk:
                 return True
             at += step
     return False
 
 
-def _missed(
-    question: Sequence[Word], found: dict[int, float], unmet: Sequence[str], weigh: Weigh, quoted: bool
-) -> tuple[float, bool]:
+def _missed(question: Sequence[Word], match: _Match, unmet: set[str], weigh: Weigh, quoted: bool) -> tuple[float, bool]:
     """What speaks against the title, and whether that makes it another product."""
-    naming = [place for place in found if not question[place].talk] or list(found)
-    first, last = min(naming), max(naming)
-    named_by_case = any(question[place].capital for place in naming)
-    complete = not any(word not in STOP for word in unmet)
-    missed, other = 0.0, False
+    naming = [place for place in match.found if not question[place].talk] or list(match.found)
+    by_case = any(question[place].capital for place in naming)
+    unmet = unmet - STOP
+    missed, beside, other = 0.0, 0.0, False
     for place, word in enumerate(question):
-        if place in found:
+        if place in match.found:
             continue
-        inside = first < place < last
-        beside = inside or _beside(place, question, found)
-        if word.talk and not quoted and not (beside and _like_a_name(word)):
+        near = "beside" if quoted or min(naming) < place < max(naming) else _near(place, question, match.found)
+        if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
             continue
-        if word.number:
-            other = other or beside or quoted
-            missed += 1.0 if beside or quoted else 0.25
-        elif quoted:
-            missed += max(weigh(word.text), _LEAST)
-        elif named_by_case and not word.capital:
-            missed += (0.2 if beside else 0.1) * weigh(word.text)
-        elif beside and (word.capital or not complete or inside):
-            missed += max(weigh(word.text), _LEAST)
-        else:
-            missed += 0.6 * (weigh(word.text) if word.capital else weigh(word.text) ** 2) * (0.3 if complete else 1.0)
-        if word.text in COLOURS and (beside or quoted) and any(word in COLOURS for word in unmet):
+        if near == "beside" and (word.number or (word.text in COLOURS and unmet & COLOURS)):
             other = True
-    return missed, other
+        weight = weigh(word.text)
+        if by_case and not (word.capital or word.number or quoted):
+            beside += (0.1 if near == "apart" else 0.15) * weight
+        else:
+            missed += _against(word, near, weight, quoted=quoted, replaced=bool(unmet))
+    return missed + min(beside, _LOWER), other
+
+
+def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bool) -> float:
+    """How much a word that the title lacks speaks against it.
+
+    Args:
+        word: The word.
+        near: Where it stands, as `_near` says.
+        weight: How much it says.
+        quoted: Whether the question is a quotation.
+        replaced: Whether the title has words that the question lacks.
+    """
+    if word.number:
+        return 1.0 if near == "beside" else 0.25
+    if near == "beside" and (quoted or word.capital or replaced):
+        return max(weight, _LEAST) * (_REPLACED if replaced else 1.0)
+    if near == "of" and replaced:
+        return max(weight, _LEAST)
+    if not word.capital:
+        weight *= weight  # a rare word is a name more likely than a common one
+    if near == "linked" and word.capital:
+        return max(weight, _LEAST) if replaced else 0.5 * weight
+    return (0.6 if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
 
 
 def _like_a_name(word: Word) -> bool:
-    """Whether a word of talk is written as a name is: with a capital that no start of a sentence explains."""
-    return word.capital and not word.stop and not word.breaks
+    """Whether a word is written as a name is: with a capital that no start of a sentence explains."""
+    return word.capital and not word.breaks
 
 
-def _beside(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
-    """Whether only words that do not fit lie between this one and one that does, without a break or talk."""
+def _near(place: int, question: Sequence[Word], found: dict[int, float]) -> str:
+    """Where a word stands to those that fit.
+
+    Returns:
+        `beside` one, with only others between that do not fit; joined to one by `of`, or `linked` by another function
+        word; or `apart`.
+    """
+    nearest = "apart"
     for step in (-1, 1):
-        at = place
+        at, link = place, ""
         while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
             at += step
-            if at in found:
-                return True
-            if question[at].talk and not _like_a_name(question[at]) and question[at].text not in LINKS:
+            word = question[at]
+            if at in found and not word.stop:
+                if not link:
+                    return "beside"
+                nearest = link if nearest != "of" else nearest
                 break
-    return False
+            if word.text in LINKS:
+                link = "of" if word.text in OF and link != "linked" else "linked"
+            elif word.talk and not _like_a_name(word):
+                break
+    return nearest

@@ -12,8 +12,9 @@ from unicodedata import normalize
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.search.cache import index_folder
-from amazon_titles.search.fits import Fit, Weigh, allowed_typos, fit
+from amazon_titles.search.fits import Fit, Weigh, fit
 from amazon_titles.search.storage import Store, Term, as_tables, write
+from amazon_titles.search.strokes import allowed_typos
 from amazon_titles.search.talk import STOP
 from amazon_titles.search.words import Word, codes, name_in, question_words, quotations, words_of
 
@@ -122,7 +123,10 @@ class CatalogIndex:
             for row, found in self._fits(words, weigh, quoted=bool(quoted)).items():
                 if row not in best or best[row].score < found.score:
                     best[row] = found
-        order = sorted(best.items(), key=lambda item: (-round(item[1].score / _SAME), -item[1].coverage, item[0]))
+        order = sorted(
+            best.items(),
+            key=lambda item: (-round(item[1].score / _SAME), -round(item[1].evidence, 2), -item[1].coverage, item[0]),
+        )
         return [(row, found) for row, found in order if found.score]
 
     def _weigh(self) -> Weigh:
@@ -176,8 +180,13 @@ class CatalogIndex:
         return []
 
 
+def _order(found: Fit) -> tuple[float, ...]:
+    return -round(found.score / _SAME), -round(found.evidence, 2), -found.coverage
+
+
 def _as_good(one: Fit, best: Fit) -> bool:
-    return best.score - one.score < _SAME and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
+    less = max(best.score - one.score, best.evidence - one.evidence)
+    return less < _SAME and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
 
 
 def _with_typos(terms: Sequence[Term]) -> list[Term]:

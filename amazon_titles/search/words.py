@@ -17,6 +17,8 @@ _BREAK = re.compile(r"[.:;!?()\[\]{}<>|\n]|\s[-–—]\s|--")
 _QUOTED = re.compile(r'(?<!\w)["“”«„](?=\S)(.+?)(?<=\S)["“”»](?!\w)')
 _SINGLE = re.compile(r"(?<!\w)['‘](?=\w)([^'‘’]+(?:['’]\w[^'‘’]*)*)(?<=\S)['’](?!\w)")
 
+_NAME_GOES_ON = re.compile(r"\s[A-Z]")
+
 # https://www.amazon.com/Some-Title/dp/UID/ref=…, /gp/product/UID, /gp/aw/d/UID, /product/UID
 _LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}/\S*?(?:dp|gp/product|gp/aw/d|product|d)/([\w-]+)\S*", re.I)
 _BRACKETED = re.compile(r"\[([^\s\[\]]{3,40})\]")
@@ -70,15 +72,20 @@ def words_of(text: str) -> list[str]:
 
 def quotations(question: str) -> list[str]:
     """What stands in quotation marks, of which a question may hold several."""
-    found = [text.strip() for text in _QUOTED.findall(question)] or [text.strip() for text in _SINGLE.findall(question)]
-    return [text for text in found if words_of(text)]
+    for pattern in (_QUOTED, _SINGLE):
+        found = [match for match in pattern.finditer(question) if words_of(match.group(1))]
+        if len(found) == 1 and _NAME_GOES_ON.match(question, found[0].end()):
+            return []  # a title that begins with a quotation
+        if found:
+            return [match.group(1).strip() for match in found]
+    return []
 
 
 def codes(question: str) -> tuple[list[str], list[str], str]:
     """The product codes in a question.
 
     Returns:
-        Codes that can be nothing else (of a link, in brackets, in the form of an ASIN); words that may be codes; and
+        Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
         the question without the former.
     """
     sure: list[str] = []
@@ -88,9 +95,10 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         return " "
 
     rest = question
-    for pattern in (_LINK, _BRACKETED, _ASIN):
+    for pattern in (_LINK, _ASIN):
         rest = pattern.sub(take, rest)
     maybe = [word for word in _CODE.findall(rest) if any(character.isdigit() for character in word)]
+    maybe += _BRACKETED.findall(rest)
     return sure, maybe, rest
 
 
@@ -111,7 +119,7 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
             continue
         capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
         stop = folded in STOP and not quoted
-        talk = stop or (folded in TALK and not quoted)
+        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK))
         breaks = not words or bool(_BREAK.search(between))
         words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end()))
         if len(words) == MAX_WORDS:
