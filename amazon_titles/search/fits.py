@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from amazon_titles.search.strokes import likeness
@@ -50,10 +50,12 @@ class _Match:
     Attributes:
         found: By place in the question, how much of the title's word it is, 0 to 1.
         met: The words of the title that are met, by place in the question; two where two were written as one.
+        idle: Places in the question of words of talk that the title has, too, but that are no part of the name.
     """
 
-    found: dict[int, float]
-    met: dict[int, tuple[str, ...]]
+    found: dict[int, float] = field(default_factory=dict)
+    met: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    idle: set[int] = field(default_factory=set)
 
 
 def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> Fit:
@@ -71,8 +73,9 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
     """
     match = _match(question, title)
     if not quoted:
-        counted = {place: worth for place, worth in match.found.items() if _counts(place, question, match.found)}
-        match = _Match(counted, {place: match.met[place] for place in counted})
+        match.idle = {place for place in match.found if not _counts(place, question, match.found)}
+        for place in match.idle:
+            del match.found[place], match.met[place]
     if not match.found:
         return NONE
     met = {word for words in match.met.values() for word in words}
@@ -93,7 +96,7 @@ def _shared(match: _Match, place: int) -> int:
 
 def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
     have = set(title)
-    match = _Match({}, {})
+    match = _Match()
     for place, asked in enumerate(question):
         if asked.text in have:
             match.found[place], match.met[place] = 1.0, (asked.text,)
@@ -106,7 +109,7 @@ def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
                 match.found[at], match.met[at] = 1.0, (asked.text + following,)
         elif parts := _apart(asked.text, title):
             match.found[place], match.met[place] = 1.0, parts
-        elif not asked.talk:
+        elif not asked.talk or _like_a_name(asked):
             worth, word = max(((likeness(asked.text, word), word) for word in have), default=(0.0, ""))
             if worth:
                 match.found[place], match.met[place] = worth, (word,)
@@ -143,7 +146,7 @@ def _missed(question: Sequence[Word], match: _Match, unmet: set[str], weigh: Wei
     unmet = unmet - STOP
     missed, beside, other = 0.0, 0.0, False
     for place, word in enumerate(question):
-        if place in match.found:
+        if place in match.found or place in match.idle:
             continue
         near = "beside" if quoted or min(naming) < place < max(naming) else _near(place, question, match.found)
         if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
@@ -178,7 +181,8 @@ def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bo
         weight *= weight  # a rare word is a name more likely than a common one
     if near == "linked" and word.capital:
         return max(weight, _LEAST) if replaced else 0.5 * weight
-    return (0.6 if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
+    apart = 0.6 if word.capital else 0.4
+    return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
 
 
 def _like_a_name(word: Word) -> bool:
