@@ -1,0 +1,215 @@
+"""How well a title fits a question, word by word. Needs no index: only how common a word is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from amazon_titles.search.strokes import likeness
+from amazon_titles.search.talk import COLOURS, LINKS, OF, STOP
+from amazon_titles.search.words import Word
+
+Weigh = Callable[[str], float]
+"""How much a word says, 0 to 1: 1 for one that no title has."""
+
+# A word of the name that the title lacks weighs at least this much, however common it is: another word, another
+# product. More where the title has a word of its own in its stead.
+_LEAST = 0.75
+_REPLACED = 1.5
+# At most this score where a number or a colour in the name is not the title's, whatever else fits.
+_OTHER = 0.5
+# Where names are written with capitals, other words weigh no more than this in all.
+_LOWER = 0.25
+# Where a name is complete, what else a question says speaks against it so much less.
+_COMPLETE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a title fits.
+
+    Attributes:
+        score: Share of what the question names that the title has, 0 to 1, weighted by rarity.
+        evidence: The weight of the question's words that the title has.
+        coverage: Share of the title's words that the question has, 0 to 1, weighted likewise.
+    """
+
+    score: float
+    evidence: float
+    coverage: float
+
+
+NONE = Fit(0.0, 0.0, 0.0)
+
+
+@dataclass(slots=True)
+class _Match:
+    """Which words of a question stand in a title.
+
+    Attributes:
+        found: By place in the question, how much of the title's word it is, 0 to 1.
+        met: The words of the title that are met, by place in the question; two where two were written as one.
+        idle: Places in the question of words of talk that the title has, too, but that are no part of the name.
+    """
+
+    found: dict[int, float] = field(default_factory=dict)
+    met: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    idle: set[int] = field(default_factory=set)
+
+
+def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> Fit:
+    """How well a title fits a question.
+
+    What fits is set against what does not: fully where it stands in the midst of the name or right beside it, little
+    where it stands apart, since a question also says other things. Words of talk speak neither way unless they stand
+    beside a word of the name and in the title.
+
+    Args:
+        question: Its words.
+        title: The title's, folded.
+        weigh: How much a word says.
+        quoted: Whether the question is a quotation, in which every word is the name's.
+    """
+    match = _match(question, title)
+    if not quoted:
+        match.idle = {place for place in match.found if not _counts(place, question, match.found)}
+        for place in match.idle:
+            del match.found[place], match.met[place]
+    if not match.found:
+        return NONE
+    met = {word for words in match.met.values() for word in words}
+    weights = {word: 0.1 if word in STOP else weigh(word) for word in title}
+    coverage = sum(weights[word] for word in met) / (sum(weights.values()) or 1.0)
+    whole = {place: sum(weigh(word) for word in words) / _shared(match, place) for place, words in match.met.items()}
+    evidence = sum(match.found[place] * weight for place, weight in whole.items())
+    missed, other = _missed(question, match, set(weights) - met, weigh, quoted)
+    missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
+    score = evidence / (evidence + missed) if evidence else 0.0
+    return Fit(min(score, _OTHER) if other else score, evidence, coverage)
+
+
+def _shared(match: _Match, place: int) -> int:
+    """Words of the question that were written apart share the one word that they are."""
+    return sum(words == match.met[place] for words in match.met.values()) if len(match.met[place]) == 1 else 1
+
+
+def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
+    have = set(title)
+    match = _Match()
+    for place, asked in enumerate(question):
+        if asked.text in have:
+            match.found[place], match.met[place] = 1.0, (asked.text,)
+    for place, asked in enumerate(question):
+        if place in match.found or asked.stop:
+            continue
+        following = question[place + 1].text if place + 1 < len(question) else ""
+        if following and asked.text + following in have:
+            for at in (place, place + 1):
+                match.found[at], match.met[at] = 1.0, (asked.text + following,)
+        elif parts := _apart(asked.text, title):
+            match.found[place], match.met[place] = 1.0, parts
+        elif not asked.talk or _like_a_name(asked):
+            worth, word = max(((likeness(asked.text, word), word) for word in have), default=(0.0, ""))
+            if worth:
+                match.found[place], match.met[place] = worth, (word,)
+    return match
+
+
+def _apart(text: str, title: Sequence[str]) -> tuple[str, ...]:
+    """Two words of the title that the question writes as one."""
+    for one, other in pairwise(title):
+        if len(one) + len(other) == len(text) and text.startswith(one) and text.endswith(other):
+            return one, other
+    return ()
+
+
+def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
+    """Whether a word that is in the title is there as part of the name: one of talk only beside another of the name."""
+    if not question[place].talk:
+        return True
+    if all(question[at].talk for at in found):
+        return not question[place].stop or all(question[at].stop for at in found)
+    for step in (-1, 1):
+        at = place + step
+        while at in found and not question[max(at, at - step)].breaks:
+            if not question[at].talk:
+                return True
+            at += step
+    return False
+
+
+def _missed(question: Sequence[Word], match: _Match, unmet: set[str], weigh: Weigh, quoted: bool) -> tuple[float, bool]:
+    """What speaks against the title, and whether that makes it another product."""
+    naming = [place for place in match.found if not question[place].talk] or list(match.found)
+    by_case = any(question[place].capital for place in naming)
+    unmet = unmet - STOP
+    missed, beside, other = 0.0, 0.0, False
+    for place, word in enumerate(question):
+        if place in match.found or place in match.idle:
+            continue
+        near = "beside" if quoted or min(naming) < place < max(naming) else _near(place, question, match.found)
+        if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
+            continue
+        if near == "beside" and (word.number or (word.text in COLOURS and unmet & COLOURS)):
+            other = True
+        weight = weigh(word.text)
+        if by_case and not (word.capital or word.number or quoted):
+            beside += (0.1 if near == "apart" else 0.15) * weight
+        else:
+            missed += _against(word, near, weight, quoted=quoted, replaced=bool(unmet))
+    return missed + min(beside, _LOWER), other
+
+
+def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bool) -> float:
+    """How much a word that the title lacks speaks against it.
+
+    Args:
+        word: The word.
+        near: Where it stands, as `_near` says.
+        weight: How much it says.
+        quoted: Whether the question is a quotation.
+        replaced: Whether the title has words that the question lacks.
+    """
+    if word.number:
+        return 1.0 if near == "beside" else 0.25
+    if near == "beside" and (quoted or word.capital or replaced):
+        return max(weight, _LEAST) * (_REPLACED if replaced else 1.0)
+    if near == "of" and replaced:
+        return max(weight, _LEAST)
+    if not word.capital:
+        weight *= weight  # a rare word is a name more likely than a common one
+    if near == "linked" and word.capital:
+        return max(weight, _LEAST) if replaced else 0.5 * weight
+    apart = 0.6 if word.capital else 0.4
+    return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
+
+
+def _like_a_name(word: Word) -> bool:
+    """Whether a word is written as a name is: with a capital that no start of a sentence explains."""
+    return word.capital and not word.breaks
+
+
+def _near(place: int, question: Sequence[Word], found: dict[int, float]) -> str:
+    """Where a word stands to those that fit.
+
+    Returns:
+        `beside` one, with only others between that do not fit; joined to one by `of`, or `linked` by another function
+        word; or `apart`.
+    """
+    nearest = "apart"
+    for step in (-1, 1):
+        at, link = place, ""
+        while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
+            at += step
+            word = question[at]
+            if at in found and not word.stop:
+                if not link:
+                    return "beside"
+                nearest = link if nearest != "of" else nearest
+                break
+            if word.text in LINKS:
+                link = "of" if word.text in OF and link != "linked" else "linked"
+            elif word.talk and not _like_a_name(word):
+                break
+    return nearest
