@@ -11,6 +11,8 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer, Source
+from amazon_titles.model.generation import Generation
+from amazon_titles.model.local import LocalModel
 from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
@@ -52,7 +54,7 @@ class CatalogModel:
     ) -> None:
         self.name = name
         self.template = loading.template_of(tokenizer, name)
-        self._model, self._tokenizer = model, tokenizer
+        self._speaker = LocalModel(model, tokenizer, name=name, template=self.template)
         self.dataset = dataset
         self.dataset_folder = dataset_folder
         self._index, self._url = index, url
@@ -114,25 +116,32 @@ class CatalogModel:
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = 16
     ) -> list[str]:
+        """The texts of `generate_full`, without special tokens."""
+        full = self.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        return [generation.text for generation in full]
+
+    def generate_full(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = 16
+    ) -> list[Generation]:
         """Answers conversations greedily, in their order.
 
         Args:
             conversations: Each a list of messages that ends with the user's.
             max_new_tokens: Longest answer, in tokens.
             batch_size: Conversations at a time; like lengths go together.
-
-        Returns:
-            One answer a conversation, without special tokens.
         """
-        order = sorted(range(len(conversations)), key=lambda i: sum(len(m["content"]) for m in conversations[i]))
-        answers = [""] * len(conversations)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            for row, answer in zip(
-                rows, self._batch([conversations[row] for row in rows], max_new_tokens), strict=True
-            ):
-                answers[row] = answer
-        return answers
+        return self._speaker.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
+
+    def answer_losses(
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 16
+    ) -> list[tuple[float, int]]:
+        """How surprised the model is by given answers: `(sum of losses in nats, tokens)` of each, end-of-turn included.
+
+        Args:
+            conversations: Each a list of messages that ends with the assistant's.
+            batch_size: Conversations at a time; like lengths go together.
+        """
+        return self._speaker.answer_losses(conversations, batch_size=batch_size)
 
     def ask(self, question: str, *, k: int = 3, closed_book: bool = False, language: str = "en") -> Answer:
         """Answers a question about a product, with the records behind the answer.
@@ -169,18 +178,3 @@ class CatalogModel:
 
     def _source(self, product: Product, *, shown: bool) -> Source:
         return Source(product.uid, product.title, self._url.format(uid=product.uid), self.dataset, shown)
-
-    def _batch(self, conversations: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
-        import torch
-
-        texts = [self.template.prompt(messages) for messages in conversations]
-        self._tokenizer.padding_side = "left"
-        encoded = self._tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False)
-        encoded = encoded.to(self._model.device)
-        end = self._tokenizer.convert_tokens_to_ids(self.template.end)
-        with torch.inference_mode():
-            output = self._model.generate(
-                **encoded, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=end, pad_token_id=end
-            )
-        new = output[:, encoded["input_ids"].shape[1] :]
-        return [text.strip() for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
