@@ -1,0 +1,137 @@
+"""`LocalModel`: a model on this machine, spoken to in the template that it was trained in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amazon_titles.model.decoding import collect, decode
+from amazon_titles.model.generation import Generation, Sampling
+from amazon_titles.model.losses import answer_loss
+from amazon_titles.templates import ChatTemplate, Message
+
+
+class LocalModel:
+    """A causal language model of `transformers` or `peft`, with its tokenizer.
+
+    Attributes:
+        name: What reports call it.
+        template: How it is spoken to.
+        window: Tokens that a prompt and its answer may have together.
+
+    Args:
+        model: The model, on its device, in evaluation mode.
+        tokenizer: Its tokenizer.
+        name: See above.
+        template: See above.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - whatever transformers or peft loaded
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        name: str,
+        template: ChatTemplate,
+    ) -> None:
+        self.name = name
+        self.template = template
+        self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 2048
+        self._model, self._tokenizer = model, tokenizer
+        configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        named = [configured] if isinstance(configured, int) else list(configured or [])
+        self._ends = frozenset([tokenizer.convert_tokens_to_ids(template.end), *named])
+
+    def count_tokens(self, conversation: Sequence[Message]) -> int:
+        """Tokens of the prompt that a conversation becomes."""
+        return len(self._encode([conversation])[0])
+
+    def generate_full(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        *,
+        max_new_tokens: int = 256,
+        batch_size: int = 32,
+        sampling: Sampling | None = None,
+    ) -> list[Generation]:
+        """Answers conversations, in their order.
+
+        Args:
+            conversations: Each a list of messages that ends with the user's.
+            max_new_tokens: Longest answer, in tokens.
+            batch_size: Conversations at a time; like lengths go together.
+            sampling: How to draw; greedy without.
+        """
+        prompts = self._encode(conversations)
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        answers: list[Generation] = [Generation("", False, 0)] * len(prompts)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            steps = decode(
+                self._model,
+                [prompts[row] for row in rows],
+                ends=self._ends,
+                max_new_tokens=max_new_tokens,
+                sampling=sampling,
+            )
+            tokens, finished = collect(steps, len(rows), self._ends)
+            texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
+            for row, text, said, ended in zip(rows, texts, tokens, finished, strict=True):
+                answers[row] = Generation(text.strip(), ended, len(said))
+        return answers
+
+    def stream(
+        self, conversation: Sequence[Message], *, max_new_tokens: int = 256, sampling: Sampling | None = None
+    ) -> Iterator[str | Generation]:
+        """Yields the text of one answer as it comes, and last what `generate_full` tells of it."""
+        steps = decode(
+            self._model,
+            self._encode([conversation]),
+            ends=self._ends,
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+        )
+        said: list[int] = []
+        shown = ""
+        finished = False
+        for step in steps:
+            finished = step[0][1] in self._ends
+            said += [token for _, token in step if token not in self._ends]
+            text = self._tokenizer.decode(said, skip_special_tokens=True).lstrip()
+            # Half a character, and blanks that may be the answer's last, wait for what follows.
+            whole = text.rstrip("\ufffd").rstrip()
+            if whole.startswith(shown) and len(whole) > len(shown):
+                yield whole[len(shown) :]
+                shown = whole
+        rest = self._tokenizer.decode(said, skip_special_tokens=True).strip()
+        if len(rest) > len(shown):
+            yield rest[len(shown) :]
+        yield Generation(rest, finished, len(said))
+
+    def answer_losses(
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32
+    ) -> list[tuple[float, int]]:
+        """How surprised the model is by given answers: `(sum of losses in nats, tokens)` of each, end-of-turn included.
+
+        Args:
+            conversations: Each a list of messages that ends with the assistant's.
+            batch_size: Conversations at a time; like lengths go together.
+        """
+        prompts = self._encode([messages[:-1] for messages in conversations])
+        texts = [
+            self.template.escape(messages[-1]["content"].strip()) + self.template.end for messages in conversations
+        ]
+        answers = self._tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]) + len(answers[row]))
+        losses = [(0.0, 0)] * len(prompts)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            sums = answer_loss(self._model, [prompts[row] for row in rows], [answers[row] for row in rows])
+            for row, value in zip(rows, sums, strict=True):
+                losses[row] = value, len(answers[row])
+        return losses
+
+    def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
+        """Token ids of the prompts; the tokenizer writes BOS."""
+        texts = [self.template.prompt(messages) for messages in conversations]
+        return list(self._tokenizer(texts).input_ids) if texts else []
