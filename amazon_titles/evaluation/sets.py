@@ -30,8 +30,8 @@ _QUOTED = re.compile(r'"(.+)"', re.DOTALL)
 # An invented title that shares this part of its words with a real one is a near miss of it.
 _NEAR = 1 / 3
 _DISTRACTORS = 4
-# Products that rows are made of here, at most: each is compared with all others.
-_MADE_AT_MOST = 500
+# Products of a split that rows are made of here, at most, and that stand beside them: each is compared with all.
+_POOL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,13 @@ class Question:
 def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = None) -> list[Question]:
     """The questions of some sets, in a fixed order.
 
-    A dataset that was built without grounded rows or without refusals has them made here, from the same split, by the
-    code that makes them in a build.
+    A product without a grounded row or without a refusal, as most are where a build was asked for few, has one made
+    here by the code that makes them in a build. So every set of a split asks about the same products.
 
     Args:
         dataset: A dataset folder.
         sets: Of `SETS`.
-        limit: At most this many products a set. They are drawn by their uid, so that the same ones are asked of every
-            model and, where they have rows of each kind, in every set.
+        limit: At most this many products a set, drawn by their uid.
 
     Raises:
         InputError: It is no dataset folder.
@@ -81,7 +80,7 @@ def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = N
     rows: list[tuple[str, dict[str, Any]]] = []
     for name in sets:
         if name != "general":
-            rows += [(name, row) for row in _rows(dataset, name, limit) or _made(dataset, name, limit)]
+            rows += [(name, row) for row in _rows(dataset, name, limit)]
     wanted = {uid for _, row in rows for uid in (row["uid"], *_SHOWN.findall(row["messages"][0]["content"]))}
     products = {product.uid: product for product in read_catalog(dataset) if product.uid in wanted}
     found = [_question(name, row, products) for name, row in rows]
@@ -118,13 +117,21 @@ def bare_question(text: str) -> str:
 
 
 def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, Any]]:
-    """The set's first row a product, in the dataset's order."""
+    """One row a product, in the dataset's order: its first of the set's task, or one that is made."""
     split, task, _ = SETS[name]
-    rows = (row for row in read_messages(dataset, split) if row["task"] == task)
     if task == "recall":
         # A row with passages has more than the question in its message.
-        rows = (row for row in rows if "\n" not in row["messages"][0]["content"])
-    return _drawn(rows, limit)
+        asked = (row for row in read_messages(dataset, split) if row["task"] == task)
+        return _drawn((row for row in asked if "\n" not in row["messages"][0]["content"]), limit)
+    drawn = {row["uid"]: row for row in _drawn(read_messages(dataset, split), limit)}
+    rows: dict[str, dict[str, Any]] = {}
+    for row in read_messages(dataset, split):
+        if row["task"] == task and row["uid"] in drawn:
+            rows.setdefault(row["uid"], row)
+    missing = {uid: row["language"] for uid, row in drawn.items() if uid not in rows}
+    if missing:
+        rows |= {row["uid"]: row for row in _made(dataset, name, missing)}
+    return [rows[uid] for uid in drawn if uid in rows]
 
 
 def _drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
@@ -146,31 +153,23 @@ def _drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, 
     return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
 
 
-def _made(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, Any]]:
-    """Rows that the dataset was built without: grounded ones and refusals, of its own products of that split."""
+def _made(dataset: str | Path, name: str, languages: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows that the dataset was built without, of some products (uid → language), among others of their split."""
     split, task, _ = SETS[name]
-    if task == "recall":
-        return []
-    uids = {
-        row["uid"]: row["language"]
-        for row in _drawn(_recall(dataset, split), min(limit or _MADE_AT_MOST, _MADE_AT_MOST))
-    }
-    pool, titles = [], set()
+    others = {row["uid"] for row in _drawn(read_messages(dataset, split), _POOL)}
+    pool: list[Product] = []
+    products: list[Product] = []
+    titles = set()
     for product in read_catalog(dataset):
         titles.add(key_hash(product.title))
-        if product.uid in uids:
+        if product.uid in others:
             pool.append(product)
-    share = {"phrasings": 0, "grounded": float(task == "grounded"), "abstain": float(task == "abstain")}
-    made = []
-    for product in pool:
-        mix = Mix(languages=(uids[product.uid],), **share)  # type: ignore[arg-type]
-        rows = converse(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles)
-        made += [row._asdict() for row in rows]
-    return made
-
-
-def _recall(dataset: str | Path, split: str) -> Iterator[dict[str, Any]]:
-    return (row for row in read_messages(dataset, split) if row["task"] == "recall")
+        if product.uid in languages and len(products) < _POOL:
+            products.append(product)
+    for product in products:
+        mix = Mix((languages[product.uid],), phrasings=0, grounded=task == "grounded", abstain=task == "abstain")
+        for row in converse(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles):
+            yield row._asdict()
 
 
 def _similar(product: Product, pool: Sequence[Product]) -> list[Product]:
