@@ -20,7 +20,7 @@ def quickstart(out: str, catalog: str | None, products: int | None, autotrain_en
     from amazon_titles.quickstart import quickstart as run
 
     result = run(out, catalog=catalog, products=products or PRODUCTS, autotrain_env=autotrain_env)
-    click.echo(result.comparison.to_markdown(), nl=False)
+    click.echo(result.comparison.to_markdown(full=False), nl=False)
 
 
 @click.command(epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada Lovelace'")

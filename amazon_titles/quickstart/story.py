@@ -17,9 +17,9 @@ from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model
+from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
 from amazon_titles.model import Answer, CatalogModel
-from amazon_titles.plots import plot_before_after, plot_losses
+from amazon_titles.plots import plot_losses
 from amazon_titles.progress import bar, say, step
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
@@ -97,7 +97,7 @@ def quickstart(
         after = _evaluate(run.folder, folder / "dataset")
         done(_headline(after))
     comparison = compare(before, after)
-    say("\n" + comparison.to_markdown())
+    say("\n" + comparison.to_markdown(full=False))
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
         done(_load_plainly(run.folder, after))
@@ -239,13 +239,12 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "before.json").write_text(comparison.before.to_json(), encoding="utf-8")
     (folder / "after.json").write_text(comparison.after.to_json(), encoding="utf-8")
-    (folder / "comparison.json").write_text(comparison.to_json(), encoding="utf-8")
-    (folder / "comparison.md").write_text(comparison.to_markdown(), encoding="utf-8")
+    save_comparison(comparison, folder)
     plot_losses(run.losses, folder / "loss.png", title="Training loss")
-    plot_before_after(comparison.rows(), folder / "before_after.png", title="Before and after the fine-tuning")
-    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("before", "after")}
+    names = ("before", "after", "comparison")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/loss.png"))
+    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "eval/loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 
