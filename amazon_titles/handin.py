@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from amazon_titles.cards import dataset_card
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
-from amazon_titles.model.loading import dataset_folder
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
 VIDEO, LINKS = "video.txt", "handin.pdf"
@@ -156,16 +155,29 @@ def _documents(making: Path, papers: Papers, dataset: Any, language: str, token:
     if not papers.run.get("publishable", True):
         missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
     named = papers.dataset
-    where = dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path"))
-    try:
-        report = read_json(dataset_folder(where, token=token) / "report.json") if where else {}
-    except AmazonTitlesError:
-        report = {}
+    where = str(
+        dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path") or "")
+    )
+    report = _report(where, token)
     if report:
         (making / DATA).write_text(_body(dataset_card(report, language=language)), encoding="utf-8")
     else:
-        missing.append(f"the document of the data: no dataset {where or ''} here. Name it: --dataset DIR|REPO")
+        missing.append(f"the document of the data: no dataset {where} here. Name it: --dataset DIR|REPO")
     return missing
+
+
+def _report(dataset: str, token: str | None) -> dict[str, Any]:
+    """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
+    if Path(dataset).is_dir() or dataset.count("/") != 1:
+        return read_json(Path(dataset) / "report.json")
+    from huggingface_hub import hf_hub_download
+
+    repo, _, revision = dataset.partition("@")
+    try:
+        path = hf_hub_download(repo, "report.json", repo_type="dataset", revision=revision or None, token=token)
+    except Exception:  # what is missing is listed, whatever the reason
+        return {}
+    return read_json(Path(path))
 
 
 def _links(
