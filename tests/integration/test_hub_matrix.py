@@ -143,7 +143,7 @@ def recipe(project: str, *, push_to_hub: bool) -> str:
             "target_modules": "all-linear", "merge_adapter": False, "disable_gradient_checkpointing": True,
             "logging_steps": 2,
         },
-        "hub": {"username": "ana", "token": "${HF_TOKEN}", "push_to_hub": push_to_hub},
+        "hub": {"username": "ana", "token": "${HF_TOKEN}" if push_to_hub else None, "push_to_hub": push_to_hub},
     }  # fmt: skip
     return yaml.safe_dump(config)
 
