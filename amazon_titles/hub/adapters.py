@@ -16,7 +16,7 @@ from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
+from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather
 from amazon_titles.hub.papers import Papers, read_papers
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
@@ -161,8 +161,10 @@ def _refusals(
     yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
     # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
-    papers = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
-    yield from refusals.local_paths_in([content for content in contents if content.path not in papers])
+    told = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
+    # The text of a licence is its author's, whatever it names.
+    ours = [content for content in contents if content.path not in told and not LEGAL_FILES.fullmatch(content.path)]
+    yield from refusals.local_paths_in(ours)
     yield from refusals.card_in(contents)
     for content in contents:
         if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
