@@ -82,7 +82,7 @@ def push_adapter_to_hub(
         papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
-        words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
+        words = refusals.words(contents, message=message, tag=tag)
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
         refusals.refuse(_refusals(contents, words, origin, client.token), folder)
@@ -94,9 +94,7 @@ def push_adapter_to_hub(
             load_back=lambda opened, commit: _load_back(opened, commit, contents),
             warnings=tuple(origin.warnings(private)),
         )
-        if dry_run:
-            return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
-        return publish(plan, client, private=private, message=message, tag=tag)
+        return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
 @contextmanager
