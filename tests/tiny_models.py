@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+# Llama 3's scaled rope, for so short a context that a config whose rope is misread gives other answers.
+_THETA = 20.0
+_SCALED = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}  # fmt: skip
+_ROPE_KEYS = ("rope_theta", "rope_scaling", "rope_parameters")
 
-def make_base(folder: Path, text: str, *, vocab_size: int = 400, hidden_size: int = 48, layers: int = 2) -> Any:
-    """A Llama with random weights and a tokenizer of this text, as the transformers of this environment saves it."""
+
+def make_base(
+    folder: Path,
+    text: str,
+    *,
+    vocab_size: int = 400,
+    hidden_size: int = 48,
+    layers: int = 2,
+    rope: str = "old",
+    dtype: str = "float32",
+) -> None:
+    """A Llama with random weights and a tokenizer of this text.
+
+    `rope` spells its rope as transformers before 5 did (`old`, so do Llama's own repositories) or as 5 does (`new`).
+    """
+    import torch
+
     from amazon_titles import tiny_llama
 
     folder.mkdir()
     tiny_llama.write_tokenizer(folder, [text], vocab_size=vocab_size)
     size = tiny_llama.vocabulary_size(folder)
-    return tiny_llama.write_model(folder, vocab_size=size, hidden_size=hidden_size, layers=layers, heads=3)
+    model = tiny_llama.write_model(folder, vocab_size=size, hidden_size=hidden_size, layers=layers, heads=3)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config = {key: value for key, value in config.items() if key not in (*_ROPE_KEYS, "dtype", "torch_dtype")}
+    if rope == "new":
+        config |= {"rope_parameters": _SCALED | {"rope_theta": _THETA}, "dtype": dtype}
+    else:
+        config |= {"rope_theta": _THETA, "rope_scaling": _SCALED, "torch_dtype": dtype}
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 def make_adapter(

@@ -98,7 +98,7 @@ def is_local(name: str, folder: Path) -> bool:
 def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) -> Stand | None:
     """The base on the Hub; refused where its config is not the one that training used."""
     there = Client(base, "model", client.token)
-    info = there.call("looking at the base", lambda: there.api.repo_info(base))
+    info = there.call("looking at the base", lambda: there.api.model_info(base))
     paths = tuple(sibling.rfilename for sibling in info.siblings or ())
     stand = Stand(base, str(info.sha), bool(info.private), paths)
     if used == base or not is_local(used, folder):

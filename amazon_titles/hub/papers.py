@@ -115,9 +115,9 @@ class Papers:
                 raise InputError(f"{path} is no evaluation report.", hint="Make one: amazon-titles evaluate MODEL …")
             self.files[path] = data
         if any(data != _read(self.folder / path) for path, data in files.items()):
-            for path in sorted(self.folder.glob("eval/**/*")):
-                name = path.relative_to(self.folder).as_posix()
-                if path.is_file() and name not in _REPORTS and not path.name.startswith("loss"):
+            for found in sorted(self.folder.glob("eval/**/*")):
+                name = found.relative_to(self.folder).as_posix()
+                if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
                     self.outdated[name] = "it compares other evaluations than those given"
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
 
 
-LEGAL = {"LICENSE.txt": b"LLAMA 3.2 COMMUNITY LICENSE\n", "USE_POLICY.md": b"# Use policy\n"}
+LEGAL = {"LICENSE.txt": b"LLAMA 3.2 COMMUNITY LICENSE\n", "USE_POLICY.md": b"# Use policy\n\nSee file:///etc/policy.\n"}
 
 
 @pytest.fixture

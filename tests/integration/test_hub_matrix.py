@@ -143,7 +143,7 @@ def recipe(project: str, *, push_to_hub: bool) -> str:
             "target_modules": "all-linear", "merge_adapter": False, "disable_gradient_checkpointing": True,
             "logging_steps": 2,
         },
-        "hub": {"username": "ana", "token": "${HF_TOKEN}", "push_to_hub": push_to_hub},
+        "hub": {"username": "ana", "token": "${HF_TOKEN}" if push_to_hub else None, "push_to_hub": push_to_hub},
     }  # fmt: skip
     return yaml.safe_dump(config)
 
@@ -257,8 +257,11 @@ def test_loads_anywhere(story: Story) -> None:
             assert sent.startswith("<|begin_of_text|><|start_header_id|>user"), "no date before the question"
         for folder, name in PUBLISHED.items():
             assert loaded[name]["pipeline"] == loaded[folder]["pipeline"], "the Hub's and the folder's are one"
-        different = {loaded["base"], *(loaded[name]["pipeline"]["answer"] for name in (*PUBLISHED, FINISHED))}
-        assert len(different) == 4, "three adapters and a base, four answers"
+        adapters = [loaded[name]["pipeline"]["answer"] for name in (*PUBLISHED, FINISHED)]
+        # AutoTrain's two may say the same: trained alike, on random weights.
+        assert loaded["base"] not in adapters, "an adapter that changes nothing proves nothing"
+        assert adapters[0] not in adapters[1:], "two stacks, two adapters, two answers"
+        assert loaded[FINISHED][WAYS[0]]["logits"] != loaded["Llama-by-train"][WAYS[0]]["logits"], "two trainings"
     for name in names:
         for how in WAYS[:2]:
             pairs = zip(found["new"][name][how]["logits"], found["old"][name][how]["logits"], strict=True)

@@ -23,21 +23,11 @@ AGREE_WITHIN = 2e-4
 
 # A base as today's transformers saves it, with Llama 3's scaled rope, and an adapter that changes its answers.
 MAKE = """
-import json, pathlib, sys, torch
+import pathlib, sys
 from tests.tiny_models import make_adapter, make_base
-base, kind = pathlib.Path("Llama-3.2-tiny").resolve(), sys.argv[1]
-model = make_base(base, "What is the height of an oak desk lamp? It is 40 cm high.", vocab_size=300)
-model.to(getattr(torch, kind)).save_pretrained(base)
-config = json.loads((base / "config.json").read_text())
-theta, scaled = 20.0, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                       "original_max_position_embeddings": 16}
-config = {k: v for k, v in config.items() if k not in ("rope_theta", "rope_scaling", "rope_parameters")}
-if "new" in sys.argv:
-    config["rope_parameters"] = scaled | {"rope_theta": theta}
-else:
-    config |= {"rope_theta": theta, "rope_scaling": scaled, "torch_dtype": kind}
-    config.pop("dtype", None)
-(base / "config.json").write_text(json.dumps(config))
+base, (_, dtype, rope) = pathlib.Path("Llama-3.2-tiny").resolve(), sys.argv
+text = "What is the height of an oak desk lamp? It is 40 cm high."
+make_base(base, text, vocab_size=300, rope=rope, dtype=dtype)
 make_adapter(base, pathlib.Path("adapter"), recipe="base_model: base\\n", std=0.3)
 """
 
