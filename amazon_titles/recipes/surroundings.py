@@ -174,6 +174,16 @@ def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: 
             f"has the EOS {eos}, but text-{template.name} ends a turn with {template.end}: packing appends the EOS.",
             "Take the instruct model of that family, or the text that fits the base.",
         )
+    pad = tokenizer.get("pad_token")
+    pad = pad.get("content") if isinstance(pad, dict) else pad
+    if pad in (None, eos) and not sheet.run_here:
+        yield sheet.problem(
+            "base_model",
+            f"has no pad token but {eos}: plain AutoTrain leaves every padding token out of its loss, so it trains no "
+            "end of a turn.",
+            "Set another pad_token in its tokenizer_config.json; amazon-titles train does so by itself.",
+            "warning",
+        )
     if not tokenizer.get("chat_template") and not (folder / "chat_template.jinja").exists():
         yield sheet.problem(
             "base_model",
