@@ -171,6 +171,11 @@ def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
         ("config.json", {"model_type": "gpt2"}, "is a gpt2"),
         (
             "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "model_max_length": 128},
+            "silently cuts to the base's own model_max_length, 128",
+        ),
+        (
+            "tokenizer_config.json",
             {"eos_token": "<|end_of_text|>", "pad_token": "p", "chat_template": "x"},
             "has the EOS <|end_of_text|>",
         ),
