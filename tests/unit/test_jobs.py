@@ -15,6 +15,8 @@ import pytest
 import amazon_titles
 from amazon_titles import cli, progress, resources
 from amazon_titles.errors import InputError
+from amazon_titles.hub.contents import Content
+from amazon_titles.hub.refusals import local_paths_in
 from amazon_titles.jobs import TRL_PINS, make_parcel, pack_wheel
 from amazon_titles.jobs.preflight import for_job, target_of
 from amazon_titles.recipes import load_recipe
@@ -131,6 +133,19 @@ def test_a_job_publishes_by_itself():
     assert job.hub["push_to_hub"] is False
     assert job.hub["token"] is None
     assert job.settings["needs"] == "cuda"
+
+
+def test_a_job_knows_no_folder_of_this_machine():
+    elsewhere = recipe("llama-3.2-1b-lora-t4", checkpoint_dir="/content/drive/run")
+    assert "/content" not in for_job(elsewhere, gpu=True).dump()
+    assert for_job(elsewhere, gpu=True).settings["checkpoint_dir"] is None
+
+
+@pytest.mark.parametrize("name", resources.recipes())
+def test_a_recipe_of_ours_may_be_published_as_it_is(name):
+    """An adapter folder holds its recipe, and a push refuses whatever looks like a path of a machine."""
+    text = resources.recipes()[name].read_bytes()
+    assert list(local_paths_in([Content("recipe.yml", text, len(text), "", "")])) == []
 
 
 def test_what_this_machine_lacks_is_no_problem_of_a_job(monkeypatch):
