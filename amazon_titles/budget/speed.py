@@ -16,12 +16,12 @@ _UNPACKING = 0.7
 # Several GPUs wait for each other.
 _TOGETHER = 0.9
 # On a CPU, fitted to steps of eight Llamas with LoRA (hidden 192 to 576, 4 to 10 layers, 1,500 to 49,152 tokens, with
-# and without checkpointing), within 25 % each. Narrow matrices multiply slower: by 1 + 64 / hidden.
+# and without checkpointing; benchmarks/budget.py --steps). Narrow matrices multiply slower: by 1 + 64 / hidden.
 _NARROW = 64.0
 # What a layer costs in a step whatever its tokens are, in seconds of one core.
 _LAYER_SECONDS = 0.012
-# Share of the cores that a training keeps busy.
-_BUSY = {"autotrain": 0.75, "trl": 0.75}
+BUSY = {"autotrain": 0.75, "trl": 0.75}
+"""Share of a CPU's cores that a training keeps busy."""
 
 
 def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float:
@@ -36,7 +36,7 @@ def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str)
         rate = flavor.single * 1e12
         seconds = work * (1 + _NARROW / shape.hidden) / rate
         seconds += _LAYER_SECONDS * shape.layers / (batch * block) / flavor.cores
-        return _BUSY[engine] / seconds
+        return BUSY[engine] / seconds
     half = params["mixed_precision"] is not None or params["quantization"] is not None or engine == "trl"
     rate = (flavor.half if half else flavor.single) * 1e12
     rate *= _USE[engine] * (_UNPACKING if params["quantization"] else 1.0)
