@@ -1,4 +1,4 @@
-"""A base that is a folder: what AutoTrain's stack reads wrongly in it, or not at all.
+"""A base: what AutoTrain's stack reads wrongly in its files, or not at all.
 
 Only files are read; torch and transformers are never imported.
 """
@@ -23,6 +23,10 @@ def _json(path: Path) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_template.jinja")
+"""What the rules of this file read."""
+
+
 def base(sheet: Sheet) -> Iterator[Problem]:
     """A base folder that AutoTrain's stack reads wrongly or not at all, or of another family than the text."""
     name = sheet.text("base_model")
@@ -35,6 +39,11 @@ def base(sheet: Sheet) -> Iterator[Problem]:
                 "base_model", f"names {name}, and no such folder is here.", "Write a Hub id or a folder."
             )
         return
+    yield from base_problems(sheet, folder)
+
+
+def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
+    """What is wrong with a base's files (`BASE_FILES`), wherever they come from."""
     config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
     if config.get("rope_parameters") and "rope_theta" not in config:
         yield sheet.problem(
