@@ -127,6 +127,23 @@ def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
     )
 
 
+def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_path):
+    parcel = make_parcel(recipe(), "ana/Llama-x", engine="autotrain")
+    pauses, pushes = [], []
+
+    def main(arguments):
+        if arguments[0] == "push-adapter":
+            pushes.append(arguments)
+            raise SystemExit(1)
+
+    monkeypatch.setattr("amazon_titles.cli.main", main)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        exec(compile(parcel.files["job.py"], "job.py", "exec"), {"__file__": str(tmp_path / "job.py")})
+    assert (stopped.value.code, len(pushes), pauses) == (1, 3, [60, 600])
+
+
 def test_a_job_publishes_by_itself():
     """AutoTrain's own push would leave a generic card, and die of a repository that exists."""
     job = for_job(recipe("llama-3.2-1b-lora-space"), gpu=True)
