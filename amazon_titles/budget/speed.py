@@ -16,7 +16,9 @@ _UNPACKING = 0.7
 # Several GPUs wait for each other.
 _TOGETHER = 0.9
 # On a CPU, fitted to steps of eight Llamas with LoRA (hidden 192 to 576, 4 to 10 layers, 1,500 to 49,152 tokens, with
-# and without checkpointing; benchmarks/budget.py --steps). Narrow matrices multiply slower: by 1 + 64 / hidden.
+# and without checkpointing; benchmarks/budget.py --steps). torch multiplies wide matrices faster than numpy does with
+# all cores busy, by this factor; narrow ones slower, by 1 + 64 / hidden.
+_FASTER = 1.5
 _NARROW = 64.0
 # What a layer costs in a step whatever its tokens are, in seconds of one core.
 _LAYER_SECONDS = 0.012
@@ -33,7 +35,7 @@ def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str)
     # The adapter's own products: forward, and both gradients.
     work = shape.work(block, checkpointing=again) + (8 if again else 6) * adapter_parameters(recipe, shape)
     if not flavor.devices:
-        rate = flavor.single * 1e12
+        rate = flavor.single * 1e12 * _FASTER
         seconds = work * (1 + _NARROW / shape.hidden) / rate
         seconds += _LAYER_SECONDS * shape.layers / (batch * block) / flavor.cores
         return BUSY[engine] / seconds
