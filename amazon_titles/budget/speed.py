@@ -16,12 +16,14 @@ _UNPACKING = 0.7
 # Several GPUs wait for each other.
 _TOGETHER = 0.9
 # On a CPU, fitted to steps of eight Llamas with LoRA (hidden 192 to 576, 4 to 10 layers, 1,500 to 49,152 tokens, with
-# and without checkpointing), within 25 % each. Narrow matrices multiply slower: by 1 + 64 / hidden.
+# and without checkpointing; benchmarks/budget.py --steps). torch multiplies wide matrices faster than numpy does with
+# all cores busy, by this factor; narrow ones slower, by 1 + 64 / hidden.
+_FASTER = 1.5
 _NARROW = 64.0
 # What a layer costs in a step whatever its tokens are, in seconds of one core.
 _LAYER_SECONDS = 0.012
-# Share of the cores that a training keeps busy.
-_BUSY = {"autotrain": 0.75, "trl": 0.75}
+BUSY = {"autotrain": 0.75, "trl": 0.75}
+"""Share of a CPU's cores that a training keeps busy."""
 
 
 def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float:
@@ -33,10 +35,10 @@ def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str)
     # The adapter's own products: forward, and both gradients.
     work = shape.work(block, checkpointing=again) + (8 if again else 6) * adapter_parameters(recipe, shape)
     if not flavor.devices:
-        rate = flavor.single * 1e12
+        rate = flavor.single * 1e12 * _FASTER
         seconds = work * (1 + _NARROW / shape.hidden) / rate
         seconds += _LAYER_SECONDS * shape.layers / (batch * block) / flavor.cores
-        return _BUSY[engine] / seconds
+        return BUSY[engine] / seconds
     half = params["mixed_precision"] is not None or params["quantization"] is not None or engine == "trl"
     rate = (flavor.half if half else flavor.single) * 1e12
     rate *= _USE[engine] * (_UNPACKING if params["quantization"] else 1.0)

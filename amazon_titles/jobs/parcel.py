@@ -99,6 +99,7 @@ def _script(recipe: Recipe, repo_id: str, engine: str, card_language: str) -> st
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from amazon_titles.cli import main
@@ -107,5 +108,13 @@ os.environ["AMAZON_TITLES_PROGRESS"] = "lines"
 recipe = Path(__file__).resolve().parent / "recipe.yml"
 os.chdir(tempfile.mkdtemp())
 main(["train", str(recipe), *{json.dumps(train)}])
-main(["push-adapter", {json.dumps(recipe.project_name)}, {json.dumps(repo_id)}])
+# The adapter goes with this machine, so a Hub that is busy is asked again.
+for pause in (60, 600, None):
+    try:
+        main(["push-adapter", {json.dumps(recipe.project_name)}, {json.dumps(repo_id)}])
+        break
+    except SystemExit:
+        if pause is None:
+            raise
+        time.sleep(pause)
 '''

@@ -49,6 +49,8 @@ def for_job(recipe: Recipe, *, gpu: bool) -> Recipe:
         gpu: Whether the machine has one: what this machine lacks is then no problem.
     """
     changes: dict[str, object] = {"amazon_titles.needs": "cuda" if gpu else "cpu"}
+    if recipe.settings["checkpoint_dir"]:
+        changes["amazon_titles.checkpoint_dir"] = None  # of this machine; a job's disk goes with the job
     if recipe.hub["push_to_hub"]:
         changes |= {"hub.push_to_hub": False, "hub.token": None}
     return recipe.with_settings(changes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from huggingface_hub import HfApi, HfFileSystem
+from huggingface_hub import HfApi, HfFileSystem, snapshot_download
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from amazon_titles.recipes.bases import BASE_FILES, base_problems
 from amazon_titles.recipes.corpus import CorpusError, look
 from amazon_titles.recipes.places import is_local_path
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
@@ -17,7 +19,7 @@ from amazon_titles.templates import template_of_config
 
 
 def base(sheet: Sheet) -> Iterator[Problem]:
-    """A base that is not there, or whose licence is not accepted."""
+    """A base that is not there, whose licence is not accepted, or whose files AutoTrain reads wrongly."""
     name = sheet.text("base_model")
     if not name or is_local_path(name):
         return
@@ -34,6 +36,13 @@ def base(sheet: Sheet) -> Iterator[Problem]:
         )
     except Exception as error:  # see _unreachable
         yield _unreachable(sheet, "base_model", error)
+    else:
+        try:
+            folder = Path(snapshot_download(name, allow_patterns=list(BASE_FILES)))
+        except Exception as error:  # see _unreachable
+            yield _unreachable(sheet, "base_model", error)
+        else:
+            yield from base_problems(sheet, folder)
 
 
 def dataset(sheet: Sheet) -> Iterator[Problem]:

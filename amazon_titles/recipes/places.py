@@ -29,6 +29,12 @@ def is_local_path(name: str) -> bool:
     return spelt or Path(name).is_dir()
 
 
+def is_missing(sheet: Sheet, path: str) -> bool:
+    """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
+    here = sheet.text("backend").startswith("local")
+    return here and (path.startswith((".", "/")) or (sheet.run_here and "/" not in path))
+
+
 def places(sheet: Sheet) -> Iterator[Problem]:
     """Paths and variables: AutoTrain expands `${…}` in hub.username and hub.token only, and `~` nowhere."""
     for key in ("base_model", "project_name", "data.path"):

@@ -1,4 +1,4 @@
-"""What stands around a recipe on this machine: the base's folder, the dataset's folder, the GPU and AutoTrain's stack.
+"""What stands around a recipe on this machine: the dataset's folder, the GPU and AutoTrain's stack (bases: `bases`).
 
 Only files are read; torch, transformers and datasets are never imported.
 """
@@ -6,23 +6,17 @@ Only files are read; torch, transformers and datasets are never imported.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from amazon_titles.recipes.bases import base
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
+from amazon_titles.recipes.places import is_missing
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
 from amazon_titles.templates import ChatTemplate, template_of_config
-
-
-def _is_missing(sheet: Sheet, path: str) -> bool:
-    """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
-    here = sheet.text("backend").startswith("local")
-    return here and (path.startswith((".", "/")) or (sheet.run_here and "/" not in path))
 
 
 def dataset(sheet: Sheet) -> Iterator[Problem]:
@@ -31,7 +25,7 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
     if not path:
         return
     if not Path(path).is_dir():
-        if _is_missing(sheet, path):
+        if is_missing(sheet, path):
             yield sheet.problem(
                 "data.path",
                 f"names {path}, and no such folder is here.",
@@ -95,91 +89,6 @@ def _rendered(sheet: Sheet, corpus: Corpus, template: ChatTemplate) -> Iterator[
         which = " and ".join([template.bos] * starts + [template.end] * ends)
         yield sheet.problem(
             "data.path", f"holds texts with {which} of their own, which AutoTrain adds once more.", "Build it anew."
-        )
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def base(sheet: Sheet) -> Iterator[Problem]:
-    """A base folder that AutoTrain's stack reads wrongly or not at all, or of another family than the text."""
-    name = sheet.text("base_model")
-    if not name:
-        return
-    folder = Path(name)
-    if not folder.is_dir():
-        if _is_missing(sheet, name):
-            yield sheet.problem(
-                "base_model", f"names {name}, and no such folder is here.", "Write a Hub id or a folder."
-            )
-        return
-    config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
-    if config.get("rope_parameters") and "rope_theta" not in config:
-        yield sheet.problem(
-            "base_model",
-            "was saved by transformers 5; AutoTrain's 4.48 would silently take another rope_theta.",
-            "Add rope_theta and rope_scaling to its config.json.",
-        )
-    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
-        yield sheet.problem(
-            "base_model",
-            "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
-            "Copy the original tokenizer files over it.",
-        )
-    if config.get("auto_map") or tokenizer.get("auto_map"):
-        yield sheet.problem(
-            "base_model",
-            "brings code of its own, and AutoTrain runs it unless ALLOW_REMOTE_CODE=false.",
-            "Take a base whose code is in transformers.",
-        )
-    if config and config.get("model_type") != "llama":
-        yield sheet.problem(
-            "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
-        )
-    tokens = _tokens(folder)
-    if tokens and isinstance(config.get("vocab_size"), int) and config["vocab_size"] != tokens:
-        # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
-        yield sheet.problem(
-            "base_model",
-            f"has {config['vocab_size']} embeddings and {tokens} tokens: AutoTrain cuts them to the tokens, and the "
-            "adapter then fits no base.",
-            "Take a base where both are the same, or resize and save it first.",
-        )
-    template = template_of_config(sheet.text("data.train_split").partition(":")[0])
-    if template is not None and tokenizer:
-        yield from _speaks(sheet, folder, tokenizer, template)
-
-
-def _tokens(folder: Path) -> int | None:
-    """How many tokens the tokenizer has, added ones included; None where tokenizer.json does not say."""
-    whole = _json(folder / "tokenizer.json")
-    model, added = whole.get("model"), whole.get("added_tokens")
-    vocab = model.get("vocab") if isinstance(model, dict) else None
-    if not isinstance(vocab, dict) or not isinstance(added, list):
-        return None
-    return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
-
-
-def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:
-    eos = tokenizer.get("eos_token")
-    eos = eos.get("content") if isinstance(eos, dict) else eos
-    if eos != template.end:
-        yield sheet.problem(
-            "base_model",
-            f"has the EOS {eos}, but text-{template.name} ends a turn with {template.end}: packing appends the EOS.",
-            "Take the instruct model of that family, or the text that fits the base.",
-        )
-    if not tokenizer.get("chat_template") and not (folder / "chat_template.jinja").exists():
-        yield sheet.problem(
-            "base_model",
-            "has no chat template: before the training it cannot be asked as it will be asked after it.",
-            "Take an instruct model.",
-            "warning",
         )
 
 

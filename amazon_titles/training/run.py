@@ -19,6 +19,7 @@ from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
 from amazon_titles.training import autotrain, checkpoints, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
+from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.trl_job import prepare
 
 ENGINES = ("autotrain", "trl")
@@ -128,7 +129,9 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     python = autotrain.find_autotrain(env)
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config = workshop / "run" / "recipe.yml"
-    spelt = recipe.with_settings({"base_model": base, "data.path": data})
+    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
+    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base, workshop / "base")
+    spelt = recipe.with_settings({"base_model": padded, "data.path": data})
     config.write_text(spelt.dump(), encoding="utf-8")
     start = time.time()
     log = autotrain.run_autotrain(

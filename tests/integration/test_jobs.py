@@ -287,6 +287,10 @@ def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
     for folder in (base, mount, bin_):
         folder.mkdir()
     tiny_llama.write_tokenizer(base, ["a kettle of iron"], vocab_size=300)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):  # as Llama's own: without a pad token
+        told = json.loads((base / name).read_text())
+        assert told.pop("pad_token")
+        (base / name).write_text(json.dumps(told))
     size = tiny_llama.vocabulary_size(base)
     tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=1, heads=3)
     assert torch.__version__
@@ -312,3 +316,5 @@ def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
     run = json.loads(cloud.state.read(files["run.json"]))
     assert (run["engine"], run["publishable"], run["base_model"]) == ("autotrain", True, "ana/tiny-llama")
     assert b"base_model: ana/tiny-llama" in cloud.state.read(files["README.md"])
+    assert json.loads(cloud.state.read(files["adapter_config.json"]))["base_model_name_or_path"] == "ana/tiny-llama"
+    assert "pad_token" not in json.loads(cloud.state.read(files["tokenizer_config.json"])), "the base's own files"

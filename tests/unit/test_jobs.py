@@ -15,6 +15,8 @@ import pytest
 import amazon_titles
 from amazon_titles import cli, progress, resources
 from amazon_titles.errors import InputError
+from amazon_titles.hub.contents import Content
+from amazon_titles.hub.refusals import local_paths_in
 from amazon_titles.jobs import TRL_PINS, make_parcel, pack_wheel
 from amazon_titles.jobs.preflight import for_job, target_of
 from amazon_titles.recipes import load_recipe
@@ -125,12 +127,42 @@ def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
     )
 
 
+def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_path):
+    parcel = make_parcel(recipe(), "ana/Llama-x", engine="autotrain")
+    pauses, pushes = [], []
+
+    def main(arguments):
+        if arguments[0] == "push-adapter":
+            pushes.append(arguments)
+            raise SystemExit(1)
+
+    monkeypatch.setattr("amazon_titles.cli.main", main)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        exec(compile(parcel.files["job.py"], "job.py", "exec"), {"__file__": str(tmp_path / "job.py")})
+    assert (stopped.value.code, len(pushes), pauses) == (1, 3, [60, 600])
+
+
 def test_a_job_publishes_by_itself():
     """AutoTrain's own push would leave a generic card, and die of a repository that exists."""
     job = for_job(recipe("llama-3.2-1b-lora-space"), gpu=True)
     assert job.hub["push_to_hub"] is False
     assert job.hub["token"] is None
     assert job.settings["needs"] == "cuda"
+
+
+def test_a_job_knows_no_folder_of_this_machine():
+    elsewhere = recipe("llama-3.2-1b-lora-t4", checkpoint_dir="/content/drive/run")
+    assert "/content" not in for_job(elsewhere, gpu=True).dump()
+    assert for_job(elsewhere, gpu=True).settings["checkpoint_dir"] is None
+
+
+@pytest.mark.parametrize("name", resources.recipes())
+def test_a_recipe_of_ours_may_be_published_as_it_is(name):
+    """An adapter folder holds its recipe, and a push refuses whatever looks like a path of a machine."""
+    text = resources.recipes()[name].read_bytes()
+    assert list(local_paths_in([Content("recipe.yml", text, len(text), "", "")])) == []
 
 
 def test_what_this_machine_lacks_is_no_problem_of_a_job(monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -54,6 +56,11 @@ class Hub:
         self._ask(name)
         return name in (self.repos if repo_type == "model" else self.spaces)
 
+    @classmethod
+    def download(cls, name, allow_patterns):
+        cls()._ask(name)
+        return cls.files
+
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
@@ -68,6 +75,9 @@ def hub(monkeypatch, tmp_path):
 
     monkeypatch.setattr(online, "HfApi", Mine)
     monkeypatch.setattr(online, "HfFileSystem", lambda: DirFileSystem(str(tmp_path), LocalFileSystem()))
+    monkeypatch.setattr(online, "snapshot_download", Mine.download)
+    Mine.files = tmp_path / "downloaded"
+    Mine.files.mkdir()
     monkeypatch.setenv("HF_USERNAME", "me")
     return Mine
 
@@ -96,6 +106,22 @@ def test_what_the_hub_does_not_have(hub, name, key):
     [problem] = problems()
     assert problem.key == key
     assert "does not have" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"pad_token": "<|pad|>"}, None),
+        ({}, "trains no end of a turn"),
+        ({"auto_map": {"AutoTokenizer": "x"}}, "brings code"),
+    ],
+)
+def test_the_files_of_a_base_on_the_hub_are_read_too(hub, config, words):
+    told = {"eos_token": "<|eot_id|>", "chat_template": "x", "pad_token": "<|pad|>"} | config
+    if not config:
+        del told["pad_token"]
+    (hub.files / "tokenizer_config.json").write_text(json.dumps(told))
+    assert [words in problem.reason for problem in problems()] == ([True] if words else [])
 
 
 def test_a_split_or_column_that_is_not_there(hub):

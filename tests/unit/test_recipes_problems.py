@@ -84,7 +84,9 @@ def filled(tmp_path):
     base = tmp_path / "base"
     base.mkdir()
     (base / "config.json").write_text('{"model_type": "llama", "rope_theta": 500000.0}')
-    (base / "tokenizer_config.json").write_text('{"eos_token": "<|eot_id|>", "chat_template": "{{ messages }}"}')
+    (base / "tokenizer_config.json").write_text(
+        '{"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "{{ messages }}"}'
+    )
     return load_recipe(resources.recipes()["quickstart"]).with_settings(
         {"base_model": str(base), "data.path": str(tmp_path / "dataset")}
     )
@@ -169,13 +171,24 @@ def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
         ("config.json", {"model_type": "gpt2"}, "is a gpt2"),
         (
             "tokenizer_config.json",
-            {"eos_token": "<|end_of_text|>", "chat_template": "x"},
-            "has the EOS <|end_of_text|>",
+            {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "model_max_length": 128},
+            "silently cuts to the base's own model_max_length, 128",
         ),
-        ("tokenizer_config.json", {"eos_token": "<|eot_id|>"}, "has no chat template"),
         (
             "tokenizer_config.json",
-            {"eos_token": "<|eot_id|>", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
+            {"eos_token": "<|end_of_text|>", "pad_token": "p", "chat_template": "x"},
+            "has the EOS <|end_of_text|>",
+        ),
+        ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "pad_token": "p"}, "has no chat template"),
+        ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "chat_template": "x"}, "trains no end of a turn"),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "pad_token": {"content": "<|eot_id|>"}, "chat_template": "x"},
+            "trains no end of a turn",
+        ),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
             "cannot load",
         ),
     ],
