@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from amazon_titles.search.strokes import likeness
-from amazon_titles.search.talk import COLOURS, LINKS, OF, STOP
+from amazon_titles.search.strokes import likest
+from amazon_titles.search.talk import LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word
 
 Weigh = Callable[[str], float]
@@ -16,7 +16,7 @@ Weigh = Callable[[str], float]
 # A word of the name that the title lacks weighs at least this much, however common it is: another word, another
 # product. More where the title has a word of its own in its stead.
 _LEAST = 0.75
-_REPLACED = 1.5
+_REPLACED = 2.0
 # At most this score where a number or a colour in the name is not the title's, whatever else fits.
 _OTHER = 0.5
 # Where names are written with capitals, other words weigh no more than this in all.
@@ -84,6 +84,7 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
     whole = {place: sum(weigh(word) for word in words) / _shared(match, place) for place, words in match.met.items()}
     evidence = sum(match.found[place] * weight for place, weight in whole.items())
     missed, other = _missed(question, match, set(weights) - met, weigh, quoted)
+    other = other or _numbered_otherwise(question, title)
     missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
     score = evidence / (evidence + missed) if evidence else 0.0
     return Fit(min(score, _OTHER) if other else score, evidence, coverage)
@@ -110,7 +111,7 @@ def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
         elif parts := _apart(asked.text, title):
             match.found[place], match.met[place] = 1.0, parts
         elif not asked.talk or _like_a_name(asked):
-            worth, word = max(((likeness(asked.text, word), word) for word in have), default=(0.0, ""))
+            worth, word = likest(asked.text, have)
             if worth:
                 match.found[place], match.met[place] = worth, (word,)
     return match
@@ -143,21 +144,22 @@ def _missed(question: Sequence[Word], match: _Match, unmet: set[str], weigh: Wei
     """What speaks against the title, and whether that makes it another product."""
     naming = [place for place in match.found if not question[place].talk] or list(match.found)
     by_case = any(question[place].capital for place in naming)
-    unmet = unmet - STOP
     missed, beside, other = 0.0, 0.0, False
     for place, word in enumerate(question):
         if place in match.found or place in match.idle:
             continue
         near = "beside" if quoted or min(naming) < place < max(naming) else _near(place, question, match.found)
+        if near == "beside" and any(word.text in variants and unmet & variants for variants in VARIANTS):
+            other = True
+        if word.number and (near == "beside" or _labelled(place, question)):
+            other = True
         if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
             continue
-        if near == "beside" and (word.number or (word.text in COLOURS and unmet & COLOURS)):
-            other = True
         weight = weigh(word.text)
         if by_case and not (word.capital or word.number or quoted):
             beside += (0.1 if near == "apart" else 0.15) * weight
         else:
-            missed += _against(word, near, weight, quoted=quoted, replaced=bool(unmet))
+            missed += _against(word, near, weight, quoted=quoted, replaced=bool(unmet - STOP))
     return missed + min(beside, _LOWER), other
 
 
@@ -183,6 +185,23 @@ def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bo
         return max(weight, _LEAST) if replaced else 0.5 * weight
     apart = 0.6 if word.capital else 0.4
     return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
+
+
+def _labelled(place: int, question: Sequence[Word]) -> bool:
+    """Whether a number stands beside a word such as "volume"."""
+    return any(0 <= at < len(question) and question[at].text in LABELS for at in (place - 1, place + 1))
+
+
+def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
+    """Whether the question says "volume 3" where the title says "volume 4"; a 3 elsewhere in it does not help."""
+    numbers: dict[str, set[str]] = {}
+    for label, number in pairwise(title):
+        if label in LABELS and number[0].isdigit():
+            numbers.setdefault(label, set()).add(number)
+    return any(
+        second.text[0].isdigit() and second.text not in numbers.get(first.text, {second.text})
+        for first, second in pairwise(question)
+    )
 
 
 def _like_a_name(word: Word) -> bool:

@@ -19,9 +19,9 @@ from amazon_titles.search.talk import STOP
 from amazon_titles.search.words import Word, codes, name_in, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
-_CANDIDATES = 50
+_CANDIDATES = 30
 # Words of a question that are looked for, the rarest first; a title is found by fewer.
-_TERMS = 16
+_TERMS = 8
 # Between two titles whose scores differ by less there is nothing to choose.
 _SAME = 0.02
 _WHOLE = 0.999

@@ -204,4 +204,16 @@ COLOURS = _words(
     "preto purple red rosa rose roxa roxo ruby sapphire scarlet silver tan taupe teal turquoise verde vermelha",
     "vermelho violet walnut white yellow",
 )
-"""Two products that differ in one of these are two products."""
+SIZES = _words("xs small medium large xl xxl xxxl xlarge xxlarge mini jumbo king queen twin pequeno medio grande")
+TAKES = _words(
+    "hardcover hardback paperback softcover kindle ebook audiobook audio cd dvd vhs cassette bluray",
+    "unabridged abridged capa brochura",
+)
+VARIANTS = (COLOURS, SIZES, TAKES)
+"""Two products that differ in a word of one of these are two products."""
+
+LABELS = _words(
+    "volume volumes vol v book books bk part parts pt edition ed episode season series disc number no model size pack",
+    "parte livro edicao temporada modelo tamanho numero",
+)
+"""Words beside which a number tells one product of a series from the next."""

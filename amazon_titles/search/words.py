@@ -6,12 +6,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from amazon_titles.search.strokes import has_digit
 from amazon_titles.search.talk import LINKS, STOP, TALK
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")
 _ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
-_BREAK = re.compile(r"[.:;!?()\[\]{}<>|\n]|\s[-–—]\s|--")
+_BREAK = re.compile(r"[.:;!?<>|\n]|\s[-–—]\s|--")
 
 # A quotation opens where no word ends and closes where none begins, so that inches and apostrophes are none.
 _QUOTED = re.compile(r'(?<!\w)["“”«„](?=\S)(.+?)(?<=\S)["“”»](?!\w)')
@@ -42,6 +43,7 @@ class Word:
         breaks: Whether a sentence, or a part of one, ends before it.
         start: Its place in the question, in characters.
         end: Where it ends.
+        number: Whether a digit stands in it: such words fit exactly or not at all.
     """
 
     text: str
@@ -51,11 +53,7 @@ class Word:
     breaks: bool
     start: int
     end: int
-
-    @property
-    def number(self) -> bool:
-        """Whether a digit stands in it: such words fit exactly or not at all."""
-        return any(character.isdigit() for character in self.text)
+    number: bool
 
 
 def fold(text: str) -> str:
@@ -97,7 +95,7 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
     rest = question
     for pattern in (_LINK, _ASIN):
         rest = pattern.sub(take, rest)
-    maybe = [word for word in _CODE.findall(rest) if any(character.isdigit() for character in word)]
+    maybe = [word for word in _CODE.findall(rest) if has_digit(word)]
     maybe += _BRACKETED.findall(rest)
     return sure, maybe, rest
 
@@ -121,7 +119,7 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
         stop = folded in STOP and not quoted
         talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK))
         breaks = not words or bool(_BREAK.search(between))
-        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end()))
+        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
         if len(words) == MAX_WORDS:
             break
     return words
