@@ -132,7 +132,7 @@ def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=_BATCH, columns=SCHEMA.names):
                     yield pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
                 f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN

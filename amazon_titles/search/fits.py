@@ -127,7 +127,7 @@ def _apart(text: str, title: Sequence[str]) -> tuple[str, ...]:
 
 def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
     """Whether a word that is in the title is there as part of the name: one of talk only beside another of the name."""
-    if not question[place].talk:
+    if not question[place].talk or any(question[place].text in variants for variants in VARIANTS):
         return True
     if all(question[at].talk for at in found):
         return not question[place].stop or all(question[at].stop for at in found)

@@ -16,7 +16,7 @@ from amazon_titles.search.fits import Fit, Weigh, fit
 from amazon_titles.search.storage import Store, Term, as_tables, write
 from amazon_titles.search.strokes import allowed_typos
 from amazon_titles.search.talk import STOP
-from amazon_titles.search.words import Word, codes, name_in, question_words, quotations, words_of
+from amazon_titles.search.words import MAX_CHARACTERS, Word, codes, name_in, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
@@ -85,7 +85,7 @@ class CatalogIndex:
                 for; a uid, or a link that holds one, finds its product.
             k: At most this many.
         """
-        sure, maybe, rest = codes(normalize("NFC", question))
+        sure, maybe, rest = codes(_plain(question))
         by_code = [row for code in (*sure, *maybe) for row in self._by_code(code)]
         if by_code:
             rows = list(dict.fromkeys(by_code))[:k]
@@ -101,11 +101,11 @@ class CatalogIndex:
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
         """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
-        return [self._store.product(row) for row, _ in self._ranked(codes(normalize("NFC", question))[2])[:k]]
+        return [self._store.product(row) for row, _ in self._ranked(codes(_plain(question))[2])[:k]]
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
-        question = normalize("NFC", question)
+        question = _plain(question)
         if quoted := quotations(question):
             return quoted[0]
         return name_in(question) or question.strip()
@@ -130,7 +130,8 @@ class CatalogIndex:
         return [(row, found) for row, found in order if found.score]
 
     def _weigh(self) -> Weigh:
-        most, count = log1p(2 * len(self._store)), len(self._store)
+        count = len(self._store)
+        most = log1p(2 * count) or 1.0
         known: dict[str, float] = {}
 
         def weigh(word: str) -> float:
@@ -141,7 +142,7 @@ class CatalogIndex:
         return weigh
 
     def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
-        terms = self._terms(words, weigh)
+        terms = self._terms(words, weigh, quoted=quoted)
         fits = {row: self._fit(row, words, weigh, quoted=quoted) for row in self._store.find(terms, _CANDIDATES)}
         if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
             # A mistyped word may be another title's word.
@@ -153,11 +154,9 @@ class CatalogIndex:
     def _fit(self, row: int, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> Fit:
         return fit(words, words_of(self._store.title(row)), weigh, quoted=quoted)
 
-    def _terms(self, words: Sequence[Word], weigh: Weigh) -> list[Term]:
+    def _terms(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> list[Term]:
         """What is looked for: rare words first, words of talk with little weight, mistyped words for what they mean."""
-        naming = [word for word in words if word.text not in STOP] or list(words)
-        if not all(word.talk for word in naming):
-            naming = [word for word in naming if not word.stop]
+        naming = [word for word in words if word.text not in STOP] or (list(words) if quoted else [])
         terms: dict[str, Term] = {}
         for place, word in enumerate(naming):
             weight = 0.3 if word.talk else 1.0
@@ -178,6 +177,10 @@ class CatalogIndex:
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
+
+
+def _plain(question: str) -> str:
+    return normalize("NFC", question[:MAX_CHARACTERS])
 
 
 def _order(found: Fit) -> tuple[float, ...]:
