@@ -111,7 +111,8 @@ def make(folder: Path, products: int) -> None:
     """Writes a dataset folder's catalogue, and beside it `questions.json`."""
     rng = random.Random(SEED)
     names, vocabulary = Words(rng, 60_000), Words(rng, 120_000)
-    sentences = [" ".join(vocabulary.draw(rng, rng.randint(5, 20))).capitalize() + "." for _ in range(50_000)]
+    sentences = (" ".join(vocabulary.draw(rng, rng.randint(5, 20))).capitalize() + "." for _ in range(50_000))
+    text = " ".join(sentences)
     (folder / "catalog").mkdir(parents=True)
     shards = -(-products // _SHARD)
     made, absent = families(rng, names, vocabulary), []
@@ -128,11 +129,9 @@ def make(folder: Path, products: int) -> None:
                 continue
             title = waiting.pop()
             seen.add(title)
-            size, content = rng.lognormvariate(5.99, 0.95), ""
-            while len(content) < size:
-                content += rng.choice(sentences) + " "
+            start, size = rng.randrange(len(text) // 2), int(rng.lognormvariate(5.99, 0.95))
             uid = f"B{shard * _SHARD + len(rows):09d}"
-            rows.append((uid, title, content[: int(size)].strip(), []))
+            rows.append((uid, title, text[start : start + size].strip(), []))
             if rng.random() < min(1.0, 3000 / products):
                 kept.append((uid, title, bool(waiting)))
         columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), FIELDS, strict=True)]

@@ -193,8 +193,19 @@ TALK = _words(
 )
 """Words of talk: what a question says of a product or of its asker. Evidence only where they stand in the name."""
 
+KINDS = _words(
+    "aparelho bacia balde barril bicicleta blusa bolo boneca brinquedo bule cabecas cachecol cadeira cafeteira",
+    "calca calcas camara camisa camiseta casaco casinha celular chaleira chapeu churrasqueira chuva computador",
+    "cortador discos fone fones frigideira furadeira garrafa geladeira impressora jaqueta jarra jogo lampada",
+    "lanterna leitor lente livro lixadeira luminaria mala maleta marmita martelo mochila oculos panela panelas",
+    "prato pulseira quebra radinho regador relogio roupa saia sandalia sapato sapatos serra serrote som tapete",
+    "teclado telefone televisao tenis tesoura tigela tinta toalha torneira torradeira travesseiro trem trenzinho",
+    "vestido violao xicara",
+)
+"""What Portuguese calls kinds of products. Titles are English as a rule: beside one, such a word names nothing more."""
+
 OF = _words("of the de da das do dos")
-LINKS = OF | _words("a an and at by for from in on to upon with ao com e em na no o os para por um uma")
+LINKS = OF | _words("a an and at by for from in on to upon with ao com em na no o os para por um uma")
 """Function words that also stand within a name: "The Garden of Orsk", "Nice for Mice"; those of `OF` do little else."""
 
 COLOURS = _words(
@@ -204,7 +215,9 @@ COLOURS = _words(
     "preto purple red rosa rose roxa roxo ruby sapphire scarlet silver tan taupe teal turquoise verde vermelha",
     "vermelho violet walnut white yellow",
 )
-SIZES = _words("xs small medium large xl xxl xxxl xlarge xxlarge mini jumbo king queen twin pequeno medio grande")
+SIZES = _words(
+    "x xx xxx extra xs small medium large xl xxl xxxl xlarge xxlarge mini jumbo king queen twin pequeno medio grande"
+)
 TAKES = _words(
     "hardcover hardback paperback softcover kindle ebook audiobook audio cd dvd vhs cassette bluray",
     "unabridged abridged capa brochura",

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from amazon_titles.search.strokes import has_digit
-from amazon_titles.search.talk import LINKS, STOP, TALK
+from amazon_titles.search.talk import KINDS, LINKS, STOP, TALK
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -115,7 +115,7 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
             continue
         capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
         stop = folded in STOP and not quoted
-        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK))
+        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
         words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
         if len(words) == MAX_WORDS:
