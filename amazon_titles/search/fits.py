@@ -100,6 +100,7 @@ def _shared(match: _Match, place: int) -> int:
 
 def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
     have = set(title)
+    pairs = {one + other: (one, other) for one, other in pairwise(title)}
     match = _Match()
     exact = [place for place, asked in enumerate(question) if asked.text in have]
     for place in exact:
@@ -114,8 +115,8 @@ def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
         if following and asked.text + following in have:
             for at in (place, place + 1):
                 match.found[at], match.met[at] = 1.0, (asked.text + following,)
-        elif parts := _apart(asked.text, title):
-            match.found[place], match.met[place] = 1.0, parts
+        elif asked.text in pairs:
+            match.found[place], match.met[place] = 1.0, pairs[asked.text]
         elif not asked.talk or _like_a_name(asked):
             worth, word = likest(asked.text, have)
             if worth:
@@ -131,14 +132,6 @@ def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
 
     same = [at for at in exact if question[at].text == question[place].text]
     return len(same) == 1 or place == max(same, key=company)
-
-
-def _apart(text: str, title: Sequence[str]) -> tuple[str, ...]:
-    """Two words of the title that the question writes as one."""
-    for one, other in pairwise(title):
-        if len(one) + len(other) == len(text) and text.startswith(one) and text.endswith(other):
-            return one, other
-    return ()
 
 
 def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
@@ -254,11 +247,7 @@ def _near(place: int, question: Sequence[Word], found: dict[int, float], ends: s
             at += step
             word = question[at]
             if at in found and not word.stop:
-                if (
-                    not link
-                    and not met
-                    and (step > 0 or at not in ends or question[place].capital or question[place].number)
-                ):
+                if not link and not met and (names or step > 0 or at not in ends):
                     return "beside"
                 sides += 1
                 if link and not met and nearest != "of":

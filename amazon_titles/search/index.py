@@ -20,6 +20,8 @@ from amazon_titles.search.words import MAX_CHARACTERS, Word, codes, name_in, que
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
+# Of those, so many are compared in any case, and of the others only what has nearly as much of the question as any.
+_FIRST, _NEARLY = 8, 0.7
 # Words of a question that are looked for, the rarest first; a title is found by fewer.
 _TERMS = 8
 # Between two titles whose scores differ by less there is nothing to choose.
@@ -143,16 +145,24 @@ class CatalogIndex:
 
     def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
         terms = self._terms(words, weigh, quoted=quoted)
-        fits = {row: self._fit(row, words, weigh, quoted=quoted) for row in self._store.find(terms, _CANDIDATES)}
+        fits = self._compared(self._store.find(terms, _CANDIDATES), words, weigh, quoted=quoted)
         if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
             # A mistyped word may be another title's word.
-            for row in self._store.find(_with_typos(terms), _CANDIDATES):
-                if row not in fits:
-                    fits[row] = self._fit(row, words, weigh, quoted=quoted)
+            rows = [row for row in self._store.find(_with_typos(terms), _CANDIDATES) if row not in fits]
+            fits |= self._compared(rows, words, weigh, quoted=quoted)
         return fits
 
-    def _fit(self, row: int, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> Fit:
-        return fit(words, words_of(self._store.title(row)), weigh, quoted=quoted)
+    def _compared(self, rows: Sequence[int], words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
+        """Compares word by word: the rows that come first, and those that have nearly as much of the question."""
+        titles = [words_of(self._store.title(row)) for row in rows]
+        asked = {word.text for word in words if not word.stop}
+        shared = [sum(weigh(word) for word in asked.intersection(title)) for title in titles]
+        enough = _NEARLY * max(shared, default=0.0)
+        return {
+            row: fit(words, title, weigh, quoted=quoted)
+            for place, (row, title) in enumerate(zip(rows, titles, strict=True))
+            if place < _FIRST or shared[place] >= enough
+        }
 
     def _terms(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> list[Term]:
         """What is looked for: rare words first, words of talk with little weight, mistyped words for what they mean."""
