@@ -24,8 +24,9 @@ _CANDIDATES = 30
 _FIRST, _NEARLY = 8, 0.7
 # Words of a question that are looked for, the rarest first; a title is found by fewer.
 _TERMS = 8
-# Between two titles whose scores differ by less there is nothing to choose.
-_SAME = 0.02
+# Between two titles whose scores differ by less there is nothing to choose; nor where it is the evidence that does.
+_SAME, _ALIKE = 0.02, 0.05
+# What the whole of a title is, after rounding.
 _WHOLE = 0.999
 
 
@@ -125,11 +126,8 @@ class CatalogIndex:
             for row, found in self._fits(words, weigh, quoted=bool(quoted)).items():
                 if row not in best or best[row].score < found.score:
                     best[row] = found
-        order = sorted(
-            best.items(),
-            key=lambda item: (-round(item[1].score / _SAME), -round(item[1].evidence, 2), -item[1].coverage, item[0]),
-        )
-        return [(row, found) for row, found in order if found.score]
+        order = sorted((_order(found), row) for row, found in best.items() if found.score)
+        return [(row, best[row]) for _, row in order]
 
     def _weigh(self) -> Weigh:
         count = len(self._store)
@@ -194,12 +192,12 @@ def _plain(question: str) -> str:
 
 
 def _order(found: Fit) -> tuple[float, ...]:
-    return -round(found.score / _SAME), -round(found.evidence, 2), -found.coverage
+    return -round(found.score / _SAME), -round(found.evidence / _ALIKE), -found.coverage
 
 
 def _as_good(one: Fit, best: Fit) -> bool:
-    less = max(best.score - one.score, best.evidence - one.evidence)
-    return less < _SAME and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
+    alike = best.score - one.score < _SAME and best.evidence - one.evidence < _ALIKE
+    return alike and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
 
 
 def _with_typos(terms: Sequence[Term]) -> list[Term]:
