@@ -1,4 +1,4 @@
-"""An index of a dataset that lives on the Hub: fetched once, kept by revision; a refusal of the Hub is said in words."""
+"""An index of a dataset that lives on the Hub: fetched once, kept by revision; refusals of the Hub are plain words."""
 
 from __future__ import annotations
 
