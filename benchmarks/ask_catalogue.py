@@ -56,7 +56,7 @@ PT = (
     "O que dizem sobre {t}?", "queria saber mais de {t}", "Minha esposa procura {t}, vocês conhecem?",
     "{t} presta?", "Pode me contar o essencial de {t}?", "me fala de {t} por favor",
 )  # fmt: skip
-KINDS = ("full", "partial", "typo", "lower case", "other order", "uid", "link")
+KINDS = ("full", "partial", "three words", "family", "typo", "lower case", "other order", "uid", "link", "typo")
 ABSENT = ("invented", "changed number", "mixed", "left out")
 
 
@@ -162,9 +162,15 @@ def questions(
 ) -> Iterator[dict[str, str | None]]:
     """Yields `{"question", "uid", "kind"}`: 700 about products of the catalogue, 400 about others (`uid` is None)."""
     rng.shuffle(kept)
+    in_families = [(uid, title) for uid, title, shared in kept[1100:] if shared]
     for number, (uid, title, _) in enumerate(kept[:700]):
-        kind = KINDS[min(number % 20 // 3, 6)] if number % 20 < 18 else "typo"
-        yield {"question": ask(rng, _said(rng, title, uid, kind), kind), "uid": uid, "kind": kind}
+        kind = KINDS[number % len(KINDS)]
+        if kind == "family":
+            uid, title = in_families.pop()
+        if kind == "three words" and not _unique(_said(random.Random(number), title, uid, kind), titles):
+            kind = "partial"
+        name = _said(random.Random(number), title, uid, kind)
+        yield {"question": ask(rng, name, kind), "uid": uid, "kind": kind}
     rng.shuffle(absent)
     for number, (_, title, _) in enumerate(kept[700:1100]):
         kind = ABSENT[number % 4]
@@ -189,6 +195,11 @@ def _said(rng: random.Random, title: str, uid: str, kind: str) -> str:
     if kind == "partial":
         drop = set(rng.sample(long, min(len(long) // 3, len(words) - 2)) if len(words) > 3 else [])
         return " ".join(word for at, word in enumerate(words) if at not in drop).strip(" ,:")
+    if kind == "three words" and len(words) > 4:
+        at = rng.randrange(len(words) - 3)
+        return " ".join(words[at : at + 3]).strip(" ,:()")
+    if kind == "family":  # without what tells the variants apart
+        return title.rpartition(", " if title.rpartition(", ")[1] else " (")[0] or title
     if kind == "typo" and long:
         at = rng.choice(long)
         return " ".join([*words[:at], typo(rng, words[at]), *words[at + 1 :]])
@@ -199,6 +210,13 @@ def _said(rng: random.Random, title: str, uid: str, kind: str) -> str:
     if kind == "link":
         return f"https://www.amazon.com/{'-'.join(words[:4])}/dp/{uid}?th=1"
     return title
+
+
+def _unique(name: str, titles: set[str]) -> bool:
+    """Whether only one title has all of these words."""
+    words = sorted(name.split(), key=len, reverse=True)
+    having = (title for title in titles if all(word in title for word in words))
+    return next(having, None) is not None and next(having, None) is None
 
 
 def _absent(rng: random.Random, title: str, other: str, kind: str, names: Words) -> str:

@@ -94,7 +94,7 @@ def catalogue_files(dataset: Path) -> list[Path]:
 
 def _key(dataset: Path, files: Iterable[Path]) -> str:
     """Names an index by what it is made of: the report of the build and the end of each file, which tells its parts."""
-    digest = blake2b(f"{FORMAT} {version('tantivy')} {version('pyarrow')}".encode(), digest_size=16)
+    digest = blake2b(f"{FORMAT} {version('tantivy')}".encode(), digest_size=16)
     report = dataset / "report.json"
     digest.update(report.read_bytes() if report.is_file() else b"")
     for path in files:

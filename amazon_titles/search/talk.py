@@ -220,7 +220,7 @@ SIZES = _words(
 )
 TAKES = _words(
     "hardcover hardback paperback softcover kindle ebook audiobook audio cd dvd vhs cassette bluray",
-    "unabridged abridged capa brochura",
+    "unabridged abridged capa brochura print",
 )
 VARIANTS = (COLOURS, SIZES, TAKES)
 """Two products that differ in a word of one of these are two products."""
