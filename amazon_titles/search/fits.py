@@ -247,11 +247,13 @@ def _near(place: int, question: Sequence[Word], found: dict[int, float], ends: s
             at += step
             word = question[at]
             if at in found and not word.stop:
-                if not link and not met and (names or step > 0 or at not in ends):
-                    return "beside"
                 sides += 1
-                if link and not met and nearest != "of":
-                    nearest = link
+                over = at in ends and step < 0 and not names and link != "of"
+                if met or over:
+                    break
+                if not link:
+                    return "beside"
+                nearest = "of" if nearest == "of" else link
                 break
             if word.text in LINKS:
                 link = "of" if word.text in OF and link != "linked" else "linked"
