@@ -54,7 +54,8 @@ class CatalogIndex:
         products: What can be found; a few, since they go through memory.
     """
 
-    # Below this share of what the question names there is "no such product".
+    # Below this share of what the question names there is "no such product". Of tests/data/questions.jsonl, what is in
+    # the catalogue scores 0.78 or more, and what is not 0.60 or less; real rows and 1.4 million products lie closer.
     THRESHOLD = 0.75
 
     def __init__(self, products: Iterable[Product]) -> None:
