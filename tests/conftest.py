@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -10,6 +11,12 @@ import pytest
 from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests leave no indexes among the user's."""
+    os.environ["AMAZON_TITLES_CACHE"] = str(tmp_path_factory.mktemp("indexes"))
 
 
 @pytest.fixture

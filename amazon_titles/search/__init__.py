@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from amazon_titles.search.fits import Fit
 from amazon_titles.search.index import CatalogIndex, Hit
 
-__all__ = ["CatalogIndex", "Fit", "Hit"]
+__all__ = ["CatalogIndex", "Hit"]

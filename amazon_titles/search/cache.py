@@ -94,7 +94,7 @@ def catalogue_files(dataset: Path) -> list[Path]:
 
 def _key(dataset: Path, files: Iterable[Path]) -> str:
     """Names an index by what it is made of: the report of the build and the end of each file, which tells its parts."""
-    digest = blake2b(f"{FORMAT} {version('tantivy')} {version('pyarrow')}".encode(), digest_size=16)
+    digest = blake2b(f"{FORMAT} {version('tantivy')}".encode(), digest_size=16)
     report = dataset / "report.json"
     digest.update(report.read_bytes() if report.is_file() else b"")
     for path in files:
@@ -132,7 +132,7 @@ def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=_BATCH, columns=SCHEMA.names):
                     yield pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
                 f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN

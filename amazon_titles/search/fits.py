@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from amazon_titles.search.strokes import likeness
-from amazon_titles.search.talk import COLOURS, LINKS, OF, STOP
+from amazon_titles.search.strokes import likest
+from amazon_titles.search.talk import LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word
 
 Weigh = Callable[[str], float]
@@ -16,11 +16,14 @@ Weigh = Callable[[str], float]
 # A word of the name that the title lacks weighs at least this much, however common it is: another word, another
 # product. More where the title has a word of its own in its stead.
 _LEAST = 0.75
-_REPLACED = 1.5
+_REPLACED = 2.0
 # At most this score where a number or a colour in the name is not the title's, whatever else fits.
 _OTHER = 0.5
-# Where names are written with capitals, other words weigh no more than this in all.
+# Where names are written with capitals, other words weigh no more than this in all, and one that goes on a name more.
 _LOWER = 0.25
+_NOUN = 0.4
+# Words so near to each other keep company.
+_COMPANY = 2
 # Where a name is complete, what else a question says speaks against it so much less.
 _COMPLETE = 0.3
 
@@ -73,8 +76,8 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
     """
     match = _match(question, title)
     if not quoted:
-        match.idle = {place for place in match.found if not _counts(place, question, match.found)}
-        for place in match.idle:
+        for place in [place for place in match.found if not _counts(place, question, match.found)]:
+            match.idle.add(place)
             del match.found[place], match.met[place]
     if not match.found:
         return NONE
@@ -83,7 +86,8 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
     coverage = sum(weights[word] for word in met) / (sum(weights.values()) or 1.0)
     whole = {place: sum(weigh(word) for word in words) / _shared(match, place) for place, words in match.met.items()}
     evidence = sum(match.found[place] * weight for place, weight in whole.items())
-    missed, other = _missed(question, match, set(weights) - met, weigh, quoted)
+    missed, other = _missed(question, match, title, weigh, quoted)
+    other = other or _numbered_otherwise(question, title)
     missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
     score = evidence / (evidence + missed) if evidence else 0.0
     return Fit(min(score, _OTHER) if other else score, evidence, coverage)
@@ -96,37 +100,43 @@ def _shared(match: _Match, place: int) -> int:
 
 def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
     have = set(title)
+    pairs = {one + other: (one, other) for one, other in pairwise(title)}
     match = _Match()
+    exact = [place for place, asked in enumerate(question) if asked.text in have]
+    for place in exact:
+        if _among(place, exact, question):
+            match.found[place], match.met[place] = 1.0, (question[place].text,)
+        else:
+            match.idle.add(place)
     for place, asked in enumerate(question):
-        if asked.text in have:
-            match.found[place], match.met[place] = 1.0, (asked.text,)
-    for place, asked in enumerate(question):
-        if place in match.found or asked.stop:
+        if place in match.found or place in match.idle or asked.stop:
             continue
         following = question[place + 1].text if place + 1 < len(question) else ""
         if following and asked.text + following in have:
             for at in (place, place + 1):
                 match.found[at], match.met[at] = 1.0, (asked.text + following,)
-        elif parts := _apart(asked.text, title):
-            match.found[place], match.met[place] = 1.0, parts
+        elif asked.text in pairs:
+            match.found[place], match.met[place] = 1.0, pairs[asked.text]
         elif not asked.talk or _like_a_name(asked):
-            worth, word = max(((likeness(asked.text, word), word) for word in have), default=(0.0, ""))
+            worth, word = likest(asked.text, have)
             if worth:
                 match.found[place], match.met[place] = worth, (word,)
     return match
 
 
-def _apart(text: str, title: Sequence[str]) -> tuple[str, ...]:
-    """Two words of the title that the question writes as one."""
-    for one, other in pairwise(title):
-        if len(one) + len(other) == len(text) and text.startswith(one) and text.endswith(other):
-            return one, other
-    return ()
+def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
+    """Whether a word that a question says several times stands, here, nearest to other words of the title."""
+
+    def company(at: int) -> int:
+        return sum(abs(other - at) <= _COMPANY and question[other].text != question[at].text for other in exact)
+
+    same = [at for at in exact if question[at].text == question[place].text]
+    return len(same) == 1 or place == max(same, key=company)
 
 
 def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
     """Whether a word that is in the title is there as part of the name: one of talk only beside another of the name."""
-    if not question[place].talk:
+    if not question[place].talk or any(question[place].text in variants for variants in VARIANTS):
         return True
     if all(question[at].talk for at in found):
         return not question[place].stop or all(question[at].stop for at in found)
@@ -139,26 +149,35 @@ def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bo
     return False
 
 
-def _missed(question: Sequence[Word], match: _Match, unmet: set[str], weigh: Weigh, quoted: bool) -> tuple[float, bool]:
+def _missed(
+    question: Sequence[Word], match: _Match, title: Sequence[str], weigh: Weigh, quoted: bool
+) -> tuple[float, bool]:
     """What speaks against the title, and whether that makes it another product."""
+    unmet = set(title).difference(*match.met.values())
     naming = [place for place in match.found if not question[place].talk] or list(match.found)
     by_case = any(question[place].capital for place in naming)
-    unmet = unmet - STOP
-    missed, beside, other = 0.0, 0.0, False
+    ends = {place for place, words in match.met.items() if title[-1] in words}
+    replaced = bool(unmet - STOP)
+    goes_on = replaced and len(naming) > 1  # otherwise than the question
+    missed, lower, other = 0.0, 0.0, False
     for place, word in enumerate(question):
         if place in match.found or place in match.idle:
             continue
-        near = "beside" if quoted or min(naming) < place < max(naming) else _near(place, question, match.found)
+        near = "beside" if quoted else _near(place, question, match.found, ends)
+        if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
+            other = True
+        if word.number and (near == "beside" or _labelled(place, question)):
+            other = True
         if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
             continue
-        if near == "beside" and (word.number or (word.text in COLOURS and unmet & COLOURS)):
-            other = True
         weight = weigh(word.text)
-        if by_case and not (word.capital or word.number or quoted):
-            beside += (0.1 if near == "apart" else 0.15) * weight
+        if not by_case or word.capital or word.number or quoted:
+            missed += _against(word, near, weight, quoted=quoted, replaced=replaced)
+        elif near == "beside" and goes_on and (place - 1 in match.found or lower >= _NOUN):
+            lower += _NOUN * weight  # "Velmo Tarkin toaster"
         else:
-            missed += _against(word, near, weight, quoted=quoted, replaced=bool(unmet))
-    return missed + min(beside, _LOWER), other
+            lower = max(lower, min(lower + 0.12 * weight, _LOWER))
+    return missed + min(lower, 2 * _NOUN), other
 
 
 def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bool) -> float:
@@ -181,8 +200,25 @@ def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bo
         weight *= weight  # a rare word is a name more likely than a common one
     if near == "linked" and word.capital:
         return max(weight, _LEAST) if replaced else 0.5 * weight
-    apart = 0.6 if word.capital else 0.4
+    apart = 0.6 if word.capital else 0.3
     return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
+
+
+def _labelled(place: int, question: Sequence[Word]) -> bool:
+    """Whether a number stands beside a word such as "volume"."""
+    return any(0 <= at < len(question) and question[at].text in LABELS for at in (place - 1, place + 1))
+
+
+def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
+    """Whether the question says "volume 3" where the title says "volume 4"; a 3 elsewhere in it does not help."""
+    numbers: dict[str, set[str]] = {}
+    for label, number in pairwise(title):
+        if label in LABELS and number[0].isdigit():
+            numbers.setdefault(label, set()).add(number)
+    return any(
+        second.text[0].isdigit() and second.text not in numbers.get(first.text, {second.text})
+        for first, second in pairwise(question)
+    )
 
 
 def _like_a_name(word: Word) -> bool:
@@ -190,26 +226,37 @@ def _like_a_name(word: Word) -> bool:
     return word.capital and not word.breaks
 
 
-def _near(place: int, question: Sequence[Word], found: dict[int, float]) -> str:
+def _near(place: int, question: Sequence[Word], found: dict[int, float], ends: set[int]) -> str:
     """Where a word stands to those that fit.
 
+    Args:
+        place: The word's.
+        question: All words.
+        found: The places of those that fit.
+        ends: The places of the title's last word: what follows it without a capital is no part of the name.
+
     Returns:
-        `beside` one, with only others between that do not fit; joined to one by `of`, or `linked` by another function
-        word; or `apart`.
+        `beside` one, with only others between that do not fit, or between two; joined to one by `of`, or `linked` by
+        another function word; or `apart`.
     """
-    nearest = "apart"
+    nearest, sides = "apart", 0
+    names = question[place].capital or question[place].number
     for step in (-1, 1):
-        at, link = place, ""
+        at, link, met = place, "", False
         while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
             at += step
             word = question[at]
             if at in found and not word.stop:
+                sides += 1
+                over = at in ends and step < 0 and not names and link != "of"
+                if met or over:
+                    break
                 if not link:
                     return "beside"
-                nearest = link if nearest != "of" else nearest
+                nearest = "of" if nearest == "of" else link
                 break
             if word.text in LINKS:
                 link = "of" if word.text in OF and link != "linked" else "linked"
             elif word.talk and not _like_a_name(word):
-                break
-    return nearest
+                met = True
+    return "beside" if sides == 2 else nearest

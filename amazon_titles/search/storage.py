@@ -104,7 +104,9 @@ class Store:
         self._searcher: Any = index.searcher()
         titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES)))
         self._titles = [titles.get_batch(number) for number in range(titles.num_record_batches)]
-        self._texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)))
+        self._texts = pa.ipc.open_file(
+            pa.memory_map(str(folder / _TEXTS)), options=pa.ipc.IpcReadOptions(use_threads=False)
+        )
         self._count = sum(batch.num_rows for batch in self._titles)
 
     def __len__(self) -> int:
@@ -149,7 +151,9 @@ class Store:
                 query = tantivy.Query.fuzzy_term_query(self._schema, "title", word, typos, True)
             else:
                 query = tantivy.Query.term_query(self._schema, "title", word, "freq")
-            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
+            if weight != 1:
+                query = tantivy.Query.boost_query(query, weight)
+            clauses.append((tantivy.Occur.Should, query))
         return self._rows(tantivy.Query.boolean_query(clauses), most) if clauses else []
 
     def _rows(self, query: Any, most: int) -> list[int]:  # noqa: ANN401

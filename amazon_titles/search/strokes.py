@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+_DIGIT = re.compile(r"\d")
+
 # How much of a word a mistyped one is worth.
 _SLIP, _PLURAL, _TWO_SLIPS, _DOUBTFUL = 0.9, 0.97, 0.75, 0.66
 # Up to so many letters a changed one makes another word as a rule: game and gate, folly and holly.
@@ -10,9 +16,14 @@ _SHORT = 5
 
 def allowed_typos(word: str) -> int:
     """Strokes that may be wrong in a word: none in short ones and in numbers, where another stroke is another word."""
-    if len(word) < 4 or any(character.isdigit() for character in word):
+    if len(word) < 4 or has_digit(word):
         return 0
     return 1 if len(word) < 9 else 2
+
+
+def has_digit(word: str) -> bool:
+    """Whether a digit stands in a word."""
+    return not word.isalpha() and _DIGIT.search(word) is not None
 
 
 def distance(one: str, other: str, most: int) -> int:
@@ -51,6 +62,7 @@ def distance(one: str, other: str, most: int) -> int:
     return min(above[-1], most + 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def likeness(asked: str, word: str) -> float:
     """How much of a title's word a question's word is worth: 1 for the word itself, 0 for another word.
 
@@ -60,7 +72,7 @@ def likeness(asked: str, word: str) -> float:
     if asked == word:
         return 1.0
     strokes = distance(asked, word, most := allowed_typos(asked))
-    if strokes > most or any(character.isdigit() for character in word):
+    if strokes > most or has_digit(word):
         return 0.0
     if strokes == 2:
         return _TWO_SLIPS if asked[0] == word[0] else 0.0
@@ -70,3 +82,17 @@ def likeness(asked: str, word: str) -> float:
     if asked[0] != word[0]:
         return 0.0 if len(word) <= _SHORT else _DOUBTFUL
     return _DOUBTFUL if changed and len(word) <= _SHORT else _SLIP
+
+
+def likest(asked: str, words: Iterable[str]) -> tuple[float, str]:
+    """The word that a mistyped one is most like, and how much it is worth; 0 and "" where it is like none."""
+    most = allowed_typos(asked)
+    best = (0.0, "")
+    if not most:
+        return best
+    size, first, last = len(asked), asked[0], asked[-1]
+    for word in words:
+        # One stroke leaves the beginning or the end; two leave the beginning.
+        if -most <= len(word) - size <= most and (word[0] == first or word[-1] == last):
+            best = max(best, (likeness(asked, word), word))
+    return best

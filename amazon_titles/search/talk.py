@@ -193,8 +193,19 @@ TALK = _words(
 )
 """Words of talk: what a question says of a product or of its asker. Evidence only where they stand in the name."""
 
+KINDS = _words(
+    "aparelho bacia balde barril bicicleta blusa bolo boneca brinquedo bule cabecas cachecol cadeira cafeteira",
+    "calca calcas camara camisa camiseta casaco casinha celular chaleira chapeu churrasqueira chuva computador",
+    "cortador discos fone fones frigideira furadeira garrafa geladeira impressora jaqueta jarra jogo lampada",
+    "lanterna leitor lente livro lixadeira luminaria mala maleta marmita martelo mochila oculos panela panelas",
+    "prato pulseira quebra radinho regador relogio roupa saia sandalia sapato sapatos serra serrote som tapete",
+    "teclado telefone televisao tenis tesoura tigela tinta toalha torneira torradeira travesseiro trem trenzinho",
+    "vestido violao xicara",
+)
+"""What Portuguese calls kinds of products. Titles are English as a rule: beside one, such a word names nothing more."""
+
 OF = _words("of the de da das do dos")
-LINKS = OF | _words("a an and at by for from in on to upon with ao com e em na no o os para por um uma")
+LINKS = OF | _words("a an and at by for from in on to upon with ao com em na no o os para por um uma")
 """Function words that also stand within a name: "The Garden of Orsk", "Nice for Mice"; those of `OF` do little else."""
 
 COLOURS = _words(
@@ -204,4 +215,18 @@ COLOURS = _words(
     "preto purple red rosa rose roxa roxo ruby sapphire scarlet silver tan taupe teal turquoise verde vermelha",
     "vermelho violet walnut white yellow",
 )
-"""Two products that differ in one of these are two products."""
+SIZES = _words(
+    "x xx xxx extra xs small medium large xl xxl xxxl xlarge xxlarge mini jumbo king queen twin pequeno medio grande"
+)
+TAKES = _words(
+    "hardcover hardback paperback softcover kindle ebook audiobook audio cd dvd vhs cassette bluray",
+    "unabridged abridged capa brochura print",
+)
+VARIANTS = (COLOURS, SIZES, TAKES)
+"""Two products that differ in a word of one of these are two products."""
+
+LABELS = _words(
+    "volume volumes vol v book books bk part parts pt edition ed episode season series disc number no model size pack",
+    "parte livro edicao temporada modelo tamanho numero",
+)
+"""Words beside which a number tells one product of a series from the next."""

@@ -6,12 +6,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from amazon_titles.search.talk import LINKS, STOP, TALK
+from amazon_titles.search.strokes import has_digit
+from amazon_titles.search.talk import KINDS, LINKS, STOP, TALK
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")
 _ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
-_BREAK = re.compile(r"[.:;!?()\[\]{}<>|\n]|\s[-–—]\s|--")
+_BREAK = re.compile(r"[.:;!?<>|\n]|\s[-–—]\s|--")
 
 # A quotation opens where no word ends and closes where none begins, so that inches and apostrophes are none.
 _QUOTED = re.compile(r'(?<!\w)["“”«„](?=\S)(.+?)(?<=\S)["“”»](?!\w)')
@@ -20,14 +21,15 @@ _SINGLE = re.compile(r"(?<!\w)['‘](?=\w)([^'‘’]+(?:['’]\w[^'‘’]*)*)(
 _NAME_GOES_ON = re.compile(r"\s[A-Z]")
 
 # https://www.amazon.com/Some-Title/dp/UID/ref=…, /gp/product/UID, /gp/aw/d/UID, /product/UID
-_LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}/\S*?(?:dp|gp/product|gp/aw/d|product|d)/([\w-]+)\S*", re.I)
+_LINK = re.compile(r"\.[a-z]{2,}(?:/|/.*?/)(?:dp|gp/product|gp/aw/d|product)/([\w-]+)", re.I)
 _BRACKETED = re.compile(r"\[([^\s\[\]]{3,40})\]")
 # What Amazon calls its products: https://en.wikipedia.org/wiki/Amazon_Standard_Identification_Number
 _ASIN = re.compile(r"\b(B(?=[A-Z]*[0-9])[0-9A-Z]{9}|[0-9]{9}[0-9X])\b", re.I)
 _CODE = re.compile(r"[\w.-]{6,40}")
 
+MAX_CHARACTERS = 4000
 MAX_WORDS = 64
-"""Words of a question that are looked at: a title has at most 200 characters."""
+"""What is looked at of a question: a title has at most 200 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Word:
         breaks: Whether a sentence, or a part of one, ends before it.
         start: Its place in the question, in characters.
         end: Where it ends.
+        number: Whether a digit stands in it: such words fit exactly or not at all.
     """
 
     text: str
@@ -51,11 +54,7 @@ class Word:
     breaks: bool
     start: int
     end: int
-
-    @property
-    def number(self) -> bool:
-        """Whether a digit stands in it: such words fit exactly or not at all."""
-        return any(character.isdigit() for character in self.text)
+    number: bool
 
 
 def fold(text: str) -> str:
@@ -88,16 +87,13 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
         the question without the former.
     """
-    sure: list[str] = []
-
-    def take(match: re.Match[str]) -> str:
-        sure.append(match.group(1))
-        return " "
-
+    links = [(word, match.group(1)) for word in question.split() if (match := _LINK.search(word))]
     rest = question
-    for pattern in (_LINK, _ASIN):
-        rest = pattern.sub(take, rest)
-    maybe = [word for word in _CODE.findall(rest) if any(character.isdigit() for character in word)]
+    for word, _ in links:
+        rest = rest.replace(word, " ")
+    sure = [code for _, code in links] + _ASIN.findall(rest)
+    rest = _ASIN.sub(" ", rest)
+    maybe = [word for word in _CODE.findall(rest) if has_digit(word)]
     maybe += _BRACKETED.findall(rest)
     return sure, maybe, rest
 
@@ -119,9 +115,9 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
             continue
         capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
         stop = folded in STOP and not quoted
-        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK))
+        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
-        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end()))
+        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
         if len(words) == MAX_WORDS:
             break
     return words
@@ -131,7 +127,7 @@ def name_in(question: str) -> str:
     """What an unquoted question seems to name: its longest run of words that are no talk; "" where there is none."""
     runs: list[list[Word]] = [[]]
     for word in question_words(question):
-        if word.breaks or (word.stop and word.text not in LINKS) or (word.talk and not word.capital):
+        if word.breaks or (word.text not in LINKS and (word.stop or (word.talk and not word.capital))):
             runs.append([])
         if not word.talk or (runs[-1] and (word.capital or word.text in LINKS)):
             runs[-1].append(word)
