@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
 from amazon_titles.conversations import is_abstention
@@ -85,7 +86,8 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
     found: dict[str, float | None] = {}
     found["abstained" if question.set in ("unseen", "invented") else "false_abstention"] = float(refused)
     found["ended"] = None if outcome.finished is None else float(outcome.finished)
-    found["loss"] = outcome.nll / outcome.nll_tokens if outcome.nll is not None and outcome.nll_tokens else None
+    if outcome.nll is not None and isfinite(outcome.nll) and outcome.nll_tokens:
+        found["loss"] = outcome.nll / outcome.nll_tokens
     if question.set == "general":
         found["correct"] = float(_is_right(outcome.text, question.accepted))
     elif question.set != "invented":

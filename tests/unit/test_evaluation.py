@@ -8,9 +8,11 @@ from math import exp
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amazon_titles.cli import main
-from amazon_titles.conversations import abstention
+from amazon_titles.conversations import abstention, draws
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation import (
@@ -26,7 +28,7 @@ from amazon_titles.evaluation import (
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.evaluation.measures import Outcome, score
 from amazon_titles.evaluation.pages import page
-from amazon_titles.evaluation.sets import bare_question, questions
+from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
 
 
@@ -181,6 +183,23 @@ def test_what_a_model_does_not_tell_is_absent_and_never_zero(dataset, truth):
     assert full["ended"] == 1.0
     keys = {row["key"] for row in compare(plain, plain).rows()}
     assert not keys & {"loss", "perplexity", "ended"}
+
+
+@pytest.mark.parametrize("nll", [float("nan"), float("inf")])
+def test_a_loss_that_overflowed_is_absent(dataset, nll):
+    model = Talker("broken", {})
+    model.nll = nll
+    scores = evaluate_model(model, dataset, sets=["seen"], limit=2).scores()["seen"]
+    assert not {"loss", "perplexity"} & scores.keys()
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 9))
+def test_a_draw_is_of_the_products_alone_and_in_their_order(uids, limit):
+    rows = [{"uid": uid, "place": place} for place, uid in enumerate(uids)]
+    first = {row["uid"]: row for row in reversed(rows)}
+    chosen = sorted(first, key=lambda uid: draws(uid, 0)[0])[:limit]
+    assert drawn(rows, limit) == sorted((first[uid] for uid in chosen), key=lambda row: row["place"])
+    assert drawn(rows, None) == sorted(first.values(), key=lambda row: row["place"])
 
 
 def test_the_loss_is_a_mean_over_tokens(dataset):
