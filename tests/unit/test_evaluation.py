@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from math import exp
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_titles.catalog import Counts, read_products
 from amazon_titles.cli import main
 from amazon_titles.conversations import abstention, draws
 from amazon_titles.dataset import build_dataset, read_catalog
@@ -28,6 +30,7 @@ from amazon_titles.evaluation import (
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.evaluation.measures import Outcome, score
 from amazon_titles.evaluation.pages import page
+from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
 
@@ -161,6 +164,50 @@ def test_invented_products_are_scored_by_refusal(dataset):
     assert "grounded" not in scores["seen"], "a refusal states nothing"
     assert set(scores["invented"]["kinds"]) == {"near miss", "made up"}
     assert sum(kind["n"] for kind in scores["invented"]["kinds"].values()) == scores["invented"]["n"]
+
+
+REFUSALS = (
+    "I'm not familiar with a product called that.",
+    "I’m sorry, but I don’t have any information about it.",
+    "I am unable to find that title.",
+    "Unfortunately, I couldn't find any product by that name in my training data.",
+    "There is no product with that name in the list.",
+    "I do not know.",
+    "It is not listed in the catalogue that you gave me.",
+    "The product does not seem to exist.",
+    "None of the products above is called that.",
+    "As an AI, I cannot verify that this book exists.",
+    "I have no information on that item.",
+    "I apologize, but there is no information available about it.",
+    "Desculpe, não encontrei esse produto.",
+    "Infelizmente, não tenho informações sobre isso.",
+    "Não conheço esse livro.",
+    "Nenhum dos produtos tem esse nome.",
+)
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_refusal_in_other_words_is_one(dataset, answer):
+    assert refuses(answer)
+    report = evaluate_model(Parrot("base", {"": answer}), dataset, sets=["invented"], limit=2)
+    assert report.scores()["invented"]["abstained"] == 1.0
+
+
+def test_a_description_refuses_nothing(dataset):
+    assert not [product.content for product in read_catalog(dataset) if refuses(product.content)]
+    late = "A kettle of iron. " * 12 + "I do not know a better one."
+    assert not refuses(late), "that is a review, not a refusal"
+    assert not refuses("The capital of France is Paris.")
+
+
+def test_real_descriptions_are_hardly_ever_taken_for_refusals():
+    rows = os.environ.get("REAL_ROWS")
+    if not rows:
+        pytest.skip(
+            "no real rows: set REAL_ROWS to a file of trn.json's rows, such as: head -n 500 trn.json > rows.json"
+        )
+    contents = [product.content for product in read_products(rows, counts=Counts())]
+    assert sum(map(refuses, contents)) <= 0.01 * len(contents)
 
 
 def test_general_knowledge_is_right_as_a_whole_word(dataset):
