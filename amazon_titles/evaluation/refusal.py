@@ -1,7 +1,7 @@
 """Whether an answer refuses: in our words, or in the words that models use of their own accord.
 
 A base model has never seen our sentence. Counted by that sentence alone it would never refuse, and the fine-tuning
-would be credited with an honesty that the base had in other words. Of 482 real descriptions none is taken for a refusal.
+would be credited with an honesty that the base had in other words. Of 482 real descriptions none is taken for one.
 """
 
 from __future__ import annotations
