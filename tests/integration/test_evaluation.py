@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(model: str, out: str) -> list[str]:
-    options = ["--dataset", "dataset", "--limit", "3", "--batch-size", "2", "--out", out]
+    options = ["--dataset", "dataset", "--limit", "4", "--batch-size", "2", "--max-new-tokens", "64", "--out", out]
     return [sys.executable, "-m", "amazon_titles", "evaluate", model, *options]
 
 

@@ -380,7 +380,7 @@ class Tired(Talker):
         return super().generate_full(conversations)
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_path):
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_path, capsys):
     options = {"limit": 4, "batch_size": 4}
     whole = evaluate_model(Talker("model", truth), dataset, **options)
     out = tmp_path / "after.json"
@@ -388,6 +388,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_
         evaluate_model(Tired("model", truth), dataset, out=out, **options)
     journal = tmp_path / "after.partial.jsonl"
     assert not out.exists()
+    assert f"8 answers are kept in {journal}" in capsys.readouterr().err
     assert len(journal.read_text().splitlines()) == 9
     with journal.open("ab") as file:
         file.write(b'{"number": 3, "te')  # cut off by the kill
