@@ -132,11 +132,16 @@ def test_the_published_card_says_where_everything_stands(story: Story) -> None:
     assert run_told["dataset"]["revision"] in card
 
 
-# What random weights say is full of line ends; so that answers can be told apart, each print becomes one line.
+# What random weights say is full of line ends; so that answers can be told apart, each print becomes one line. It also
+# has spaces before full stops, which the pipeline of transformers 4.48 removes (`clean_up_tokenization_spaces`).
 ONE_LINE_A_PRINT = """
 import builtins, json
 _print = print
-builtins.print = lambda *said: _print(json.dumps([str(one).strip() for one in said]))
+def tidied(text):
+    for mark in (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"):
+        text = text.replace(" " + mark, mark)
+    return text.replace(" ' ", "'").strip()
+builtins.print = lambda *said: _print(json.dumps([tidied(str(one)) for one in said]))
 """
 
 
