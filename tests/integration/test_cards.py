@@ -137,7 +137,9 @@ def test_the_published_card_says_where_everything_stands(story: Story) -> None:
 ONE_LINE_A_PRINT = """
 import builtins, json, re
 _print = print
-builtins.print = lambda *said: _print(json.dumps([re.sub(" *(n't|[.?!,']) *", r"\\1", str(one)).strip() for one in said]))
+def tidied(said):
+    return re.sub(" *(n't|[.?!,']) *", r"\\1", str(said)).strip()
+builtins.print = lambda *said: _print(json.dumps([tidied(one) for one in said]))
 """
 
 
