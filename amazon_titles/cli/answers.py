@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 @click.option("--sets", default="seen,unseen,grounded,invented,general", show_default=True, help="Which to ask.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N products a set.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1), help="Questions at a time.")
+@click.option("--max-new-tokens", default=256, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
 @click.option("--out", required=True, metavar="FILE", help="The report to write, as JSON; every example beside it.")
-def evaluate(model: str, dataset: str | None, sets: str, limit: int | None, batch_size: int, out: str) -> None:
+def evaluate(
+    model: str, dataset: str | None, sets: str, limit: int | None, batch_size: int, max_new_tokens: int, out: str
+) -> None:
     """Ask a base model or an adapter the questions of named sets, and score the answers.
 
     Interrupted, the same command goes on where it stopped.
@@ -40,6 +43,7 @@ def evaluate(model: str, dataset: str | None, sets: str, limit: int | None, batc
         sets=[name.strip() for name in sets.split(",")],
         limit=limit,
         batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
         out=out,
         weights=weights_of(model),
     )

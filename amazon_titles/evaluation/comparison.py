@@ -136,10 +136,11 @@ class Comparison:
         for row in self._rows:
             if full or row["set"] in MEASURES[row["key"]].sets:
                 low, high = row.get("change_interval", (None, None))
-                interval = "" if low is None else f"{low:+.2f} to {high:+.2f}"
+                interval = "" if low is None else f"{round(low, 2) + 0.0:+.2f} to {round(high, 2) + 0.0:+.2f}"
+                change = round(row["after"] - row["before"], 2) + 0.0  # no "-0.00"
                 lines.append(
                     f"| {row['set']} | {row['n']} | {row['measure']} | {row['before']:.2f} | {row['after']:.2f} "
-                    f"| {row['after'] - row['before']:+.2f} | {interval} | {_p(row.get('p_value'))} |"
+                    f"| {change:+.2f} | {interval} | {_p(row.get('p_value'))} |"
                 )
         return "\n".join(lines) + "\n"
 

@@ -12,6 +12,7 @@ from typing import Any
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.files import require_writable
 from amazon_titles.evaluation.measures import Outcome
+from amazon_titles.progress import say
 
 
 class Journal:
@@ -68,6 +69,8 @@ class Journal:
     ) -> None:
         if self._file is not None:
             self._file.close()
+            if error is not None and self.done:
+                say(f"{len(self.done)} answers are kept in {self._path}; the same command goes on from there.")
 
     def add(self, number: int, outcome: Outcome) -> None:
         """Notes the outcome of a question.

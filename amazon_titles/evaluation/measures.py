@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
-from amazon_titles.conversations import is_abstention
+from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import Question
 from amazon_titles.metrics import chrf, cites, fact_precision, fact_recall, grounded_share, repetition, rouge_l
 from amazon_titles.metrics.facts import without_citations
@@ -81,11 +82,12 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
     `grounded` asks whether the products in view support the answer, or, where none is in view, the record that it is
     about. An answer that refuses is judged by that alone: it states nothing that could be grounded or repeat.
     """
-    refused = is_abstention(outcome.text)
+    refused = refuses(outcome.text)
     found: dict[str, float | None] = {}
     found["abstained" if question.set in ("unseen", "invented") else "false_abstention"] = float(refused)
     found["ended"] = None if outcome.finished is None else float(outcome.finished)
-    found["loss"] = outcome.nll / outcome.nll_tokens if outcome.nll is not None and outcome.nll_tokens else None
+    if outcome.nll is not None and isfinite(outcome.nll) and outcome.nll_tokens:
+        found["loss"] = outcome.nll / outcome.nll_tokens
     if question.set == "general":
         found["correct"] = float(_is_right(outcome.text, question.accepted))
     elif question.set != "invented":
@@ -97,7 +99,7 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
 def worth(question: Question, answer: str) -> dict[str, float | None]:
     """The measures of an answer about a product that need its text alone."""
     sources = question.shown or (question.record,)
-    refused = is_abstention(answer)
+    refused = refuses(answer)
     said, right = without_citations(answer), without_citations(question.reference)
     return {
         "rouge_l": rouge_l(said, right),

@@ -54,7 +54,7 @@ def page(comparison: Comparison) -> str:
     parts = [
         "# Before and after",
         f"Before: {_inline(before.model)}. After: {_inline(after.model)}. Dataset {before.dataset[:12]}, greedy, "
-        f"{settings}.",
+        f"{settings}. Made with {_made_with(comparison)}.",
         comparison.to_markdown().rstrip(),
         "95 %: interval of the change, by a paired bootstrap over the examples. p: two-sided paired permutation test, "
         "not corrected for the number of rows. n: examples that have the measure both times; what cannot be computed "
@@ -74,6 +74,14 @@ def page(comparison: Comparison) -> str:
         if pairs:
             parts += [f"## {_TITLES[kind]}", *(_side_by_side(pair) for pair in pairs)]
     return "\n\n".join(parts) + "\n"
+
+
+def _made_with(comparison: Comparison) -> str:
+    """Versions and device, each once where both reports have the same."""
+    before, after = comparison.before.made_with, comparison.after.made_with
+    names = [name for name in dict.fromkeys([*before, *after]) if name != "weights"]
+    both = {name: dict.fromkeys(told[name] for told in (before, after) if name in told) for name in names}
+    return ", ".join(f"{name} {' and '.join(told)}" for name, told in both.items())
 
 
 def _has(comparison: Comparison, name: str) -> bool:

@@ -122,19 +122,19 @@ def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, A
     if task == "recall":
         # A row with passages has more than the question in its message.
         asked = (row for row in read_messages(dataset, split) if row["task"] == task)
-        return _drawn((row for row in asked if "\n" not in row["messages"][0]["content"]), limit)
-    drawn = {row["uid"]: row for row in _drawn(read_messages(dataset, split), limit)}
+        return drawn((row for row in asked if "\n" not in row["messages"][0]["content"]), limit)
+    chosen = {row["uid"]: row for row in drawn(read_messages(dataset, split), limit)}
     rows: dict[str, dict[str, Any]] = {}
     for row in read_messages(dataset, split):
-        if row["task"] == task and row["uid"] in drawn:
+        if row["task"] == task and row["uid"] in chosen:
             rows.setdefault(row["uid"], row)
-    missing = {uid: row["language"] for uid, row in drawn.items() if uid not in rows}
+    missing = {uid: row["language"] for uid, row in chosen.items() if uid not in rows}
     if missing:
         rows |= {row["uid"]: row for row in _made(dataset, name, missing)}
-    return [rows[uid] for uid in drawn if uid in rows]
+    return [rows[uid] for uid in chosen if uid in rows]
 
 
-def _drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
+def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
     """The first row of each product, of at most `limit` products; no more than that many rows are ever held."""
     kept: dict[str, tuple[int, dict[str, Any]]] = {}
     worst: list[tuple[int, str]] = []
@@ -156,7 +156,7 @@ def _drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, 
 def _made(dataset: str | Path, name: str, languages: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Rows that the dataset was built without, of some products (uid → language), among others of their split."""
     split, task, _ = SETS[name]
-    others = {row["uid"] for row in _drawn(read_messages(dataset, split), _POOL)}
+    others = {row["uid"] for row in drawn(read_messages(dataset, split), _POOL)}
     pool: list[Product] = []
     products: list[Product] = []
     titles = set()

@@ -115,11 +115,14 @@ def test_the_published_card_says_where_everything_stands(story: Story) -> None:
     assert run_told["dataset"]["revision"] in card
 
 
-# What random weights say is full of line ends; so that answers can be told apart, each print becomes one line.
+# What random weights say is full of line ends; so that answers can be told apart, each print becomes one line. It also
+# has spaces before full stops, which the pipeline of transformers 4.48 removes (`clean_up_tokenization_spaces`).
 ONE_LINE_A_PRINT = """
-import builtins, json
+import builtins, json, re
 _print = print
-builtins.print = lambda *said: _print(json.dumps([str(one).strip() for one in said]))
+def tidied(said):
+    return re.sub(" *(n't|[.?!,']) *", r"\\1", str(said)).strip()
+builtins.print = lambda *said: _print(json.dumps([tidied(one) for one in said]))
 """
 
 

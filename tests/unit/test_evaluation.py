@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from math import exp
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from amazon_titles.catalog import Counts, read_products
 from amazon_titles.cli import main
-from amazon_titles.conversations import abstention
+from amazon_titles.conversations import abstention, draws
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation import (
@@ -26,7 +30,8 @@ from amazon_titles.evaluation import (
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.evaluation.measures import Outcome, score
 from amazon_titles.evaluation.pages import page
-from amazon_titles.evaluation.sets import bare_question, questions
+from amazon_titles.evaluation.refusal import refuses
+from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
 
 
@@ -161,6 +166,50 @@ def test_invented_products_are_scored_by_refusal(dataset):
     assert sum(kind["n"] for kind in scores["invented"]["kinds"].values()) == scores["invented"]["n"]
 
 
+REFUSALS = (
+    "I'm not familiar with a product called that.",
+    "I’m sorry, but I don’t have any information about it.",
+    "I am unable to find that title.",
+    "Unfortunately, I couldn't find any product by that name in my training data.",
+    "There is no product with that name in the list.",
+    "I do not know.",
+    "It is not listed in the catalogue that you gave me.",
+    "The product does not seem to exist.",
+    "None of the products above is called that.",
+    "As an AI, I cannot verify that this book exists.",
+    "I have no information on that item.",
+    "I apologize, but there is no information available about it.",
+    "Desculpe, não encontrei esse produto.",
+    "Infelizmente, não tenho informações sobre isso.",
+    "Não conheço esse livro.",
+    "Nenhum dos produtos tem esse nome.",
+)
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_refusal_in_other_words_is_one(dataset, answer):
+    assert refuses(answer)
+    report = evaluate_model(Parrot("base", {"": answer}), dataset, sets=["invented"], limit=2)
+    assert report.scores()["invented"]["abstained"] == 1.0
+
+
+def test_a_description_refuses_nothing(dataset):
+    assert not [product.content for product in read_catalog(dataset) if refuses(product.content)]
+    late = "A kettle of iron. " * 12 + "I do not know a better one."
+    assert not refuses(late), "that is a review, not a refusal"
+    assert not refuses("The capital of France is Paris.")
+
+
+def test_real_descriptions_are_hardly_ever_taken_for_refusals():
+    rows = os.environ.get("REAL_ROWS")
+    if not rows:
+        pytest.skip(
+            "no real rows: set REAL_ROWS to a file of trn.json's rows, such as: head -n 500 trn.json > rows.json"
+        )
+    contents = [product.content for product in read_products(rows, counts=Counts())]
+    assert sum(map(refuses, contents)) <= 0.01 * len(contents)
+
+
 def test_general_knowledge_is_right_as_a_whole_word(dataset):
     right = {q.question: f"I think it is {q.accepted[-1]}." for q in QUESTIONS}
     report = evaluate_model(Parrot("right", right), dataset, sets=["general"])
@@ -181,6 +230,23 @@ def test_what_a_model_does_not_tell_is_absent_and_never_zero(dataset, truth):
     assert full["ended"] == 1.0
     keys = {row["key"] for row in compare(plain, plain).rows()}
     assert not keys & {"loss", "perplexity", "ended"}
+
+
+@pytest.mark.parametrize("nll", [float("nan"), float("inf")])
+def test_a_loss_that_overflowed_is_absent(dataset, nll):
+    model = Talker("broken", {})
+    model.nll = nll
+    scores = evaluate_model(model, dataset, sets=["seen"], limit=2).scores()["seen"]
+    assert not {"loss", "perplexity"} & scores.keys()
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 9))
+def test_a_draw_is_of_the_products_alone_and_in_their_order(uids, limit):
+    rows = [{"uid": uid, "place": place} for place, uid in enumerate(uids)]
+    first = {row["uid"]: row for row in reversed(rows)}
+    chosen = sorted(first, key=lambda uid: draws(uid, 0)[0])[:limit]
+    assert drawn(rows, limit) == sorted((first[uid] for uid in chosen), key=lambda row: row["place"])
+    assert drawn(rows, None) == sorted(first.values(), key=lambda row: row["place"])
 
 
 def test_the_loss_is_a_mean_over_tokens(dataset):
@@ -314,7 +380,7 @@ class Tired(Talker):
         return super().generate_full(conversations)
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_path):
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_path, capsys):
     options = {"limit": 4, "batch_size": 4}
     whole = evaluate_model(Talker("model", truth), dataset, **options)
     out = tmp_path / "after.json"
@@ -322,6 +388,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_
         evaluate_model(Tired("model", truth), dataset, out=out, **options)
     journal = tmp_path / "after.partial.jsonl"
     assert not out.exists()
+    assert f"8 answers are kept in {journal}" in capsys.readouterr().err
     assert len(journal.read_text().splitlines()) == 9
     with journal.open("ab") as file:
         file.write(b'{"number": 3, "te')  # cut off by the kill
