@@ -70,8 +70,8 @@ def ask_file(
 ) -> int:
     """Answers a file of questions; what was answered before an interruption is not asked again.
 
-    The answers stand beside `out` until all are there. Their file is named after everything that they depend on: another
-    model, file or option starts anew.
+    The answers stand beside `out` until all are there, in a file that is named after everything that they depend on:
+    another model, file or option starts anew.
 
     Args:
         model: Whom to ask.
