@@ -153,3 +153,12 @@ def test_what_cannot_be_asked_is_said(ask, tmp_path, monkeypatch, arguments, sen
     assert (code, out) == (2, "")
     assert sentence in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_answer_commands_a_terminal(monkeypatch, capsys):
+    speaker = Told("\x1b[2JVelmo Tarkin Kettle \x9b2J\u202eholds 4.1 litres. [B00KETTLE1]")
+    monkeypatch.setattr(CatalogModel, "from_pretrained", lambda *_, **__: asked_of(speaker))
+    main(["ask", QUESTIONS[0], "--model", "any"])
+    out = capsys.readouterr().out
+    assert "holds 4.1 litres" in out
+    assert not [sign for sign in out if not sign.isprintable() and sign != "\n"]
