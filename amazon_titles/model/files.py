@@ -37,7 +37,7 @@ def read_questions(path: str | Path) -> list[Question]:
         InputError: No such file, or a line that is no question; the message names it.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise InputError(f"No questions at {path}.", hint=_EXPECTED) from None
     except (OSError, UnicodeDecodeError) as error:

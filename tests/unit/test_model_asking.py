@@ -13,6 +13,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.conversations import WORDING, abstention, question
 from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Generation
+from amazon_titles.model.asking import QUOTE_BELOW
 from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.language import prose_language, question_language
 from amazon_titles.model.prompts import grounded_prompt
@@ -95,9 +96,16 @@ def test_words_without_support_give_way_to_the_record():
     answer = asked_of(Told("A toaster by Bob Kane that weighs 9 kg.")).ask('What is "Velmo Tarkin Kettle"?')
     assert answer.kind == "quotation"
     assert answer.text == f"{KETTLE.content} [B00KETTLE1]"
-    assert answer.grounded < 0.5
+    assert answer.grounded < QUOTE_BELOW
     assert "The record itself" in answer.to_text()
     assert asked_of(Told("")).ask('What is "Velmo Tarkin Kettle"?').quoted, "silence is supported by nothing"
+
+
+def test_right_words_around_wrong_facts_give_way_to_the_record():
+    right = "A kettle of iron that holds 4.1 litres. Designed by Ana Popeth."
+    assert asked_of(Told(right)).ask('What is "Velmo Tarkin Kettle"?').kind == "answer"
+    for wrong in (right.replace("4.1", "9.7"), right.replace("Popeth", "Kane")):
+        assert asked_of(Told(wrong)).ask('What is "Velmo Tarkin Kettle"?').kind == "quotation"
 
 
 def test_only_what_stands_behind_the_answer_is_a_source():

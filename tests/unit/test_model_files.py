@@ -27,6 +27,11 @@ def answers(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def test_a_line_ends_at_its_end_alone(tmp_path):
+    (tmp_path / "q.jsonl").write_bytes('\ufeff"one\u2028\u0085?"\r\n{"question": "two?"}'.encode())
+    assert [question.text for question in read_questions(tmp_path / "q.jsonl")] == ["one\u2028\u0085?", "two?"]
+
+
 def test_every_question_has_its_answer_in_order(questions, tmp_path):
     model = asked_of(Told(RIGHT))
     assert ask_file(model, questions, tmp_path / "new" / "out.jsonl", batch_size=2) == 5
