@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_titles.catalog import Product
@@ -208,6 +208,7 @@ def test_what_cannot_be_asked_is_said():
 LONG = [Product(f"B{n:09d}", f"Title {n} " * 30, f"Sentence {n} tells this. " * 200) for n in range(12)]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(room=st.integers(600, 9000), count=st.integers(1, 12), asked=st.text(max_size=200))
 def test_a_prompt_fits_the_window(room, count, asked):
     """Whatever is asked about: it fits, the likeliest record is in it, and no record is shorter than it need be."""
@@ -247,6 +248,7 @@ def test_markup_in_questions_and_records_does_not_act(template):
 
 
 @pytest.mark.parametrize("language", WORDING)
+@settings(deadline=None)  # a busy machine is no failure
 @given(title=st.text(st.characters(exclude_characters='"“”«»'), max_size=60))
 def test_the_language_of_our_own_questions(language, title):
     for phrasing in range(len(WORDING[language].questions)):
