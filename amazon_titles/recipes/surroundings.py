@@ -63,7 +63,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
             "Name one of them.",
         )
         return
-    if corpus.newer:
+    if corpus.newer and sheet.engine == "autotrain":
         yield sheet.problem(
             "data.path",
             "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
@@ -75,7 +75,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
     block = sheet.number("params.block_size") or 0
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
     most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
-    if block > likely:
+    if block > likely and sheet.engine == "autotrain":
         sure = block > most
         yield sheet.problem(
             "params.block_size",
@@ -120,18 +120,8 @@ def base(sheet: Sheet) -> Iterator[Problem]:
             )
         return
     config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
-    if config.get("rope_parameters") and "rope_theta" not in config:
-        yield sheet.problem(
-            "base_model",
-            "was saved by transformers 5; AutoTrain's 4.48 would silently take another rope_theta.",
-            "Add rope_theta and rope_scaling to its config.json.",
-        )
-    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
-        yield sheet.problem(
-            "base_model",
-            "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
-            "Copy the original tokenizer files over it.",
-        )
+    if sheet.engine == "autotrain":
+        yield from _too_new(sheet, config, tokenizer)
     if config.get("auto_map") or tokenizer.get("auto_map"):
         yield sheet.problem(
             "base_model",
@@ -145,6 +135,21 @@ def base(sheet: Sheet) -> Iterator[Problem]:
     template = template_of_config(sheet.text("data.train_split").partition(":")[0])
     if template is not None and tokenizer:
         yield from _speaks(sheet, folder, tokenizer, template)
+
+
+def _too_new(sheet: Sheet, config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> Iterator[Problem]:
+    if config.get("rope_parameters") and "rope_theta" not in config:
+        yield sheet.problem(
+            "base_model",
+            "was saved by transformers 5; AutoTrain's 4.48 would silently take another rope_theta.",
+            "Add rope_theta and rope_scaling to its config.json.",
+        )
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        yield sheet.problem(
+            "base_model",
+            "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
+            "Copy the original tokenizer files over it.",
+        )
 
 
 def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:
@@ -192,7 +197,7 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
     given = sheet.get("params.peft") and sheet.given("params.quantization")
     quantized = sheet.get("params.quantization") if given else None
     if has_cuda():
-        if quantized:
+        if quantized and sheet.engine == "autotrain":
             yield from _bitsandbytes(sheet)
         return
     if says_so:
@@ -237,7 +242,8 @@ def _bitsandbytes(sheet: Sheet) -> Iterator[Problem]:
 
 def shadow(sheet: Sheet) -> Iterator[Problem]:
     """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
-    if sheet.text("backend").startswith("local") and Path("autotrain/__init__.py").exists():
+    here = sheet.engine == "autotrain" and sheet.text("backend").startswith("local")
+    if here and Path("autotrain/__init__.py").exists():
         yield sheet.problem("backend", "runs here, where ./autotrain/__init__.py hides AutoTrain.", "Remove that file.")
 
 

@@ -110,7 +110,7 @@ def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
     if devices < 1:
         raise InputError(f"{devices} devices cannot train.", hint="Use: --devices 1")
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
-    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]))
+    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
     for problem in problems:
         if problem.severity != "error":
             say(f"{recipe.path}: {problem}")
@@ -152,7 +152,15 @@ def _run_trl(
     prepared = prepare(
         recipe, folder, base=base, data=data, unfinished=unfinished, resume=resume, devices=devices
     )  # fmt: skip
-    log = trl.run_trl(prepared.job)
+    place = Path(prepared.job.checkpoints)
+    try:
+        log = trl.run_trl(prepared.job)
+    except BaseException:
+        if checkpoints.latest(place) is None:
+            checkpoints.remove(place)
+        else:
+            say(f"What was trained stands in {place}. To go on from there: --resume")
+        raise
     train, valid = prepared.train, prepared.valid
     more: dict[str, Any] = {
         "answer_tokens_an_epoch": int(train.answers.sum()),
@@ -170,7 +178,7 @@ def _run_trl(
         Path(prepared.job.folder) / trl.ADAPTER, log.losses, log.seconds, versions, log.device,
         len(train.ends), len(train.ids), prepared.revision, more,
     )  # fmt: skip
-    return outcome, Path(prepared.job.checkpoints)
+    return outcome, place
 
 
 def _plot(run: dict[str, Any], target: Path) -> None:
