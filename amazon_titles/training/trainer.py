@@ -19,6 +19,7 @@ from trl import SFTTrainer
 
 from amazon_titles.training.batches import in_order, lay_out
 from amazon_titles.training.checkpoints import COMPLETE
+from amazon_titles.training.faster import speed_up
 from amazon_titles.training.packed import answer_loss
 from amazon_titles.training.rows import Rows
 
@@ -53,6 +54,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         self.head = base.get_output_embeddings().weight
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
         base.lm_head = torch.nn.Identity()
+        self.last_mlp = speed_up(self.model)
         self.tokens = 0
         """Tokens that this process has trained on since it started, over all devices."""
 
@@ -74,6 +76,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         """The sum of a batch's losses, in nats; takes the batch as `lay_out` made it, on this device."""
         inputs = dict(inputs)
         targets = inputs.pop("targets")
+        self.last_mlp.places = inputs["logits_to_keep"]
         hidden = model(**inputs, use_cache=False).logits[0]
         return answer_loss(hidden, self.head, targets)
 

@@ -218,6 +218,11 @@ def _judge(job: Job, log: TrlLog, status: int) -> None:
     if log.failed is not None:
         if log.failed["why"] == "memory":
             raise TrainingError(f"The memory did not suffice: {log.failed['message']}", hint=_MEMORY)
+        if log.failed["why"] == "base":
+            raise InputError(
+                f"The base {job.base} is {log.failed['message']}, and the trl engine trains Llamas.",
+                hint="Use: --engine autotrain",
+            )
         hint = _DIVERGED.format(lr=float(job.params["lr"]) / 3)
         raise TrainingError(f"The loss is no number any more {log.failed['message']}.", hint=hint)
     if status in (-9, 137):

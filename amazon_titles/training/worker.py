@@ -21,6 +21,10 @@ from amazon_titles.training.trl import ADAPTER, MARK, Job
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
 
 
+class OtherModelError(Exception):
+    """The base is no Llama: its parts lie elsewhere, and nobody has tried."""
+
+
 def tell(event: Mapping[str, Any]) -> None:
     """One event to whoever started this; where nobody listens any more, the run ends."""
     if int(os.environ.get("RANK", "0")) == 0:
@@ -37,6 +41,8 @@ def main(path: str) -> int:
 
     try:
         fine_tune(job)
+    except OtherModelError as error:
+        tell({"event": "failed", "why": "base", "message": str(error)})
     except NotFiniteError as error:
         tell({"event": "failed", "why": "not finite", "message": str(error)})
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -156,6 +162,8 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     if cuda:
         options |= {"device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
     base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
+    if base.config.model_type != "llama":
+        raise OtherModelError(f"a {base.config.model_type}")
     checkpointing = not params["disable_gradient_checkpointing"]
     if params["quantization"]:
         head = base.get_output_embeddings().weight.dtype
