@@ -94,8 +94,8 @@ def train(
     # Last: whatever goes wrong with a document, the hours of training are safe.
     if unfinished is not None:
         checkpoints.remove(unfinished)
-    (target / "README.md").write_text(cards.model_card(run, recipe.dump()), encoding="utf-8")
-    _plot(run, target)
+    plots = _plot(run, target)
+    (target / "README.md").write_text(cards.model_card(run, recipe.dump(), plots=plots), encoding="utf-8")
     return TrainingRun(target, run)
 
 
@@ -174,14 +174,16 @@ def _run_trl(
     }
     if log.peak_bytes is not None:
         more["peak_memory_mb"] = round(log.peak_bytes / 2**20)
+    every = int(str(recipe.params["logging_steps"]))
     outcome = _Outcome(
-        Path(prepared.job.folder) / trl.ADAPTER, log.losses, log.seconds, versions, log.device,
+        Path(prepared.job.folder) / trl.ADAPTER, log.curve(every), log.seconds, versions, log.device,
         len(train.ends), len(train.ids), prepared.revision, more,
     )  # fmt: skip
     return outcome, place
 
 
-def _plot(run: dict[str, Any], target: Path) -> None:
+def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
+    """Draws `loss.png` where matplotlib is installed; the names of what was drawn."""
     try:
         plot_losses(
             run["losses"],
@@ -191,6 +193,8 @@ def _plot(run: dict[str, Any], target: Path) -> None:
         )
     except MissingExtraError as error:
         say(f"No loss.png: {error}")
+        return ()
+    return ("loss.png",)
 
 
 def _peak_memory() -> int:

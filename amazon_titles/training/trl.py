@@ -90,6 +90,12 @@ class TrlLog:
     failed: Mapping[str, Any] | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
 
+    def curve(self, every: int) -> list[dict[str, float]]:
+        """A point for `every` steps, the mean of their losses, as AutoTrain logs; 100 in all where that is not set."""
+        every = every if every > 0 else max(1, len(self.losses) // 100)
+        parts = [self.losses[first : first + every] for first in range(0, len(self.losses), every)]
+        return [{**part[-1], "loss": sum(point["loss"] for point in part) / len(part)} for part in parts]
+
 
 def require_trl() -> dict[str, str]:
     """The versions of the packages that train here.

@@ -139,6 +139,8 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
         remove_unused_columns=False,
         max_length=None,
         ddp_find_unused_parameters=False,
+        # Without it accelerate starts processes on a CPU that never speak to each other.
+        use_cpu=not cuda and not torch.backends.mps.is_available(),
         ddp_backend="gloo" if job.devices > 1 and not cuda else None,
         dataloader_pin_memory=cuda,
     )
