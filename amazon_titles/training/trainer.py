@@ -22,10 +22,7 @@ from amazon_titles.training.checkpoints import COMPLETE
 from amazon_titles.training.faster import speed_up
 from amazon_titles.training.packed import answer_loss
 from amazon_titles.training.rows import Rows
-
-
-class NotFiniteError(Exception):
-    """The loss became NaN or infinite."""
+from amazon_titles.training.trl import NotFiniteError
 
 
 def as_tensors(value: Any) -> Any:  # noqa: ANN401 - whatever a batch holds

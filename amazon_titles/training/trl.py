@@ -35,6 +35,14 @@ _MEMORY = (
 _DIVERGED = "Lower the rate: --set lr={lr:.1e}, or raise warmup_ratio. Under fp16 take bf16, where the GPU has it."
 
 
+class NotFiniteError(Exception):
+    """In the worker: the loss became NaN or infinite."""
+
+
+class OtherModelError(Exception):
+    """In the worker: the base is no Llama; its parts lie elsewhere, and nobody has tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What the worker is told; JSON can hold it.

@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.training.checkpoints import BEST
-from amazon_titles.training.trl import ADAPTER, MARK, Job
+from amazon_titles.training.trl import ADAPTER, MARK, Job, NotFiniteError, OtherModelError
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
-
-
-class OtherModelError(Exception):
-    """The base is no Llama: its parts lie elsewhere, and nobody has tried."""
 
 
 def tell(event: Mapping[str, Any]) -> None:
@@ -36,8 +32,6 @@ def main(path: str) -> int:
     """Runs the job; what a user can mend is told as an event, anything else is a traceback."""
     job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
     import torch
-
-    from amazon_titles.training.trainer import NotFiniteError
 
     try:
         fine_tune(job)

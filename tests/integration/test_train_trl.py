@@ -32,14 +32,14 @@ def workplace(tmp_path_factory):
     if int(importlib.metadata.version("trl").split(".")[0]) < 1:
         pytest.skip("the trl engine needs a newer trl than AutoTrain's")
     folder = tmp_path_factory.mktemp("train")
-    write_sample(folder / "trn.json", 60)
+    write_sample(folder / "trn.json", 40)
     build_dataset(folder / "trn.json", folder / "dataset", phrasings=1, validation=0.1)
     (folder / "base").mkdir()
     tiny_llama.write_tokenizer(folder / "base", ["a kettle of iron"], vocab_size=300)
     size = tiny_llama.vocabulary_size(folder / "base")
     tiny_llama.write_model(folder / "base", vocab_size=size, hidden_size=48, layers=1, heads=3)
     settings = {
-        "epochs": 4, "lora_r": 4, "batch_size": 8, "gradient_accumulation": 2, "lora_dropout": 0.1, "logging_steps": 1,
+        "epochs": 3, "lora_r": 4, "batch_size": 8, "gradient_accumulation": 2, "logging_steps": 1,
         "amazon_titles.valid_split": "validation", "amazon_titles.keep": "best",
         "amazon_titles.checkpoint_steps": STEPS_BETWEEN,
     }  # fmt: skip
@@ -51,8 +51,8 @@ def command(*options):
     return [sys.executable, "-m", "amazon_titles", "train", "recipe.yml", "--engine", "trl", *options]
 
 
-def train(folder, *options, before=()):
-    return subprocess.run([*before, *command(*options)], cwd=folder, capture_output=True, text=True)
+def train(folder, *options):
+    return subprocess.run(command(*options), cwd=folder, capture_output=True, text=True)
 
 
 def run_of(folder):
@@ -78,10 +78,10 @@ def test_the_folder_is_the_one_that_autotrain_would_leave(workplace, undisturbed
     run = run_of(undisturbed)
     assert run["engine"] == "trl"
     assert run["versions"]["trl"] == importlib.metadata.version("trl")
-    assert run["tokens"] == 4 * run["tokens_an_epoch"] > 2 * 4 * run["answer_tokens_an_epoch"] > 0
+    assert run["tokens"] == 3 * run["tokens_an_epoch"] > 2 * 3 * run["answer_tokens_an_epoch"] > 0
     assert len(run["losses"]) == run["steps"]
     assert run["losses"][0]["loss"] > 1.2 * run["losses"][-1]["loss"] > 0
-    assert len(run["valid_losses"]) == 4
+    assert len(run["valid_losses"]) == 3
     assert run["valid_losses"][-1]["loss"] < run["valid_losses"][0]["loss"]
     assert run["tokens_a_second"] > 0
     assert run["peak_memory_mb"] > 0
@@ -152,12 +152,9 @@ def test_killed_at_any_step_and_resumed_it_ends_as_if_nothing_had_been(workplace
 
 
 def test_two_devices_train_as_one(workplace, undisturbed):
-    # Without dropout, whose mask depends on who draws it.
-    options = ("--set", "lora_dropout=0", "--set", "epochs=2")
-    for number in ("1", "2"):
-        done = train(workplace, *options, "--devices", number, "--set", f"project_name=on-{number}")
-        assert done.returncode == 0, done.stderr
-    one, two = (run_of(workplace / name) for name in ("on-1", "on-2"))
+    done = train(workplace, "--devices", "2", "--set", "project_name=on-two")
+    assert done.returncode == 0, done.stderr
+    one, two = run_of(undisturbed), run_of(workplace / "on-two")
     assert two["devices"] == 2
     assert curve(two) == pytest.approx(curve(one), abs=TOLERANCE)
     assert curve(two, "valid_losses") == pytest.approx(curve(one, "valid_losses"), abs=TOLERANCE)
@@ -189,11 +186,3 @@ def test_a_loss_that_is_no_number_ends_it_with_advice(workplace, tmp_path):
     weights["model.norm.weight"] *= float("nan")
     save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
     refused(tmp_path, train(tmp_path), "no number any more at step 1", "Lower the rate: --set lr=1.7e-03")
-
-
-def test_too_little_memory_ends_it_with_advice(workplace, tmp_path):
-    copied(workplace, tmp_path)
-    # A rank that no memory holds: 2 x 1024 x width x layers would fit, so the limit is set low instead.
-    limited = ("bash", "-c", 'ulimit -v 3000000; exec "$@"', "limited")
-    settings = ("--set", "batch_size=1024", "--set", "gradient_accumulation=1", "--set", "block_size=2048")
-    refused(tmp_path, train(tmp_path, *settings, before=limited), "memory", "halve batch_size")
