@@ -45,6 +45,25 @@ def base(sheet: Sheet) -> Iterator[Problem]:
 def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
     """What is wrong with a base's files (`BASE_FILES`), wherever they come from."""
     config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
+    if sheet.engine == "autotrain":
+        yield from _trapped(sheet, folder, config, tokenizer)
+    if config.get("auto_map") or tokenizer.get("auto_map"):
+        yield sheet.problem(
+            "base_model",
+            "brings code of its own, and AutoTrain runs it unless ALLOW_REMOTE_CODE=false.",
+            "Take a base whose code is in transformers.",
+        )
+    if config and config.get("model_type") != "llama":
+        yield sheet.problem(
+            "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
+        )
+    template = template_of_config(sheet.text("data.train_split").partition(":")[0])
+    if template is not None and tokenizer:
+        yield from _speaks(sheet, folder, tokenizer, template)
+
+
+def _trapped(sheet: Sheet, folder: Path, config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> Iterator[Problem]:
+    """What AutoTrain's stack alone reads wrongly; today's TRL does not."""
     if config.get("rope_parameters") and "rope_theta" not in config:
         yield sheet.problem(
             "base_model",
@@ -56,16 +75,6 @@ def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
             "base_model",
             "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
             "Copy the original tokenizer files over it.",
-        )
-    if config.get("auto_map") or tokenizer.get("auto_map"):
-        yield sheet.problem(
-            "base_model",
-            "brings code of its own, and AutoTrain runs it unless ALLOW_REMOTE_CODE=false.",
-            "Take a base whose code is in transformers.",
-        )
-    if config and config.get("model_type") != "llama":
-        yield sheet.problem(
-            "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
         )
     longest, block = tokenizer.get("model_max_length"), sheet.number("params.block_size")
     # AutoTrain raises nothing up to 2048 to model_max_length.
@@ -84,9 +93,6 @@ def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
             "adapter then fits no base.",
             "Take a base where both are the same, or resize and save it first.",
         )
-    template = template_of_config(sheet.text("data.train_split").partition(":")[0])
-    if template is not None and tokenizer:
-        yield from _speaks(sheet, folder, tokenizer, template)
 
 
 def _tokens(folder: Path) -> int | None:
@@ -110,7 +116,7 @@ def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: 
         )
     pad = tokenizer.get("pad_token")
     pad = pad.get("content") if isinstance(pad, dict) else pad
-    if pad in (None, eos) and not sheet.run_here:
+    if pad in (None, eos) and not sheet.run_here and sheet.engine == "autotrain":
         yield sheet.problem(
             "base_model",
             f"has no pad token but {eos}: plain AutoTrain leaves every padding token out of its loss, so it trains no "

@@ -56,7 +56,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
             "Name one of them.",
         )
         return
-    if corpus.newer:
+    if corpus.newer and sheet.engine == "autotrain":
         yield sheet.problem(
             "data.path",
             "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
@@ -68,7 +68,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
     block = sheet.number("params.block_size") or 0
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
     most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
-    if block > likely:
+    if block > likely and sheet.engine == "autotrain":
         sure = block > most
         yield sheet.problem(
             "params.block_size",
@@ -112,7 +112,7 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
     given = sheet.get("params.peft") and sheet.given("params.quantization")
     quantized = sheet.get("params.quantization") if given else None
     if has_cuda():
-        if quantized:
+        if quantized and sheet.engine == "autotrain":
             yield from _bitsandbytes(sheet)
         older = next((gpu for gpu in gpus() if gpu.capability < 8.0), None)
         if older and sheet.get("params.mixed_precision") == "bf16":
@@ -162,7 +162,8 @@ def _bitsandbytes(sheet: Sheet) -> Iterator[Problem]:
 
 def shadow(sheet: Sheet) -> Iterator[Problem]:
     """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
-    if sheet.text("backend").startswith("local") and Path("autotrain/__init__.py").exists():
+    here = sheet.engine == "autotrain" and sheet.text("backend").startswith("local")
+    if here and Path("autotrain/__init__.py").exists():
         yield sheet.problem("backend", "runs here, where ./autotrain/__init__.py hides AutoTrain.", "Remove that file.")
 
 

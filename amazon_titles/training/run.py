@@ -95,8 +95,8 @@ def train(
     # Last: whatever goes wrong with a document, the hours of training are safe.
     if unfinished is not None:
         checkpoints.remove(unfinished)
-    (target / "README.md").write_text(cards.model_card(run, recipe.dump()), encoding="utf-8")
-    _plot(run, target)
+    plots = _plot(run, target)
+    (target / "README.md").write_text(cards.model_card(run, recipe.dump(), plots=plots), encoding="utf-8")
     return TrainingRun(target, run)
 
 
@@ -111,7 +111,7 @@ def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
     if devices < 1:
         raise InputError(f"{devices} devices cannot train.", hint="Use: --devices 1")
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
-    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]))
+    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
     for problem in problems:
         if problem.severity != "error":
             say(f"{recipe.path}: {problem}")
@@ -155,7 +155,15 @@ def _run_trl(
     prepared = prepare(
         recipe, folder, base=base, data=data, unfinished=unfinished, resume=resume, devices=devices
     )  # fmt: skip
-    log = trl.run_trl(prepared.job)
+    place = Path(prepared.job.checkpoints)
+    try:
+        log = trl.run_trl(prepared.job)
+    except BaseException:
+        if checkpoints.latest(place) is None:
+            checkpoints.remove(place)
+        else:
+            say(f"What was trained stands in {place}. To go on from there: --resume")
+        raise
     train, valid = prepared.train, prepared.valid
     more: dict[str, Any] = {
         "answer_tokens_an_epoch": int(train.answers.sum()),
@@ -169,14 +177,16 @@ def _run_trl(
     }
     if log.peak_bytes is not None:
         more["peak_memory_mb"] = round(log.peak_bytes / 2**20)
+    every = int(str(recipe.params["logging_steps"]))
     outcome = _Outcome(
-        Path(prepared.job.folder) / trl.ADAPTER, log.losses, log.seconds, versions, log.device,
+        Path(prepared.job.folder) / trl.ADAPTER, log.curve(every), log.seconds, versions, log.device,
         len(train.ends), len(train.ids), prepared.revision, more,
     )  # fmt: skip
-    return outcome, Path(prepared.job.checkpoints)
+    return outcome, place
 
 
-def _plot(run: dict[str, Any], target: Path) -> None:
+def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
+    """Draws `loss.png` where matplotlib is installed; the names of what was drawn."""
     try:
         plot_losses(
             run["losses"],
@@ -186,6 +196,8 @@ def _plot(run: dict[str, Any], target: Path) -> None:
         )
     except MissingExtraError as error:
         say(f"No loss.png: {error}")
+        return ()
+    return ("loss.png",)
 
 
 def _peak_memory() -> int:

@@ -19,12 +19,10 @@ from trl import SFTTrainer
 
 from amazon_titles.training.batches import in_order, lay_out
 from amazon_titles.training.checkpoints import COMPLETE
+from amazon_titles.training.faster import speed_up
 from amazon_titles.training.packed import answer_loss
 from amazon_titles.training.rows import Rows
-
-
-class NotFiniteError(Exception):
-    """The loss became NaN or infinite."""
+from amazon_titles.training.trl import NotFiniteError
 
 
 def as_tensors(value: Any) -> Any:  # noqa: ANN401 - whatever a batch holds
@@ -53,6 +51,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         self.head = base.get_output_embeddings().weight
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
         base.lm_head = torch.nn.Identity()
+        self.last_mlp = speed_up(self.model)
         self.tokens = 0
         """Tokens that this process has trained on since it started, over all devices."""
 
@@ -74,6 +73,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         """The sum of a batch's losses, in nats; takes the batch as `lay_out` made it, on this device."""
         inputs = dict(inputs)
         targets = inputs.pop("targets")
+        self.last_mlp.places = inputs["logits_to_keep"]
         hidden = model(**inputs, use_cache=False).logits[0]
         return answer_loss(hidden, self.head, targets)
 

@@ -35,6 +35,14 @@ _MEMORY = (
 _DIVERGED = "Lower the rate: --set lr={lr:.1e}, or raise warmup_ratio. Under fp16 take bf16, where the GPU has it."
 
 
+class NotFiniteError(Exception):
+    """In the worker: the loss became NaN or infinite."""
+
+
+class OtherModelError(Exception):
+    """In the worker: the base is no Llama; its parts lie elsewhere, and nobody has tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What the worker is told; JSON can hold it.
@@ -89,6 +97,12 @@ class TrlLog:
     peak_bytes: int | None = None
     failed: Mapping[str, Any] | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+
+    def curve(self, every: int) -> list[dict[str, float]]:
+        """A point for `every` steps, the mean of their losses, as AutoTrain logs; 100 in all where that is not set."""
+        every = every if every > 0 else max(1, len(self.losses) // 100)
+        parts = [self.losses[first : first + every] for first in range(0, len(self.losses), every)]
+        return [{**part[-1], "loss": sum(point["loss"] for point in part) / len(part)} for part in parts]
 
 
 def require_trl() -> dict[str, str]:
@@ -218,6 +232,11 @@ def _judge(job: Job, log: TrlLog, status: int) -> None:
     if log.failed is not None:
         if log.failed["why"] == "memory":
             raise TrainingError(f"The memory did not suffice: {log.failed['message']}", hint=_MEMORY)
+        if log.failed["why"] == "base":
+            raise InputError(
+                f"The base {job.base} is {log.failed['message']}, and the trl engine trains Llamas.",
+                hint="Use: --engine autotrain",
+            )
         hint = _DIVERGED.format(lr=float(job.params["lr"]) / 3)
         raise TrainingError(f"The loss is no number any more {log.failed['message']}.", hint=hint)
     if status in (-9, 137):

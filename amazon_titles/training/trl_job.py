@@ -63,10 +63,10 @@ def prepare(
     block_size = given if given > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
     valid_split = settings["valid_split"]
     keep = str(settings["keep"])
-    if keep == "best" and valid_split is None:
+    if params["quantization"] and importlib.util.find_spec("bitsandbytes") is None:
         raise InputError(
-            "amazon_titles.keep is best, and there is no validation split to tell which that is.",
-            hint="Name one: --set amazon_titles.valid_split=validation",
+            f"params.quantization is {params['quantization']}, and bitsandbytes is not installed here.",
+            hint="Install it: pip install bitsandbytes   Or train without: --set quantization=null",
         )
     tokenizer = _tokenizer(base)
     assert recipe.template is not None

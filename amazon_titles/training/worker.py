@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.training.checkpoints import BEST
-from amazon_titles.training.trl import ADAPTER, MARK, Job
+from amazon_titles.training.trl import ADAPTER, MARK, Job, NotFiniteError, OtherModelError
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
@@ -33,10 +33,10 @@ def main(path: str) -> int:
     job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
     import torch
 
-    from amazon_titles.training.trainer import NotFiniteError
-
     try:
         fine_tune(job)
+    except OtherModelError as error:
+        tell({"event": "failed", "why": "base", "message": str(error)})
     except NotFiniteError as error:
         tell({"event": "failed", "why": "not finite", "message": str(error)})
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -133,6 +133,8 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
         remove_unused_columns=False,
         max_length=None,
         ddp_find_unused_parameters=False,
+        # Without it accelerate starts processes on a CPU that never speak to each other.
+        use_cpu=not cuda and not torch.backends.mps.is_available(),
         ddp_backend="gloo" if job.devices > 1 and not cuda else None,
         dataloader_pin_memory=cuda,
     )
@@ -156,6 +158,8 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     if cuda:
         options |= {"device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
     base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
+    if base.config.model_type != "llama":
+        raise OtherModelError(f"a {base.config.model_type}")
     checkpointing = not params["disable_gradient_checkpointing"]
     if params["quantization"]:
         head = base.get_output_embeddings().weight.dtype

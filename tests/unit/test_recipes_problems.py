@@ -287,3 +287,29 @@ def test_advice_for_a_plain_run():
     advice = plain_run_advice({})
     assert [line.split("=")[0] for line in advice] == ["ALLOW_REMOTE_CODE", "OMP_NUM_THREADS", "HF_DATASETS_CACHE"]
     assert plain_run_advice({"ALLOW_REMOTE_CODE": "False", "OMP_NUM_THREADS": "2", "HF_DATASETS_CACHE": "x"}) == []
+
+
+OF_THE_TRL_ENGINE = {
+    "valid_split": "validation",
+    "checkpoint_dir": "checkpoints",
+    "checkpoint_steps": 7,
+    "keep": "best",
+}
+
+
+def test_what_one_engine_does_not_obey_is_told_when_it_starts():
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings(
+        {f"amazon_titles.{name}": value for name, value in OF_THE_TRL_ENGINE.items()} | {"distributed_backend": "ddp"}
+    )
+    assert recipe.problems() == []
+    told = {p.key: p for p in recipe.problems(run_here=True) if "trl engine alone" in p.reason}
+    assert set(told) == {f"amazon_titles.{name}" for name in OF_THE_TRL_ENGINE}
+    assert {p.severity for p in told.values()} == {"warning"}
+    [problem] = [p for p in recipe.problems(run_here=True, engine="trl") if p.severity == "warning"]
+    assert (problem.key, problem.mend) == ("params.distributed_backend", "Use: --devices N")
+
+
+def test_autotrains_own_weaknesses_are_no_problem_of_the_other_engine(tmp_path):
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings({"seed": 7, "model_max_length": 512})
+    assert {p.key for p in recipe.problems()} == {"params.seed", "params.block_size"}
+    assert recipe.problems(engine="trl") == []
