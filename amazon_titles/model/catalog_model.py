@@ -27,6 +27,8 @@ class CatalogModel:
 
     Attributes:
         name: What reports call it.
+        template: How it is spoken to; None where a server sees to that.
+        device: What it runs on, as torch names it; "" for a server.
         dataset: Folder or Hub id that its catalogue comes from; "" for none.
         dataset_folder: The folder that it was read from; None for none.
 
@@ -37,6 +39,8 @@ class CatalogModel:
 
     def __init__(self, speaker: Speaker, catalogue: Catalogue | None = None) -> None:
         self.name = speaker.name
+        self.template = getattr(speaker, "template", None)
+        self.device = str(getattr(speaker, "device", ""))
         self.dataset = catalogue.dataset if catalogue else ""
         self.dataset_folder = catalogue.folder if catalogue else None
         self._speaker, self._catalogue = speaker, catalogue

@@ -18,6 +18,7 @@ class LocalModel:
     Attributes:
         name: What reports call it.
         template: How it is spoken to.
+        device: What it runs on.
         window: Tokens that a prompt and its answer may have together.
 
     Args:
@@ -37,6 +38,7 @@ class LocalModel:
     ) -> None:
         self.name = name
         self.template = template
+        self.device = model.device
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 2048
         self._model, self._tokenizer = model, tokenizer
         configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)

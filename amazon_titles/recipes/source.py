@@ -74,7 +74,9 @@ def scalar(value: object) -> str:
     """A value as it is written in a recipe."""
     if value is None:
         return "null"
-    return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+    # YAML's other line breaks, which PyYAML escapes only where it escapes all that is not ASCII.
+    readable = not any(character in str(value) for character in "\x85\u2028\u2029")
+    return yaml.safe_dump(value, allow_unicode=readable, width=10_000).removesuffix("\n").removesuffix("\n...")
 
 
 def replace(text: str, path: KeyPath, value: object) -> str:

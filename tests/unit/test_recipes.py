@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from amazon_titles import resources
@@ -129,6 +129,9 @@ values = st.one_of(
 
 
 @settings(deadline=None)
+@example(
+    path=("amazon_titles", "checkpoint_dir"), value="a\x85b\u2028c\u2029", name="quickstart"
+)  # YAML's own line breaks
 @given(path=st.sampled_from(sorted(KEYS)), value=values, name=st.sampled_from(sorted(SHIPPED)))
 def test_any_value_at_any_key_is_read_back_and_nothing_else_changes(path, value, name):
     before = SHIPPED[name].read_text(encoding="utf-8")
