@@ -42,8 +42,8 @@ BARS = {
     "false refusals": 0.05,
 }
 COLUMNS = (
-    "build seconds", "build GiB", "disk MB", "p50 ms", "p99 ms", "p50 CPU ms", "p99 CPU ms", "right first", "found", "in ten",
-    "false refusals", "refused",
+    "build seconds", "build GiB", "disk MB", "p50 ms", "p99 ms", "p50 CPU ms", "p99 CPU ms", "right first",
+    "found", "in ten", "false refusals", "refused",
 )  # fmt: skip
 Found = list[tuple[str, bool]]
 """uids, the best first, each with whether it fits as well as the best."""
@@ -197,8 +197,8 @@ def table(results: dict[str, dict], products: int) -> str:
         f"# Finding {products:,} products",
         "",
         f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, tantivy {version('tantivy')}. "
-        "*found*: the right product first, or among those that fit equally, which only ours tells. *refused*: of questions "
-        "about products that are not there.",
+        "*found*: the right product first, or among those that fit equally, which only ours tells. *refused*: of "
+        "questions about products that are not there.",
         "",
         f"| | {' | '.join(COLUMNS)} |",
         f"|---|{'---:|' * len(COLUMNS)}",
