@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +167,31 @@ class CatalogModel:
             return Answer(f"{products[0].content} [{products[0].uid}]", sources, grounded, quoted=True)
         return Answer(text, sources, grounded)
 
+    @property
+    def index(self) -> CatalogIndex | None:
+        """The catalogue that it answers about; None for none."""
+        return self._index
+
+    def without_adapter(self) -> CatalogModel | None:
+        """The same model before its fine-tuning: the adapter is switched off while it writes; None where it has none.
+
+        Both share one set of weights in memory, so only one of them may write at a time, or each a token in turn.
+        """
+        if not hasattr(self._model, "disable_adapter"):
+            return None
+        base = Path(str(self._model.peft_config["default"].base_model_name_or_path)).name
+        bare = _WithoutAdapter(self._model)
+        return CatalogModel(
+            bare, self._tokenizer, name=base, index=self._index, dataset=self.dataset,
+            dataset_folder=self.dataset_folder, url=self._url,
+        )  # fmt: skip
+
+    def stream(self, question: str, *, k: int = 3, closed_book: bool = False) -> Iterator[str | Answer]:
+        """For now the whole answer at once."""
+        answer = self.ask(question, k=k, closed_book=closed_book)
+        yield answer.text
+        yield answer
+
     def _source(self, product: Product, *, shown: bool) -> Source:
         return Source(product.uid, product.title, self._url.format(uid=product.uid), self.dataset, shown)
 
@@ -184,3 +209,21 @@ class CatalogModel:
             )
         new = output[:, encoded["input_ids"].shape[1] :]
         return [text.strip() for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+class _WithoutAdapter:
+    """A `peft` model whose adapter is off during each call."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self._adapted = model
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._adapted, name)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        with self._adapted.disable_adapter():
+            return self._adapted(*args, **options)
+
+    def generate(self, **options: Any) -> Any:  # noqa: ANN401
+        with self._adapted.disable_adapter():
+            return self._adapted.generate(**options)
