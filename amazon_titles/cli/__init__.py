@@ -51,6 +51,7 @@ for _command in (
     fine_tuning.merge,
     answers.ask,
     page.demo,
+    page.push_space,
     story.quickstart,
 ):
     cli.add_command(_command)

@@ -22,3 +22,35 @@ def demo(model: str, dataset: str | None, host: str, port: int | None, language:
     from amazon_titles.page import serve
 
     serve(model, dataset=dataset, host=host, port=port, language=language, on_ready=click.echo)
+
+
+@click.command("push-space", epilog="Example:  amazon-titles push-space USER/ask --model USER/Llama-3-2-1B-titles")
+@click.argument("repo_id")
+@click.option("--model", required=True, metavar="REPO", help="Adapter or base model on the Hub.")
+@click.option("--dataset", metavar="REPO", help="Dataset on the Hub; by default the one that the model names.")
+@_language
+@click.option("--public", is_flag=True, help="Make the Space public; private otherwise.")
+@click.option("--out", metavar="DIR", help="Only write the Space's folder; nothing is sent.")
+@click.option("--dry-run", is_flag=True, help="Show what would be published.")
+def push_space(
+    repo_id: str, model: str, dataset: str | None, language: str, public: bool, out: str | None, dry_run: bool
+) -> None:
+    """Publish the page as a Space of the Hugging Face Hub, with this library's source beside it.
+
+    A private model or dataset needs a secret HF_TOKEN in the Space's settings.
+    """
+    import tempfile
+    from pathlib import Path
+
+    from amazon_titles.page import require_gradio
+    from amazon_titles.page.space import write_space
+
+    require_gradio()
+    if out:
+        click.echo(write_space(out, model=model, dataset=dataset, language=language))
+        return
+    from amazon_titles.hub import push_space_to_hub
+
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
+        space = write_space(Path(folder) / "space", model=model, dataset=dataset, language=language)
+        click.echo(push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))

@@ -14,8 +14,10 @@ def waiting(texts: Texts, before: str | None, after: str) -> tuple[str, str, str
     """The three parts of the page, before, after and sources, when nothing was asked yet."""
     empty = markup.note(texts.waiting)
     return (
-        markup.column(texts.before, before, empty, kind="before") if before else markup.note(texts.no_base),
-        markup.column(texts.after, after, empty, kind="after"),
+        markup.column(texts.before, before, empty, kind="before", state="waiting")
+        if before
+        else markup.note(texts.no_base),
+        markup.column(texts.after, after, empty, kind="after", state="waiting"),
         "",
     )
 
@@ -33,9 +35,9 @@ def answered(turn: Turn, texts: Texts, before: str | None, after: str) -> tuple[
     left = markup.note(texts.no_base)
     if turn.before is not None and before:
         body = _own_words(turn.before, texts)
-        left = markup.column(texts.before, before, body, kind="before", busy=turn.before.answer is None)
+        left = markup.column(texts.before, before, body, kind="before", state=_state(turn.before))
     body = _own_words(turn.after, texts) if answer is None else _answer(answer, turn.after.words, texts)
-    right = markup.column(texts.after, after, body, kind="after", busy=answer is None)
+    right = markup.column(texts.after, after, body, kind="after", state=_state(turn.after))
     return left, right, "" if answer is None else _sources(turn, answer, texts)
 
 
@@ -54,6 +56,10 @@ def too_long(question: str, texts: Texts) -> str:
     if len(question) <= MAX_QUESTION_CHARS:
         return ""
     return markup.problem(texts.error, texts.too_long.format(found=len(question), limit=MAX_QUESTION_CHARS))
+
+
+def _state(side: Side) -> str:
+    return "writing" if side.answer is None else "done"
 
 
 def _own_words(side: Side, texts: Texts) -> str:

@@ -32,7 +32,7 @@ def build_page(
     page = gr.Blocks(title=texts.title, analytics_enabled=False)
     with page:
         last = gr.State(None)
-        with gr.Row(equal_height=False):
+        with gr.Row(elem_classes="stack"):
             head = gr.HTML(_head(pair, language), elem_id="head", scale=1)
             choice = gr.Radio(
                 [(name, code) for code, name in LANGUAGES.items()],
@@ -44,7 +44,7 @@ def build_page(
                 asked = gr.Textbox(
                     label=texts.question, placeholder=texts.placeholder, elem_id="question", max_lines=3, autofocus=True
                 )
-                with gr.Row(equal_height=True):
+                with gr.Row(equal_height=True, elem_classes="stack"):
                     mode = gr.Radio(_modes(language), value="closed", label=texts.mode, elem_id="mode", scale=4)
                     button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
                 hint = gr.HTML(markup.note(texts.examples), elem_id="examples-label")
@@ -54,9 +54,9 @@ def build_page(
                         for question in questions[language]
                     ]
                 problem = gr.HTML("", elem_id="problem")
-                with gr.Row(equal_height=True):
+                with gr.Row(equal_height=True, elem_classes="stack"):
                     sides = [
-                        gr.HTML(value, elem_id=name, min_height=1)
+                        gr.HTML(value, elem_id=name)
                         for value, name in zip(answers.waiting(texts, *names)[:2], ("before", "after"), strict=True)
                     ]
                 sources = gr.HTML("", elem_id="sources")

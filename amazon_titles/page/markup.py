@@ -55,18 +55,19 @@ def place(path: object) -> str:
     return Path(name).name if Path(name).is_dir() or Path(name).is_absolute() else name
 
 
-def column(heading: str, name: str, body: str, *, kind: str, busy: bool = False) -> str:
+def column(heading: str, name: str, body: str, *, kind: str, state: str) -> str:
     """One side of the comparison.
 
     Args:
         heading: Before, or after.
         name: Of the model.
         body: HTML.
-        kind: `before` or `after`; its class and where the tests find it.
-        busy: Whether the answer is still being written: screen readers wait for its end.
+        kind: `before` or `after`.
+        state: `waiting` for a question, `writing` (screen readers wait for its end) or `done`.
     """
     return (
-        f'<section class="side {kind}" aria-live="polite" aria-busy="{str(busy).lower()}">'
+        f'<section class="side {kind}" aria-live="polite" aria-busy="{str(state == "writing").lower()}"'
+        f' data-state="{state}">'
         f"<h3>{text(heading)} <small>{text(name)}</small></h3>{body}</section>"
     )
 

@@ -101,6 +101,7 @@ class Pair:
         records = {hit.product.uid: hit.product for hit in self._index.search(question, k)}
         turn = Turn(question, closed_book, Side(), Side() if self.before else None, records)
         after = self.after.stream(question, k=k, closed_book=closed_book)
+        yield turn
         # Where no product fits, the catalogue refuses for both alike: the base has nothing to say.
         before = self.before.stream(question, k=k, closed_book=closed_book) if self.before and records else iter(())
         shown = time.monotonic()

@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
+
+if TYPE_CHECKING:
+    import gradio
 
 _FONTS = ["system-ui", "sans-serif"]
 
@@ -42,44 +45,51 @@ def serve(
         MissingExtraError: Gradio is not installed.
     """
     require_gradio()
-    if host is not None:
-        find_model(model)
-    page, options = prepared(model, dataset=dataset, language=language)
-    try:
-        _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **options)
-    except OSError as error:
-        raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
+    find_model(model)
+    pair = Pair.load(model, dataset=dataset)
+    page = page_of(pair, Evidence.of(model), language=language)
+    address = launched(page, host=host, port=port)
     if on_ready:
-        on_ready(str(address))
+        on_ready(address)
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
-def prepared(
-    model: str | Path, *, dataset: str | Path | None = None, language: str = "en"
-) -> tuple[Any, dict[str, Any]]:
-    """The page of a model, and what its `launch` must be given to be itself and to ask no other host."""
-    gradio = require_gradio()
+def page_of(pair: Pair, evidence: Evidence, *, language: str = "en") -> gradio.Blocks:
+    """The page of a pair of models, with questions of their own catalogue to click on."""
     from amazon_titles.page.app import build_page  # needs gradio
 
-    pair = Pair.load(model, dataset=dataset)
-    questions = example_questions(pair.after.dataset_folder)
-    page = build_page(pair, Evidence.of(model), questions, language=language)
-    options = {
-        "theme": gradio.themes.Default(
-            primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"]
-        ),
-        "css": (Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
-        "share": False,
-        "quiet": True,
-        "footer_links": [],
-        "run_history": False,
-        "ssr_mode": False,
-        "mcp_server": False,
-        "enable_monitoring": False,
-        "pwa": False,
-    }
-    return page, options
+    return build_page(pair, evidence, example_questions(pair.after.dataset_folder), language=language)
+
+
+def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None = None) -> str:
+    """Starts a page in a thread, with everything off that would ask another host, and gives its address.
+
+    Raises:
+        InputError: The address or the port cannot be listened on.
+    """
+    from gradio.themes import Default
+
+    theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            theme=theme,
+            css=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
+            share=False,
+            quiet=True,
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+        )
+    except OSError as error:
+        raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
+    return str(address)
 
 
 def require_gradio() -> Any:  # noqa: ANN401 - an optional package

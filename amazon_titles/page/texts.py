@@ -13,6 +13,7 @@ class Texts:
     """What is said in one language; a text with braces is filled in by `str.format`."""
 
     title: str
+    short: str
     lead: str
     lead_base: str
     ask_tab: str
@@ -59,6 +60,7 @@ class Texts:
 TEXTS: dict[str, Texts] = {
     "en": Texts(
         title="Ask the catalogue",
+        short="A catalogue's model, before and after, with sources",
         lead="{model} is {base}, fine-tuned on product titles and descriptions. Each question goes to both: the model "
         "before the fine-tuning, and after. {products} products can be named as a source.",
         lead_base="{model} answers from {products} products. It is no adapter, so there is nothing to compare it with.",
@@ -104,6 +106,7 @@ TEXTS: dict[str, Texts] = {
     ),
     "pt": Texts(
         title="Pergunte ao catálogo",
+        short="Um modelo antes e depois do ajuste, com fontes",
         lead="{model} é {base} com ajuste fino em títulos e descrições de produtos. Cada pergunta vai para os dois: o "
         "modelo antes do ajuste e depois. {products} produtos podem ser citados como fonte.",
         lead_base="{model} responde a partir de {products} produtos. Não é um adaptador: não há com o que comparar.",

@@ -1,0 +1,150 @@
+"""The page with a real model: what `demo` shows, in what order, how soon, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from amazon_titles import tiny_llama
+from amazon_titles.errors import InputError
+from tests import speakers
+
+pytestmark = pytest.mark.integration
+pytest.importorskip("gradio", reason="the page needs the extra `demo`, which AutoTrain's environment cannot have")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny Llama with random weights, an adapter that changes it, and a dataset."""
+    from peft import LoraConfig, get_peft_model
+
+    folder = tmp_path_factory.mktemp("page")
+    dataset = speakers.make_dataset(folder)
+    base, adapter = folder / "base", folder / "adapter"
+    base.mkdir()
+    tiny_llama.write_tokenizer(base, (folder / "trn.json").read_text().splitlines(), vocab_size=400)
+    size = tiny_llama.vocabulary_size(base)
+    model = tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=2, heads=3)
+    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    adapted = get_peft_model(model, lora)
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
+    adapted.save_pretrained(adapter)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(base / name, adapter / name)
+    (adapter / "run.json").write_text(json.dumps({"dataset": {"path": str(dataset), "revision": None}}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo(folder):
+    """`amazon-titles demo` in a process of its own, and a client of it."""
+    from gradio_client import Client
+
+    command = [sys.executable, "-m", "amazon_titles", "demo", "--model", str(folder / "adapter")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), process.stderr.read()
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield Client(address, verbose=False), process
+        process.terminate()
+
+
+def ask(client, question, mode="closed"):
+    return client.predict(question, mode, "en", api_name="/ask")
+
+
+def test_both_sides_speak_with_their_own_weights(folder):
+    from amazon_titles.page.pair import Pair
+
+    pair = Pair.load(folder / "adapter")
+    turns = list(pair.turns("Grelm Kettle", closed_book=True))
+    assert turns[-1].done
+    assert not turns[0].done
+    assert turns[-1].before.words != turns[-1].after.words
+    conversation = [[{"role": "user", "content": "Grelm Kettle"}]]
+    from amazon_titles.model import CatalogModel
+
+    base = CatalogModel.from_pretrained(folder / "base", dataset=folder / "dataset")
+    assert turns[-1].before.words.strip() == base.generate(conversation)[0]
+    assert turns[-1].after.words.strip() == pair.after.generate(conversation)[0]
+    assert pair.before.name == "base"
+
+
+def test_a_base_model_alone_has_no_before(folder):
+    from amazon_titles.page.pair import Pair
+
+    pair = Pair.load(folder / "base", dataset=folder / "dataset")
+    assert pair.before is None
+    (*_, last) = pair.turns("Grelm Kettle", closed_book=True)
+    assert last.done
+    assert last.before is None
+    with pytest.raises(InputError, match="names no dataset"):
+        Pair.load(folder / "base")
+
+
+def test_demo_answers_and_says_sentences(demo):
+    client, _ = demo
+    problem, before, after, sources = ask(client, "Grelm Kettle")
+    assert problem == ""
+    assert 'data-state="done"' in before
+    assert 'data-state="done"' in after
+    assert "B999999999" in sources
+    assert "<img" not in sources + after
+    assert "The question is empty" in ask(client, "  ")[0]
+    assert "no product" in ask(client, 'What is "Zorvex Quillomar Teapot 3000"?')[2]
+
+
+def test_eight_questions_at_once_are_all_answered_in_order(demo):
+    client, _ = demo
+    jobs = []
+    ends = {}
+    for number in range(8):
+        job = client.submit("Grelm Kettle" + "?" * number, "closed", "en", api_name="/ask")
+        job.add_done_callback(lambda _, number=number: ends.setdefault(number, time.monotonic()))
+        jobs.append(job)
+        time.sleep(0.1)  # so that there is an order
+    answers = [job.result(timeout=60) for job in jobs]
+    assert all("B999999999" in answer[3] for answer in answers)
+    assert sorted(ends, key=lambda number: ends[number]) == list(range(8))
+
+
+def test_an_environment_without_gradio_gets_a_sentence(monkeypatch):
+    from amazon_titles.errors import AmazonTitlesError, MissingExtraError
+    from amazon_titles.page import require_gradio, server
+
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(MissingExtraError, match="'gradio'"):
+        require_gradio()
+    monkeypatch.setattr(server, "_is_autotrain", lambda: True)
+    with pytest.raises(AmazonTitlesError, match="this is AutoTrain's environment"):
+        require_gradio()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "There is no model at quickstart/adapter yet"),
+        (("--model", "./nowhere"), "No model folder './nowhere'"),
+    ],
+)
+def test_what_is_not_there_is_said(tmp_path, arguments, sentence):
+    command = [sys.executable, "-m", "amazon_titles", "demo", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_a_sentence(demo, folder):
+    client, _ = demo
+    port = client.src.rstrip("/").rpartition(":")[2]
+    command = [sys.executable, "-m", "amazon_titles", "demo", "--model", str(folder / "adapter"), "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "cannot listen there" in done.stderr
