@@ -42,10 +42,12 @@ class Hit:
     Attributes:
         product: As in the dataset's `catalog` config.
         score: Share of the question's weighted words that stand in the product's title, 0 to 1. Rare words weigh more.
+        tied: Whether it fits the question as well as the best one: another colour, edition or size.
     """
 
     product: Product
     score: float
+    tied: bool = False
 
 
 class CatalogIndex:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from amazon_titles.model.answer import Answer, Source
 from amazon_titles.model.catalog_model import CatalogModel
+from amazon_titles.model.generation import Generation
 
-__all__ = ["Answer", "CatalogModel", "Source"]
+__all__ = ["Answer", "CatalogModel", "Generation", "Source"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer, Source
+from amazon_titles.model.generation import Generation
+from amazon_titles.model.local import LocalModel
 from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
@@ -52,7 +55,7 @@ class CatalogModel:
     ) -> None:
         self.name = name
         self.template = loading.template_of(tokenizer, name)
-        self._model, self._tokenizer = model, tokenizer
+        self._speaker = LocalModel(model, tokenizer, name=name, template=self.template)
         self.dataset = dataset
         self.dataset_folder = dataset_folder
         self._index, self._url = index, url
@@ -114,25 +117,32 @@ class CatalogModel:
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = 16
     ) -> list[str]:
+        """The texts of `generate_full`, without special tokens."""
+        full = self.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        return [generation.text for generation in full]
+
+    def generate_full(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = 16
+    ) -> list[Generation]:
         """Answers conversations greedily, in their order.
 
         Args:
             conversations: Each a list of messages that ends with the user's.
             max_new_tokens: Longest answer, in tokens.
             batch_size: Conversations at a time; like lengths go together.
-
-        Returns:
-            One answer a conversation, without special tokens.
         """
-        order = sorted(range(len(conversations)), key=lambda i: sum(len(m["content"]) for m in conversations[i]))
-        answers = [""] * len(conversations)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            for row, answer in zip(
-                rows, self._batch([conversations[row] for row in rows], max_new_tokens), strict=True
-            ):
-                answers[row] = answer
-        return answers
+        return self._speaker.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
+
+    def answer_losses(
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 16
+    ) -> list[tuple[float, int]]:
+        """How surprised the model is by given answers: `(sum of losses in nats, tokens)` of each, end-of-turn included.
+
+        Args:
+            conversations: Each a list of messages that ends with the assistant's.
+            batch_size: Conversations at a time; like lengths go together.
+        """
+        return self._speaker.answer_losses(conversations, batch_size=batch_size)
 
     def ask(self, question: str, *, k: int = 3, closed_book: bool = False, language: str = "en") -> Answer:
         """Answers a question about a product, with the records behind the answer.
@@ -147,6 +157,14 @@ class CatalogModel:
         Raises:
             InputError: The question is empty, or the model came without a catalogue.
         """
+        *_, answer = self.stream(question, k=k, closed_book=closed_book, language=language)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(
+        self, question: str, *, k: int = 3, closed_book: bool = False, language: str = "en"
+    ) -> Iterator[str | Answer]:
+        """Yields the model's own words as they come, and at the end the answer; see `ask`."""
         if not question.strip():
             raise InputError(
                 "The question is empty.", hint="Ask about a product: amazon-titles ask 'What is \"…\"?' --model DIR"
@@ -156,16 +174,22 @@ class CatalogModel:
         hits = self._index.search(question, k)
         if not hits:
             nearest = tuple(product.title for product in self._index.nearest(question, k))
-            return Answer(abstention(self._index.named(question), language=language), (), None, nearest=nearest)
+            yield Answer(abstention(self._index.named(question), language=language), (), None, nearest=nearest)
+            return
         # Closed book the model sees no record, so only the one that it is asked about stands behind the answer.
         products = [hit.product for hit in hits][: 1 if closed_book else k]
         content = question if closed_book else grounded_question(question, products, language=language)
-        text = self.generate([[{"role": "user", "content": content}]])[0]
+        words = []
+        for piece in self._speaker.stream([{"role": "user", "content": content}]):
+            words.append(piece)
+            yield piece
+        text = "".join(words)
         grounded = grounded_share(text, [f"{product.title} {product.content}" for product in products])
         sources = tuple(self._source(product, shown=not closed_book) for product in products)
         if grounded < QUOTE_BELOW:
-            return Answer(f"{products[0].content} [{products[0].uid}]", sources, grounded, quoted=True)
-        return Answer(text, sources, grounded)
+            yield Answer(f"{products[0].content} [{products[0].uid}]", sources, grounded, quoted=True)
+        else:
+            yield Answer(text, sources, grounded)
 
     @property
     def index(self) -> CatalogIndex | None:
@@ -177,53 +201,12 @@ class CatalogModel:
 
         Both share one set of weights in memory, so only one of them may write at a time, or each a token in turn.
         """
-        if not hasattr(self._model, "disable_adapter"):
+        speaker = self._speaker.without_adapter()
+        if speaker is None:
             return None
-        base = Path(str(self._model.peft_config["default"].base_model_name_or_path)).name
-        bare = _WithoutAdapter(self._model)
-        return CatalogModel(
-            bare, self._tokenizer, name=base, index=self._index, dataset=self.dataset,
-            dataset_folder=self.dataset_folder, url=self._url,
-        )  # fmt: skip
-
-    def stream(self, question: str, *, k: int = 3, closed_book: bool = False) -> Iterator[str | Answer]:
-        """For now the whole answer at once."""
-        answer = self.ask(question, k=k, closed_book=closed_book)
-        yield answer.text
-        yield answer
+        other = copy.copy(self)
+        other._speaker, other.name = speaker, speaker.name
+        return other
 
     def _source(self, product: Product, *, shown: bool) -> Source:
         return Source(product.uid, product.title, self._url.format(uid=product.uid), self.dataset, shown)
-
-    def _batch(self, conversations: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
-        import torch
-
-        texts = [self.template.prompt(messages) for messages in conversations]
-        self._tokenizer.padding_side = "left"
-        encoded = self._tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False)
-        encoded = encoded.to(self._model.device)
-        end = self._tokenizer.convert_tokens_to_ids(self.template.end)
-        with torch.inference_mode():
-            output = self._model.generate(
-                **encoded, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=end, pad_token_id=end
-            )
-        new = output[:, encoded["input_ids"].shape[1] :]
-        return [text.strip() for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
-
-
-class _WithoutAdapter:
-    """A `peft` model whose adapter is off during each call."""
-
-    def __init__(self, model: Any) -> None:  # noqa: ANN401
-        self._adapted = model
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._adapted, name)
-
-    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        with self._adapted.disable_adapter():
-            return self._adapted(*args, **options)
-
-    def generate(self, **options: Any) -> Any:  # noqa: ANN401
-        with self._adapted.disable_adapter():
-            return self._adapted.generate(**options)

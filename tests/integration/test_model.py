@@ -83,3 +83,69 @@ def test_what_cannot_be_asked_is_said(model, folder, tmp_path):
     alone = CatalogModel.from_pretrained(folder / "base")
     with pytest.raises(InputError, match="No catalogue"):
         alone.ask("What?")
+
+
+def conversations(folder, count):
+    products = list(read_catalog(folder / "dataset"))[:count]
+    return [[{"role": "user", "content": question(p.title, phrasing=n)}] for n, p in enumerate(products)]
+
+
+def test_batches_say_what_plain_generate_says(model, folder):
+    """Ids for ids: what `generate` of transformers answers alone, a batch with padding answers too."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    plain = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+    asked = conversations(folder, 24)
+    said = model.generate_full(asked, max_new_tokens=40, batch_size=7)
+    for messages, generation in zip(asked, said, strict=True):
+        ids = tokenizer(model.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
+        with torch.inference_mode():
+            new = plain.generate(**ids, max_new_tokens=40, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
+        ended = new[-1] == tokenizer.eos_token_id
+        text = tokenizer.decode(new, skip_special_tokens=True).strip()
+        assert generation == (text, ended, len(new) - ended)
+    assert {generation.finished for generation in said} == {True, False}, "the test must see both"
+
+
+def test_losses_are_those_of_transformers(model, folder):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    plain = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+    products = list(read_catalog(folder / "dataset"))[:5]
+    asked = [
+        [*c, {"role": "assistant", "content": p.content}]
+        for c, p in zip(conversations(folder, 5), products, strict=True)
+    ]
+    for messages, (loss, tokens) in zip(asked, model.answer_losses(asked, batch_size=3), strict=True):
+        text = model.template.training_text(messages) + model.template.end
+        ids = tokenizer(text, return_tensors="pt").input_ids
+        labels = ids.clone()
+        labels[:, : len(tokenizer(model.template.prompt(messages[:-1])).input_ids)] = -100
+        with torch.inference_mode():
+            mean = float(plain(input_ids=ids, labels=labels).loss)
+        assert tokens == int((labels != -100).sum())
+        assert loss == pytest.approx(mean * tokens, rel=1e-5)
+
+
+def test_streamed_pieces_are_the_answer(model, folder):
+    most = 0
+    for messages in conversations(folder, 6):
+        pieces = list(model._speaker.stream(messages, max_new_tokens=30))
+        assert "".join(pieces) == model.generate([messages], max_new_tokens=30)[0]
+        most = max(most, len(pieces))
+    assert most > 5
+
+
+def test_sampling_is_drawn_from_the_seed_alone(model, folder):
+    from amazon_titles.model.decoding import Sampling
+
+    asked = conversations(folder, 6)
+    hot = {"max_new_tokens": 12, "sampling": Sampling(1.5, seed=7)}
+    batch = model._speaker.generate_full(asked, batch_size=4, **hot)
+    assert batch == [model._speaker.generate_full([messages], **hot)[0] for messages in asked]
+    other = model._speaker.generate_full(asked, max_new_tokens=12, sampling=Sampling(1.5, seed=8))
+    assert batch != other

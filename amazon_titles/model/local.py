@@ -1,0 +1,162 @@
+"""`LocalModel`: a model on this machine, spoken to in the template that it was trained in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.model.decoding import Sampling, collect, decode
+from amazon_titles.model.generation import Generation
+from amazon_titles.model.losses import answer_loss
+from amazon_titles.templates import ChatTemplate, Message
+
+
+class LocalModel:
+    """A causal language model of `transformers` or `peft`, with its tokenizer.
+
+    Attributes:
+        name: What reports call it.
+        template: How it is spoken to.
+        window: Tokens that a prompt and its answer may have together.
+
+    Args:
+        model: The model, on its device, in evaluation mode.
+        tokenizer: Its tokenizer.
+        name: See above.
+        template: See above.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - whatever transformers or peft loaded
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        name: str,
+        template: ChatTemplate,
+    ) -> None:
+        self.name = name
+        self.template = template
+        self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 2048
+        self._model, self._tokenizer = model, tokenizer
+        configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        named = [configured] if isinstance(configured, int) else list(configured or [])
+        self._ends = frozenset([tokenizer.convert_tokens_to_ids(template.end), *named])
+
+    def without_adapter(self) -> LocalModel | None:
+        """The base under a `peft` adapter, which is switched off while it writes; None where there is no adapter.
+
+        Both share one set of weights, so only one of them may write at a time, or each a token in turn.
+        """
+        if not hasattr(self._model, "disable_adapter"):
+            return None
+        config = next(iter(self._model.peft_config.values()))
+        name = Path(str(config.base_model_name_or_path)).name
+        return LocalModel(_WithoutAdapter(self._model), self._tokenizer, name=name, template=self.template)
+
+    def count_tokens(self, conversation: Sequence[Message]) -> int:
+        """Tokens of the prompt that a conversation becomes."""
+        return len(self._encode([conversation])[0])
+
+    def generate_full(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        *,
+        max_new_tokens: int = 256,
+        batch_size: int = 16,
+        sampling: Sampling | None = None,
+        on_token: Callable[[int], None] | None = None,
+    ) -> list[Generation]:
+        """Answers conversations, in their order.
+
+        Args:
+            conversations: Each a list of messages that ends with the user's.
+            max_new_tokens: Longest answer, in tokens.
+            batch_size: Conversations at a time; like lengths go together.
+            sampling: How to draw; greedy without.
+            on_token: Called with the number of new tokens after every step.
+        """
+        prompts = self._encode(conversations)
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        answers: list[Generation] = [Generation("", False, 0)] * len(prompts)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            steps = decode(
+                self._model,
+                [prompts[row] for row in rows],
+                ends=self._ends,
+                max_new_tokens=max_new_tokens,
+                sampling=sampling,
+            )
+            tokens, finished = collect(steps, len(rows), self._ends, on_token)
+            texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
+            for row, text, said, ended in zip(rows, texts, tokens, finished, strict=True):
+                answers[row] = Generation(text.strip(), ended, len(said))
+        return answers
+
+    def stream(
+        self, conversation: Sequence[Message], *, max_new_tokens: int = 256, sampling: Sampling | None = None
+    ) -> Iterator[str]:
+        """Yields the text of one answer as it comes; together the pieces are the text of `generate_full`."""
+        steps = decode(
+            self._model,
+            self._encode([conversation]),
+            ends=self._ends,
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+        )
+        said: list[int] = []
+        shown = ""
+        for step in steps:
+            said += [token for _, token in step if token not in self._ends]
+            text = self._tokenizer.decode(said, skip_special_tokens=True).lstrip()
+            # Half a character, and blanks that may be the answer's last, wait for what follows.
+            whole = text.rstrip("\ufffd").rstrip()
+            if whole.startswith(shown) and len(whole) > len(shown):
+                yield whole[len(shown) :]
+                shown = whole
+        rest = self._tokenizer.decode(said, skip_special_tokens=True).strip()
+        if len(rest) > len(shown):
+            yield rest[len(shown) :]
+
+    def answer_losses(
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 16
+    ) -> list[tuple[float, int]]:
+        """How surprised the model is by given answers: `(sum of losses in nats, tokens)` of each, end-of-turn included.
+
+        Args:
+            conversations: Each a list of messages that ends with the assistant's.
+            batch_size: Conversations at a time; like lengths go together.
+        """
+        prompts = self._encode([messages[:-1] for messages in conversations])
+        texts = [
+            self.template.escape(messages[-1]["content"].strip()) + self.template.end for messages in conversations
+        ]
+        answers = self._tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]) + len(answers[row]))
+        losses = [(0.0, 0)] * len(prompts)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            sums = answer_loss(self._model, [prompts[row] for row in rows], [answers[row] for row in rows])
+            for row, value in zip(rows, sums, strict=True):
+                losses[row] = value, len(answers[row])
+        return losses
+
+    def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
+        """Token ids of the prompts; the tokenizer writes BOS."""
+        texts = [self.template.prompt(messages) for messages in conversations]
+        return list(self._tokenizer(texts).input_ids) if texts else []
+
+
+class _WithoutAdapter:
+    """A `peft` model whose adapter is off during each call."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self._adapted = model
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._adapted, name)
+
+    def __call__(self, **inputs: Any) -> Any:  # noqa: ANN401
+        with self._adapted.disable_adapter():
+            return self._adapted(**inputs)
