@@ -14,6 +14,7 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
+from amazon_titles.training import SPIN_COUNT
 
 if TYPE_CHECKING:
     import gradio
@@ -44,8 +45,9 @@ def serve(
         InputError: There is no such model or dataset, or the port is taken.
         MissingExtraError: Gradio is not installed.
     """
-    require_gradio()
     find_model(model)
+    require_gradio()
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
     page = page_of(pair, Evidence.of(model), language=language)
     address = launched(page, host=host, port=port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from amazon_titles import tiny_llama
 from amazon_titles.errors import InputError
 from tests import speakers
+
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as `serve` has it; read when torch is loaded
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("gradio", reason="the page needs the extra `demo`, which AutoTrain's environment cannot have")
@@ -126,25 +129,20 @@ def test_an_environment_without_gradio_gets_a_sentence(monkeypatch):
         require_gradio()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((), "There is no model at quickstart/adapter yet"),
-        (("--model", "./nowhere"), "No model folder './nowhere'"),
-    ],
-)
-def test_what_is_not_there_is_said(tmp_path, arguments, sentence):
-    command = [sys.executable, "-m", "amazon_titles", "demo", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_is_not_there_is_said(tmp_path, monkeypatch):
+    from amazon_titles.page import serve
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="No model folder './nowhere'"):
+        serve("./nowhere")
+    with pytest.raises(InputError, match="There is no model at quickstart/adapter yet"):
+        serve("quickstart/adapter")
 
 
 def test_a_port_that_is_taken_is_a_sentence(demo, folder):
+    from amazon_titles.page.server import launched, page_of
+
     client, _ = demo
-    port = client.src.rstrip("/").rpartition(":")[2]
-    command = [sys.executable, "-m", "amazon_titles", "demo", "--model", str(folder / "adapter"), "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "cannot listen there" in done.stderr
+    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    with pytest.raises(InputError, match="cannot listen there"):
+        launched(page, host="127.0.0.1", port=int(client.src.rstrip("/").rpartition(":")[2]))
