@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.page.evidence import Evidence
@@ -94,8 +94,8 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
     return str(address)
 
 
-def require_gradio() -> Any:  # noqa: ANN401 - an optional package
-    """Imports Gradio with its calls home switched off.
+def require_gradio() -> None:
+    """Switches Gradio's calls home off, before it is imported.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -103,15 +103,14 @@ def require_gradio() -> Any:  # noqa: ANN401 - an optional package
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        return importlib.import_module("gradio")
-    except ImportError as error:
-        if _is_autotrain():
-            raise AmazonTitlesError(
-                "The page needs today's packages, and this is AutoTrain's environment, whose pins exclude them.",
-                hint="Run it in the other environment: .venv/bin/amazon-titles demo",
-            ) from error
-        raise MissingExtraError("demo", error.name or "gradio") from error
+    if importlib.util.find_spec("gradio") is not None:
+        return
+    if _is_autotrain():
+        raise AmazonTitlesError(
+            "The page needs today's packages, and this is AutoTrain's environment, whose pins exclude them.",
+            hint="Run it in the other environment: .venv/bin/amazon-titles demo",
+        )
+    raise MissingExtraError("demo", "gradio")
 
 
 def _is_autotrain() -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,9 +10,9 @@ import time
 
 import pytest
 
-from amazon_titles import tiny_llama
 from amazon_titles.errors import InputError
 from tests import speakers
+from tests.tiny_adapter import make_adapter
 
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as `serve` has it; read when torch is loaded
 
@@ -24,24 +22,7 @@ pytest.importorskip("gradio", reason="the page needs the extra `demo`, which Aut
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A tiny Llama with random weights, an adapter that changes it, and a dataset."""
-    from peft import LoraConfig, get_peft_model
-
-    folder = tmp_path_factory.mktemp("page")
-    dataset = speakers.make_dataset(folder)
-    base, adapter = folder / "base", folder / "adapter"
-    base.mkdir()
-    tiny_llama.write_tokenizer(base, (folder / "trn.json").read_text().splitlines(), vocab_size=400)
-    size = tiny_llama.vocabulary_size(base)
-    model = tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=2, heads=3)
-    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
-    adapted = get_peft_model(model, lora)
-    adapted.peft_config["default"].base_model_name_or_path = str(base)
-    adapted.save_pretrained(adapter)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(base / name, adapter / name)
-    (adapter / "run.json").write_text(json.dumps({"dataset": {"path": str(dataset), "revision": None}}))
-    return folder
+    return make_adapter(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")
