@@ -10,6 +10,7 @@ from pathlib import Path
 from amazon_titles.dataset import build_dataset
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import Answer, Source
+from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
 from amazon_titles.sample import sample_products
@@ -41,6 +42,7 @@ class Speaker:
         self.name = "adapter" if trained else "base"
         self.dataset_folder = dataset
         self.index = CatalogIndex.build(dataset)
+        self.catalogue = Catalogue(self.index, str(dataset), "", "", dataset)
         self.trained, self.delay = trained, delay
         self.asked: list[str] = []
 
@@ -63,8 +65,10 @@ class Speaker:
             yield f" {word}" if number else word
         share = grounded_share(words, [f"{product.title} {product.content}"])
         url = f"https://www.amazon.com/dp/{product.uid}"
-        source = Source(product.uid, product.title, url, str(self.dataset_folder), shown=not closed_book)
-        yield Answer(words, (source,), share)
+        place = str(self.dataset_folder)
+        source = Source(product.uid, product.title, url, place, shown=not closed_book)
+        others = tuple(Source(hit.product.uid, hit.product.title, "javascript:alert(5)", place) for hit in hits[1:])
+        yield Answer(words, (source,), share, others=others)
 
 
 def make_dataset(folder: Path) -> Path:

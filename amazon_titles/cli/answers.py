@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amazon_titles.cli.options import dataset_option
 from amazon_titles.errors import InputError
+
+if TYPE_CHECKING:
+    from amazon_titles.model import Answer
 
 
 @click.command(epilog="Example:  amazon-titles evaluate adapter --out after.json")
@@ -45,19 +51,68 @@ def compare(before: str, after: str, as_json: bool) -> None:
 
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
-@click.argument("question")
-@click.option("--model", required=True, metavar="DIR|REPO", help="Adapter or base model.")
+@click.argument("question", required=False)
+@click.option("--model", required=True, metavar="DIR|REPO|URL", help="Adapter, base model, or http://host/v1.")
+@click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
 @dataset_option
 @click.option(
     "--closed-book", is_flag=True, help="Answer from what the fine-tuning taught, without the records in view."
 )
-@click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="At most K sources.")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def ask(question: str, model: str, dataset: str | None, closed_book: bool, k: int, as_json: bool) -> None:
+@click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="At most K records in view.")
+@click.option("--language", type=click.Choice(["en", "pt"]), help="Of the answer; by default the question's own.")
+@click.option("--max-new-tokens", default=256, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
+@click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")
+@click.option("--seed", default=0, show_default=True, help="Of the drawing.")
+@click.option("--device", help="As in torch: cpu, cuda, mps. By default the best there is.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="By default what fits the device.")
+@click.option("--questions", metavar="FILE", help="JSONL, a question a line, instead of QUESTION.")
+@click.option("--out", metavar="FILE", help="Where their answers go, as JSONL; run it again to go on.")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Questions at a time.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (docs/ask-json.md).")
+def ask(
+    question: str | None,
+    model: str,
+    questions: str | None,
+    out: str | None,
+    batch_size: int,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Answer a question about a product, with its sources."""
-    from dataclasses import asdict
+    from amazon_titles.model import CatalogModel, Sampling
+    from amazon_titles.model.files import ask_file, identity_of, read_questions
 
-    from amazon_titles.model import CatalogModel
+    if (question is None) == (questions is None):
+        raise InputError("Ask one QUESTION, or a file of them.", hint="--questions FILE.jsonl --out ANSWERS.jsonl")
+    if questions and not out:
+        raise InputError("The answers to a file of questions need a file.", hint="Name it: --out ANSWERS.jsonl")
+    if questions:
+        read_questions(questions)  # before a model is loaded
+    temperature, seed = options.pop("temperature"), options.pop("seed")
+    sampling = None if temperature is None else Sampling(temperature, seed)
+    where = {name: options.pop(name) for name in ("dataset", "device", "dtype")}
+    loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
+    if questions and out:
+        made = ask_file(
+            loaded, questions, out, identity=identity_of(model), batch_size=batch_size, sampling=sampling, **options
+        )
+        click.echo(f"{out}  {made} answers made")
+    elif as_json:
+        click.echo(loaded.ask(str(question), sampling=sampling, **options).to_json())
+    elif sys.stdout.isatty():
+        _say_as_it_comes(loaded.stream(str(question), sampling=sampling, **options))
+    else:
+        click.echo(loaded.ask(str(question), sampling=sampling, **options).to_text())
 
-    answer = CatalogModel.from_pretrained(model, dataset=dataset).ask(question, k=k, closed_book=closed_book)
-    click.echo(json.dumps(asdict(answer), ensure_ascii=False) if as_json else answer.to_text())
+
+def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:
+    """Prints the model's words as they come, and then the answer, or, where it is those words, what stands below it."""
+    said = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            said += piece
+            click.echo(piece, nl=False)
+        elif piece.text == said:
+            click.echo("\n" + piece.notes())
+        else:
+            click.echo(("\n\n" if said else "") + piece.to_text())

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from amazon_titles.model.answer import Answer, Source
 from amazon_titles.model.catalog_model import CatalogModel
-from amazon_titles.model.generation import Generation
+from amazon_titles.model.generation import Generation, Sampling
 
-__all__ = ["Answer", "CatalogModel", "Generation", "Source"]
+__all__ = ["Answer", "CatalogModel", "Generation", "Sampling", "Source"]

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VERSION = 1
+"""Of the JSON that `Answer.to_json` writes; it grows when a field goes, changes its meaning or its type."""
+
+# Our own words around an answer, by language.
+_WORDS = {
+    "en": {
+        "quoted": "(The record itself: the model's own words were not supported by it.)",
+        "cut": "(Cut off at the length limit.)",
+        "sources": "Sources:",
+        "none": "Sources: none",
+        "shown": "({share} supported by the source, which was shown to the model)",
+        "hidden": "({share} supported by the source, which was not shown to the model)",
+        "others": "Fits as well: ",
+        "nearest": "Nearest titles: ",
+    },
+    "pt": {
+        "quoted": "(O próprio registro: as palavras do modelo não tinham apoio nele.)",
+        "cut": "(Cortado no limite de comprimento.)",
+        "sources": "Fontes:",
+        "none": "Fontes: nenhuma",
+        "shown": "({share} apoiado pela fonte, que foi mostrada ao modelo)",
+        "hidden": "({share} apoiado pela fonte, que não foi mostrada ao modelo)",
+        "others": "Também servem: ",
+        "nearest": "Títulos mais próximos: ",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +43,19 @@ class Source:
         title: Its title.
         url: Its link; "" where the catalogue has none.
         dataset: Folder or Hub id of the dataset that the record stands in.
+        revision: The dataset's: the Hub's commit, or `sha256:` and the first 12 digits of its report's hash for a
+            folder; "" where neither is known.
         shown: Whether the model had the record before it when it answered.
+        cited: Whether the answer names its uid.
     """
 
     uid: str
     title: str
     url: str
     dataset: str
-    shown: bool
+    revision: str = ""
+    shown: bool = False
+    cited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +65,16 @@ class Answer:
     Attributes:
         text: What is answered.
         sources: The records behind it, the likeliest first; none where no product fits the question.
-        grounded: How much of the model's own words the sources support, 0 to 1 (`metrics.grounded_share`); None where
-            the model was not asked.
+        grounded: How much of the model's own words the sources support, 0 to 1 (`support.support`); None where the
+            model was not asked, or said that it does not know.
         quoted: Whether `text` is the record itself, because the model's own answer was not supported.
         nearest: Titles nearest to the question, where no product fits it.
+        others: Records that fit the question as well as the first source: other colours, editions, sizes.
+        finished: Whether the text came to its end, rather than to the length limit.
+        question: As asked.
+        language: `en` or `pt`: the question's, and of our own words.
+        model: Name of the model that was asked.
+        closed_book: Whether it had to answer without the records in view.
     """
 
     text: str
@@ -42,21 +82,58 @@ class Answer:
     grounded: float | None
     quoted: bool = False
     nearest: tuple[str, ...] = ()
+    others: tuple[Source, ...] = ()
+    finished: bool = True
+    question: str = ""
+    language: str = "en"
+    model: str = ""
+    closed_book: bool = False
+
+    @property
+    def kind(self) -> str:
+        """`answer` in the model's words, `quotation` of the record, or `refusal`."""
+        if not self.sources:
+            return "refusal"
+        return "quotation" if self.quoted else "answer"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        values = asdict(self)
+        return {
+            "version": VERSION,
+            "kind": self.kind,
+            **{name: values[name] for name in ("question", "language", "model", "closed_book", "text", "finished")},
+            "grounded": None if self.grounded is None else round(self.grounded, 4),
+            **{name: list(values[name]) for name in ("sources", "others", "nearest")},
+        }
+
+    def to_json(self) -> str:
+        """The answer as one line of JSON; `docs/ask-json.md` tells its fields."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def to_text(self) -> str:
-        """The answer for people, with its sources below it."""
-        lines = [self.text]
+        """The answer for people, with its sources below it, in the language of the question."""
+        return f"{self.text}\n{self.notes()}"
+
+    def notes(self) -> str:
+        """What stands below the answer: whether it is a quotation or cut off, its sources, what else fits."""
+        words = _WORDS[self.language]
+        lines = []
         if self.quoted:
-            lines.append("(The record itself: the model's own words were not supported by it.)")
+            lines.append(words["quoted"])
+        elif not self.finished:
+            lines.append(words["cut"])
         if self.sources:
-            lines.append("Sources:")
+            lines.append(words["sources"])
             for source in self.sources:
                 lines += [f"  [{source.uid}] {source.title}", *([f"  {source.url}"] if source.url else [])]
             if self.grounded is not None and not self.quoted:
-                seen = "shown to" if self.sources[0].shown else "not shown to"
-                lines.append(f"  ({self.grounded:.0%} supported by the source, which was {seen} the model)")
+                seen = "shown" if self.sources[0].shown else "hidden"
+                lines.append("  " + words[seen].format(share=f"{self.grounded:.0%}"))
         else:
-            lines.append("Sources: none")
-            if self.nearest:
-                lines.append("Nearest titles: " + "; ".join(self.nearest))
+            lines.append(words["none"])
+        if self.others:
+            lines.append(words["others"] + "; ".join(f"[{other.uid}] {other.title}" for other in self.others))
+        if self.nearest:
+            lines.append(words["nearest"] + "; ".join(self.nearest))
         return "\n".join(lines)

@@ -7,9 +7,10 @@ small model spends in one. This loop does what greedy `generate` does, row for r
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from amazon_titles.model.generation import Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -18,19 +19,6 @@ Rows = list[list[int]]
 
 # Rows are dropped once a quarter of them has ended: copying the cache costs about as much as a step.
 _DROP_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is drawn; without one it is the likeliest.
-
-    Attributes:
-        temperature: Above 0; the logits are divided by it.
-        seed: Every answer draws from a generator of its own, so that it is the same alone and in a batch.
-    """
-
-    temperature: float
-    seed: int = 0
 
 
 def decode(
@@ -136,9 +124,7 @@ def last_logits_only(model: Any) -> dict[str, int]:  # noqa: ANN401
     return next(({name: 1} for name in ("logits_to_keep", "num_logits_to_keep") if name in known), {})
 
 
-def collect(
-    steps: Iterator[list[tuple[int, int]]], rows: int, ends: Collection[int], on_token: Callable[[int], None] | None
-) -> tuple[Rows, list[bool]]:
+def collect(steps: Iterator[list[tuple[int, int]]], rows: int, ends: Collection[int]) -> tuple[Rows, list[bool]]:
     """All tokens of every row, end tokens left out, and whether each row reached its end."""
     tokens: Rows = [[] for _ in range(rows)]
     finished = [False] * rows
@@ -148,6 +134,4 @@ def collect(
                 finished[row] = True
             else:
                 tokens[row].append(token)
-        if on_token:
-            on_token(len(step))
     return tokens, finished

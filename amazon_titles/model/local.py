@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.model.decoding import Sampling, collect, decode
-from amazon_titles.model.generation import Generation
+from amazon_titles.model.decoding import collect, decode
+from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.losses import answer_loss
 from amazon_titles.templates import ChatTemplate, Message
 
@@ -63,9 +63,8 @@ class LocalModel:
         conversations: Sequence[Sequence[Message]],
         *,
         max_new_tokens: int = 256,
-        batch_size: int = 16,
+        batch_size: int = 32,
         sampling: Sampling | None = None,
-        on_token: Callable[[int], None] | None = None,
     ) -> list[Generation]:
         """Answers conversations, in their order.
 
@@ -74,7 +73,6 @@ class LocalModel:
             max_new_tokens: Longest answer, in tokens.
             batch_size: Conversations at a time; like lengths go together.
             sampling: How to draw; greedy without.
-            on_token: Called with the number of new tokens after every step.
         """
         prompts = self._encode(conversations)
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
@@ -88,7 +86,7 @@ class LocalModel:
                 max_new_tokens=max_new_tokens,
                 sampling=sampling,
             )
-            tokens, finished = collect(steps, len(rows), self._ends, on_token)
+            tokens, finished = collect(steps, len(rows), self._ends)
             texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
             for row, text, said, ended in zip(rows, texts, tokens, finished, strict=True):
                 answers[row] = Generation(text.strip(), ended, len(said))
@@ -96,8 +94,8 @@ class LocalModel:
 
     def stream(
         self, conversation: Sequence[Message], *, max_new_tokens: int = 256, sampling: Sampling | None = None
-    ) -> Iterator[str]:
-        """Yields the text of one answer as it comes; together the pieces are the text of `generate_full`."""
+    ) -> Iterator[str | Generation]:
+        """Yields the text of one answer as it comes, and last what `generate_full` tells of it."""
         steps = decode(
             self._model,
             self._encode([conversation]),
@@ -107,7 +105,9 @@ class LocalModel:
         )
         said: list[int] = []
         shown = ""
+        finished = False
         for step in steps:
+            finished = step[0][1] in self._ends
             said += [token for _, token in step if token not in self._ends]
             text = self._tokenizer.decode(said, skip_special_tokens=True).lstrip()
             # Half a character, and blanks that may be the answer's last, wait for what follows.
@@ -118,9 +118,10 @@ class LocalModel:
         rest = self._tokenizer.decode(said, skip_special_tokens=True).strip()
         if len(rest) > len(shown):
             yield rest[len(shown) :]
+        yield Generation(rest, finished, len(said))
 
     def answer_losses(
-        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 16
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32
     ) -> list[tuple[float, int]]:
         """How surprised the model is by given answers: `(sum of losses in nats, tokens)` of each, end-of-turn included.
 

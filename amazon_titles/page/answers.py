@@ -66,7 +66,7 @@ def _own_words(side: Side, texts: Texts) -> str:
     """A model's words as they are, and when it has ended how far the record supports them."""
     if side.answer is None:
         return markup.said(side.words, texts, busy=True)
-    if not side.answer.sources:
+    if not side.answer.sources and not side.words:
         return markup.note(texts.refused)
     return markup.said(side.words, texts, busy=False) + markup.badge(side.answer.grounded, texts)
 
@@ -74,17 +74,20 @@ def _own_words(side: Side, texts: Texts) -> str:
 def _answer(answer: Answer, words: str, texts: Texts) -> str:
     shown = markup.said(answer.text, texts, busy=False)
     if not answer.sources:
-        return shown + markup.note(texts.refused) + markup.titles(texts.nearest, answer.nearest)
+        why = texts.said_no if words else texts.refused
+        return shown + markup.note(why) + markup.titles(texts.nearest, answer.nearest)
     if answer.quoted:
         return shown + markup.note(texts.quoted) + markup.details(texts.own_words, words or texts.empty)
-    return shown + markup.badge(answer.grounded, texts)
+    return shown + markup.badge(answer.grounded, texts) + ("" if answer.finished else markup.note(texts.cut))
 
 
 def _sources(turn: Turn, answer: Answer, texts: Texts) -> str:
     if not answer.sources:
         return ""
     items = "".join(_source(source, turn, answer, texts) for source in answer.sources)
-    return f'<section class="sources"><h3>{markup.text(texts.sources)}</h3><ol>{items}</ol></section>'
+    others = "".join(f"<li>{markup.link(other.url, other.title)}</li>" for other in answer.others)
+    more = f'<p class="note">{markup.text(texts.others)}:</p><ul>{others}</ul>' if others else ""
+    return f'<section class="sources"><h3>{markup.text(texts.sources)}</h3><ol>{items}</ol>{more}</section>'
 
 
 def _source(source: Source, turn: Turn, answer: Answer, texts: Texts) -> str:

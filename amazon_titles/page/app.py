@@ -137,8 +137,9 @@ def _modes(language: str) -> list[tuple[str, str]]:
 
 def _head(pair: Pair, language: str) -> str:
     texts = TEXTS[language]
-    products = f"{pair.products:,}".replace(",", "," if texts.decimal == "." else ".")
     lead = texts.lead if pair.before else texts.lead_base
-    base = pair.before.name if pair.before else ""
-    filled = lead.format(model=pair.after.name, base=base, products=products)
-    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(filled)}</p>"
+    sentences = [lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")]
+    if pair.products is not None:
+        number = f"{pair.products:,}".replace(",", "," if texts.decimal == "." else ".")
+        sentences.append(texts.products.format(products=number))
+    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +14,9 @@ from amazon_titles.model import Answer, CatalogModel
 
 MAX_QUESTION_CHARS = 1000
 """Longest question: a title has at most 200 characters, and a page is open to everybody who reaches it."""
+
+# Records looked up besides: those that fit as well are listed too.
+_MORE = 7
 
 # Seconds between two states of a page: more often than this nobody reads.
 _PACE = 0.05
@@ -71,11 +74,11 @@ class Pair:
     """
 
     def __init__(self, model: CatalogModel) -> None:
-        if model.index is None:
+        if model.catalogue is None:
             raise InputError(f"{model.name} names no dataset to take sources from.", hint="Name it: --dataset DIR")
         self.after = model
         self.before = model.without_adapter()
-        self._index = model.index
+        self._index = model.catalogue.index
 
     @classmethod
     def load(cls, model: str | Path, *, dataset: str | Path | None = None) -> Pair:
@@ -83,9 +86,9 @@ class Pair:
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
 
     @property
-    def products(self) -> int:
-        """Products of the catalogue."""
-        return len(self._index)
+    def products(self) -> int | None:
+        """Products of the catalogue; None where its index does not tell."""
+        return len(self._index) if isinstance(self._index, Sized) else None
 
     def turns(self, question: str, *, closed_book: bool, k: int = 3) -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.
@@ -98,7 +101,7 @@ class Pair:
         Raises:
             InputError: The question is empty.
         """
-        records = {hit.product.uid: hit.product for hit in self._index.search(question, k)}
+        records = {hit.product.uid: hit.product for hit in self._index.search(question, k + _MORE)}
         turn = Turn(question, closed_book, Side(), Side() if self.before else None, records)
         after = self.after.stream(question, k=k, closed_book=closed_book)
         yield turn

@@ -16,6 +16,7 @@ class Texts:
     short: str
     lead: str
     lead_base: str
+    products: str
     ask_tab: str
     table_tab: str
     question: str
@@ -34,6 +35,8 @@ class Texts:
     quoted: str
     own_words: str
     refused: str
+    said_no: str
+    cut: str
     sources: str
     shown: str
     not_shown: str
@@ -62,8 +65,9 @@ TEXTS: dict[str, Texts] = {
         title="Ask the catalogue",
         short="A catalogue's model, before and after, with sources",
         lead="{model} is {base}, fine-tuned on product titles and descriptions. Each question goes to both: the model "
-        "before the fine-tuning, and after. {products} products can be named as a source.",
-        lead_base="{model} answers from {products} products. It is no adapter, so there is nothing to compare it with.",
+        "before the fine-tuning, and after.",
+        lead_base="{model} is no adapter, so there is nothing to compare its answers with.",
+        products="{products} products can be named as a source.",
         ask_tab="Ask",
         table_tab="Before and after",
         question="Your question",
@@ -82,6 +86,8 @@ TEXTS: dict[str, Texts] = {
         quoted="This is the record itself, quoted: the model's own words were not supported by it.",
         own_words="What the model said",
         refused="No product of the catalogue fits the question, so the model was not asked.",
+        said_no="The model itself says that it does not know this product.",
+        cut="Cut off at the length limit.",
         sources="Sources",
         shown="shown to the model",
         not_shown="not shown to the model: it answered from memory",
@@ -108,8 +114,9 @@ TEXTS: dict[str, Texts] = {
         title="Pergunte ao catálogo",
         short="Um modelo antes e depois do ajuste, com fontes",
         lead="{model} é {base} com ajuste fino em títulos e descrições de produtos. Cada pergunta vai para os dois: o "
-        "modelo antes do ajuste e depois. {products} produtos podem ser citados como fonte.",
-        lead_base="{model} responde a partir de {products} produtos. Não é um adaptador: não há com o que comparar.",
+        "modelo antes do ajuste e depois.",
+        lead_base="{model} não é um adaptador, então não há com o que comparar suas respostas.",
+        products="{products} produtos podem ser citados como fonte.",
         ask_tab="Perguntar",
         table_tab="Antes e depois",
         question="Sua pergunta",
@@ -128,6 +135,8 @@ TEXTS: dict[str, Texts] = {
         quoted="Este é o próprio registro, citado: as palavras do modelo não eram sustentadas por ele.",
         own_words="O que o modelo disse",
         refused="Nenhum produto do catálogo corresponde à pergunta, por isso o modelo não foi consultado.",
+        said_no="O próprio modelo diz que não conhece este produto.",
+        cut="Cortado no limite de comprimento.",
         sources="Fontes",
         shown="mostrado ao modelo",
         not_shown="não mostrado ao modelo: ele respondeu de memória",

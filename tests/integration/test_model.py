@@ -58,7 +58,7 @@ def test_sources_name_the_record_and_whether_the_model_saw_it(model, folder):
 
 
 def test_an_invented_product_is_refused_without_asking_the_model(model, monkeypatch):
-    monkeypatch.setattr(model, "generate", lambda *_, **__: pytest.fail("the model was asked"))
+    monkeypatch.setattr(model._speaker, "generate_full", lambda *_, **__: pytest.fail("the model was asked"))
     answer = model.ask('What is "Zorvex Quillomar Teapot 3000"?')
     assert answer.sources == ()
     assert answer.grounded is None
@@ -69,7 +69,7 @@ def test_user_text_is_text(model, folder):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
-    ids = tokenizer(model.template.prompt([{"role": "user", "content": question(HOSTILE)}])).input_ids
+    ids = tokenizer(model._speaker.template.prompt([{"role": "user", "content": question(HOSTILE)}])).input_ids
     special = [tokenizer.convert_ids_to_tokens(token) for token in ids if token < len(tiny_llama.SPECIAL_TOKENS)]
     header = [tiny_llama.HEADER, tiny_llama.END_HEADER]
     assert special == [tiny_llama.BOS, *header, tiny_llama.EOT, *header]
@@ -100,7 +100,7 @@ def test_batches_say_what_plain_generate_says(model, folder):
     asked = conversations(folder, 24)
     said = model.generate_full(asked, max_new_tokens=40, batch_size=7)
     for messages, generation in zip(asked, said, strict=True):
-        ids = tokenizer(model.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
+        ids = tokenizer(model._speaker.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
             new = plain.generate(**ids, max_new_tokens=40, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
         ended = new[-1] == tokenizer.eos_token_id
@@ -121,10 +121,10 @@ def test_losses_are_those_of_transformers(model, folder):
         for c, p in zip(conversations(folder, 5), products, strict=True)
     ]
     for messages, (loss, tokens) in zip(asked, model.answer_losses(asked, batch_size=3), strict=True):
-        text = model.template.training_text(messages) + model.template.end
+        text = model._speaker.template.training_text(messages) + model._speaker.template.end
         ids = tokenizer(text, return_tensors="pt").input_ids
         labels = ids.clone()
-        labels[:, : len(tokenizer(model.template.prompt(messages[:-1])).input_ids)] = -100
+        labels[:, : len(tokenizer(model._speaker.template.prompt(messages[:-1])).input_ids)] = -100
         with torch.inference_mode():
             mean = float(plain(input_ids=ids, labels=labels).loss)
         assert tokens == int((labels != -100).sum())
@@ -134,14 +134,14 @@ def test_losses_are_those_of_transformers(model, folder):
 def test_streamed_pieces_are_the_answer(model, folder):
     most = 0
     for messages in conversations(folder, 6):
-        pieces = list(model._speaker.stream(messages, max_new_tokens=30))
+        pieces = list(model._speaker.stream(messages, max_new_tokens=30))[:-1]
         assert "".join(pieces) == model.generate([messages], max_new_tokens=30)[0]
         most = max(most, len(pieces))
     assert most > 5
 
 
 def test_sampling_is_drawn_from_the_seed_alone(model, folder):
-    from amazon_titles.model.decoding import Sampling
+    from amazon_titles.model import Sampling
 
     asked = conversations(folder, 6)
     hot = {"max_new_tokens": 12, "sampling": Sampling(1.5, seed=7)}

@@ -1,0 +1,127 @@
+"""A question becomes a prompt, and what the model says becomes an answer with its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amazon_titles.catalog import Product
+from amazon_titles.conversations import abstention, is_abstention
+from amazon_titles.errors import InputError
+from amazon_titles.model.answer import Answer
+from amazon_titles.model.catalogue import Catalogue
+from amazon_titles.model.generation import Generation, Speaker
+from amazon_titles.model.language import question_language
+from amazon_titles.model.prompts import closed_prompt, grounded_prompt
+from amazon_titles.model.support import behind, without_false_citations
+from amazon_titles.templates import Message
+
+QUOTE_BELOW = 0.5
+"""An answer that its sources support less is replaced by a quotation of the record."""
+
+# So many variants of a product are listed beside the one that is answered about, at most.
+_OTHERS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ask; as in `CatalogModel.ask`."""
+
+    k: int = 3
+    closed_book: bool = False
+    language: str | None = None
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that is ready for the model.
+
+    Attributes:
+        question: As asked.
+        language: Its language.
+        products: What the model is shown, or closed book the one that it is asked about; the likeliest first.
+        others: What fits as well as the first of them.
+        messages: The prompt.
+    """
+
+    question: str
+    language: str
+    products: list[Product]
+    others: list[Product]
+    messages: list[Message]
+
+
+def prepare(question: str, catalogue: Catalogue, speaker: Speaker, options: Options) -> Asked | Answer:
+    """Looks a question up: the prompt for the model, or, where no product fits, the refusal.
+
+    Raises:
+        InputError: The question is empty, or too long for the model.
+    """
+    if not question.strip():
+        raise InputError(
+            "The question is empty.", hint="Ask about a product: amazon-titles ask 'What is \"…\"?' --model DIR"
+        )
+    language = options.language or question_language(question)
+    hits = catalogue.index.search(question, options.k + _OTHERS)
+    if not hits:
+        return _refusal(question, language, catalogue, speaker, options)
+    first, rest = hits[0].product, hits[1:]
+    others = [hit.product for hit in rest if hit.tied]
+    if options.closed_book:
+        products = [first]  # the only one that it is asked about
+        messages = closed_prompt(question, speaker, max_new_tokens=options.max_new_tokens)
+    else:
+        # Another colour of the same product in view would lend its numbers to the answer.
+        near = [first, *(hit.product for hit in rest if not hit.tied)][: options.k]
+        messages, products = grounded_prompt(
+            question, near, speaker, language=language, max_new_tokens=options.max_new_tokens
+        )
+    return Asked(question, language, products, others[:_OTHERS], messages)
+
+
+def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Speaker, options: Options) -> Answer:
+    """What the model said as an answer: with the records behind it, or the record itself where they support too little.
+
+    A model that says there is no such product is believed, unless a title that was found stands in the question word
+    for word.
+    """
+    text = without_false_citations(said.text, asked.products).strip()
+    if is_abstention(text) and not _names_one(asked.question, asked.products):
+        return _refusal(asked.question, asked.language, catalogue, speaker, options)
+    sources, grounded = behind(text, asked.products)
+    quoted = is_abstention(text) or grounded < QUOTE_BELOW
+    if quoted:
+        sources = asked.products[:1]
+        text = f"{sources[0].content} [{sources[0].uid}]"
+    shown = not options.closed_book
+    return Answer(
+        text,
+        tuple(catalogue.source(product, shown=shown, cited=f"[{product.uid}]" in text) for product in sources),
+        grounded,
+        quoted=quoted,
+        others=tuple(catalogue.source(product) for product in asked.others if product not in sources),
+        finished=quoted or said.finished,
+        question=asked.question,
+        language=asked.language,
+        model=speaker.name,
+        closed_book=options.closed_book,
+    )
+
+
+def _refusal(question: str, language: str, catalogue: Catalogue, speaker: Speaker, options: Options) -> Answer:
+    return Answer(
+        abstention(catalogue.index.named(question), language=language),
+        (),
+        None,
+        nearest=tuple(product.title for product in catalogue.index.nearest(question, options.k)),
+        question=question,
+        language=language,
+        model=speaker.name,
+        closed_book=options.closed_book,
+    )
+
+
+def _names_one(question: str, products: Sequence[Product]) -> bool:
+    folded = question.casefold()
+    return any(product.title.casefold() in folded for product in products)

@@ -1,0 +1,60 @@
+"""Which records stand behind what a model said, and how much of it they support."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from amazon_titles.catalog import Product
+from amazon_titles.metrics import facts, grounded_share
+from amazon_titles.model.language import prose_language
+
+_BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
+
+
+def support(text: str, products: Sequence[Product]) -> float:
+    """How much of an answer these records support, 0 to 1.
+
+    `grounded_share`; of an answer in another language than the records only its facts can be looked up, so there it is
+    the share of those, and 0 for an answer that states none.
+    """
+    sources = [f"{product.title} {product.content}" for product in products]
+    said, written = prose_language(text), prose_language(" ".join(sources))
+    if said is None or written is None or said == written:
+        return grounded_share(text, sources)
+    stated = facts(_BRACKETED.sub(" ", text))
+    known = {fact for source in sources for fact in (*facts(source), *re.findall(r"[\w.,/-]*\w", source.lower()))}
+    # 4.1 litres are 4,1 litros.
+    known |= {fact.replace(".", "\0").replace(",", ".").replace("\0", ",") for fact in known}
+    return len(stated & known) / len(stated) if stated else 0.0
+
+
+def cited(text: str, products: Sequence[Product]) -> list[Product]:
+    """The products whose code stands in square brackets in the answer."""
+    codes = {match.group(1) for match in _BRACKETED.finditer(text)}
+    return [product for product in products if product.uid in codes]
+
+
+def without_false_citations(text: str, products: Sequence[Product]) -> str:
+    """The answer without codes in square brackets that name none of these products.
+
+    A bracket that a record itself holds is the record's, and one without a digit is no code.
+    """
+    texts = [f"{product.title} {product.content}" for product in products]
+
+    def keep(match: re.Match[str]) -> str:
+        code = match.group(1)
+        known = any(code == product.uid for product in products) or any(f"[{code}]" in text for text in texts)
+        return match.group() if known or not any(sign.isdigit() for sign in code) else ""
+
+    return _BRACKETED.sub(keep, text)
+
+
+def behind(text: str, products: Sequence[Product]) -> tuple[list[Product], float]:
+    """The records behind an answer and how much of it they support: those cited, else the one that supports it most."""
+    named = cited(text, products)
+    if named:
+        return named, support(text, named)
+    shares = [support(text, [product]) for product in products]
+    best = max(range(len(products)), key=lambda number: (shares[number], -number))
+    return [products[best]], shares[best]
