@@ -52,6 +52,7 @@ for _command in (
     answers.ask,
     page.demo,
     page.push_space,
+    page.video,
     story.quickstart,
 ):
     cli.add_command(_command)

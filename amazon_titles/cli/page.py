@@ -54,3 +54,20 @@ def push_space(
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
         space = write_space(Path(folder) / "space", model=model, dataset=dataset, language=language)
         click.echo(push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
+
+
+@click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
+@click.option("--model", default=_DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
+@dataset_option
+@click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two trained products.")
+@_language
+@click.option("--out", default="video.mp4", show_default=True, metavar="FILE", help="The MP4 to write.")
+def video(model: str, dataset: str | None, questions: str | None, language: str, out: str) -> None:
+    """Film the page in a real browser: an MP4 of about two minutes, a short WebP and stills beside it.
+
+    Needs a Chromium on this machine, and the extra `video`.
+    """
+    from amazon_titles.video import make_video, read_questions
+
+    asked = read_questions(questions) if questions else ()
+    click.echo(make_video(model, dataset=dataset, out=out, questions=asked, language=language).to_text())

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from amazon_titles.video.browser import browser, find_browser
+from amazon_titles.video.film import Film, make_video, read_questions
 
-__all__ = ["browser", "find_browser"]
+__all__ = ["Film", "browser", "find_browser", "make_video", "read_questions"]

@@ -49,9 +49,9 @@ def bare_python(folder: Path) -> Path:
     (packages / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = folder / "bin" / "python"
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    code = "import click, amazon_titles"
+    code = "import click, amazon_titles.errors"
     missing = subprocess.run([python, "-c", code], cwd=folder, env=clean, capture_output=True, text=True)
-    assert "No module named 'amazon_titles'" in missing.stderr
+    assert "No module named 'amazon_titles" in missing.stderr
     return python
 
 
