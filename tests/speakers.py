@@ -67,7 +67,8 @@ class Speaker:
         url = f"https://www.amazon.com/dp/{product.uid}"
         place = str(self.dataset_folder)
         source = Source(product.uid, product.title, url, place, shown=not closed_book)
-        others = tuple(Source(hit.product.uid, hit.product.title, "javascript:alert(5)", place) for hit in hits[1:])
+        near = self.index.nearest(question, k)[1:]
+        others = tuple(Source(other.uid, other.title, "javascript:alert(5)", place) for other in near)
         yield Answer(words, (source,), share, others=others)
 
 

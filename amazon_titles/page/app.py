@@ -10,7 +10,7 @@ import gradio as gr
 from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair, Turn
-from amazon_titles.page.texts import LANGUAGES, TEXTS
+from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
 
 # Questions that may wait while one is answered; more are turned away with a sentence of Gradio's.
 _WAITING = 64
@@ -110,24 +110,6 @@ def build_page(
         page.load(greet, None, choice, queue=False, show_progress="hidden", api_visibility="private")
     page.queue(max_size=_WAITING)
     return page
-
-
-def preferred(accepted: str, default: str) -> str:
-    """The language of `LANGUAGES` that a browser likes best, by its `Accept-Language`.
-
-    Args:
-        accepted: The header, such as `pt-BR,pt;q=0.9,en;q=0.8` (RFC 9110, 12.5.4).
-        default: Where it names none of ours.
-    """
-    wanted = []
-    for place, part in enumerate(accepted.split(",")):
-        name, _, quality = part.partition(";q=")
-        try:
-            weight = float(quality or 1)
-        except ValueError:
-            weight = 0.0
-        wanted.append((-weight, place, name.strip().split("-")[0].lower()))
-    return next((code for weight, _, code in sorted(wanted) if code in LANGUAGES and weight < 0), default)
 
 
 def _modes(language: str) -> list[tuple[str, str]]:

@@ -6,12 +6,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from itertools import groupby
 from pathlib import Path
 
 from amazon_titles.page.texts import Texts
 
 _WORD = re.compile(r"\w+(?:[.,/-]\d+)*")
-# Shorter runs of words that answer and record share are chance, unless they hold a number.
+# Shorter runs of words that answer and record share are chance; a shared number never is.
 _RUN = 3
 
 
@@ -32,20 +33,22 @@ def link(url: str, label: str) -> str:
 
 
 def highlighted(record: str, answer: str) -> str:
-    """The record with what the answer takes from it marked: runs of words that both have, and shared numbers."""
+    """The record with what the answer takes from it marked: runs of words that both have, and every shared number."""
     words = list(_WORD.finditer(record))
-    said = [match.group().lower() for match in _WORD.finditer(answer)]
     there = [match.group().lower() for match in words]
-    matcher = SequenceMatcher(None, there, said, autojunk=False)
-    marks = [
-        (words[block.a].start(), words[block.a + block.size - 1].end())
-        for block in matcher.get_matching_blocks()
-        if block.size >= _RUN or any(word[:1].isdigit() for word in there[block.a : block.a + block.size])
-    ]
+    said = [match.group().lower() for match in _WORD.finditer(answer)]
+    known = set(said)
+    marked = [word[:1].isdigit() and word in known for word in there]
+    for block in SequenceMatcher(None, there, said, autojunk=False).get_matching_blocks():
+        if block.size >= _RUN:
+            marked[block.a : block.a + block.size] = [True] * block.size
     pieces, at = [], 0
-    for start, end in marks:
-        pieces += [text(record[at:start]), f"<mark>{text(record[start:end])}</mark>"]
-        at = end
+    for yes, group in groupby(zip(marked, words, strict=True), key=lambda pair: pair[0]):
+        run = [match for _, match in group]
+        if yes:
+            start, end = run[0].start(), run[-1].end()
+            pieces += [text(record[at:start]), f"<mark>{text(record[start:end])}</mark>"]
+            at = end
     return "".join([*pieces, text(record[at:])])
 
 

@@ -64,9 +64,9 @@ TEXTS: dict[str, Texts] = {
     "en": Texts(
         title="Ask the catalogue",
         short="A catalogue's model, before and after, with sources",
-        lead="{model} is {base}, fine-tuned on product titles and descriptions. Each question goes to both: the model "
-        "before the fine-tuning, and after.",
-        lead_base="{model} is no adapter, so there is nothing to compare its answers with.",
+        lead="Each question goes to two models: “{base}” as it was, and “{model}”, the same one after its fine-tuning "
+        "on product titles and descriptions.",
+        lead_base="“{model}” is no adapter, so there is nothing to compare its answers with.",
         products="{products} products can be named as a source.",
         ask_tab="Ask",
         table_tab="Before and after",
@@ -113,9 +113,9 @@ TEXTS: dict[str, Texts] = {
     "pt": Texts(
         title="Pergunte ao catálogo",
         short="Um modelo antes e depois do ajuste, com fontes",
-        lead="{model} é {base} com ajuste fino em títulos e descrições de produtos. Cada pergunta vai para os dois: o "
-        "modelo antes do ajuste e depois.",
-        lead_base="{model} não é um adaptador, então não há com o que comparar suas respostas.",
+        lead="Cada pergunta vai para dois modelos: “{base}” como era, e “{model}”, o mesmo depois do ajuste fino em "
+        "títulos e descrições de produtos.",
+        lead_base="“{model}” não é um adaptador, então não há com o que comparar suas respostas.",
         products="{products} produtos podem ser citados como fonte.",
         ask_tab="Perguntar",
         table_tab="Antes e depois",
@@ -194,3 +194,21 @@ NAMES = {
 def name_of(term: str, language: str) -> str:
     """A set's, a measure's or a setting's name in a language; as it is where there is no other."""
     return NAMES.get(language, {}).get(term, term)
+
+
+def preferred(accepted: str, default: str) -> str:
+    """The language of `LANGUAGES` that a browser likes best, by its `Accept-Language`.
+
+    Args:
+        accepted: The header, such as `pt-BR,pt;q=0.9,en;q=0.8` (RFC 9110, 12.5.4).
+        default: Where it names none of ours.
+    """
+    wanted = []
+    for place, part in enumerate(accepted.split(",")):
+        name, _, quality = part.partition(";q=")
+        try:
+            weight = float(quality or 1)
+        except ValueError:
+            weight = 0.0
+        wanted.append((-weight, place, name.strip().split("-")[0].lower()))
+    return next((code for weight, _, code in sorted(wanted) if code in LANGUAGES and weight < 0), default)

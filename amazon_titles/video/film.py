@@ -165,7 +165,7 @@ def _first(stage: Stage, captions: Captions, question: str, recorded: Recording)
     stage.look_at("#question")
     stage.say(captions.with_source, "with-source")
     stage.ask(question, closed_book=False)
-    stage.say(captions.marked, "with-source-answer")
+    stage.say(captions.marked if stage.has("#after details") else captions.seen, "with-source-answer")
 
 
 def read_questions(path: str | Path) -> list[str]:

@@ -88,8 +88,10 @@ def write_video(recorded: Recording, target: Path) -> None:
             f"The video is {recorded.seconds / 60:.1f} minutes long, and at most {MAX_SECONDS // 60} are allowed.",
             hint="Ask fewer questions: --questions FILE",
         )
-    size = f"scale={WIDTH}:{HEIGHT}:force_original_aspect_ratio=decrease,pad={WIDTH}:{HEIGHT}:(ow-iw)/2:(oh-ih)/2"
-    options = ["-vf", f"fps={_RATE},{size},format=yuv420p", "-c:v", "libx264", "-preset", "medium"]
+    # JPEG has the full range of values, players expect the broadcast one.
+    size = f"scale={WIDTH}:{HEIGHT}:force_original_aspect_ratio=decrease:in_range=full:out_range=tv"
+    filters = f"fps={_RATE},{size},pad={WIDTH}:{HEIGHT}:(ow-iw)/2:(oh-ih)/2,format=yuv420p"
+    options = ["-vf", filters, "-color_range", "tv", "-c:v", "libx264", "-preset", "medium"]
     for quality in _QUALITIES:
         part = target.with_name(f".{target.stem}.part.mp4")
         encode(recorded.frames, [*options, "-crf", str(quality), "-movflags", "+faststart"], part)

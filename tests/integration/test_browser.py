@@ -137,10 +137,12 @@ def test_a_hostile_title_is_text(visit, address):
     page = visit(address)
     ask(page, 'What is "Grelm Kettle"?')
     assert page.locator("#sources a").first.inner_text() == speakers.HOSTILE
+    assert page.locator("#sources ul").inner_text(), "others that fit, whose links are none of the web"
     assert speakers.HOSTILE_TEXT.strip() in page.inner_text("#sources blockquote")
     assert speakers.HOSTILE_TEXT.strip() in page.inner_text("#after")
     for part in ("#sources", "#after"):
         assert page.locator(f"{part} img, {part} b, {part} script").count() == 0
+    assert page.locator("[href^=javascript]").count() == 0
 
 
 def test_a_hostile_question_is_text(visit, address):
