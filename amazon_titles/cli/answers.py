@@ -102,7 +102,7 @@ def ask(
     elif sys.stdout.isatty():
         _say_as_it_comes(loaded.stream(str(question), sampling=sampling, **options))
     else:
-        click.echo(loaded.ask(str(question), sampling=sampling, **options).to_text())
+        click.echo(_printable(loaded.ask(str(question), sampling=sampling, **options).to_text()))
 
 
 def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:
@@ -111,8 +111,13 @@ def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:
     for piece in pieces:
         if isinstance(piece, str):
             said += piece
-            click.echo(piece, nl=False)
+            click.echo(_printable(piece), nl=False)
         elif piece.text == said:
-            click.echo("\n" + piece.notes())
+            click.echo(_printable("\n" + piece.notes()))
         else:
-            click.echo(("\n\n" if said else "") + piece.to_text())
+            click.echo(_printable(("\n\n" if said else "") + piece.to_text()))
+
+
+def _printable(text: str) -> str:
+    """Without the control characters with which a model or a record could command a terminal."""
+    return "".join(sign for sign in text if sign.isprintable() or sign == "\n")

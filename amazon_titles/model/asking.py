@@ -13,11 +13,14 @@ from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.generation import Generation, Speaker
 from amazon_titles.model.language import question_language
 from amazon_titles.model.prompts import closed_prompt, grounded_prompt
-from amazon_titles.model.support import behind, without_false_citations
+from amazon_titles.model.support import behind, fact_share, without_false_citations
 from amazon_titles.templates import Message
 
 QUOTE_BELOW = 0.5
 """An answer that its sources support less is replaced by a quotation of the record."""
+QUOTE_BELOW_FACTS = 0.8
+"""Likewise of its numbers and names alone: right words around wrong watts are no answer. (A quickstart's model said
+"105 watts, 6400 rpm" where the record has 260 and 4600: 0.71.)"""
 
 # So many variants of a product are listed beside the one that is answered about, at most.
 _OTHERS = 7
@@ -90,7 +93,10 @@ def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Spea
     if is_abstention(text) and not _names_one(asked.question, asked.products):
         return _refusal(asked.question, asked.language, catalogue, speaker, options)
     sources, grounded = behind(text, asked.products)
-    quoted = is_abstention(text) or grounded < QUOTE_BELOW
+    true_facts = fact_share(text, sources)
+    quoted = (
+        is_abstention(text) or grounded < QUOTE_BELOW or (true_facts is not None and true_facts < QUOTE_BELOW_FACTS)
+    )
     if quoted:
         sources = asked.products[:1]
         text = f"{sources[0].content} [{sources[0].uid}]"

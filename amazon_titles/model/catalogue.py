@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from amazon_titles.model.answer import Source
 from amazon_titles.search import CatalogIndex, Hit
 
 _BUILD = "Make one: amazon-titles build SOURCE --out DIR"
+_REBUILD = "Build the dataset, or fetch it, again: amazon-titles build SOURCE --out DIR"
 
 
 class Searcher(Protocol):
@@ -61,18 +63,15 @@ class Catalogue:
         folder = _folder(dataset, token=token)
         report, url = _report(folder)
         name, _, asked = str(dataset).partition("@") if not Path(dataset).is_dir() else (str(dataset), "", "")
+        _require_shards(folder)
         # A snapshot of the Hub lies in a folder that is named by its commit.
         commit = folder.name if folder.parent.name == "snapshots" else asked
         try:
             index = CatalogIndex.build(folder)
         except (OSError, ValueError) as error:  # pyarrow's errors are of these
             if damaged := _damaged(folder):
-                raise InputError(
-                    f"{damaged[0]} is damaged ({damaged[1]}).", hint="Build the dataset, or fetch it, again."
-                ) from None
-            raise InputError(
-                f"The catalogue of {dataset} cannot be read ({_line(error)}).", hint="Build the dataset again."
-            ) from None
+                raise InputError(f"{damaged[0]} is damaged ({damaged[1]}).", hint=_REBUILD) from None
+            raise InputError(f"The catalogue of {dataset} cannot be read ({_line(error)}).", hint=_REBUILD) from None
         return cls(index, name, commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}", url, folder)
 
     def source(self, product: Product, *, shown: bool = False, cited: bool = False) -> Source:
@@ -109,10 +108,19 @@ def _report(folder: Path) -> tuple[bytes, str]:
     try:
         found: Any = json.loads(report)["catalogue"]["url"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged ({_line(error)}).", hint="Build the dataset, or fetch it, again."
-        ) from None
+        raise InputError(f"{path} is damaged ({_line(error)}).", hint=_REBUILD) from None
     return report, str(found or "")
+
+
+def _require_shards(folder: Path) -> None:
+    """Refuses a catalogue of which a file is missing: it would answer that products do not exist."""
+    files = {path.name for path in (folder / "catalog").glob("train-*.parquet")}
+    counts = {found.group(1) for name in files if (found := re.fullmatch(r"train-\d+-of-(\d+)\.parquet", name))}
+    for count in counts:
+        for number in range(int(count)):
+            name = f"train-{number:05}-of-{count}.parquet"
+            if name not in files:
+                raise InputError(f"{folder / 'catalog' / name} is missing.", hint=_REBUILD)
 
 
 def _damaged(folder: Path) -> tuple[Path, str] | None:

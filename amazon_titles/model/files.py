@@ -37,7 +37,7 @@ def read_questions(path: str | Path) -> list[Question]:
         InputError: No such file, or a line that is no question; the message names it.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise InputError(f"No questions at {path}.", hint=_EXPECTED) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -70,8 +70,8 @@ def ask_file(
 ) -> int:
     """Answers a file of questions; what was answered before an interruption is not asked again.
 
-    The answers stand beside `out` until all are there. Their file is named after everything that they depend on: another
-    model, file or option starts anew.
+    The answers stand beside `out` until all are there, in a file that is named after everything that they depend on:
+    another model, file or option starts anew.
 
     Args:
         model: Whom to ask.

@@ -171,14 +171,20 @@ class ServedModel:
         """The sentence for what the client raised."""
         if isinstance(error, AmazonTitlesError):
             return error
-        status = status_of(error)
-        if status is not None:
-            return self._status(status, _words_of(getattr(error, "response", None)))
+        # 0.27 trips over an error that is told as an object, and the refusal is what it was busy with.
+        for refused in (error, error.__context__):
+            if refused is not None and (status := status_of(refused)) is not None:
+                return self._status(status, _words_of(getattr(refused, "response", None)))
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if any("Timeout" in kind for kind in kinds):
             return AmazonTitlesError(
                 f"The server at {self.url} did not answer within {self._timeout:g} seconds.",
                 hint="See whether it is still loading its model, then run it again.",
+            )
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return AmazonTitlesError(
+                f"The certificate of {self.url} is not trusted here.",
+                hint="Name its authority in SSL_CERT_FILE (REQUESTS_CA_BUNDLE with huggingface_hub below 1.0).",
             )
         if kinds & {"ConnectionError", "ConnectError", "NetworkError"} and "InvalidJSONError" not in kinds:
             return AmazonTitlesError(

@@ -10,6 +10,8 @@ from amazon_titles.metrics import facts, grounded_share
 from amazon_titles.model.language import prose_language
 
 _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
+# A word, and a number with its decimals, range or fraction.
+_TOKEN = re.compile(r"\d+(?:[.,/-]\d+)*|\w+")
 
 
 def support(text: str, products: Sequence[Product]) -> float:
@@ -22,11 +24,17 @@ def support(text: str, products: Sequence[Product]) -> float:
     said, written = prose_language(text), prose_language(" ".join(sources))
     if said is None or written is None or said == written:
         return grounded_share(text, sources)
+    return fact_share(text, products) or 0.0
+
+
+def fact_share(text: str, products: Sequence[Product]) -> float | None:
+    """The share of an answer's numbers and names that stand in these records; None where it states none."""
     stated = facts(_BRACKETED.sub(" ", text))
-    known = {fact for source in sources for fact in (*facts(source), *re.findall(r"[\w.,/-]*\w", source.lower()))}
+    sources = [f"{product.title} {product.content}" for product in products]
+    known = {word for source in sources for word in (*facts(source), *_TOKEN.findall(source.lower()))}
     # 4.1 litres are 4,1 litros.
-    known |= {fact.replace(".", "\0").replace(",", ".").replace("\0", ",") for fact in known}
-    return len(stated & known) / len(stated) if stated else 0.0
+    known |= {word.replace(".", "\0").replace(",", ".").replace("\0", ",") for word in known}
+    return len(stated & known) / len(stated) if stated else None
 
 
 def cited(text: str, products: Sequence[Product]) -> list[Product]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from amazon_titles import tiny_llama
+from amazon_titles.cli import main
 from amazon_titles.conversations import question
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import InputError
-from amazon_titles.model import CatalogModel
+from amazon_titles.model import CatalogModel, Sampling
+from amazon_titles.model.asking import Options, prepare
 from amazon_titles.sample import sample_products
 
 pytestmark = pytest.mark.integration
@@ -97,12 +102,12 @@ def test_batches_say_what_plain_generate_says(model, folder):
 
     plain = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
-    asked = conversations(folder, 24)
-    said = model.generate_full(asked, max_new_tokens=40, batch_size=7)
+    asked = conversations(folder, 14)
+    said = model.generate_full(asked, max_new_tokens=32, batch_size=5)
     for messages, generation in zip(asked, said, strict=True):
         ids = tokenizer(model._speaker.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
-            new = plain.generate(**ids, max_new_tokens=40, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
+            new = plain.generate(**ids, max_new_tokens=32, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
         ended = new[-1] == tokenizer.eos_token_id
         text = tokenizer.decode(new, skip_special_tokens=True).strip()
         assert generation == (text, ended, len(new) - ended)
@@ -141,11 +146,139 @@ def test_streamed_pieces_are_the_answer(model, folder):
 
 
 def test_sampling_is_drawn_from_the_seed_alone(model, folder):
-    from amazon_titles.model import Sampling
-
     asked = conversations(folder, 6)
     hot = {"max_new_tokens": 12, "sampling": Sampling(1.5, seed=7)}
     batch = model._speaker.generate_full(asked, batch_size=4, **hot)
     assert batch == [model._speaker.generate_full([messages], **hot)[0] for messages in asked]
     other = model._speaker.generate_full(asked, max_new_tokens=12, sampling=Sampling(1.5, seed=8))
     assert batch != other
+
+
+def test_a_hostile_catalogue_does_not_act(model, folder):
+    """The record, the question and the passages around them hold markup; the ids hold one turn of it."""
+    from transformers import AutoTokenizer
+
+    seen = []
+    wanted = model._speaker.generate_full
+    tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+
+    class Listening:
+        name, window, count_tokens = model.name, model._speaker.window, model._speaker.count_tokens
+
+        def generate_full(self, conversations, **options):
+            seen.extend(model._speaker._encode(conversations))
+            return wanted(conversations, **options)
+
+    answer = CatalogModel(Listening(), model._catalogue).ask(HOSTILE, max_new_tokens=20)
+    assert answer.sources[0].uid == "B999999999"
+    (ids,) = seen
+    assert len(ids) > 60, "the record was shown"
+    special = [tokenizer.convert_ids_to_tokens(token) for token in ids if token < len(tiny_llama.SPECIAL_TOKENS)]
+    header = [tiny_llama.HEADER, tiny_llama.END_HEADER]
+    assert special == [tiny_llama.BOS, *header, tiny_llama.EOT, *header]
+
+
+def test_a_question_is_cut_to_the_window(folder):
+    """Twenty long records in a window of 2,048 tokens, most of which the answer takes."""
+    model = CatalogModel.from_pretrained(folder / "base", dataset=folder / "dataset")
+    title = next(read_catalog(folder / "dataset")).title
+    room = model._speaker.window - 1800
+    asked = prepare(question(title), model._catalogue, model._speaker, Options(k=20, max_new_tokens=1800))
+    assert model._speaker.count_tokens(asked.messages) <= room
+    assert asked.products[0].title == title
+    with pytest.raises(InputError, match=r"takes \d+ tokens"):
+        model.ask(f"{title} " * 400)
+
+
+@pytest.fixture(scope="module")
+def adapter(folder):
+    """An adapter folder with its run.json, as training leaves it, beside its base."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(folder / "base")
+    get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")).save_pretrained(
+        folder / "adapter"
+    )
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copyfile(folder / "base" / name, folder / "adapter" / name)
+    run = {"dataset": {"path": str(folder / "dataset"), "revision": None}}
+    (folder / "adapter" / "run.json").write_text(json.dumps(run))
+    return folder / "adapter"
+
+
+def test_an_adapter_finds_its_base_and_its_dataset(adapter, folder, model):
+    asked = conversations(folder, 3)
+    for dtype in ("float32", "bfloat16"):
+        loaded = CatalogModel.from_pretrained(adapter, device="cpu", dtype=dtype)
+        assert loaded.dataset == str(folder / "dataset")
+        assert str(loaded._speaker._model.dtype) == f"torch.{dtype}"
+        assert len(loaded.answer_losses([[*asked[0], {"role": "assistant", "content": "Iron."}]])) == 1
+        # A LoRA that was never trained changes nothing.
+        if dtype == "float32":
+            assert loaded.generate(asked, max_new_tokens=9) == model.generate(asked, max_new_tokens=9)
+    source = loaded.ask(question(next(read_catalog(folder / "dataset")).title), max_new_tokens=9).sources[0]
+    report = (folder / "dataset" / "report.json").read_bytes()
+    assert source.revision == f"sha256:{hashlib.sha256(report).hexdigest()[:12]}"
+    with pytest.raises(InputError, match="no device 'cuda:99'"):
+        CatalogModel.from_pretrained(adapter, device="cuda:99")
+    with pytest.raises(InputError, match="No dtype 'int4'"):
+        CatalogModel.from_pretrained(adapter, dtype="int4")
+
+
+def truncate(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def garble(path):
+    path.write_bytes(b"\x7f" * 100)
+
+
+# What is broken: the file, how, what the sentence says of it.
+DAMAGE = [
+    ("base/model.safetensors", truncate, "is damaged"),
+    ("base/model.safetensors", garble, "is damaged"),
+    ("base/model.safetensors", Path.unlink, "is missing"),
+    ("base/config.json", truncate, "is damaged"),
+    ("base/tokenizer.json", truncate, "is damaged"),
+    ("base/tokenizer.json", Path.unlink, "is missing"),
+    ("adapter/adapter_model.safetensors", truncate, "is damaged"),
+    ("adapter/adapter_model.safetensors", Path.unlink, "is missing"),
+    ("adapter/adapter_config.json", truncate, "is damaged"),
+    ("adapter/tokenizer.json", Path.unlink, "is missing"),
+    ("adapter/run.json", truncate, "is damaged"),
+    ("adapter/run.json", garble, "is damaged"),
+    ("dataset/report.json", Path.unlink, "has no report.json"),
+    ("dataset/report.json", truncate, "is damaged"),
+    ("dataset/catalog/train-*.parquet", truncate, "is damaged"),
+    ("dataset/catalog/train-*.parquet", garble, "is damaged"),
+    ("dataset/catalog/train-*.parquet", Path.unlink, "is missing"),
+    ("dataset/catalog", shutil.rmtree, "holds no catalog"),
+    ("base", shutil.rmtree, "is not here"),
+    ("dataset", shutil.rmtree, "is not here"),
+]
+
+
+@pytest.mark.parametrize(("name", "breaks", "sentence"), DAMAGE, ids=lambda value: getattr(value, "__name__", value))
+def test_what_is_missing_or_damaged_is_named(adapter, folder, tmp_path, capsys, monkeypatch, name, breaks, sentence):
+    monkeypatch.setenv("AMAZON_TITLES_CACHE", str(tmp_path / "cache"))
+    for part in ("base", "dataset", "adapter"):
+        shutil.copytree(folder / part, tmp_path / part)
+    for path in (tmp_path / "adapter").glob("*.json"):
+        path.write_text(path.read_text().replace(str(folder), str(tmp_path)))
+    broken = next(tmp_path.glob(name))
+    breaks(broken)
+    asked = tmp_path / ("base" if name.startswith("base/") else "adapter")
+    named = ["--dataset", str(tmp_path / "dataset")] if asked.name == "base" else []
+    with pytest.raises(SystemExit) as stopped:
+        main(["ask", "What?", "--model", str(asked), *named])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert stopped.value.code == 2
+    said = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert len(said) == 1
+    assert sentence in said[0]
+    assert str(broken) in said[0] or (broken.name in ("catalog", "report.json") and str(broken.parent) in said[0])
+    assert err.splitlines()[-1].startswith("  "), "the last line is what to do"
+    assert "Traceback" not in err
