@@ -25,7 +25,7 @@ MAX_SECONDS, MAX_BYTES = 600, 20 * 1024 * 1024
 MAX_CLIP_BYTES = 2 * 1024 * 1024
 """Of the short one that stands in a README."""
 
-_RATE = 25  # frames a second
+_RATE = 25  # frames a second, as ffmpeg reads pictures
 # x264's constant rate factors, the best picture first: the first that fits the size is taken.
 _QUALITIES = (20, 24, 28, 33)
 _CLIPS = ((960, 8, 70), (800, 6, 60), (640, 5, 45), (480, 4, 35))  # width, frames a second, quality
@@ -139,12 +139,16 @@ def encode(frames: Sequence[tuple[Path, float]], options: Sequence[str], target:
     Raises:
         AmazonTitlesError: It failed; the message holds its last line.
     """
-    listing = frames[0][0].parent / "frames.txt"
+    first = frames[0][1]
+    # Pictures are read on a grid of 25 a second, so each is put on it here: rounding every wait alone would add up.
+    places = {round((time - first) * _RATE): path for path, time in frames}  # the last one of a place stays
+    shown = sorted(places)
     lines = ["ffconcat version 1.0"]
-    for (path, time), (_, until) in zip(frames, [*frames[1:], (None, frames[-1][1] + 1 / _RATE)], strict=True):
-        lines += [f"file '{path.name}'", f"duration {max(until - time, 0.001):.6f}"]
+    for place, until in zip(shown, [*shown[1:], shown[-1] + 1], strict=True):
+        lines += [f"file '{places[place].name}'", f"duration {(until - place) / _RATE:.2f}"]
+    listing = frames[0][0].parent / "frames.txt"
     # The last one twice: the demuxer ignores the duration of what nothing follows.
-    listing.write_text("\n".join([*lines, f"file '{frames[-1][0].name}'", ""]), encoding="utf-8")
+    listing.write_text("\n".join([*lines, f"file '{places[shown[-1]].name}'", ""]), encoding="utf-8")
     command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", listing.name]
     done = subprocess.run(
         [*command, *options, str(target.resolve())], cwd=listing.parent, capture_output=True, text=True, check=False

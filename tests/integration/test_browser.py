@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from urllib.parse import urlsplit
 
 import pytest
 
-from amazon_titles.errors import AmazonTitlesError
 from tests import speakers
+from tests.browser import require_browser
 
 pytestmark = pytest.mark.integration
-if not os.environ.get("REQUIRE_BROWSER"):
-    pytest.importorskip("gradio", reason="the page needs the extra `demo`")
-    pytest.importorskip("playwright", reason="the browser tests need the extra `video`")
 
 TITLE = "Grelm Kettle"
 
@@ -26,19 +22,15 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    from amazon_titles.video.browser import browser
+    require_browser()
+    from amazon_titles.video import browser
 
-    try:
-        with browser() as opened:
-            yield opened
-    except AmazonTitlesError as error:
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def start(dataset):
+def start(dataset, chromium):
     """Starts the page with what models say, and closes it at the end."""
     from amazon_titles.page.server import launched, page_of
 
