@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.model import loading
@@ -75,12 +74,15 @@ class CatalogModel:
             AmazonTitlesError: The Hub, or the server, does not answer; the message says how.
         """
         where = {"revision": revision, "token": token}
-        if is_address(model):
-            speaker: Any = ServedModel(str(model), name=name)
-        else:
-            speaker = loading.load_local(model, **where, device=device, dtype=dtype)
+        if not is_address(model):
+            loading.require_libraries()
+            loading.require_model(model)
             dataset = dataset or loading.dataset_of(model, **where)
-        return cls(speaker, Catalogue.open(dataset, token=token) if dataset else None)
+        # First, because it is the quicker one to find wanting.
+        catalogue = Catalogue.open(dataset, token=token) if dataset else None
+        if is_address(model):
+            return cls(ServedModel(str(model), name=name), catalogue)
+        return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
 
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = BATCH_SIZE

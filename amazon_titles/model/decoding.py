@@ -79,7 +79,7 @@ def decode(
         if not left:
             return
         positions = positions[:, -1:] + 1
-        if left <= len(going) * (1 - _DROP_SHARE):
+        if left <= len(going) * (1 - _DROP_SHARE) and hasattr(cache, "batch_select_indices"):
             kept = going.nonzero().flatten()
             alive, tokens, going = alive[kept], tokens[kept], going[kept]
             kept = kept.to(device)

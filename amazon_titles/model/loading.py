@@ -39,11 +39,9 @@ def load_local(
         MissingExtraError: torch, transformers or peft is not installed.
         AmazonTitlesError: The Hub does not give it; the message says why.
     """
-    try:
-        import torch
-        from transformers import __version__ as version
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+    require_libraries()
+    import torch
+    from transformers import __version__ as version
 
     require_model(model)
     device = _device(torch, device)
@@ -172,6 +170,19 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged: it is no JSON ({error}).", hint=_AGAIN) from None
     return value
+
+
+def require_libraries() -> None:
+    """Refuses to go on without torch and transformers.
+
+    Raises:
+        MissingExtraError: With how to install them.
+    """
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("model", error.name or "transformers") from error
 
 
 def template_of(tokenizer: Any, name: str) -> ChatTemplate:  # noqa: ANN401

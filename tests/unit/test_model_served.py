@@ -12,9 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from amazon_titles.cli import main
+from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.served import KEY, ServedModel, as_text
+from amazon_titles.sample import write_sample
 
 ASKED = [[{"role": "user", "content": "What is a kettle?"}]]
 
@@ -243,3 +246,22 @@ def test_torch_stays_out_of_it(server):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["['A kettle boils água.']", "[]"]
+
+
+def test_the_command_asks_a_server(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("AMAZON_TITLES_CACHE", str(tmp_path / "cache"))
+    write_sample(tmp_path / "trn.json", 40)
+    build_dataset(tmp_path / "trn.json", tmp_path / "dataset")
+    product = next(read_catalog(tmp_path / "dataset"))
+    server.words = [f"{product.content} <|eot_id|>[{product.uid}]"]
+    where = ["--model", server.url, "--dataset", str(tmp_path / "dataset")]
+    main(["ask", f'What is "{product.title}"?', *where, "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["kind"], answer["model"], answer["text"]) == ("answer", "tiny", product.content)
+    assert answer["sources"][0]["uid"] == product.uid
+    assert product.content in server.requests[-1][2]["messages"][0]["content"]
+    server.fails = (400, b'{"error": "context length is 512"}')
+    with pytest.raises(SystemExit) as stopped:
+        main(["ask", f'What is "{product.title}"?', *where])
+    assert stopped.value.code == 1
+    assert "answered 400: context length is 512" in capsys.readouterr().err
