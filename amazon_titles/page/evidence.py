@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from amazon_titles.hub import explain
 from amazon_titles.page import markup
 from amazon_titles.page.texts import Texts, name_of
 
@@ -36,7 +37,11 @@ class Evidence:
 
     @classmethod
     def of(cls, model: str | Path) -> Evidence:
-        """Reads it from a model's folder, or of its Hub id."""
+        """Reads it from a model's folder, or of its Hub id.
+
+        Raises:
+            AmazonTitlesError: The Hub does not answer; the message says why.
+        """
         found = {name: path for name in _FILES if (path := _fetched(model, name)) is not None}
         comparison = _json(found.get(_COMPARISON))
         plots = {
@@ -81,20 +86,32 @@ class Evidence:
     def _table(self, texts: Texts, language: str) -> str:
         if not self.rows:
             return markup.note(texts.no_evaluation)
-        head = (texts.set, texts.measure, texts.n, texts.before, texts.after, texts.change)
-        rows = [
-            (
-                name_of(str(row["set"]), language),
-                name_of(str(row["measure"]), language),
-                str(row["n"]),
-                *(_decimals(value, texts) for value in (row["before"], row["after"])),
-                _decimals(row["after"] - row["before"], texts, sign="+"),
-            )
-            for row in self.rows
-        ]
-        return markup.note(texts.measured) + markup.table(head, rows, numbers_from=2)
+        first = [row for row in self.rows if row["measure"] in _HEADLINES]
+        parts = [markup.note(texts.measured), _rows(first or self.rows, texts, language)]
+        if first and len(first) < len(self.rows):
+            parts.append(markup.folded(texts.all_measures, _rows(self.rows, texts, language)))
+        return "".join(parts)
 
 
+def _rows(rows: list[dict[str, Any]], texts: Texts, language: str) -> str:
+    head = (texts.set, texts.measure, texts.n, texts.before, texts.after, texts.change)
+    cells = [
+        (
+            name_of(str(row["set"]), language),
+            name_of(str(row["measure"]), language),
+            str(row["n"]),
+            *(_decimals(value, texts) for value in (row["before"], row["after"])),
+            _decimals(row["after"] - row["before"], texts, sign="+"),
+        )
+        for row in rows
+    ]
+    return markup.table(head, cells, numbers_from=2)
+
+
+# Seen at once; whatever else was measured is folded away.
+_HEADLINES = frozenset(
+    ("ROUGE-L F1", "fact recall", "said it does not know", "groundedness", "right source cited", "right answer")
+)
 _PARAMS = {
     "epochs": "epochs",
     "lr": "learning rate",
@@ -124,6 +141,8 @@ def _fetched(model: str | Path, name: str) -> Path | None:
         return Path(hf_hub_download(str(model), name))
     except EntryNotFoundError:
         return None
+    except Exception as error:
+        raise explain(error, str(model)) from None
 
 
 def _json(path: Path | None) -> dict[str, Any]:

@@ -98,7 +98,12 @@ def note(sentence: str) -> str:
 
 def details(summary: str, words: str) -> str:
     """Words that are shown on a click."""
-    return f"<details><summary>{text(summary)}</summary><p>{text(words)}</p></details>"
+    return folded(summary, f"<p>{text(words)}</p>")
+
+
+def folded(summary: str, body: str) -> str:
+    """HTML that is shown on a click."""
+    return f"<details><summary>{text(summary)}</summary>{body}</details>"
 
 
 def titles(label: str, names: Sequence[str]) -> str:

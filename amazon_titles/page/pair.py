@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from amazon_titles.catalog import Product
@@ -89,6 +89,11 @@ class Pair:
     def products(self) -> int | None:
         """Products of the catalogue; None where its index does not tell."""
         return len(self._index) if isinstance(self._index, Sized) else None
+
+    def warm_up(self, question: str) -> None:
+        """Lets both write a few words that nobody sees: what is slow only the first time is over then."""
+        for _ in islice(self.turns(question, closed_book=True), 3):
+            pass
 
     def turns(self, question: str, *, closed_book: bool, k: int = 3) -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.

@@ -50,6 +50,7 @@ def serve(
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
     page = page_of(pair, Evidence.of(model), language=language)
+    pair.warm_up(example_questions(pair.after.dataset_folder)[language][0])
     address = launched(page, host=host, port=port)
     if on_ready:
         on_ready(address)
@@ -108,7 +109,7 @@ def require_gradio() -> None:
     if _is_autotrain():
         raise AmazonTitlesError(
             "The page needs today's packages, and this is AutoTrain's environment, whose pins exclude them.",
-            hint="Run it in the other environment: .venv/bin/amazon-titles demo",
+            hint="Run the same command in the other environment: .venv/bin/amazon-titles …",
         )
     raise MissingExtraError("demo", "gradio")
 

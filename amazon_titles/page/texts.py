@@ -51,6 +51,7 @@ class Texts:
     n: str
     measure: str
     change: str
+    all_measures: str
     no_evaluation: str
     plot_before_after: str
     plot_loss: str
@@ -102,6 +103,7 @@ TEXTS: dict[str, Texts] = {
         n="n",
         measure="Measure",
         change="Change",
+        all_measures="All measures",
         no_evaluation="This model comes without an evaluation: its folder has no eval/comparison.json.",
         plot_before_after="Bars of each measure before and after the fine-tuning",
         plot_loss="The training loss over the epochs",
@@ -151,6 +153,7 @@ TEXTS: dict[str, Texts] = {
         n="n",
         measure="Medida",
         change="Mudança",
+        all_measures="Todas as medidas",
         no_evaluation="Este modelo vem sem avaliação: a pasta não tem eval/comparison.json.",
         plot_before_after="Barras de cada medida antes e depois do ajuste fino",
         plot_loss="A perda do treino ao longo das épocas",
@@ -171,6 +174,16 @@ NAMES = {
         "general": "gerais",
         "fact recall": "fatos lembrados",
         "said it does not know": "disse que não sabe",
+        "fact precision": "precisão dos fatos",
+        "groundedness": "apoio nas fontes",
+        "right source cited": "fonte certa citada",
+        "right answer": "resposta certa",
+        "false abstention": "recusa indevida",
+        "loss (nats a token)": "perda (nats por token)",
+        "perplexity": "perplexidade",
+        "end reached": "fim alcançado",
+        "repetition": "repetição",
+        "refused by the index": "recusado pelo índice",
         "base model": "modelo base",
         "dataset": "conjunto de dados",
         "engine": "motor",

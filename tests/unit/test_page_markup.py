@@ -130,6 +130,20 @@ def test_evidence_of_a_folder_that_holds_none_or_rubbish(tmp_path):
     assert "no eval/comparison.json" in Evidence.of(tmp_path).to_html(TEXTS["en"], "en")
 
 
+def test_the_table_shows_the_headlines_and_folds_the_rest():
+    rows = [
+        {"set": "seen", "n": 2, "measure": measure, "before": 0.5, "after": 1.0}
+        for measure in ("ROUGE-L F1", "repetition")
+    ]
+    shown = Evidence(rows, {}, {}, {}).to_html(TEXTS["pt"], "pt")
+    at_once, folded = shown.split("<details>")
+    assert "ROUGE-L F1" in at_once
+    assert "repetição" not in at_once
+    assert "repetição" in folded
+    assert "+0,50" in at_once
+    assert "<details>" not in Evidence(rows[:1], {}, {}, {}).to_html(TEXTS["pt"], "pt")
+
+
 def test_questions_of_a_file(tmp_path):
     path = tmp_path / "questions.txt"
     path.write_text("# ours\n\nWhat is A?\n  What is B?  \n", encoding="utf-8")
