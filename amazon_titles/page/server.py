@@ -19,6 +19,8 @@ from amazon_titles.training import SPIN_COUNT
 if TYPE_CHECKING:
     import gradio
 
+# Pages in browsers whose last answer is kept, to say it again in the other language.
+_SESSIONS = 500
 _FONTS = ["system-ui", "sans-serif"]
 
 
@@ -84,6 +86,8 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
             share=False,
             quiet=True,
             footer_links=[],
+            state_session_capacity=_SESSIONS,
+            max_file_size="1kb",  # the page takes no files, and its server has a place for them
             run_history=False,
             ssr_mode=False,
             mcp_server=False,

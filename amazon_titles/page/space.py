@@ -26,9 +26,7 @@ _ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _MARK = "amazon_titles/page/space.py"
 
 
-def write_space(
-    folder: str | Path, *, model: str, dataset: str | None = None, base: str | None = None, language: str = "en"
-) -> Path:
+def write_space(folder: str | Path, *, model: str, dataset: str | None = None, language: str = "en") -> Path:
     """Writes the folder of a Space; one that an earlier call wrote is replaced.
 
     Args:
@@ -36,7 +34,6 @@ def write_space(
         model: The Hub id of an adapter or a model. A folder of this machine would not be there.
         dataset: The Hub id of the dataset that sources are taken from, `ID` or `ID@REVISION`; by default the one that
             the adapter names.
-        base: The Hub id of the adapter's base, for the card.
         language: That the page starts in, and that its card is written in.
 
     Raises:
@@ -57,7 +54,7 @@ def write_space(
         _copy_library(made / "amazon_titles")
         (made / "app.py").write_text(_APP.format(model=model, dataset=dataset, language=language), encoding="utf-8")
         (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-        (made / "README.md").write_text(_card(model, dataset, base, language), encoding="utf-8")
+        (made / "README.md").write_text(_card(model, dataset, language), encoding="utf-8")
         if target.exists():
             target.rename(Path(work) / "old")
         made.rename(target)
@@ -93,13 +90,12 @@ def _copy_library(target: Path) -> None:
         shutil.copytree(resources.folder(name), target / "_files" / name, ignore=unwanted)
 
 
-def _card(model: str, dataset: str | None, base: str | None, language: str) -> str:
+def _card(model: str, dataset: str | None, language: str) -> str:
     texts = TEXTS[language]
     return environment().get_template("space_card.md.jinja").render(
         title=texts.title,
         short=texts.short,
         model=model,
-        models=[model, *([base] if base else [])],
         dataset=dataset.partition("@")[0] if dataset else None,
         gradio=version("gradio"),
         python=f"{sys.version_info.major}.{sys.version_info.minor}",

@@ -36,7 +36,7 @@ class Recording:
     """Frames on disk.
 
     Attributes:
-        folder: Where they lie.
+        folder: Where they lie; on the same disk as what is made of them.
         frames: File and time of each, in seconds of the browser's clock.
         marks: Named times.
     """
@@ -93,12 +93,11 @@ def write_video(recorded: Recording, target: Path) -> None:
     filters = f"fps={_RATE},{size},pad={WIDTH}:{HEIGHT}:(ow-iw)/2:(oh-ih)/2,format=yuv420p"
     options = ["-vf", filters, "-color_range", "tv", "-c:v", "libx264", "-preset", "medium"]
     for quality in _QUALITIES:
-        part = target.with_name(f".{target.stem}.part.mp4")
+        part = recorded.folder / "part.mp4"
         encode(recorded.frames, [*options, "-crf", str(quality), "-movflags", "+faststart"], part)
         if part.stat().st_size <= MAX_BYTES:
             part.replace(target)
             return
-        part.unlink()
     raise AmazonTitlesError(f"The video does not fit into {MAX_BYTES >> 20} MB.", hint="Ask fewer questions.")
 
 
@@ -110,13 +109,12 @@ def write_clip(recorded: Recording, target: Path, *, start: float, end: float) -
     """
     chosen = [frame for frame in recorded.frames if start <= frame[1] <= end] or recorded.frames[-1:]
     for width, rate, quality in _CLIPS:
-        part = target.with_name(f".{target.stem}.part.webp")
+        part = recorded.folder / "part.webp"
         options = ["-vf", f"fps={rate},scale={width}:-2", "-c:v", "libwebp_anim", "-quality", str(quality)]
         encode(chosen, [*options, "-loop", "0"], part)
         if part.stat().st_size <= MAX_CLIP_BYTES:
             part.replace(target)
             return
-        part.unlink()
     raise AmazonTitlesError(f"The clip does not fit into {MAX_CLIP_BYTES >> 20} MB.")
 
 

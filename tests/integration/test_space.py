@@ -140,3 +140,17 @@ def test_nothing_of_a_machine_goes_up(tmp_path):
     assert {"torch", "transformers", "peft", "tantivy", "pyarrow"} <= pinned
     assert not [line for line in requirements() if "+" in line]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "space", "thesis"]
+
+
+def test_a_dry_run_and_a_folder_send_nothing(tmp_path, capsys, monkeypatch):
+    from amazon_titles.cli import main
+
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    main(["push-space", "ana/ask", "--model", "ana/Llama-tiny", "--dry-run"])
+    out = capsys.readouterr().out
+    assert "Nothing was sent" in out
+    assert "amazon_titles/page/page.css" in out
+    assert "left out" not in out
+    main(["push-space", "ana/ask", "--model", "ana/Llama-tiny", "--language", "pt", "--out", str(tmp_path / "space")])
+    assert capsys.readouterr().out.strip() == str(tmp_path / "space")
+    assert "Uma pergunta sobre um produto" in (tmp_path / "space" / "README.md").read_text(encoding="utf-8")
