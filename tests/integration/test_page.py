@@ -25,13 +25,32 @@ def folder(tmp_path_factory):
     return make_adapter(tmp_path_factory.mktemp("page"))
 
 
+# Python imports a module of this name before anything else: it writes down every other host that is asked for.
+WATCH = """
+import socket
+ask = socket.getaddrinfo
+def watched(host, *rest, **more):
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in (None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1"):
+        with open({path!r}, "a") as log:
+            log.write(f"{{name}}\\n")
+    return ask(host, *rest, **more)
+socket.getaddrinfo = watched
+"""
+
+
 @pytest.fixture(scope="module")
 def demo(folder):
     """`amazon-titles demo` in a process of its own, and a client of it."""
     from gradio_client import Client
 
+    (folder / "watch").mkdir()
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(path=str(folder / "asked")))
+    paths = [str(folder / "watch"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "amazon_titles", "demo", "--model", str(folder / "adapter")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=variables, **pipes) as process:
         address = process.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:"), process.stderr.read()
         threading.Thread(target=process.stderr.read, daemon=True).start()
@@ -82,6 +101,15 @@ def test_demo_answers_and_says_sentences(demo):
     assert "<img" not in sources + after
     assert "The question is empty" in ask(client, "  ")[0]
     assert "no product" in ask(client, 'What is "Zorvex Quillomar Teapot 3000"?')[2]
+
+
+def test_the_server_asks_no_other_host(demo, folder):
+    client, _ = demo
+    ask(client, "Grelm Kettle")
+    probe = "import socket\ntry: socket.getaddrinfo('example.invalid', 80)\nexcept OSError: pass"
+    assert not (folder / "asked").exists()
+    subprocess.run([sys.executable, "-c", probe], env={**os.environ, "PYTHONPATH": str(folder / "watch")}, check=True)
+    assert (folder / "asked").read_text() == "example.invalid\n", "the test would not have seen it"
 
 
 def test_eight_questions_at_once_are_all_answered_in_order(folder):
