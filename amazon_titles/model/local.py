@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.model.decoding import collect, decode
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.losses import answer_loss
@@ -71,14 +72,17 @@ class LocalModel:
         Args:
             conversations: Each a list of messages that ends with the user's.
             max_new_tokens: Longest answer, in tokens.
-            batch_size: Conversations at a time; like lengths go together.
+            batch_size: Conversations at a time; like lengths go together. Fewer, where the device's memory ends.
             sampling: How to draw; greedy without.
+
+        Raises:
+            AmazonTitlesError: One conversation alone does not fit the device's memory.
         """
         prompts = self._encode(conversations)
-        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        waiting = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         answers: list[Generation] = [Generation("", False, 0)] * len(prompts)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        while waiting:
+            rows = waiting[:batch_size]
             steps = decode(
                 self._model,
                 [prompts[row] for row in rows],
@@ -86,7 +90,12 @@ class LocalModel:
                 max_new_tokens=max_new_tokens,
                 sampling=sampling,
             )
-            tokens, finished = collect(steps, len(rows), self._ends)
+            try:
+                tokens, finished = collect(steps, len(rows), self._ends)
+            except RuntimeError as error:
+                batch_size = _fewer(error, len(rows))
+                continue
+            waiting = waiting[batch_size:]
             texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
             for row, text, said, ended in zip(rows, texts, tokens, finished, strict=True):
                 answers[row] = Generation(text.strip(), ended, len(said))
@@ -168,3 +177,20 @@ class _WithoutAdapter:
             return self._adapted(**inputs)
         finally:
             layers.enable_adapter_layers()
+
+
+def _fewer(error: RuntimeError, rows: int) -> int:
+    """Half the rows of a batch that did not fit the device's memory.
+
+    Raises:
+        AmazonTitlesError: It was one row.
+        RuntimeError: It failed for another reason.
+    """
+    if "out of memory" not in str(error):  # CUDA's words and MPS's
+        raise error
+    if rows == 1:
+        raise AmazonTitlesError(
+            "The device has not enough memory for this model and one question.",
+            hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
+        ) from None
+    return rows // 2

@@ -13,7 +13,7 @@ from amazon_titles import tiny_llama
 from amazon_titles.cli import main
 from amazon_titles.conversations import question
 from amazon_titles.dataset import build_dataset, read_catalog
-from amazon_titles.errors import InputError
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import CatalogModel, Sampling
 from amazon_titles.model.asking import Options, prepare
 from amazon_titles.sample import sample_products
@@ -112,6 +112,25 @@ def test_batches_say_what_plain_generate_says(model, folder):
         text = tokenizer.decode(new, skip_special_tokens=True).strip()
         assert generation == (text, ended, len(new) - ended)
     assert {generation.finished for generation in said} == {True, False}, "the test must see both"
+
+
+def test_a_batch_that_does_not_fit_is_halved(model, folder, monkeypatch):
+    from amazon_titles.model import local
+
+    asked = conversations(folder, 5)
+    right = model.generate_full(asked, max_new_tokens=6)
+    whole, most = local.decode, 2
+
+    def small(llm, prompts, **options):
+        if len(prompts) > most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        yield from whole(llm, prompts, **options)
+
+    monkeypatch.setattr(local, "decode", small)
+    assert model.generate_full(asked, max_new_tokens=6, batch_size=5) == right
+    most = 0
+    with pytest.raises(AmazonTitlesError, match="not enough memory"):
+        model.generate(asked)
 
 
 def test_losses_are_those_of_transformers(model, folder):
