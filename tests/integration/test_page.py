@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +132,25 @@ def test_eight_questions_at_once_are_all_answered_in_order(folder):
     answers = [job.result(timeout=60) for job in jobs]
     assert all("B999999999" in answer[3] for answer in answers)
     assert pair.after.asked == questions
+    page.close()
+
+
+def test_memory_stays_flat_over_two_hundred_questions(folder):
+    from gradio_client import Client
+
+    from amazon_titles.page.server import launched, page_of
+
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("only Linux tells a process's memory in /proc")
+    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    client = Client(launched(page, host="127.0.0.1"), verbose=False)
+    held = []
+    for number in range(200):
+        ask(client, "Grelm Kettle" + "?" * (number % 7))
+        if number in (49, 199):
+            held.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+    assert held[1] - held[0] < 15, f"{held} MB after 50 and after 200 questions"
     page.close()
 
 
