@@ -4,10 +4,10 @@ PIP = -m pip --disable-pip-version-check install --quiet --progress-bar off
 NEW = .venv/bin/python
 OLD = .venv-autotrain/bin/python
 # What AutoTrain itself is not asked to bring: this library's own needs, and the tests'.
-OLD_NEEDS = 'rouge-score>=0.1.2' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
+OLD_NEEDS = 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart rehearsal video test unit lint types integration clean
+.PHONY: help quickstart rehearsal video test unit lint types integration docs dist clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
@@ -39,6 +39,14 @@ unit: .venv/.installed ## The fast tests alone, under a minute.
 integration: .venv/.installed .venv-autotrain/.installed ## Everything else: AutoTrain, the loopback Hub, both stacks.
 	$(OLD) -m pytest tests/unit -q -p no:cacheprovider
 	$(NEW) -m pytest tests/integration
+
+docs: .venv/.installed ## Write the command reference, docs/commands.md.
+	$(NEW) docs/commands.py
+
+dist: .venv/.installed ## Wheel and sdist into dist/, tried on every Python here.
+	rm -rf dist
+	$(NEW) -m build --outdir dist
+	$(NEW) -m pytest tests/integration/test_wheel.py
 
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist quickstart quickstart-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

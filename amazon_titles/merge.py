@@ -12,13 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.model.loading import require_model, template_of
 from amazon_titles.progress import say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
 # What else of an adapter folder tells where the merged model comes from.
-_PAPERS = ("run.json", "recipe.yml", "NOTICE", "NOTICE.txt", "LICENSE", "LICENSE.txt", "USE_POLICY.md")
+_PAPERS = ("run.json", "recipe.yml")
+# The base's licence holds for the merged model, and wants to stand beside it.
+_LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _OWN = "merge.json"  # says what was merged, and tells a merged model from another folder
 _QUESTIONS = 3
 _ANSWER = 48  # tokens of each answer that is compared
@@ -174,7 +177,7 @@ def _base(name: str, revision: str | None, token: str | None) -> Path:
         )
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.model"]
+    wanted = ["*.json", "*.safetensors", "*.model", *_LEGAL]
     return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=wanted))
 
 
@@ -232,6 +235,12 @@ def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noq
     for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS):
         if (adapter / name).is_file():
             shutil.copyfile(adapter / name, folder / name)
+    for source in (base, adapter):  # the adapter's own notice comes last
+        for path in (path for pattern in _LEGAL for path in source.glob(pattern) if path.is_file()):
+            shutil.copyfile(path, folder / path.name)
+    named = str(_read_json(adapter / "adapter_config.json").get("base_model_name_or_path"))
+    if (licence := licence_of(named)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
+        (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_SECONDS_A_LINE = 15.0
 
 Advance = Callable[..., None]
 """`advance(n=1, *, total=None, note="")`: `n` more units are done; `total` sets how many there are in all."""
@@ -21,6 +24,8 @@ def say(message: str) -> None:
 def bar(description: str, total: float | None = None) -> Iterator[Advance]:
     """A progress bar on stderr with the time left; silent where stderr is not a terminal.
 
+    Where AMAZON_TITLES_PROGRESS is `lines`, a line every quarter of a minute takes its place, as a log wants it.
+
     Args:
         description: What is being done.
         total: Units in all; None where it is not known beforehand.
@@ -29,7 +34,8 @@ def bar(description: str, total: float | None = None) -> Iterator[Advance]:
         The function that advances the bar.
     """
     if not sys.stderr.isatty():
-        yield lambda n=1, *, total=None, note="": None
+        lines = os.environ.get("AMAZON_TITLES_PROGRESS") == "lines"
+        yield _lines(description, total) if lines else lambda n=1, *, total=None, note="": None
         return
     # rich costs 50 ms to import: only where a bar is drawn.
     from rich.console import Console
@@ -53,6 +59,24 @@ def bar(description: str, total: float | None = None) -> Iterator[Advance]:
                 progress.update(task, note=note)
 
         yield advance
+
+
+def _lines(description: str, total: float | None) -> Advance:
+    start = said = time.monotonic()
+    done, whole = 0.0, total
+
+    def advance(n: float = 1, *, total: float | None = None, note: str = "") -> None:
+        nonlocal done, whole, said
+        done, whole = done + n, whole if total is None else total
+        now = time.monotonic()
+        if now - said < _SECONDS_A_LINE:
+            return
+        said = now
+        of = "" if whole is None else f" of {whole:g}"
+        left = f", {(whole - done) * (now - start) / done / 60:.0f} min left" if whole and done else ""
+        say(f"  {description} {done:.1f}{of}{left}{f', {note}' if note else ''}")
+
+    return advance
 
 
 @contextmanager

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import TOKEN, other_python
+from tests.loopback_hub.clients import TOKEN
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests leave no indexes among the user's."""
+    os.environ["AMAZON_TITLES_CACHE"] = str(tmp_path_factory.mktemp("indexes"))
 
 
 @pytest.fixture
@@ -25,6 +33,4 @@ def client_python(request: pytest.FixtureRequest) -> str:
     """Each environment's interpreter in turn: today's huggingface_hub, and AutoTrain's 0.27."""
     if request.param == "this environment":
         return sys.executable
-    if (other := other_python()) is None:
-        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
-    return str(other)
+    return str(require_other_python())

@@ -14,17 +14,11 @@ from typing import Any
 from amazon_titles.budget.flavors import Flavor, flavors
 from amazon_titles.budget.memory import adapter_parameters, memory_gb, runs
 from amazon_titles.budget.shapes import Shape, shape_of
+from amazon_titles.budget.speed import speed_source, tokens_per_second
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 
-# Share of a GPU's peak that training reaches: assumed, until the benchmark of the engines has measured it. AutoTrain
-# casts float32 weights in every step.
-_USE = {"autotrain": 0.15, "trl": 0.40}
-# int4 weights are unpacked for every product.
-_UNPACKING = 0.7
-# Several GPUs wait for each other.
-_TOGETHER = 0.9
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"llama3": 4.3, "chatml": 4.0}
 WANTED_EXPOSURES = 100
@@ -146,7 +140,7 @@ def estimate(
     known, prices = flavors(online=online)
     places = []
     for flavor in known:
-        speed = (speeds or {}).get(flavor.name) or _tokens_per_second(recipe, shape, flavor, engine)
+        speed = (speeds or {}).get(flavor.name) or tokens_per_second(recipe, shape, flavor, engine)
         places.append(_place(recipe, shape, flavor, engine, speed, tokens * epochs, (hours, products, tokens, wanted)))
     return Budget(
         rows=corpus.rows,
@@ -162,7 +156,7 @@ def estimate(
         places=tuple(places),
         rests_on=(
             measured,
-            _speed_source(speeds, engine),
+            speed_source(engine, speeds),
             prices,
             "memory by formula: weights, adapter, logits, one layer",
         ),
@@ -225,17 +219,6 @@ def _steps(recipe: Recipe, tokens: int) -> int:
     return updates * int(params["epochs"] or 1)
 
 
-def _tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float:
-    params = recipe.params
-    half = params["mixed_precision"] is not None or params["quantization"] is not None or engine == "trl"
-    rate = (flavor.half if half else flavor.single) * 1e12
-    if flavor.devices:
-        rate *= _USE[engine] * (_UNPACKING if params["quantization"] else 1.0)
-        rate *= flavor.devices * (_TOGETHER if flavor.devices > 1 else 1.0)
-    checkpointing = not params["disable_gradient_checkpointing"]
-    return rate / shape.work(int(params["block_size"] or 1024), checkpointing=checkpointing)
-
-
 def _place(
     recipe: Recipe,
     shape: Shape,
@@ -255,9 +238,3 @@ def _place(
     if not runs(recipe, flavor, engine):
         fits = False
     return Place(flavor.name, fits, takes, None if flavor.dollars is None else takes * flavor.dollars, limit)
-
-
-def _speed_source(speeds: Mapping[str, float] | None, engine: str) -> str:
-    if speeds:
-        return f"tokens a second measured on {', '.join(speeds)}; elsewhere {_USE[engine]:.0%} of the peak, assumed"
-    return f"{_USE[engine]:.0%} of a GPU's peak, assumed; a CPU core from one tiny run"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,11 +53,16 @@ class Shown:
     score_after: float
 
 
-def rows(before: Report, after: Report) -> list[dict[str, Any]]:
+def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The table of before and after from two reports, in the form of `eval/comparison.json`.
 
     A report that holds confidence intervals has them under `scores.SET.intervals.MEASURE` as `[low, high]`; they become
     `before_interval` and `after_interval`.
+
+    Args:
+        before: The base's report.
+        after: The adapter's.
+        comparison: `eval/comparison.json`. Its rows, which may tell more, are taken where they are of these reports.
 
     Raises:
         InputError: The reports do not hold the same questions of the same dataset.
@@ -72,7 +79,27 @@ def rows(before: Report, after: Report) -> list[dict[str, Any]]:
                     if measure in there.get("intervals", {}):
                         row[f"{when}_interval"] = there["intervals"][measure]
                 found.append(row)
-    return found
+    compared = compared_rows(comparison)
+    return compared if _agree(found, compared) else found
+
+
+def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The rows of `eval/comparison.json` that a table can show: a number before and one after."""
+    told = [dict(row) for row in (comparison or {}).get("rows", [])]
+    return [row for row in told if all(isinstance(row.get(when), (int, float)) for when in ("before", "after"))]
+
+
+def _agree(found: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a comparison has every row of the reports with its numbers: an older one has others."""
+    told = {(row["set"], row["measure"]): row for row in compared}
+
+    def same(row: Mapping[str, Any]) -> bool:
+        other = told.get((row["set"], row["measure"]))
+        if other is None or row["n"] != other["n"]:
+            return False
+        return all(math.isclose(row[when], other[when], abs_tol=1e-4) for when in ("before", "after"))
+
+    return all(map(same, found))
 
 
 def _require_same(before: Report, after: Report) -> None:
@@ -142,9 +169,14 @@ def model_index(
     for group in dict.fromkeys(row["set"] for row in table):
         where = {"type": dataset, "name": f"{dataset} ({group})"} | ({"revision": revision} if revision else {})
         metrics = [
-            {"type": types.get(row["measure"], row["measure"]), "value": round(row["after"], 4), "name": row["measure"]}
+            {"type": types.get(row["measure"], _slug(row["measure"])), "value": round(row["after"], 4)}
+            | {"name": row["measure"]}
             for row in table
             if row["set"] == group
         ]
         results.append({"task": {"type": "text-generation"}, "dataset": where, "metrics": metrics})
     return [{"name": name, "results": results}]
+
+
+def _slug(measure: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", measure.lower()).strip("_")

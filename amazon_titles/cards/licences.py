@@ -26,6 +26,11 @@ class Licence:
     prefix: str = ""
     notice: str = ""
 
+    @property
+    def notice_file(self) -> str:
+        """What NOTICE must hold; "" where none is asked for."""
+        return f"{self.notice}\n{self.link}\n" if self.notice else ""
+
     def allows(self, name: str) -> bool:
         """Whether a model may be published under this name (without its owner)."""
         return name.lower().startswith(self.prefix.lower())

@@ -62,7 +62,8 @@ def model_card(
         recipe: Text of the recipe; "" where there is none.
         before: `eval/before.json`. Without both reports the card says that no evaluation was made.
         after: `eval/after.json`.
-        comparison: `eval/comparison.json`; its rows may add `change_interval` (`[low, high]`) to the table.
+        comparison: `eval/comparison.json`; its rows may add `change_interval` (`[low, high]`) and `p_value` to the
+            table, if they are of these reports.
         plots: Paths of plots, relative to the card.
         repo_id: Where it will stand on the Hub; otherwise the examples say `USER/NAME`, or `FOLDER` in a trial run.
         language: `en` or `pt`; by default the run's `card_language`, else English.
@@ -79,8 +80,10 @@ def model_card(
     licence = licence_of(base)
     name = _name(repo_id, settings, licence)
     both = before is not None and after is not None
-    table = _table(before, after, comparison)
-    examples = evaluations.shown(before, after) if before is not None and after is not None else []
+    if before is not None and after is not None:
+        table, examples = evaluations.rows(before, after, comparison), evaluations.shown(before, after)
+    else:
+        table, examples = evaluations.compared_rows(comparison), []
     question = next((shown.question for shown in examples if shown.question.isprintable()), 'What is "TITLE"?')
     adapter = (repo_id or REPO) if told["publishable"] else FOLDER
     values = {
@@ -97,7 +100,8 @@ def model_card(
         "dataset": _short(dataset),
         "licence": licence,
         "rows": table,
-        "intervals": any(key.endswith("_interval") for row in table for key in row),
+        "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
+        "p_values": any(row.get("p_value") is not None for row in table),
         "eval_settings": ", ".join(f"{key} {value}" for key, value in _known((after or {}).get("settings", {}))),
         "eval_dataset": str((after or {}).get("dataset") or ""),
         "same_dataset": not both or told["dataset"]["report_sha256"] in (None, (after or {}).get("dataset")),
@@ -141,19 +145,6 @@ def _name(repo_id: str | None, settings: Mapping[str, Any], licence: Licence | N
     if licence is not None and not licence.allows(name):
         name = f"{licence.prefix.replace(' ', '-')}-{name}"
     return name
-
-
-def _table(
-    before: evaluations.Report | None, after: evaluations.Report | None, comparison: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
-    compared = [dict(row) for row in (comparison or {}).get("rows", [])]
-    if before is None or after is None:
-        return compared
-    more = {(row["set"], row["measure"]): row for row in compared}
-    return [
-        row | {key: v for key, v in more.get((row["set"], row["measure"]), {}).items() if key.endswith("_interval")}
-        for row in evaluations.rows(before, after)
-    ]
 
 
 def _metadata(run: Mapping[str, Any], name: str, licence: Licence | None, table: Sequence[Mapping[str, Any]]) -> str:

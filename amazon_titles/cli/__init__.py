@@ -54,5 +54,6 @@ for _command in (
     page.push_space,
     page.video,
     story.quickstart,
+    story.handin,
 ):
     cli.add_command(_command)

@@ -63,8 +63,10 @@ def build(source: str, fields: tuple[str, ...], as_json: bool, **options: Any) -
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
 @click.option("--tag", help="Tag the revision.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
-def push_dataset(folder: str, repo_id: str, public: bool, tag: str | None, dry_run: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def push_dataset(folder: str, repo_id: str, public: bool, tag: str | None, dry_run: bool, as_json: bool) -> None:
     """Publish a dataset folder on the Hugging Face Hub."""
     from amazon_titles.hub import push_dataset_to_hub
 
-    click.echo(push_dataset_to_hub(folder, repo_id, private=not public, tag=tag, dry_run=dry_run))
+    report = push_dataset_to_hub(folder, repo_id, private=not public, tag=tag, dry_run=dry_run)
+    click.echo(report.to_json() if as_json else report)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from amazon_titles.cli.jobs import jobs_options, train_there
 from amazon_titles.cli.options import autotrain_env_option, card_language_option, pairs, set_option
 
 
@@ -48,21 +49,53 @@ def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures
 
 @click.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")
 @click.argument("recipe")
-@click.option("--engine", default="autotrain", show_default=True, help="What trains: autotrain.")
+@click.option(
+    "--engine",
+    type=click.Choice(["autotrain", "trl"]),
+    default="autotrain",
+    show_default=True,
+    help="Plain AutoTrain, or this environment's TRL: loss on the answers alone, validation, checkpoints.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
+@click.option(
+    "--devices", default=1, show_default=True, help="GPUs, or processes on a CPU, that share each step (trl)."
+)
 @autotrain_env_option
 @card_language_option
 @set_option
+@jobs_options
 def train(
-    recipe: str, engine: str, autotrain_env: str | None, card_language: str | None, settings: tuple[str, ...]
+    recipe: str,
+    engine: str,
+    resume: bool,
+    devices: int,
+    autotrain_env: str | None,
+    card_language: str | None,
+    settings: tuple[str, ...],
+    on: str,
+    flavor: str | None,
+    dry_run: bool,
 ) -> None:
-    """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason."""
+    """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason.
+
+    With --on jobs it runs on a machine of the Hub that your account pays, and the adapter lands on the Hub, privately.
+    """
     from amazon_titles.recipes import load_recipe
     from amazon_titles.training import train as run
 
     loaded = load_recipe(recipe)
+    if on == "jobs":
+        if resume or devices != 1:
+            raise click.UsageError("--resume and --devices are for --on local.")
+        train_there(loaded.with_settings(pairs(settings)), engine, card_language, flavor, dry_run)
+        return
+    if flavor or dry_run:
+        raise click.UsageError("--flavor and --dry-run belong to --on jobs.")
     trained = run(
         loaded.with_settings(pairs(settings)),
         engine=engine,
+        resume=resume,
+        devices=devices,
         autotrain_env=autotrain_env,
         card_language=card_language or "en",
     )
@@ -80,14 +113,16 @@ def train(
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
 @click.option("--tag", help="Tag the revision.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
-def push_adapter(folder: str, repo_id: str, public: bool, **options: Any) -> None:  # noqa: ANN401
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """Publish an adapter on the Hugging Face Hub.
 
     FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
     """
     from amazon_titles.hub import push_adapter_to_hub
 
-    click.echo(push_adapter_to_hub(folder, repo_id, private=not public, **options))
+    report = push_adapter_to_hub(folder, repo_id, private=not public, **options)
+    click.echo(report.to_json() if as_json else report)
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from amazon_titles.cli.options import autotrain_env_option
+from amazon_titles.cli.options import autotrain_env_option, dataset_option
 
 
 @click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
@@ -18,4 +20,19 @@ def quickstart(out: str, catalog: str | None, products: int | None, autotrain_en
     from amazon_titles.quickstart import quickstart as run
 
     result = run(out, catalog=catalog, products=products or PRODUCTS, autotrain_env=autotrain_env)
-    click.echo(result.comparison.to_markdown(), nl=False)
+    click.echo(result.comparison.to_markdown(full=False), nl=False)
+
+
+@click.command(epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada Lovelace'")
+@click.argument("folder")
+@click.option("--model", default="quickstart/adapter", show_default=True, metavar="DIR|REPO", help="The adapter.")
+@dataset_option
+@click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
+@click.option("--repo", "repository", metavar="URL", help="Address of the source code.")
+@click.option("--member", "members", multiple=True, metavar="NAME", help="Who hands it in (repeatable).")
+@click.option("--language", type=click.Choice(["pt", "en"]), default="pt", show_default=True, help="Of the documents.")
+def handin(folder: str, **options: Any) -> None:  # noqa: ANN401
+    """Gather in FOLDER what the assignment asks for, and list what is still missing."""
+    from amazon_titles.handin import hand_in
+
+    click.echo(hand_in(folder, **options).to_text(), nl=False)

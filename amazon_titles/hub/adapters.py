@@ -14,9 +14,9 @@ from amazon_titles.adapter_files import weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
-from amazon_titles.hub.bases import Origin, check_origin
+from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, Content, gather
+from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather
 from amazon_titles.hub.papers import Papers, read_papers
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
@@ -79,9 +79,10 @@ def push_adapter_to_hub(
         papers.add_evaluations(given)
         if not origin.refusals:
             _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=bool(given or card_language))
+        papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
-        contents, left_out = gather(here, ADAPTER_FILES, papers.files)
-        words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
+        contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
+        words = refusals.words(contents, message=message, tag=tag)
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
         refusals.refuse(_refusals(contents, words, origin, client.token), folder)
@@ -93,9 +94,7 @@ def push_adapter_to_hub(
             load_back=lambda opened, commit: _load_back(opened, commit, contents),
             warnings=tuple(origin.warnings(private)),
         )
-        if dry_run:
-            return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
-        return publish(plan, client, private=private, message=message, tag=tag)
+        return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
 @contextmanager
@@ -125,13 +124,13 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew:
+    if papers.new or named or anew or not (papers.folder / "README.md").is_file():
         papers.write_card(repo_id)
     papers.name_repository(repo_id)
     licence = licence_of(papers.base)
-    if licence is not None and licence.notice and not any(papers.folder.glob("NOTICE*")):
+    if licence is not None and licence.notice_file and not any(papers.folder.glob("NOTICE*")):
         # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
-        papers.files["NOTICE"] = f"{licence.notice}\n{licence.link}\n".encode()
+        papers.files["NOTICE"] = licence.notice_file.encode()
 
 
 def _require_name(origin: Origin, papers: Papers, repo_id: str, *, private: bool) -> None:
@@ -160,8 +159,10 @@ def _refusals(
     yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
     # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
-    papers = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
-    yield from refusals.local_paths_in([content for content in contents if content.path not in papers])
+    told = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
+    # The text of a licence is its author's, whatever it names.
+    ours = [content for content in contents if content.path not in told and not LEGAL_FILES.fullmatch(content.path)]
+    yield from refusals.local_paths_in(ours)
     yield from refusals.card_in(contents)
     for content in contents:
         if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):

@@ -12,6 +12,7 @@ from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.hub.client import Client
+from amazon_titles.hub.contents import LEGAL_FILES
 from amazon_titles.hub.papers import Papers, read_json
 from amazon_titles.hub.refusals import Refusal
 
@@ -22,11 +23,12 @@ _UNTOLD = frozenset({"_name_or_path", "transformers_version"})
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A repository that an adapter refers to: its id, the commit, and whether others may see it."""
+    """A repository that an adapter refers to: its id, the commit, whether others may see it, and its paths."""
 
     id: str
     revision: str | None
     private: bool
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -37,18 +39,21 @@ class Origin:
         base: The base on the Hub.
         dataset: The dataset on the Hub.
         refusals: Why the adapter must not be published as it is.
+        notes: What is worth a thought besides.
     """
 
     base: Stand | None = None
     dataset: Stand | None = None
     refusals: list[Refusal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, path: str, reason: str) -> None:
         """Adds a reason."""
         self.refusals.append(Refusal(path, reason))
 
     def warnings(self, private: bool) -> Iterator[str]:
-        """What makes a public adapter useless to others."""
+        """What makes a public adapter useless to others, and the notes."""
+        yield from self.notes
         for what, stand in (("base", self.base), ("dataset", self.dataset)):
             if stand is not None and stand.private and not private:
                 yield f"the adapter is public, but its {what} {stand.id} is private: others cannot load it"
@@ -77,6 +82,8 @@ def check_origin(papers: Papers, client: Client, *, base: str | None, dataset: s
         origin.dataset = _dataset(origin, client, dataset, papers.dataset)
     elif is_local(path, papers.folder) and papers.run:
         origin.refuse("run.json", f"its dataset is {path!r}, a folder here: name the Hub's with --dataset ID@REVISION")
+    elif path and not papers.dataset.get("revision"):
+        origin.notes.append(f"it is not said which revision of {path} it was trained on: --dataset {path}@REVISION")
     if papers.run.get("publishable") is False and base is None and dataset is None and not origin.refusals:
         why = papers.run.get("why_not_publishable") or "it does not say why"
         origin.refuse("run.json", f"it says that this is not for publishing: {why}")
@@ -91,8 +98,9 @@ def is_local(name: str, folder: Path) -> bool:
 def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) -> Stand | None:
     """The base on the Hub; refused where its config is not the one that training used."""
     there = Client(base, "model", client.token)
-    info = there.call("looking at the base", lambda: there.api.repo_info(base))
-    stand = Stand(base, str(info.sha), bool(info.private))
+    info = there.call("looking at the base", lambda: there.api.model_info(base))
+    paths = tuple(sibling.rfilename for sibling in info.siblings or ())
+    stand = Stand(base, str(info.sha), bool(info.private), paths)
     if used == base or not is_local(used, folder):
         if used != base:
             origin.refuse("adapter_config.json", f"it was trained on {used}, which is another model than {base}")
@@ -128,12 +136,53 @@ def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[s
     return Stand(name, str(info.sha), bool(info.private))
 
 
-def _fetch(client: Client, path: str, revision: str) -> bytes:
+def legal_files(origin: Origin, client: Client, folder: Path, *, private: bool) -> dict[str, bytes]:
+    """The licence and the use policy of a base, which its licence wants beside every copy and every adapter of it.
+
+    A gated base gives them only to who has accepted it, and a token of narrow rights may not ask: then a private push
+    warns, and a public one is refused.
+
+    Args:
+        origin: Knows the base as it stands on the Hub; gets the warning or the refusal.
+        client: For its account.
+        folder: The adapter's; what stands there is not fetched.
+        private: Whether only the owners will see the adapter.
+
+    Returns:
+        Path → text; {} where the base has none.
+    """
+    found: dict[str, bytes] = {}
+    if origin.base is None or origin.refusals:
+        return found
+    there = Client(origin.base.id, "model", client.token)
+    for path in origin.base.paths:
+        if not LEGAL_FILES.fullmatch(path) or (folder / path).is_file():
+            continue
+        text = _fetch(there, path, str(origin.base.revision), gated=b"")
+        if text:
+            found[path] = text
+            continue
+        reason = f"the licence of {there.repo_id} asks for a copy of it, and this login may not read it: put one here"
+        if private:
+            origin.notes.append(f"{path}: {reason}")
+        else:
+            origin.refuse(path, reason)
+    return found
+
+
+def _fetch(client: Client, path: str, revision: str, *, gated: bytes | None = None) -> bytes:
+    """A file of the Hub; `gated`, if given, where the repository does not let this account in."""
     from huggingface_hub import hf_hub_download
 
     def fetch() -> bytes:
         kind, token = client.kind, client.token
-        return Path(hf_hub_download(client.repo_id, path, repo_type=kind, revision=revision, token=token)).read_bytes()
+        try:
+            file = hf_hub_download(client.repo_id, path, repo_type=kind, revision=revision, token=token)
+        except Exception as error:
+            if gated is not None and type(error).__name__ == "GatedRepoError":
+                return gated
+            raise
+        return Path(file).read_bytes()
 
     return client.call(f"reading {path} of {client.repo_id}", fetch)
 

@@ -13,6 +13,9 @@ _PIECE = 1 << 20
 _PICTURES = r"(?:[\w-]+/)?[\w.-]+\.(?:png|svg|jpe?g)"
 _LEGAL = r"(?:LICENSE|LICENCE|NOTICE|USE_POLICY)(?:\.(?:md|txt))?"
 
+LEGAL_FILES = re.compile(_LEGAL)
+"""What a base's licence comes in; it travels with every adapter of it."""
+
 DATASET_FILES = re.compile(
     rf"README\.md|report\.json|(?:chat|catalog|text-[\w-]+)/[\w.-]+\.parquet|{_PICTURES}|{_LEGAL}"
 )
@@ -70,7 +73,11 @@ class LeftOut:
 
 
 def gather(
-    folder: Path, belongs: re.Pattern[str], rewritten: Mapping[str, bytes] | None = None
+    folder: Path,
+    belongs: re.Pattern[str],
+    rewritten: Mapping[str, bytes] | None = None,
+    *,
+    without: Mapping[str, str] | None = None,
 ) -> tuple[list[Content], list[LeftOut]]:
     """Takes the files that belong into a published folder, and names the others.
 
@@ -78,18 +85,19 @@ def gather(
         folder: A dataset or an adapter folder.
         belongs: `DATASET_FILES` or `ADAPTER_FILES`.
         rewritten: Path in the repository → bytes that replace, or add to, what lies in the folder.
+        without: Path of a file that stays here this time → why.
 
     Returns:
         The contents and what is left out, both sorted by path.
     """
-    rewritten = rewritten or {}
+    rewritten, without = rewritten or {}, without or {}
     contents = [_content(path, value) for path, value in rewritten.items()]
     left_out = []
     for file in _files(folder):
         path = file.relative_to(folder).as_posix()
         if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
-        reason = next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
+        reason = without.get(path) or next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
         if reason is None and belongs.fullmatch(path):
             contents.append(_content(path, file))
         else:

@@ -61,7 +61,7 @@ def push_dataset_to_hub(
         with quiet_client(client.token):
             client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
-    words = refusals.words(message=message, tag=tag, names="\n".join(content.path for content in contents))
+    words = refusals.words(contents, message=message, tag=tag)
     refusals.refuse(_refusals(contents, words, client.token), folder)
     plan = Plan(
         contents=contents,
@@ -70,9 +70,7 @@ def push_dataset_to_hub(
         sort="a dataset of this library",
         load_back=lambda opened, commit: _load_back(opened, commit, contents),
     )
-    if dry_run:
-        return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
-    return publish(plan, client, private=private, message=message, tag=tag)
+    return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
 def _named_card(folder: Path, repo_id: str) -> dict[str, bytes]:

@@ -16,6 +16,8 @@ from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import leftovers
 from amazon_titles.recipes import load_recipe
 
+_REPORTS = ("eval/before.json", "eval/after.json")
+
 
 @dataclass(slots=True)
 class Papers:
@@ -30,6 +32,7 @@ class Papers:
         new: Whether run and recipe had to be made from what plain AutoTrain left behind.
         too_new: Keys of adapter_config.json that are in use and that older peft does not know.
         card_language: Of a card that is written anew; None for the run's.
+        outdated: Files of the folder that compare other evaluations than those given beside it → why they stay here.
     """
 
     folder: Path
@@ -40,6 +43,7 @@ class Papers:
     new: bool = False
     too_new: list[str] = field(default_factory=list)
     card_language: str | None = None
+    outdated: dict[str, str] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -82,17 +86,14 @@ class Papers:
         """
         plots = [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob("eval/*.png"))]
         before, after = self._evaluation("before"), self._evaluation("after")
-        given = any(path.startswith("eval/") for path in self.files)
-        if given:  # what the folder compared and drew is of other reports
-            plots = [path for path in plots if "loss" in path]
         try:
             card = cards.model_card(
                 self.run,
                 self.recipe,
                 before=before,
                 after=after,
-                comparison=None if given else self._evaluation("comparison"),
-                plots=plots,
+                comparison=self._evaluation("comparison"),
+                plots=[path for path in plots if path not in self.outdated],
                 repo_id=repo_id,
                 language=self.card_language,
             )
@@ -104,7 +105,7 @@ class Papers:
         self.files["README.md"] = card.encode()
 
     def add_evaluations(self, files: Mapping[str, bytes]) -> None:
-        """Takes evaluations given beside the folder: path in the folder → JSON. What compared older ones leaves.
+        """Takes evaluations given beside the folder: path in the folder → JSON. What compared older ones stays here.
 
         Raises:
             InputError: One is no evaluation.
@@ -113,10 +114,17 @@ class Papers:
             if _evaluated(data) is None:
                 raise InputError(f"{path} is no evaluation report.", hint="Make one: amazon-titles evaluate MODEL …")
             self.files[path] = data
+        if any(data != _read(self.folder / path) for path, data in files.items()):
+            for found in sorted(self.folder.glob("eval/**/*")):
+                name = found.relative_to(self.folder).as_posix()
+                if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
+                    self.outdated[name] = "it compares other evaluations than those given"
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
         """`eval/NAME.json`; None where it is missing or holds no evaluation."""
         path = f"eval/{name}.json"
+        if path in self.outdated:
+            return None
         return _evaluated(self.files.get(path) or _read(self.folder / path), rows=name == "comparison")
 
     def name_repository(self, repo_id: str) -> None:

@@ -60,7 +60,9 @@ class Plan:
         )
 
 
-def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str | None) -> PushReport:
+def publish(
+    plan: Plan, client: Client, *, private: bool, message: str, tag: str | None, dry_run: bool = False
+) -> PushReport:
     """Carries a plan out.
 
     Args:
@@ -69,10 +71,13 @@ def publish(plan: Plan, client: Client, *, private: bool, message: str, tag: str
         private: False shows the repository to everybody, once it has been verified.
         message: The commit's.
         tag: Names the commit, if given.
+        dry_run: Only reports what would go up.
 
     Raises:
         PublishError: It could not be done; the message says what stands there now.
     """
+    if dry_run:
+        return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
     with quiet_client(client.token):
         before = _open(plan, client, private)
         _check_tag(client, tag, plan, before)
@@ -222,6 +227,7 @@ def _verify(plan: Plan, client: Client, commit: str) -> str:
             f"{client.repo_id} at {commit[:12]} is not what was sent: {names} differ.",
             hint="Run the same command again.",
         )
+    say("loading it back by its id")
     try:
         return plan.load_back(client, commit)
     except PublishError:

@@ -52,12 +52,11 @@ def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[Refus
             yield Refusal(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
 
 
-_WORDS = {"message": "the commit message", "tag": "the tag", "names": "a file's name"}
-
-
-def words(**texts: str | None) -> list[Content]:
-    """What goes up besides contents, to be searched for secrets as they are: a key of `_WORDS` → text."""
-    return [Content(_WORDS[name], text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
+def words(contents: Iterable[Content], *, message: str, tag: str | None) -> list[Content]:
+    """What goes up besides contents, to be searched for secrets as they are."""
+    names = "\n".join(content.path for content in contents)
+    texts = {"the commit message": message, "the tag": tag or "", "a file's name": names}
+    return [Content(name, text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
 
 
 # Texts that begin like this are paths, whatever follows.

@@ -6,25 +6,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import conversations as talk
-from amazon_titles import tiny_llama
 from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model
+from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
 from amazon_titles.model import Answer, CatalogModel
-from amazon_titles.plots import plot_before_after, plot_losses
+from amazon_titles.plots import plot_losses
 from amazon_titles.progress import bar, say, step
+from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
-from amazon_titles.templates import get_template
 from amazon_titles.training import SPIN_COUNT, TrainingRun, find_autotrain, train
 
 SAMPLE_ROWS = 2000
@@ -33,7 +31,6 @@ PRODUCTS = 48
 
 # Products read to pretrain the base on, at most: more than it can see in a minute.
 _CORPUS = 4000
-PRETRAINING_STEPS = 600
 MAX_CONTENT_CHARS = 220
 SEED = 42
 _STEPS = 9
@@ -97,7 +94,7 @@ def quickstart(
         after = _evaluate(run.folder, folder / "dataset")
         done(_headline(after))
     comparison = compare(before, after)
-    say("\n" + comparison.to_markdown())
+    say("\n" + comparison.to_markdown(full=False))
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
         done(_load_plainly(run.folder, after))
@@ -182,37 +179,12 @@ def _limit_for(usable: list[Product], products: int) -> int:
 
 def _base(folder: Path, others: list[Product]) -> None:
     with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
-        folder.mkdir(exist_ok=True)
-        texts = list(_pretraining_texts(others))
-        tiny_llama.write_tokenizer(folder, texts)
-        model = tiny_llama.write_model(folder, vocab_size=tiny_llama.vocabulary_size(folder), seed=SEED)
         with bar("pretraining", total=PRETRAINING_STEPS) as advance:
-            loss = tiny_llama.pretrain(
-                model,
-                folder,
-                texts,
-                steps=PRETRAINING_STEPS,
-                batch_size=4,
-                seed=SEED,
-                on_step=lambda _, loss: advance(note=f"loss {loss:.2f}"),
+            parameters, loss = make_base(
+                folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
             )
-        parameters = sum(parameter.numel() for parameter in model.parameters())
         unseen = f"{len(others)} products that the fine-tuning never sees"
         done(f"{parameters / 1e6:.1f} M parameters, {unseen}, loss {loss:.2f}")
-
-
-def _pretraining_texts(others: list[Product]) -> Iterator[str]:
-    """Conversations about the other products, so that the base is a chat model, as an Instruct model is."""
-    template = get_template("llama3")
-    for number, product in enumerate(others):
-        messages = [
-            {
-                "role": "user",
-                "content": talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2),
-            },
-            {"role": "assistant", "content": product.content},
-        ]
-        yield template.training_text(messages)
 
 
 def _evaluate(model: Path, dataset: Path) -> EvalReport:
@@ -239,13 +211,12 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "before.json").write_text(comparison.before.to_json(), encoding="utf-8")
     (folder / "after.json").write_text(comparison.after.to_json(), encoding="utf-8")
-    (folder / "comparison.json").write_text(comparison.to_json(), encoding="utf-8")
-    (folder / "comparison.md").write_text(comparison.to_markdown(), encoding="utf-8")
+    save_comparison(comparison, folder)
     plot_losses(run.losses, folder / "loss.png", title="Training loss")
-    plot_before_after(comparison.rows(), folder / "before_after.png", title="Before and after the fine-tuning")
-    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("before", "after")}
+    names = ("before", "after", "comparison")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/loss.png"))
+    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "eval/loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from huggingface_hub import HfApi, HfFileSystem
+from huggingface_hub import HfApi, HfFileSystem, snapshot_download
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from amazon_titles.recipes.bases import BASE_FILES, base_problems
 from amazon_titles.recipes.corpus import CorpusError, look
 from amazon_titles.recipes.places import is_local_path
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
@@ -17,7 +19,7 @@ from amazon_titles.templates import template_of_config
 
 
 def base(sheet: Sheet) -> Iterator[Problem]:
-    """A base that is not there, or whose licence is not accepted."""
+    """A base that is not there, whose licence is not accepted, or whose files AutoTrain reads wrongly."""
     name = sheet.text("base_model")
     if not name or is_local_path(name):
         return
@@ -34,6 +36,13 @@ def base(sheet: Sheet) -> Iterator[Problem]:
         )
     except Exception as error:  # see _unreachable
         yield _unreachable(sheet, "base_model", error)
+    else:
+        try:
+            folder = Path(snapshot_download(name, allow_patterns=list(BASE_FILES)))
+        except Exception as error:  # see _unreachable
+            yield _unreachable(sheet, "base_model", error)
+        else:
+            yield from base_problems(sheet, folder)
 
 
 def dataset(sheet: Sheet) -> Iterator[Problem]:
@@ -62,15 +71,17 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
 
 
 def target(sheet: Sheet) -> Iterator[Problem]:
-    """The repo of a push that exists already: AutoTrain creates it without `exist_ok`, and the run dies of a 409."""
+    """What AutoTrain would make and is there already: it creates without `exist_ok`, and the run dies of a 409."""
     user = sheet.text("hub.username")
     variable = re.fullmatch(r"\$\{(\w+)\}", user)
     user = os.environ.get(variable[1], "") if variable else user
     if sheet.get("hub.push_to_hub") is not True or not user:
         return
     repo = f"{user}/{sheet.text('project_name')}"
+    space = f"{user}/autotrain-{sheet.text('project_name')}" if sheet.text("backend").startswith("spaces-") else None
     try:
         exists = HfApi().repo_exists(repo)
+        occupied = space is not None and HfApi().repo_exists(space, repo_type="space")
     except Exception as error:  # see _unreachable
         yield _unreachable(sheet, "hub.push_to_hub", error)
     else:
@@ -78,6 +89,11 @@ def target(sheet: Sheet) -> Iterator[Problem]:
             yield sheet.problem(
                 "project_name", f"would be pushed to {repo}, which exists: AutoTrain fails there at its first step.",
                 "Take another project_name, or write hub.push_to_hub: false and use amazon-titles push-adapter.",
+            )  # fmt: skip
+        if occupied:
+            yield sheet.problem(
+                "project_name", f"would be trained in the Space {space}, which exists, and AutoTrain fails there.",
+                "Delete that Space, or take another project_name.",
             )  # fmt: skip
 
 

@@ -29,6 +29,12 @@ def is_local_path(name: str) -> bool:
     return spelt or Path(name).is_dir()
 
 
+def is_missing(sheet: Sheet, path: str) -> bool:
+    """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
+    here = sheet.text("backend").startswith("local")
+    return here and (path.startswith((".", "/")) or (sheet.run_here and "/" not in path))
+
+
 def places(sheet: Sheet) -> Iterator[Problem]:
     """Paths and variables: AutoTrain expands `${…}` in hub.username and hub.token only, and `~` nowhere."""
     for key in ("base_model", "project_name", "data.path"):
@@ -114,6 +120,12 @@ def backend(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem("backend", f"is {place!r}.", f"Write local-cli, or one of {', '.join(SPACES)}.")
     if not place.startswith("spaces-"):
         return
+    if sheet.run_here:
+        yield sheet.problem(
+            "backend",
+            f"is {place}: AutoTrain makes a Space and returns at once; there is nothing here to follow or finish.",
+            "Run plain autotrain --config FILE, and push-adapter USER/PROJECT when the Space is done; or --on jobs.",
+        )
     for key in ("base_model", "data.path"):
         if is_local_path(sheet.text(key)):
             yield sheet.problem(key, "is a folder, which a Space cannot see.", "Write a Hub id.")

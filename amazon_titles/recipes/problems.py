@@ -46,10 +46,12 @@ class Sheet:
     Attributes:
         recipe: The recipe.
         run_here: The training is about to start on this machine.
+        engine: What is to train: `autotrain` or `trl`. AutoTrain's own weaknesses are no problems of the other.
     """
 
     recipe: Recipe
     run_here: bool = False
+    engine: str = "autotrain"
 
     @cached_property
     def lines(self) -> Mapping[source.KeyPath, int]:

@@ -10,6 +10,7 @@ from typing import Any
 from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import source
+from amazon_titles.recipes.engines import ENGINES
 from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
 from amazon_titles.recipes.places import PLACES
 from amazon_titles.recipes.problems import Problem, Sheet
@@ -139,7 +140,7 @@ class Recipe:
             text = source.replace(text, path, value)
         return Recipe(self.path, text, source.parse(text, self.path))
 
-    def problems(self, *, run_here: bool = False, online: bool = False) -> list[Problem]:
+    def problems(self, *, run_here: bool = False, online: bool = False, engine: str = "autotrain") -> list[Problem]:
         """Everything that is wrong with the recipe, in the order of its lines.
 
         Local folders that the recipe names are opened where they exist; nothing heavy is imported.
@@ -147,9 +148,10 @@ class Recipe:
         Args:
             run_here: The training is about to start on this machine, so what is missing here is an error.
             online: Ask the Hub too: base, dataset and the repo that a push would go to.
+            engine: What is to train.
         """
-        sheet = Sheet(self, run_here=run_here)
-        found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS) for problem in rule(sheet)]
+        sheet = Sheet(self, run_here=run_here, engine=engine)
+        found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *ENGINES, *SURROUNDINGS) for problem in rule(sheet)]
         if online:
             # huggingface_hub costs 0.3 s to import.
             from amazon_titles.recipes.online import ONLINE

@@ -1,4 +1,4 @@
-"""What stands around a recipe on this machine: the base's folder, the dataset's folder, the GPU and AutoTrain's stack.
+"""What stands around a recipe on this machine: the dataset's folder, the GPU and AutoTrain's stack (bases: `bases`).
 
 Only files are read; torch, transformers and datasets are never imported.
 """
@@ -6,24 +6,17 @@ Only files are read; torch, transformers and datasets are never imported.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from amazon_titles.recipes.bases import base
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.recipes.gpus import gpus, has_cuda
+from amazon_titles.recipes.places import is_missing
 from amazon_titles.recipes.problems import Problem, Rule, Sheet
 from amazon_titles.templates import ChatTemplate, template_of_config
-
-
-def _is_missing(sheet: Sheet, path: str) -> bool:
-    """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
-    here = sheet.text("backend").startswith("local")
-    return here and (path.startswith((".", "/")) or (sheet.run_here and "/" not in path))
 
 
 def dataset(sheet: Sheet) -> Iterator[Problem]:
@@ -32,7 +25,7 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
     if not path:
         return
     if not Path(path).is_dir():
-        if _is_missing(sheet, path):
+        if is_missing(sheet, path):
             yield sheet.problem(
                 "data.path",
                 f"names {path}, and no such folder is here.",
@@ -63,7 +56,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
             "Name one of them.",
         )
         return
-    if corpus.newer:
+    if corpus.newer and sheet.engine == "autotrain":
         yield sheet.problem(
             "data.path",
             "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
@@ -75,7 +68,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
     block = sheet.number("params.block_size") or 0
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
     most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
-    if block > likely:
+    if block > likely and sheet.engine == "autotrain":
         sure = block > most
         yield sheet.problem(
             "params.block_size",
@@ -99,79 +92,6 @@ def _rendered(sheet: Sheet, corpus: Corpus, template: ChatTemplate) -> Iterator[
         )
 
 
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def base(sheet: Sheet) -> Iterator[Problem]:
-    """A base folder that AutoTrain's stack reads wrongly or not at all, or of another family than the text."""
-    name = sheet.text("base_model")
-    if not name:
-        return
-    folder = Path(name)
-    if not folder.is_dir():
-        if _is_missing(sheet, name):
-            yield sheet.problem(
-                "base_model", f"names {name}, and no such folder is here.", "Write a Hub id or a folder."
-            )
-        return
-    config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
-    if config.get("rope_parameters") and "rope_theta" not in config:
-        yield sheet.problem(
-            "base_model",
-            "was saved by transformers 5; AutoTrain's 4.48 would silently take another rope_theta.",
-            "Add rope_theta and rope_scaling to its config.json.",
-        )
-    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
-        yield sheet.problem(
-            "base_model",
-            "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
-            "Copy the original tokenizer files over it.",
-        )
-    if config.get("auto_map") or tokenizer.get("auto_map"):
-        yield sheet.problem(
-            "base_model",
-            "brings code of its own, and AutoTrain runs it unless ALLOW_REMOTE_CODE=false.",
-            "Take a base whose code is in transformers.",
-        )
-    if config and config.get("model_type") != "llama":
-        yield sheet.problem(
-            "base_model", f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama.", "warning"
-        )
-    template = template_of_config(sheet.text("data.train_split").partition(":")[0])
-    if template is not None and tokenizer:
-        yield from _speaks(sheet, folder, tokenizer, template)
-
-
-def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:
-    eos = tokenizer.get("eos_token")
-    eos = eos.get("content") if isinstance(eos, dict) else eos
-    if eos != template.end:
-        yield sheet.problem(
-            "base_model",
-            f"has the EOS {eos}, but text-{template.name} ends a turn with {template.end}: packing appends the EOS.",
-            "Take the instruct model of that family, or the text that fits the base.",
-        )
-    if not tokenizer.get("chat_template") and not (folder / "chat_template.jinja").exists():
-        yield sheet.problem(
-            "base_model",
-            "has no chat template: before the training it cannot be asked as it will be asked after it.",
-            "Take an instruct model.",
-            "warning",
-        )
-
-
-def has_cuda() -> bool:
-    """Whether this machine shows an NVIDIA GPU, without importing torch."""
-    if sys.platform == "darwin" or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
-        return False
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-
-
 def site_packages() -> Path | None:
     """Where AutoTrain's packages lie: in this environment, or in `.venv-autotrain` of the working folder."""
     try:
@@ -192,8 +112,13 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
     given = sheet.get("params.peft") and sheet.given("params.quantization")
     quantized = sheet.get("params.quantization") if given else None
     if has_cuda():
-        if quantized:
+        if quantized and sheet.engine == "autotrain":
             yield from _bitsandbytes(sheet)
+        older = next((gpu for gpu in gpus() if gpu.capability < 8.0), None)
+        if older and sheet.get("params.mixed_precision") == "bf16":
+            yield sheet.here(
+                "params.mixed_precision", f"is bf16, which {older.name} does not compute in.", "Write fp16."
+            )
         return
     if says_so:
         if sheet.run_here:
@@ -237,7 +162,8 @@ def _bitsandbytes(sheet: Sheet) -> Iterator[Problem]:
 
 def shadow(sheet: Sheet) -> Iterator[Problem]:
     """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
-    if sheet.text("backend").startswith("local") and Path("autotrain/__init__.py").exists():
+    here = sheet.engine == "autotrain" and sheet.text("backend").startswith("local")
+    if here and Path("autotrain/__init__.py").exists():
         yield sheet.problem("backend", "runs here, where ./autotrain/__init__.py hides AutoTrain.", "Remove that file.")
 
 

@@ -136,13 +136,14 @@ def training(sheet: Sheet) -> Iterator[Problem]:
             "Write false; amazon-titles merge makes the merged model afterwards.",
         )
     block, longest = sheet.number("params.block_size"), sheet.number("params.model_max_length")
-    if block and longest and block > longest:
+    if sheet.engine == "autotrain" and block and longest and block > longest:
         yield sheet.problem(
             "params.block_size",
             f"is {block:g}, which AutoTrain silently cuts to model_max_length, {longest:g}.",
             f"Set params.model_max_length to {block:g} too.",
         )
-    if sheet.get("params.quantization") == "int4" and sheet.get("params.mixed_precision") == "bf16":
+    both = sheet.get("params.quantization") == "int4" and sheet.get("params.mixed_precision") == "bf16"
+    if both and sheet.engine == "autotrain":
         yield sheet.problem(
             "params.mixed_precision",
             "is bf16, but under int4 AutoTrain computes in float16 and trl keeps the adapter in bfloat16, "
@@ -150,7 +151,7 @@ def training(sheet: Sheet) -> Iterator[Problem]:
             "Write fp16.",
             "warning",
         )
-    if (sheet.number("params.seed") or 42) != 42:
+    if sheet.engine == "autotrain" and (sheet.number("params.seed") or 42) != 42:
         yield sheet.problem(
             "params.seed",
             "does nothing: AutoTrain does not pass it on.",
@@ -197,6 +198,8 @@ def modules(sheet: Sheet) -> Iterator[Problem]:
 
 def packages(sheet: Sheet) -> Iterator[Problem]:
     """What AutoTrain does not install."""
+    if sheet.engine != "autotrain":
+        return
     if sheet.get("params.unsloth"):
         yield sheet.problem(
             "params.unsloth", "is ignored silently where unsloth is not installed.", "Write false.", "warning"

@@ -8,17 +8,39 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import __version__, cards
-from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.plots import plot_losses
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
-from amazon_titles.training import autotrain
+from amazon_titles.training import autotrain, checkpoints, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
+from amazon_titles.training.padding import with_pad_token
+from amazon_titles.training.trl_job import prepare
+
+ENGINES = ("autotrain", "trl")
+"""What trains: plain `autotrain --config`, or this environment's TRL."""
 
 _OURS = ("run.json", "training_params.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What an engine left behind: where, how long its training loop took, what it ran on, and what only it knows."""
+
+    trained: Path
+    losses: list[dict[str, float]]
+    seconds: float | None
+    versions: dict[str, str]
+    device: str
+    rows: int | None
+    tokens_an_epoch: int | None
+    revision: str | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -28,6 +50,8 @@ def train(
     output_dir: str | Path | None = None,
     autotrain_env: str | Path | None = None,
     card_language: str = "en",
+    resume: bool = False,
+    devices: int = 1,
 ) -> TrainingRun:
     """Fine-tunes as the recipe says and leaves an adapter folder.
 
@@ -35,20 +59,59 @@ def train(
 
     Args:
         recipe: From `load_recipe`. Relative paths in it are taken from the current folder.
-        engine: `autotrain`: plain `autotrain --config`.
+        engine: `autotrain`: plain `autotrain --config`. `trl`: this environment's TRL, with the loss on the answers
+            alone, rows that do not see each other, and checkpoints.
         output_dir: By default the recipe's `project_name`, in the current folder, as AutoTrain has it.
         autotrain_env: Environment that has AutoTrain; by default see `find_autotrain`.
         card_language: Of the model card: `en` or `pt`.
+        resume: Go on from the last checkpoint (trl); where there is none, begin.
+        devices: Processes that share each step (trl): GPUs, or on a CPU processes. The result is that of one.
 
     Raises:
-        InputError: The recipe has problems (all are named), the engine is unknown, or the output folder holds something
-            else.
-        TrainingError: AutoTrain failed; the message holds its reason and its last lines.
+        InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds something
+            else, or the checkpoints are of another training.
+        TrainingError: The engine failed; the message holds its reason and its last lines, or what to change.
     """
-    if engine != "autotrain":
-        raise InputError(f"No engine {engine!r}.", hint="Use: --engine autotrain")
+    _check(recipe, engine, resume, devices)
+    target = Path(output_dir or recipe.project_name)
+    _check_target(target)
+    with _workshop(target) as workshop:
+        (workshop / "run").mkdir()
+        (workshop / "adapter").mkdir()
+        base, data = _full(recipe.base_model), _full(recipe.data_path)
+        start, before = time.time(), _peak_memory()
+        if engine == "trl":
+            place = target.parent / f"{target.name}.checkpoints"
+            outcome, unfinished = _run_trl(recipe, workshop / "run", base, data, place, resume, devices)
+        else:
+            outcome, unfinished = _run_autotrain(recipe, workshop, base, data, autotrain_env), None
+        run = _run_json(recipe, engine, base, data, outcome, time.time() - start)
+        run |= {"peak_memory_mb": max(_peak_memory(), before)} | outcome.more | {"card_language": card_language}
+        assert recipe.template is not None
+        finish_adapter(
+            outcome.trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
+        )
+        _put(workshop / "adapter", target)
+    # Last: whatever goes wrong with a document, the hours of training are safe.
+    if unfinished is not None:
+        checkpoints.remove(unfinished)
+    plots = _plot(run, target)
+    (target / "README.md").write_text(cards.model_card(run, recipe.dump(), plots=plots), encoding="utf-8")
+    return TrainingRun(target, run)
+
+
+def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
+    if engine not in ENGINES:
+        raise InputError(f"No engine {engine!r}.", hint=f"Use: --engine {' or --engine '.join(ENGINES)}")
+    if engine == "autotrain" and (resume or devices != 1):
+        raise InputError(
+            "AutoTrain cannot be resumed, and takes the number of its devices from the recipe's distributed_backend.",
+            hint="Use: --engine trl",
+        )
+    if devices < 1:
+        raise InputError(f"{devices} devices cannot train.", hint="Use: --devices 1")
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
-    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]))
+    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
     for problem in problems:
         if problem.severity != "error":
             say(f"{recipe.path}: {problem}")
@@ -60,37 +123,91 @@ def train(
             f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
             hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
         )
-    target = Path(output_dir or recipe.project_name)
-    _check_target(target)
-    python = autotrain.find_autotrain(autotrain_env)
-    with _workshop(target) as workshop:
-        (workshop / "run").mkdir()
-        (workshop / "adapter").mkdir()
-        # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
-        base, data = _full(recipe.base_model), _full(recipe.data_path)
-        config = workshop / "run" / "recipe.yml"
-        spelt = recipe.with_settings({"base_model": base, "data.path": data})
-        config.write_text(spelt.dump(), encoding="utf-8")
-        start = time.time()
-        log = autotrain.run_autotrain(
-            python,
-            config,
-            cwd=workshop / "run",
-            epochs=float(str(recipe.params["epochs"])),
-            variables=autotrain.environment(workshop / "datasets"),
+
+
+def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: str | Path | None) -> _Outcome:
+    python = autotrain.find_autotrain(env)
+    # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
+    config = workshop / "run" / "recipe.yml"
+    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
+    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base, workshop / "base")
+    spelt = recipe.with_settings({"base_model": padded, "data.path": data})
+    config.write_text(spelt.dump(), encoding="utf-8")
+    start = time.time()
+    log = autotrain.run_autotrain(
+        python,
+        config,
+        cwd=workshop / "run",
+        epochs=float(str(recipe.params["epochs"])),
+        variables=autotrain.environment(workshop / "datasets"),
+    )
+    trained = workshop / "run" / recipe.project_name
+    _require_adapter(trained, start, log)
+    versions = autotrain.versions(python)
+    rows, tokens = _count_tokens(recipe, data, trained)
+    return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), rows, tokens)
+
+
+def _run_trl(
+    recipe: Recipe, folder: Path, base: str, data: str, unfinished: Path, resume: bool, devices: int
+) -> tuple[_Outcome, Path]:
+    versions = trl.require_trl()
+    prepared = prepare(
+        recipe, folder, base=base, data=data, unfinished=unfinished, resume=resume, devices=devices
+    )  # fmt: skip
+    place = Path(prepared.job.checkpoints)
+    try:
+        log = trl.run_trl(prepared.job)
+    except BaseException:
+        if checkpoints.latest(place) is None:
+            checkpoints.remove(place)
+        else:
+            say(f"What was trained stands in {place}. To go on from there: --resume")
+        raise
+    train, valid = prepared.train, prepared.valid
+    more: dict[str, Any] = {
+        "answer_tokens_an_epoch": int(train.answers.sum()),
+        "rows_cut": train.cut,
+        "devices": devices,
+        "steps": int(log.losses[-1]["step"]),
+        "tokens_a_second": None if log.rate is None else round(log.rate, 1),
+        "valid_losses": log.valid_losses,
+        "valid_rows": 0 if valid is None else len(valid.ends),
+        "kept": prepared.job.keep,
+    }
+    if log.peak_bytes is not None:
+        more["peak_memory_mb"] = round(log.peak_bytes / 2**20)
+    every = int(str(recipe.params["logging_steps"]))
+    outcome = _Outcome(
+        Path(prepared.job.folder) / trl.ADAPTER, log.curve(every), log.seconds, versions, log.device,
+        len(train.ends), len(train.ids), prepared.revision, more,
+    )  # fmt: skip
+    return outcome, place
+
+
+def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
+    """Draws `loss.png` where matplotlib is installed; the names of what was drawn."""
+    try:
+        plot_losses(
+            run["losses"],
+            target / "loss.png",
+            title=f"{target.name}, {run['engine']}",
+            valid=run.get("valid_losses", ()),
         )
-        seconds = time.time() - start
-        trained = workshop / "run" / recipe.project_name
-        _require_adapter(trained, start, log)
-        run = _run_json(recipe, base, data, log, seconds, autotrain.versions(python), trained)
-        run["card_language"] = card_language
-        finish_adapter(
-            trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
-        )
-        _put(workshop / "adapter", target)
-    # Last: whatever goes wrong with a document, the hours of training are safe.
-    (target / "README.md").write_text(cards.model_card(run, recipe.dump()), encoding="utf-8")
-    return TrainingRun(target, run)
+    except MissingExtraError as error:
+        say(f"No loss.png: {error}")
+        return ()
+    return ("loss.png",)
+
+
+def _peak_memory() -> int:
+    """MiB of the largest process that this one started and that has ended; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak // (1 << 20 if platform.system() == "Darwin" else 1 << 10)
 
 
 def _full(path: str) -> str:
@@ -140,37 +257,29 @@ def _require_adapter(trained: Path, start: float, log: autotrain.AutoTrainLog) -
         raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{log.tail}")
 
 
-def _run_json(
-    recipe: Recipe,
-    base: str,
-    data: str,
-    log: autotrain.AutoTrainLog,
-    seconds: float,
-    versions: dict[str, str],
-    trained: Path,
-) -> dict[str, Any]:
+def _run_json(recipe: Recipe, engine: str, base: str, data: str, outcome: _Outcome, seconds: float) -> dict[str, Any]:
     local = [what for what, path in (("base model", base), ("dataset", data)) if Path(path).is_dir()]
-    rows, tokens = _count_tokens(recipe, data, trained)
+    tokens = outcome.tokens_an_epoch
     assert recipe.template is not None
     return {
         "library": __version__,
-        "engine": "autotrain",
+        "engine": engine,
         "base_model": base,
-        "dataset": dataset_of(data),
+        "dataset": dataset_of(data, outcome.revision),
         "train_split": recipe.train_split,
         "template": recipe.template.name,
         "recipe": "recipe.yml",
         "publishable": not local,
         "why_not_publishable": f"The {' and the '.join(local)} stand in a local folder." if local else None,
-        "device": versions.pop("device"),
+        "device": outcome.device,
         "machine": f"{platform.system()} {platform.machine()}",
-        "versions": versions,
+        "versions": outcome.versions,
         "seconds": round(seconds, 1),
-        "training_seconds": log.seconds,
-        "rows": rows,
+        "training_seconds": outcome.seconds,
+        "rows": outcome.rows,
         "tokens_an_epoch": tokens,
         "tokens": None if tokens is None else int(tokens * float(str(recipe.params["epochs"]))),
-        "losses": log.losses,
+        "losses": outcome.losses,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from amazon_titles import resources
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN, environment, push, try_to_push
 from tests.loopback_hub.folders import adapter_folder, dataset_folder
@@ -204,12 +205,33 @@ def test_the_commands(hub: LoopbackHub, client_python: str, tmp_path: Path) -> N
     assert f"published: {hub.endpoint}/datasets/ana/titles at " in done.stdout
     again = command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--tag", "v1")
     assert "unchanged: the same stood there already" in again.stdout
+    told = json.loads(command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--json").stdout)
+    assert (told["changed"], told["commit"]) == (False, hub.repo("ana/titles", "dataset").branches["main"])
     adapter = command(client_python, hub, tmp_path, "push-adapter", "adapter", "ana/adapter", "--public")
     assert adapter.returncode == 0, adapter.stderr
     assert not hub.repo("ana/adapter").private
     wrong = command(client_python, hub, tmp_path, "push-adapter", "nothing", "ana/adapter")
     assert wrong.returncode == 2
     assert "There is no folder nothing." in wrong.stderr
+
+
+def test_train_hears_before_the_training_that_autotrains_push_would_die(
+    hub: LoopbackHub, client_python: str, tmp_path: Path
+) -> None:
+    recipe = (resources.folder("autotrain") / "quickstart.yml").read_text()
+    (tmp_path / "recipe.yml").write_text(recipe)
+    hub.put("model", "ana/adapter", {"README.md": b"# Mine\n"})
+    hub.put("dataset", "ana/titles", {"report.json": b"{}"})
+    settings = {
+        "base_model": "ana/tiny", "data.path": "ana/titles", "project_name": "adapter", "push_to_hub": "true",
+        "hub.username": "ana",
+    }  # fmt: skip
+    flags = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    done = command(client_python, hub, tmp_path, "train", "recipe.yml", *flags)
+    assert done.returncode == 2
+    assert "ana/adapter" in done.stderr
+    assert "exists already" in done.stderr
+    assert {path.name for path in tmp_path.iterdir() if "adapter" in path.name} == set()
 
 
 def test_a_traceback_on_demand_holds_no_token_either(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import re
 import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -98,6 +101,38 @@ def test_a_hub_that_stays_away_is_told_and_the_rerun_goes_on(
     push(client_python, "adapter", folder, "ana/adapter", hub, tmp_path)
     assert on_hub(hub, "ana/adapter", "model") == digests(folder)
     assert not hub.requests("^PUT /upload"), "the weights were up already"
+
+
+def on_a_terminal(command: list[str], variables: dict[str, str], cwd: Path) -> str:
+    """Runs a command whose stderr is a terminal of 100 columns; gives what it wrote there."""
+    fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
+    lead, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    process = subprocess.Popen(command, env=variables, cwd=cwd, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    said = b""
+    with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+        while piece := os.read(lead, 1 << 16):
+            said += piece
+    os.close(lead)
+    assert process.wait(60) == 0, said.decode()
+    return said.decode()
+
+
+def test_an_upload_is_seen_to_go_on_where_somebody_watches(
+    hub: LoopbackHub, client_python: str, tmp_path: Path
+) -> None:
+    hub.fail(r"PUT /upload", delay=0.3, times=10)
+    folder = adapter_folder(tmp_path / "adapter", big=15_360_000)
+    command = push_command(client_python, "adapter", folder, "ana/watched")
+    said = on_a_terminal(command, environment(hub, tmp_path), tmp_path).partition("loading it back")[0]
+    shares = [int(share) for share in re.findall(r"adapter_model\.safetensors: +(\d+)%", said)]
+    assert shares == sorted(shares)
+    assert any(0 < share < 100 for share in shares), said
+    done = try_to_push(client_python, "adapter", folder, "ana/unwatched", hub, tmp_path)
+    assert done.returncode == 0
+    assert "%" not in done.stderr
+    assert done.stderr.splitlines()[0] == "sending 8 files, 15.4 MB"
 
 
 def test_killed_twenty_times(hub: LoopbackHub, client_python: str, tmp_path: Path) -> None:

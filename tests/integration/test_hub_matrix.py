@@ -20,8 +20,9 @@ import yaml
 from amazon_titles.dataset import build_dataset
 from amazon_titles.sample import write_sample
 from amazon_titles.templates import TEMPLATES
+from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import TOKEN, environment, other_python, push, run, try_to_push
+from tests.loopback_hub.clients import TOKEN, environment, push, run, try_to_push
 
 pytestmark = pytest.mark.integration
 
@@ -29,12 +30,16 @@ QUESTION = [{"role": "user", "content": 'What is "Oak Desk Lamp 40 cm"?'}]
 LOGITS_AGREE_WITHIN = 2e-4
 """Logits this close are the same, in float32, with either stack's kernels; a rope that is read wrong is 0.1 off."""
 
+WAYS = ("AutoPeftModelForCausalLM", "AutoModelForCausalLM", "pipeline")
+PUBLISHED = {"adapter-here": "ana/Llama-here", "Llama-by-train": "ana/Llama-by-train"}
+"""Folder → repository: of today's stack, and of AutoTrain, finished here by `train`."""
+FINISHED = "ana/Llama-by-autotrain"
+"""What AutoTrain pushed by itself, finished there by `push-adapter`."""
+
 MAKE_BASE = """
-import pathlib
-from amazon_titles.tiny_llama import vocabulary_size, write_model, write_tokenizer
-folder = pathlib.Path("base"); folder.mkdir()
-write_tokenizer(folder, [open("texts.txt").read()], vocab_size=400)
-write_model(folder, vocab_size=vocabulary_size(folder), hidden_size=96, layers=2)
+from pathlib import Path
+from tests.tiny_models import make_base
+make_base(Path("base"), Path("texts.txt").read_text(), hidden_size=96)
 """
 
 TRAIN_HERE = """
@@ -57,6 +62,7 @@ for _ in range(10):
 model.save_pretrained("trained-here")
 folder = pathlib.Path("adapter-here"); folder.mkdir()
 run = run_json("ana/tiny-llama")
+run["dataset"]["report_sha256"] = None
 recipe = "base_model: ana/tiny-llama\\n"
 finish_adapter(pathlib.Path("trained-here"), folder, base="ana/tiny-llama", template=TEMPLATES["llama3"],
                recipe=recipe, run=run)
@@ -65,9 +71,14 @@ finish_adapter(pathlib.Path("trained-here"), folder, base="ana/tiny-llama", temp
 
 LOAD = """
 import json, sys, torch
+from importlib.metadata import version
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
-found = {}
+options = {"max_new_tokens": 12, "do_sample": False, "return_full_text": False}
+found = {"base": pipeline("text-generation", model="ana/tiny-llama")(json.loads(sys.argv[1]), **options)}
+found["base"] = found["base"][0]["generated_text"]
+libraries = ("huggingface_hub", "datasets", "transformers", "peft", "torch")
+found["versions"] = ", ".join(f"{name} {version(name)}" for name in libraries)
 for name in sys.argv[2:]:
     tokenizer = AutoTokenizer.from_pretrained(name)
     ids = tokenizer(json.loads(sys.argv[1]), return_tensors="pt")
@@ -79,7 +90,6 @@ for name in sys.argv[2:]:
         out = model.generate(**ids, max_new_tokens=12, do_sample=False)
         text = tokenizer.decode(out[0, ids.input_ids.shape[1]:], skip_special_tokens=True)
         found[name][how.__name__] = {"answer": text, "logits": logits}
-    options = {"max_new_tokens": 12, "do_sample": False, "return_full_text": False}
     for how, piped in (("pipeline", pipeline("text-generation", model=model, tokenizer=tokenizer)),
                        ("pipeline by name", pipeline("text-generation", model=name))):
         found[name][how] = {"answer": piped(json.loads(sys.argv[1]), **options)[0]["generated_text"]}
@@ -101,9 +111,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    old = other_python()
-    if old is None:
-        pytest.skip("the AutoTrain environment is not built: `make` builds .venv-autotrain")
+    old = require_other_python()
     home = tmp_path_factory.mktemp("story")
     with LoopbackHub() as hub:
         hub.state.add_account("ana", TOKEN)
@@ -115,14 +123,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         hub.put("model", "ana/tiny-llama", files)
         commit = push(sys.executable, "dataset", home / "dataset", "ana/titles", hub, home, tag="v1")["commit"]
         said = autotrain(old, hub, home)
+        train(old, hub, home)
         run(sys.executable, TRAIN_HERE, hub, home)
         yield Story(hub, home, commit, said)
 
 
-def autotrain(python: Path, hub: LoopbackHub, home: Path) -> str:
-    """Plain `autotrain --config` from the Hub id, pushing by itself. Gives what it said."""
+def recipe(project: str, *, push_to_hub: bool) -> str:
+    """A recipe from the Hub's ids."""
     config = {
-        "task": "llm-sft", "base_model": "ana/tiny-llama", "project_name": "Llama-by-autotrain", "log": "tensorboard",
+        "task": "llm-sft", "base_model": "ana/tiny-llama", "project_name": project, "log": "tensorboard",
         "backend": "local-cli",
         "data": {
             "path": "ana/titles", "train_split": "text-llama3:train", "valid_split": None, "chat_template": None,
@@ -134,9 +143,25 @@ def autotrain(python: Path, hub: LoopbackHub, home: Path) -> str:
             "target_modules": "all-linear", "merge_adapter": False, "disable_gradient_checkpointing": True,
             "logging_steps": 2,
         },
-        "hub": {"username": "ana", "token": "${HF_TOKEN}", "push_to_hub": True},
+        "hub": {"username": "ana", "token": "${HF_TOKEN}" if push_to_hub else None, "push_to_hub": push_to_hub},
     }  # fmt: skip
-    (home / "recipe.yml").write_text(yaml.safe_dump(config))
+    return yaml.safe_dump(config)
+
+
+def train(python: Path, hub: LoopbackHub, home: Path) -> None:
+    """`amazon-titles train`: AutoTrain, and then the folder is finished."""
+    (home / "train.yml").write_text(recipe("Llama-by-train", push_to_hub=False))
+    command = [sys.executable, "-m", "amazon_titles", "train", "train.yml"]
+    done = subprocess.run(
+        [*command, "--autotrain-env", str(python.parent.parent)],
+        env=environment(hub, home), cwd=home, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def autotrain(python: Path, hub: LoopbackHub, home: Path) -> str:
+    """Plain `autotrain --config` from the Hub id, pushing by itself. Gives what it said."""
+    (home / "recipe.yml").write_text(recipe("Llama-by-autotrain", push_to_hub=True))
     values = environment(hub, home, PATH=f"{python.parent}:/usr/bin:/bin", OMP_NUM_THREADS="2")
     values.pop("PYTHONPATH")  # the checkout has a folder called autotrain
     done = subprocess.run(
@@ -153,7 +178,10 @@ def test_autotrain_trains_from_the_hub_id_and_its_push_is_finished(story: Story)
     assert {"training_args.bin", "adapter_model.safetensors", "training_params.json"} <= left
     name = "ana/Llama-by-autotrain"
     options: dict[str, Any] = {"dataset": "ana/titles@v1"}
+    preview = push(sys.executable, "adapter", Path(name), name, hub, home, dry_run=True)
+    assert "it is not said which revision of ana/titles it was trained on" in preview["warnings"][0]
     report = push(sys.executable, "adapter", Path(name), name, hub, home, **options)
+    assert report["warnings"] == []
     assert "training_args.bin" in report["deleted"]
     files = set(hub.repo("ana/Llama-by-autotrain").files())
     assert {"run.json", "recipe.yml", "README.md"} <= files
@@ -201,39 +229,46 @@ def test_the_folder_that_autotrain_left_is_finished_too(story: Story, client_pyt
 
 
 def test_loads_anywhere(story: Story) -> None:
+    """The matrix. By a name alone, `pipeline` of transformers 4.48 takes the base for the adapter and says nothing.
+
+    (pipelines/__init__.py, 847: `model = adapter_config["base_model_name_or_path"]`.) Nothing in a repository can mend
+    that, so the card passes the model itself; here it is held that the trap is still that one, and no other.
+    """
     hub, home = story.hub, story.home
-    push(sys.executable, "adapter", home / "adapter-here", "ana/Llama-here", hub, home)
-    # The folder as it is published: peft 0.14 misreads what today's peft writes.
-    (home / "adapter-here/adapter_config.json").write_bytes(hub.read("ana/Llama-here", "adapter_config.json"))
-    if "run.json" not in hub.repo("ana/Llama-by-autotrain").files():
-        name = "ana/Llama-by-autotrain"
-        push(sys.executable, "adapter", Path(name), name, hub, home, dataset="ana/titles@v1")
-    names = ("ana/Llama-here", "ana/Llama-by-autotrain", str(home / "adapter-here"))
+    for folder, name in PUBLISHED.items():
+        push(sys.executable, "adapter", home / folder, name, hub, home, dataset="ana/titles@v1")
+    if "run.json" not in hub.repo(FINISHED).files():
+        push(sys.executable, "adapter", Path(FINISHED), FINISHED, hub, home, dataset="ana/titles@v1")
+    names = (*PUBLISHED, *PUBLISHED.values(), FINISHED)
     prompt = json.dumps(TEMPLATES["llama3"].prompt(QUESTION))
     found = {}
-    for python in (sys.executable, str(other_python())):
-        cache = home / f"cache-{'old' if python != sys.executable else 'new'}"
-        cache.mkdir(exist_ok=True)
-        done = run(python, LOAD, hub, home, arguments=(prompt, *names), timeout=300, HF_HOME=str(cache))
-        found[python] = json.loads(done.stdout.splitlines()[-1])
-    for python, loaded in found.items():
-        for name, ways in loaded.items():
-            # transformers 4.48 takes the base for the adapter when `pipeline` is given a name, and says nothing
-            # (pipelines/__init__.py, 847: `model = adapter_config[…]`): so a card must pass the model itself.
-            skipped = {"template"} if python == sys.executable else {"template", "pipeline by name"}
-            answers = {how: value["answer"] for how, value in ways.items() if how not in skipped}
-            assert len(set(answers.values())) == 1, f"{name} in {python}: {answers}"
-            assert ways["template"].startswith("<|begin_of_text|><|start_header_id|>user"), (
-                "no date before the question"
-            )
-        assert loaded[names[0]]["pipeline"] == loaded[names[2]]["pipeline"], "the Hub's and the folder's are one"
-        assert loaded[names[0]]["pipeline"] != loaded[names[1]]["pipeline"], "two adapters, two answers"
-    new, old = found.values()
+    for stack, python in (("new", sys.executable), ("old", require_other_python())):
+        (home / stack).mkdir()
+        told = run(python, LOAD, hub, home, arguments=(prompt, *names), timeout=300, HF_HOME=str(home / stack))
+        found[stack] = json.loads(told.stdout.splitlines()[-1])
+    for stack, loaded in found.items():
+        for name in names:
+            answers = {how: value["answer"] for how, value in loaded[name].items() if how in WAYS}
+            assert set(answers) == set(WAYS), "none skipped"
+            assert len(set(answers.values())) == 1, f"{name}, {stack}: {answers}"
+            wrong = loaded["base"] if stack == "old" else loaded[name]["pipeline"]["answer"]
+            assert loaded[name]["pipeline by name"]["answer"] == wrong
+            sent = loaded[name]["template"]
+            assert sent.startswith("<|begin_of_text|><|start_header_id|>user"), "no date before the question"
+        for folder, name in PUBLISHED.items():
+            assert loaded[name]["pipeline"] == loaded[folder]["pipeline"], "the Hub's and the folder's are one"
+        adapters = [loaded[name]["pipeline"]["answer"] for name in (*PUBLISHED, FINISHED)]
+        # AutoTrain's two may say the same: trained alike, on random weights.
+        assert loaded["base"] not in adapters, "an adapter that changes nothing proves nothing"
+        assert adapters[0] not in adapters[1:], "two stacks, two adapters, two answers"
+        assert loaded[FINISHED][WAYS[0]]["logits"] != loaded["Llama-by-train"][WAYS[0]]["logits"], "two trainings"
     for name in names:
-        for how in ("AutoPeftModelForCausalLM", "AutoModelForCausalLM"):
-            pairs = zip(new[name][how]["logits"], old[name][how]["logits"], strict=True)
+        for how in WAYS[:2]:
+            pairs = zip(found["new"][name][how]["logits"], found["old"][name][how]["logits"], strict=True)
             apart = max(abs(a - b) for a, b in pairs)
+            sys.stdout.write(f"{name:<24}{how:<26}logits {apart:.1e} apart\n")
             assert apart < LOGITS_AGREE_WITHIN, f"{name} by {how}: the stacks are {apart} apart"
+    sys.stdout.write("\n".join(f"{stack}: {loaded['versions']}" for stack, loaded in found.items()) + "\n")
 
 
 def test_a_repository_that_is_no_adapter(story: Story) -> None:

@@ -11,50 +11,24 @@ from pathlib import Path
 import pytest
 
 from amazon_titles.merge import merge_adapter
-from tests.loopback_hub.clients import ROOT, other_python
+from tests.autotrain_env import ROOT, other_python, require_other_python
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch")
 
+BASE = "Llama-3.2-tiny"
+"""A folder called like a Llama, whose licence then counts."""
 AGREE_WITHIN = 2e-4
 """Logits in float32, of two stacks and of a sum written out; a rope that is read wrong is 0.1 off."""
 
 # A base as today's transformers saves it, with Llama 3's scaled rope, and an adapter that changes its answers.
 MAKE = """
-import json, pathlib, sys, torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
-from amazon_titles import tiny_llama
-from amazon_titles.templates import TEMPLATES
-from amazon_titles.training.adapter import finish_adapter
-from tests.loopback_hub.folders import run_json
-base, kind = pathlib.Path("base").resolve(), sys.argv[1]
-base.mkdir()
-tiny_llama.write_tokenizer(base, ["What is the height of an oak desk lamp? It is 40 cm high."], vocab_size=300)
-size = tiny_llama.vocabulary_size(base)
-model = tiny_llama.write_model(base, vocab_size=size, hidden_size=48, layers=2, heads=3).to(getattr(torch, kind))
-model.save_pretrained(base)
-config = json.loads((base / "config.json").read_text())
-theta, scaled = 20.0, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                       "original_max_position_embeddings": 16}
-config = {k: v for k, v in config.items() if k not in ("rope_theta", "rope_scaling", "rope_parameters")}
-if "new" in sys.argv:
-    config["rope_parameters"] = scaled | {"rope_theta": theta}
-else:
-    config |= {"rope_theta": theta, "rope_scaling": scaled, "torch_dtype": kind}
-    config.pop("dtype", None)
-(base / "config.json").write_text(json.dumps(config))
-torch.manual_seed(5)
-model = AutoModelForCausalLM.from_pretrained("base")
-model = get_peft_model(model, LoraConfig(r=4, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
-for name, weights in model.named_parameters():
-    if "lora_B" in name:
-        torch.nn.init.normal_(weights, std=0.3)
-model.save_pretrained("trained")
-pathlib.Path("adapter").mkdir()
-run = run_json(str(base))
-finish_adapter(pathlib.Path("trained"), pathlib.Path("adapter"), base=str(base), template=TEMPLATES["llama3"],
-               recipe="base_model: base\\n", run=run)
+import pathlib, sys
+from tests.tiny_models import make_adapter, make_base
+base, (_, dtype, rope) = pathlib.Path("Llama-3.2-tiny").resolve(), sys.argv
+text = "What is the height of an oak desk lamp? It is 40 cm high."
+make_base(base, text, vocab_size=300, rope=rope, dtype=dtype)
+make_adapter(base, pathlib.Path("adapter"), recipe="base_model: base\\n", std=0.3)
 """
 
 ASK = """
@@ -90,15 +64,18 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A base with the rope settings of today's transformers or of 4.48's, and an adapter; merged here."""
     folder = tmp_path_factory.mktemp("merge")
     python(sys.executable, MAKE, folder, "float32", request.param)
+    (folder / BASE / "LICENSE.txt").write_text("The base's licence.\n")
+    (folder / BASE / "USE_POLICY.md").write_text("The base's policy.\n")
+    (folder / "adapter" / "USE_POLICY.md").write_text("The adapter's copy.\n")
     report = merge_adapter(folder / "adapter", folder / "merged")
     assert (report.same, report.questions, report.dtype) == (1, 1, "float32")
     return folder
 
 
 def test_the_same_greedy_answer_and_logits_in_both_environments(home: Path) -> None:
-    here = json.loads(python(sys.executable, ASK, home, "adapter", "merged", "base"))
+    here = json.loads(python(sys.executable, ASK, home, "adapter", "merged", BASE))
     assert here["adapter"]["answer"] == here["merged"]["answer"]
-    assert here["adapter"]["answer"] != here["base"]["answer"], "an adapter that changes nothing proves nothing"
+    assert here["adapter"]["answer"] != here[BASE]["answer"], "an adapter that changes nothing proves nothing"
     found = [here["merged"]["logits"]]
     if (other := other_python()) is not None:
         there = json.loads(python(other, ASK, home, "merged"))
@@ -110,10 +87,8 @@ def test_the_same_greedy_answer_and_logits_in_both_environments(home: Path) -> N
 
 
 def test_the_other_environment_merges_too(home: Path) -> None:
-    if (other := other_python()) is None:
-        pytest.skip("the AutoTrain environment is not built: `make` builds .venv-autotrain")
     code = "from amazon_titles.merge import merge_adapter as m; print(m('adapter', 'merged-there').same)"
-    assert python(other, code, home).strip() == "1"
+    assert python(require_other_python(), code, home).strip() == "1"
     answers = json.loads(python(sys.executable, ASK, home, "merged", "merged-there"))
     assert answers["merged"]["answer"] == answers["merged-there"]["answer"]
 
@@ -127,6 +102,13 @@ def test_the_tokenizer_is_copied_and_nothing_else_is_left(home: Path) -> None:
     config = json.loads((home / "merged" / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 20.0
     assert config["rope_scaling"]["factor"] == config["rope_parameters"]["factor"] == 8.0
+
+
+def test_what_the_licence_asks_for_stands_beside_the_merged_model(home: Path) -> None:
+    merged = home / "merged"
+    assert (merged / "LICENSE.txt").read_text() == "The base's licence.\n"
+    assert (merged / "USE_POLICY.md").read_text() == "The adapter's copy.\n"
+    assert "Llama 3.2 is licensed under the Llama 3.2 Community License" in (merged / "NOTICE").read_text()
 
 
 def test_merging_again_replaces_and_a_failure_leaves_what_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from amazon_titles import resources
 from amazon_titles.recipes import fields, load_recipe, places
+from tests.autotrain_env import ROOT, autotrain_python
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tokens_bases
-from test_tokens import ON_A_CPU, ROOT, autotrain_python, conversations, write_dataset
+from test_tokens import ON_A_CPU, conversations, write_dataset
 
 pytestmark = pytest.mark.integration
 RECIPES = resources.recipes()

@@ -6,7 +6,6 @@ two dates; what inference sends is encoded here and there.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import subprocess
@@ -21,12 +20,12 @@ import pytest
 from amazon_titles import resources
 from amazon_titles.recipes import load_recipe
 from amazon_titles.templates import TEMPLATES
+from tests.autotrain_env import ROOT, autotrain_python
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tokens_bases
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).resolve().parents[2]
 DATES = ("2024-07-23", "2031-12-01")
 RECIPES = resources.recipes()
 # What a GPU recipe has and this machine may not: none of it touches a token.
@@ -37,18 +36,6 @@ ON_A_CPU = {
     "optimizer": "adamw_torch",
     "log": "none",
 }
-
-
-def autotrain_python() -> str:
-    """The interpreter with AutoTrain: this one, the one that is named, or the one that `make` built."""
-    try:
-        importlib.metadata.version("autotrain-advanced")
-    except importlib.metadata.PackageNotFoundError:
-        named = os.environ.get("AMAZON_TITLES_OTHER_PYTHON") or str(ROOT / ".venv-autotrain/bin/python")
-        if Path(named).exists():
-            return named
-        pytest.skip("AutoTrain is not installed: `make` builds .venv-autotrain, or name AMAZON_TITLES_OTHER_PYTHON.")
-    return sys.executable
 
 
 def conversations() -> list[list[dict[str, str]]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles import resources
+from amazon_titles.jobs import pack_wheel
 from amazon_titles.sample import write_sample
 
 pytestmark = pytest.mark.integration
@@ -27,7 +31,8 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 def wheel(tmp_path_factory):
     pytest.importorskip("build", reason="the package `build` is in the extra `dev`")
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
+    # The wheel comes out of the sdist here: what the sdist lacks, the wheel lacks.
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT, cwd=folder)
     return next(folder.glob("*.whl"))
 
 
@@ -42,8 +47,32 @@ def test_recipes_and_cards_are_inside_and_never_at_the_root(wheel):
     assert "amazon_titles/_files/hub_cards/model_card.md.jinja" in names
 
 
-def test_it_helps_checks_and_builds_without_an_extra(wheel, tmp_path):
-    run(sys.executable, "-m", "venv", tmp_path / "env", cwd=tmp_path)
+def test_a_job_gets_the_same_files(wheel):
+    """What `train --on jobs` packs out of an installation is what the build makes of the checkout."""
+    built = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/licenses" not in name}
+    packed = zipfile.ZipFile(io.BytesIO(pack_wheel()[1]))
+    assert set(packed.namelist()) == built
+    differing = {name for name in built if packed.read(name) != zipfile.ZipFile(wheel).read(name)}
+    assert {name.split("/")[1] for name in differing} <= {"METADATA", "WHEEL", "RECORD", "entry_points.txt"}
+
+
+def interpreters() -> dict[str, str]:
+    """The Pythons of this machine that the library is for: version → program, this one's included."""
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        for program in (shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python")):
+            said = program and subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+            if said and said.startswith(f"Python {version}."):
+                found.setdefault(version, str(program))
+    return found
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_it_helps_checks_and_builds_without_an_extra(wheel, tmp_path, version):
+    if version not in interpreters():
+        pytest.skip(f"no Python {version} here")
+    run(interpreters()[version], "-m", "venv", tmp_path / "env", cwd=tmp_path)
     python = tmp_path / "env" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
     command = tmp_path / "env" / "bin" / "amazon-titles"

@@ -8,17 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.autotrain_env import ROOT
 from tests.loopback_hub.server import LoopbackHub
 
-ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "hf_" + "LoopbackWriteToken".ljust(34, "0")
-
-
-def other_python() -> Path | None:
-    """The interpreter of the AutoTrain environment; None where it has not been built."""
-    named = os.environ.get("AMAZON_TITLES_OTHER_PYTHON")
-    path = Path(named) if named else ROOT / ".venv-autotrain" / "bin" / "python"
-    return path if path.is_file() else None
 
 
 def environment(hub: LoopbackHub, home: Path, *, token: str | None = TOKEN, **more: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.loopback_hub import files, routes
+from tests.loopback_hub import files, jobs, routes
 from tests.loopback_hub.faults import Fault, Faults
 from tests.loopback_hub.state import KINDS, HubError, Repo, State
 from tests.loopback_hub.web import Answer, Handler, Request, Seen
@@ -27,6 +27,7 @@ ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
     (methods, re.compile(pattern + r"\Z"), function)
     for methods, pattern, function in (
         ("GET", r"/api/whoami-v2", routes.whoami),
+        *jobs.ROUTES,
         ("POST", r"/api/repos/create", routes.create),
         ("DELETE", r"/api/repos/delete", routes.delete),
         ("POST", r"/api/validate-yaml", routes.validate_yaml),
@@ -75,6 +76,7 @@ class LoopbackHub:
         self._own_folder = folder is None
         self._folder = Path(tempfile.mkdtemp(prefix="loopback-hub-")) if folder is None else folder
         self.state = State(self._folder)
+        self.state.jobs = jobs.Jobs()
         self.faults = Faults()
         self.log: list[Seen] = []
         handler = type(

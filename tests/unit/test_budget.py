@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from amazon_titles.budget import estimate, flavors, shape_of
 from amazon_titles.budget.memory import memory_gb, runs
 from amazon_titles.budget.shapes import Shape
 from amazon_titles.errors import InputError
-from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes import gpus, load_recipe
 
 ROWS, PRODUCTS = 600, 200
 
@@ -160,17 +161,59 @@ def test_without_a_report_exposures_are_unknown(dataset):
     assert "asked about unknown times" in "\n".join(budget.lines())
 
 
+def machine(name, dollars, model=None, quantity="1", unit="hour"):
+    chip = SimpleNamespace(model=model, quantity=quantity) if model else None
+    return SimpleNamespace(name=name, unit_cost_usd=dollars, unit_label=unit, accelerator=chip)
+
+
 def test_asked_prices_take_the_place_of_the_table(monkeypatch):
-    monkeypatch.setattr(flavors, "_asked_prices", lambda: {"l4x1": 9.0})
+    asked = [
+        machine("l4x1", 0.15, "L4", unit="minute"),
+        machine("h200x8", 40.0, "H200", "8"),
+        machine("new", 1.0, "B900"),
+        machine("cpu-xl", 1.0),
+    ]
+    monkeypatch.setattr(flavors, "_asked", lambda: asked)
     listed, source = flavors.flavors(online=True)
-    assert next(flavor.dollars for flavor in listed if flavor.name == "l4x1") == 9.0
+    by_name = {flavor.name: flavor for flavor in listed}
+    assert by_name["l4x1"].dollars == pytest.approx(9.0)
+    assert by_name["t4-small"].dollars == 0.40
+    assert (by_name["h200x8"].devices, by_name["h200x8"].dollars) == (8, 40.0)
+    assert not {"new", "cpu-xl"} & set(by_name), "a machine whose speed nobody knows has no hours"
     assert "just now" in source
 
     def down():
         raise ConnectionError
 
-    monkeypatch.setattr(flavors, "_asked_prices", down)
+    monkeypatch.setattr(flavors, "_asked", down)
     assert "did not say: ConnectionError" in flavors.flavors(online=True)[1]
+
+
+def test_a_faster_cpu_takes_less_time(dataset, monkeypatch):
+    tiny = recipe("quickstart", dataset, base_model=str(base(dataset)))
+
+    def hours():
+        return next(place.hours for place in estimate(tiny).places if place.flavor == "here")
+
+    monkeypatch.setattr(flavors, "core_rate", lambda: 0.05)
+    slow = hours()
+    monkeypatch.setattr(flavors, "core_rate", lambda: 0.1)
+    assert slow / 2 < hours() < slow
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("NVIDIA A100-SXM4-80GB", True), ("Tesla T4", True), ("NVIDIA H100 80GB HBM3", True), ("NVIDIA L40S", True),
+     ("NVIDIA L4", True), ("NVIDIA GeForce GTX 1080", False)],
+)  # fmt: skip
+def test_a_gpu_of_this_machine_is_what_here_means(monkeypatch, name, known):
+    monkeypatch.setattr(flavors, "gpus", lambda: (gpus.Gpu(name, 24.0, 8.0),) * 2)
+    assert flavors.here().devices == (2 if known else 0)
+
+
+def test_the_rate_of_this_machine_is_measured():
+    flavors.core_rate.cache_clear()
+    assert 0.0005 < flavors.core_rate() < 2, "10^12 operations a second and core"
 
 
 @settings(deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,8 @@ def test_a_wrong_command_would_be_found(wrong):
 
     with pytest.raises((click.ClickException, KeyError)):
         parse(next(blocks.ours(f"amazon-titles {wrong}")))
+
+
+def test_the_command_reference_is_what_help_says():
+    done = subprocess.run([sys.executable, ROOT / "docs" / "commands.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

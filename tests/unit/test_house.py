@@ -20,7 +20,7 @@ FLOORS = {
     "dataset": 3, "training": 3, "budget": 3,
     "search": 4, "hub": 4,
     "model": 5, "evaluation": 5,
-    "quickstart": 6, "merge": 6, "page": 6,
+    "quickstart": 6, "merge": 6, "handin": 6, "jobs": 6, "page": 6,
     "video": 7,
     "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip

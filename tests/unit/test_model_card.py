@@ -155,11 +155,29 @@ def test_intervals_appear_when_the_reports_have_them():
     before, after = copy.deepcopy(BEFORE), copy.deepcopy(AFTER)
     before["scores"]["seen"]["intervals"] = {"fact_recall": [0.01, 0.14]}
     after["scores"]["seen"]["intervals"] = {"fact_recall": [0.41, 0.79]}
-    compared = {"rows": [{"set": "seen", "measure": "fact recall", "change_interval": [0.3, 0.7]}]}
-    card = model_card(RUNS["published"], RECIPE, before=before, after=after, comparison=compared, language="pt")
-    assert "(0,01 – 0,14) | 0,60 (0,41 – 0,79) |" in card
-    assert "(+0,30 – +0,70) |" in card
-    assert "intervalos de confiança" in card
+    card = model_card(RUNS["published"], RECIPE, before=before, after=after, language="pt")
+    assert "| 0,10 (0,01 – 0,14) | 0,60 (0,41 – 0,79) | +0,50 |" in card
+    assert "intervalos de confiança de 95 %" in card
+    assert "*p*" not in card
+
+
+def test_a_comparison_adds_what_it_tells_if_it_is_of_these_reports():
+    more = {"fact recall": {"change_interval": [0.3, 0.7], "p_value": 0.0004}, "ROUGE-L F1": {"change_interval": None}}
+    table = [row | more.get(row["measure"], {}) for row in rows(BEFORE, AFTER)]
+    table.append({"set": "seen", "n": 4, "measure": "chrF", "before": 20.5, "after": 61, "p_value": 0.04})
+    table.append({"set": "seen", "n": 4, "measure": "loss", "before": None, "after": 0.3})
+    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": table})
+    assert "| Change | p |\n|---|---:|---|---:|---:|---:|---:|\n" in card
+    assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 (+0.30 – +0.70) | < 0.001 |\n" in card
+    assert "| seen | 4 | ROUGE-L F1 | 0.05 | 0.30 | +0.25 | — |\n" in card
+    assert "| seen | 4 | chrF | 20.50 | 61.00 | +40.50 | 0.040 |\n" in card
+    assert "| loss |" not in card, "a number is missing"
+    assert problems(card, "model") == []
+    assert {result.metric_type for result in ModelCard(card).data.eval_results} >= {"chrf", "fact_recall"}
+    older = [row | {"after": 0.2} if row["measure"] == "fact recall" else row for row in table]
+    for stale in (older, table[1:], [row | {"n": 3} for row in table]):
+        card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": stale})
+        assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |\n" in card
 
 
 def test_reports_that_do_not_belong_together_are_refused():

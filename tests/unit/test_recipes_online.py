@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,6 +36,7 @@ class Hub:
     missing = frozenset()
     down = False
     repos = frozenset()
+    spaces = frozenset()
 
     def _ask(self, name):
         if self.down:
@@ -49,9 +52,14 @@ class Hub:
     def dataset_info(self, name):
         self._ask(name)
 
-    def repo_exists(self, name):
+    def repo_exists(self, name, repo_type="model"):
         self._ask(name)
-        return name in self.repos
+        return name in (self.repos if repo_type == "model" else self.spaces)
+
+    @classmethod
+    def download(cls, name, allow_patterns):
+        cls()._ask(name)
+        return cls.files
 
 
 @pytest.fixture
@@ -67,6 +75,9 @@ def hub(monkeypatch, tmp_path):
 
     monkeypatch.setattr(online, "HfApi", Mine)
     monkeypatch.setattr(online, "HfFileSystem", lambda: DirFileSystem(str(tmp_path), LocalFileSystem()))
+    monkeypatch.setattr(online, "snapshot_download", Mine.download)
+    Mine.files = tmp_path / "downloaded"
+    Mine.files.mkdir()
     monkeypatch.setenv("HF_USERNAME", "me")
     return Mine
 
@@ -97,6 +108,22 @@ def test_what_the_hub_does_not_have(hub, name, key):
     assert "does not have" in problem.reason
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"pad_token": "<|pad|>"}, None),
+        ({}, "trains no end of a turn"),
+        ({"auto_map": {"AutoTokenizer": "x"}}, "brings code"),
+    ],
+)
+def test_the_files_of_a_base_on_the_hub_are_read_too(hub, config, words):
+    told = {"eos_token": "<|eot_id|>", "chat_template": "x", "pad_token": "<|pad|>"} | config
+    if not config:
+        del told["pad_token"]
+    (hub.files / "tokenizer_config.json").write_text(json.dumps(told))
+    assert [words in problem.reason for problem in problems()] == ([True] if words else [])
+
+
 def test_a_split_or_column_that_is_not_there(hub):
     [problem] = problems(train_split="text-llama3:test")
     assert "has no split test" in problem.reason
@@ -109,6 +136,14 @@ def test_the_repo_of_a_push_exists_already(hub):
     hub.repos = {"me/Llama-3-2-1B-amazon-titles-space"}
     [problem] = problems()
     assert problem.key == "project_name"
+    assert problems(project_name="Llama-another") == []
+
+
+def test_the_space_of_a_run_exists_already(hub):
+    """SpaceRunner creates it without exist_ok either."""
+    hub.spaces = {"me/autotrain-Llama-3-2-1B-amazon-titles-space"}
+    [problem] = problems()
+    assert "in the Space me/autotrain-Llama-3-2-1B-amazon-titles-space, which exists" in problem.reason
     assert problems(project_name="Llama-another") == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles import resources
-from amazon_titles.recipes import load_recipe, surroundings
+from amazon_titles.recipes import gpus, load_recipe, surroundings
 from amazon_titles.recipes.surroundings import plain_run_advice
 
 BROKEN = sorted((Path(__file__).parent / "broken_recipes").glob("*.yml"))
@@ -62,6 +63,7 @@ def test_no_false_alarm_on_ours(name, cuda, monkeypatch):
     monkeypatch.setattr(surroundings, "has_cuda", lambda: cuda)
     # What this machine's AutoTrain lacks for a GPU is no fault of a recipe.
     monkeypatch.setattr(surroundings, "site_packages", lambda: None)
+    monkeypatch.setattr(surroundings, "gpus", lambda: ())
     assert load_recipe(resources.recipes()[name]).problems() == []
 
 
@@ -82,7 +84,9 @@ def filled(tmp_path):
     base = tmp_path / "base"
     base.mkdir()
     (base / "config.json").write_text('{"model_type": "llama", "rope_theta": 500000.0}')
-    (base / "tokenizer_config.json").write_text('{"eos_token": "<|eot_id|>", "chat_template": "{{ messages }}"}')
+    (base / "tokenizer_config.json").write_text(
+        '{"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "{{ messages }}"}'
+    )
     return load_recipe(resources.recipes()["quickstart"]).with_settings(
         {"base_model": str(base), "data.path": str(tmp_path / "dataset")}
     )
@@ -132,10 +136,18 @@ def test_a_variable_that_is_not_set(monkeypatch):
     recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"]).with_settings({"data.path": "me/data"})
     monkeypatch.setenv("HF_USERNAME", "me")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    problem = only(recipe, run_here=True)
-    assert (problem.key, problem.reason) == ("hub.token", "is ${HF_TOKEN}, which is not set.")
+    [problem] = [problem for problem in recipe.problems(run_here=True) if problem.key == "hub.token"]
+    assert problem.reason == "is ${HF_TOKEN}, which is not set."
     monkeypatch.setenv("HF_TOKEN", "set")
-    assert recipe.problems(run_here=True) == []
+    assert only(recipe, run_here=True).key == "backend"
+
+
+def test_a_space_is_not_trained_by_this_library():
+    """AutoTrain would make the Space and return, which looked like a training that left no adapter."""
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora-space"])
+    assert not any(problem.key == "backend" for problem in recipe.problems())
+    [problem] = [problem for problem in recipe.problems(run_here=True) if problem.key == "backend"]
+    assert "plain autotrain --config" in problem.mend
 
 
 def test_parquet_that_autotrain_cannot_read(filled, tmp_path):
@@ -159,13 +171,24 @@ def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
         ("config.json", {"model_type": "gpt2"}, "is a gpt2"),
         (
             "tokenizer_config.json",
-            {"eos_token": "<|end_of_text|>", "chat_template": "x"},
-            "has the EOS <|end_of_text|>",
+            {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "model_max_length": 128},
+            "silently cuts to the base's own model_max_length, 128",
         ),
-        ("tokenizer_config.json", {"eos_token": "<|eot_id|>"}, "has no chat template"),
         (
             "tokenizer_config.json",
-            {"eos_token": "<|eot_id|>", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
+            {"eos_token": "<|end_of_text|>", "pad_token": "p", "chat_template": "x"},
+            "has the EOS <|end_of_text|>",
+        ),
+        ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "pad_token": "p"}, "has no chat template"),
+        ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "chat_template": "x"}, "trains no end of a turn"),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "pad_token": {"content": "<|eot_id|>"}, "chat_template": "x"},
+            "trains no end of a turn",
+        ),
+        (
+            "tokenizer_config.json",
+            {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
             "cannot load",
         ),
     ],
@@ -173,6 +196,44 @@ def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
 def test_a_base_that_autotrain_reads_wrongly(filled, file, content, fragment):
     (Path(filled.base_model) / file).write_text(json.dumps(content))
     assert fragment in only(filled).reason
+
+
+@pytest.mark.parametrize(("embeddings", "told"), [(3, False), (8, True), (2, True)])
+def test_a_base_whose_embeddings_are_not_its_tokens(filled, embeddings, told):
+    """AutoTrain resizes, peft saves the resized embeddings, and the adapter loads on nothing: seen in a run."""
+    base = Path(filled.base_model)
+    (base / "config.json").write_text(json.dumps({"model_type": "llama", "rope_theta": 5e5, "vocab_size": embeddings}))
+    tokens = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"content": "b"}, {"content": "<|eot_id|>"}]}
+    (base / "tokenizer.json").write_text(json.dumps(tokens))
+    assert bool(filled.problems()) is told
+    if told:
+        assert "fits no base" in only(filled).reason
+
+
+@pytest.mark.parametrize(("capability", "told"), [(7.5, True), (8.9, False)])
+def test_bf16_wants_ampere(monkeypatch, capability, told):
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
+    monkeypatch.setattr(surroundings, "gpus", lambda: (gpus.Gpu("Tesla T4", 16.1, capability),))
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"])
+    assert bool(recipe.problems(run_here=True)) is told
+    if told:
+        assert "which Tesla T4 does not compute in" in only(recipe, run_here=True).reason
+
+
+def test_the_driver_is_asked_for_its_gpus(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\nprintf "NVIDIA L4, 23034, 8.9\\nTesla T4, 15360, 7.5\\n"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    gpus.gpus.cache_clear()
+    first, second = gpus.gpus()
+    assert (first.name, second.capability) == ("NVIDIA L4", 7.5)
+    assert 24 < first.memory_gb < 24.3
+    program.write_text("#!/bin/sh\nexit 9\n")
+    gpus.gpus.cache_clear()
+    assert gpus.gpus() == ()
+    gpus.gpus.cache_clear()
 
 
 def test_missing_folders_are_told_before_a_run(filled, monkeypatch, tmp_path):
@@ -226,3 +287,29 @@ def test_advice_for_a_plain_run():
     advice = plain_run_advice({})
     assert [line.split("=")[0] for line in advice] == ["ALLOW_REMOTE_CODE", "OMP_NUM_THREADS", "HF_DATASETS_CACHE"]
     assert plain_run_advice({"ALLOW_REMOTE_CODE": "False", "OMP_NUM_THREADS": "2", "HF_DATASETS_CACHE": "x"}) == []
+
+
+OF_THE_TRL_ENGINE = {
+    "valid_split": "validation",
+    "checkpoint_dir": "checkpoints",
+    "checkpoint_steps": 7,
+    "keep": "best",
+}
+
+
+def test_what_one_engine_does_not_obey_is_told_when_it_starts():
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings(
+        {f"amazon_titles.{name}": value for name, value in OF_THE_TRL_ENGINE.items()} | {"distributed_backend": "ddp"}
+    )
+    assert recipe.problems() == []
+    told = {p.key: p for p in recipe.problems(run_here=True) if "trl engine alone" in p.reason}
+    assert set(told) == {f"amazon_titles.{name}" for name in OF_THE_TRL_ENGINE}
+    assert {p.severity for p in told.values()} == {"warning"}
+    [problem] = [p for p in recipe.problems(run_here=True, engine="trl") if p.severity == "warning"]
+    assert (problem.key, problem.mend) == ("params.distributed_backend", "Use: --devices N")
+
+
+def test_autotrains_own_weaknesses_are_no_problem_of_the_other_engine(tmp_path):
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings({"seed": 7, "model_max_length": 512})
+    assert {p.key for p in recipe.problems()} == {"params.seed", "params.block_size"}
+    assert recipe.problems(engine="trl") == []

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import string
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amazon_titles.catalog import Product
 from amazon_titles.search import CatalogIndex
+from amazon_titles.search.strokes import distance, likeness
+from amazon_titles.search.words import quotations, words_of
 
-TITLES = ("Velmo Tarkin Kettle", "Velmo Sarrel Kettle", "Grinax Puzzle 300", "The Garden of Orsk", "Rain Barrel Poboxa")
+TITLES = (
+    "Velmo Tarkin Kettle",
+    "Velmo Sarrel Kettle",
+    "Grinax Puzzle 300",
+    "The Garden of Orsk",
+    "Rain Barrel Poboxa",
+    "Dorvan Lamp KX-4500, Red",
+    "Dorvan Lamp KX-4500, Blue",
+    "Dorvan Lamp KX-4500, Green",
+    "Nisk Reader, Volume 3 (Paperback)",
+    "Nisk Reader, Volume 3 (Hardcover)",
+    "Nisk Reader, Volume 4 (Paperback)",
+    "What We Do at Home",
+    "Übersee Café Müller",
+    "Headphones Trimulo",
+    'The 12" Ruler of Zand',
+)
 
 
 @pytest.fixture(scope="module")
 def index():
     return CatalogIndex(Product(f"B{n:09d}", title, "Some text.") for n, title in enumerate(TITLES))
+
+
+def first(index, question):
+    hits = index.search(question)
+    return hits[0].product.title if hits else None
 
 
 @pytest.mark.parametrize(
@@ -23,10 +51,27 @@ def index():
         ("hello, somebody mentioned the velmo sarrel kettle, is it heavy?", "Velmo Sarrel Kettle"),
         ("O que é o Grinax Puzzle 300?", "Grinax Puzzle 300"),
         ("Tell me about the garden of Orsk", "The Garden of Orsk"),
+        ("quanto custa a chaleira Velmo Tarkin?", "Velmo Tarkin Kettle"),
+        ("is the Tarkin whistling?", "Velmo Tarkin Kettle"),
+        ("VELMO TARKIN KETTLE!!!", "Velmo Tarkin Kettle"),
+        ("kettle, tarkin, from velmo", "Velmo Tarkin Kettle"),
+        ("does the Vemlo Tarkin Ketle leak", "Velmo Tarkin Kettle"),
+        ("the kettle by Velmo, the Tarkim one", "Velmo Tarkin Kettle"),
+        ("who needs a rainbarrel from Poboxa", "Rain Barrel Poboxa"),
+        ("are the head phones from Trimulo good", "Headphones Trimulo"),
+        ("ubersee cafe muller", "Übersee Café Müller"),
+        ("What is 'Grinax Puzzle 300'?", "Grinax Puzzle 300"),
+        ("Is “The Garden of Orsk” sad?", "The Garden of Orsk"),
+        ('What is "What We Do at Home"?', "What We Do at Home"),
+        ("what is What We Do at Home", "What We Do at Home"),
+        ("I was given the Grinax Puzzle 300 in 1998 by 2 friends", "Grinax Puzzle 300"),
+        ('Is "The 12" Ruler of Zand" made of wood?', 'The 12" Ruler of Zand'),
+        ("Nisk Reader Volume 4", "Nisk Reader, Volume 4 (Paperback)"),
+        ("the hardcover of Nisk Reader 3", "Nisk Reader, Volume 3 (Hardcover)"),
     ],
 )
 def test_finds_the_product(index, question, title):
-    assert index.search(question)[0].product.title == title
+    assert first(index, question) == title
 
 
 @pytest.mark.parametrize(
@@ -34,13 +79,73 @@ def test_finds_the_product(index, question, title):
     [
         'What is "Zorvex Quillomar Teapot 3000"?',
         'What is "Grinax Puzzle 900"?',
+        "what about the grinax puzzle 3000",
         "Is there a Harbux Toaster?",
+        "the Zorvex Tarkin Kettle, please",
+        "Velmo Tarkin Toaster - specs please",
+        "Is the Velmo Poboxa Kettle any good?",
+        "Velmo Tarkin Kettle 2",
+        "Dorvan Lamp KX-4500, Yellow",
+        "how bright is the Dorvan Lamp KX-4501",
+        "Nisk Reader, Volume 5",
+        "Nisk Reader, Volume 4 (Hardcover)",
         "???",
         "",
+        "what is it?",
     ],
 )
 def test_finds_nothing_where_nothing_fits(index, question):
     assert index.search(question) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "B000000002",
+        "what is b000000002?",
+        "[B000000002]",
+        "see https://www.amazon.com/Some-Other-Words/dp/B000000002/ref=sr_1_1?th=1, is it good?",
+        "amazon.com/gp/product/B000000002;",
+        "<https://www.amazon.com.br/dp/B000000002>",
+    ],
+)
+def test_finds_by_uid_and_by_link(index, question):
+    (hit,) = index.search(question)
+    assert (hit.product.title, hit.score, hit.tied) == ("Grinax Puzzle 300", 1.0, False)
+
+
+@pytest.mark.parametrize("question", ["B000000099", "https://www.amazon.com/Grinax-Puzzle-300/dp/B000000099"])
+def test_an_unknown_uid_is_no_product_whatever_else_fits(index, question):
+    assert index.search(question) == []
+
+
+def test_says_which_fit_as_well_as_the_best(index):
+    hits = index.search("the Dorvan lamp", k=5)
+    assert {hit.product.title for hit in hits} == {title for title in TITLES if title.startswith("Dorvan")}
+    assert all(hit.tied for hit in hits)
+    assert [hit.tied for hit in index.search("the red Dorvan lamp", k=5)][:1] == [False]
+    assert not index.search("Velmo Tarkin Kettle")[0].tied
+
+
+def test_two_products_of_one_title_are_tied():
+    index = CatalogIndex(
+        [Product("0000000001", "Misty of Orsk", "One."), Product("000000001X", "Misty of Orsk", "Two.")]
+    )
+    assert [hit.tied for hit in index.search("Misty of Orsk")] == [True, True]
+
+
+def test_the_whole_title_fits_better_than_a_part_of_a_longer_one():
+    index = CatalogIndex(
+        [Product("0000000001", "Misty of Orsk: a Study Guide", "1"), Product("0000000002", "Misty of Orsk", "2")]
+    )
+    hits = index.search("Have you read Misty of Orsk?")
+    assert [hit.product.uid for hit in hits] == ["0000000002", "0000000001"]
+    assert [hit.tied for hit in hits] == [False, False]
+
+
+def test_two_quotations_ask_for_two_products(index):
+    found = {hit.product.title for hit in index.search('Compare "Grinax Puzzle 300" with "The Garden of Orsk"')}
+    assert found == {"Grinax Puzzle 300", "The Garden of Orsk"}
 
 
 def test_names_the_nearest(index):
@@ -55,4 +160,108 @@ def test_returns_at_most_k(index):
 def test_says_what_a_question_names(index):
     assert index.named('What is "Zorvex Teapot"?') == "Zorvex Teapot"
     assert index.named("Hello! Do you know the Zorvex Teapot 3000?") == "Zorvex Teapot 3000"
+    assert index.named("Has anyone read The Winter of Zorvex? Who wrote it?") == "Winter of Zorvex"
     assert index.named("hm?") == "hm?"
+
+
+def test_products_come_back_whole():
+    product = Product(
+        "B000000001", "A “title”\u2028of Orsk", "Text\twith\u00a0all <b>sorts</b>.", ("B000000002", "000000000X")
+    )
+    index = CatalogIndex([product])
+    assert len(index) == 1
+    assert index.search("Orsk")[0].product == product
+
+
+def test_an_empty_catalogue_finds_nothing():
+    assert CatalogIndex([]).search("Velmo") == []
+
+
+# A question is text: neither query syntax nor markup acts.
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["title:*", "*", "uid:* OR title:kettle~9", '+kettle -velmo "', "kettle AND NOT velmo)", "[* TO *]",
+     "<|eot_id|>", "row:[0 TO 9]", "\\", "\x00", "/.*/", "{'$gt': ''}", "'; DROP TABLE products; --"],
+)  # fmt: skip
+def test_query_syntax_is_text(index, question):
+    assert {hit.product.title for hit in index.search(question)} <= {"Velmo Tarkin Kettle", "Velmo Sarrel Kettle"}
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_a_question(index, question):
+    for hit in index.search(question):
+        assert index.THRESHOLD <= hit.score <= 1
+    assert len(index.nearest(question)) <= 3
+    assert isinstance(index.named(question), str)
+
+
+@given(st.text(alphabet="\"“”«»'‘’[]()/.: aZ9", max_size=60))
+@settings(deadline=None)
+def test_quotation_marks_and_links_never_run_away(index, question):
+    index.search(question)
+    assert all(quotation.strip() == quotation for quotation in quotations(question))
+
+
+def test_a_long_question_is_answered_in_time(index):
+    assert first(index, "Velmo Tarkin Kettle? " + "and so on and so forth " * 5000) == "Velmo Tarkin Kettle"
+    start = time.perf_counter()
+    for text in ("a." * 20_000 + "/dp/" + "b" * 20_000, ".aa/" * 20_000, '"' * 40_000, "'a" * 20_000, "[" * 40_000):
+        index.search(text)
+        index.named(text)
+    assert time.perf_counter() - start < 2
+
+
+# A changed digit is another product; a slip in letters is not.
+
+
+@given(st.integers(0, 9999).filter(lambda number: number != 4500))
+@settings(deadline=None)
+def test_another_number_is_another_product(index, number):
+    assert index.search(f"Do you sell the Dorvan Lamp KX-{number}?") == []
+
+
+@given(st.integers(1, 4), st.sampled_from(["drop", "double", "swap", "change"]), st.data())
+@settings(deadline=None)
+def test_a_slip_in_letters_is_forgiven(index, at, slip, data):
+    word = "Poboxa"
+    wrong = {
+        "drop": word[:at] + word[at + 1 :],
+        "double": word[:at] + word[at] + word[at:],
+        "swap": word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        "change": word[:at] + data.draw(st.sampled_from(string.ascii_lowercase)) + word[at + 1 :],
+    }[slip]
+    assert first(index, f"How large is the Rain Barrel {wrong}?") == "Rain Barrel Poboxa"
+
+
+def plain_distance(one, other):
+    """Optimal string alignment, as the textbook has it."""
+    table = [[max(i, j) if not (i and j) else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)]
+    for i in range(1, len(one) + 1):
+        for j in range(1, len(other) + 1):
+            cost = one[i - 1] != other[j - 1]
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + cost)
+            if i > 1 and j > 1 and one[i - 1] == other[j - 2] and one[i - 2] == other[j - 1]:
+                table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
+    return table[-1][-1]
+
+
+@given(st.text("abc", max_size=9), st.text("abc", max_size=9), st.integers(1, 2))
+@settings(max_examples=400)
+def test_distance_is_the_textbooks(one, other, most):
+    assert distance(one, other, most) == min(plain_distance(one, other), most + 1)
+
+
+def test_what_is_a_slip_and_what_another_word():
+    assert likeness("kettel", "kettle") == likeness("ketle", "kettle") > likeness("game", "gate") > 0
+    assert likeness("folly", "holly") == 0
+    assert likeness("4500", "4501") == likeness("kx4500", "kx4501") == 0
+    assert likeness("kettles", "kettle") > likeness("kettel", "kettle")
+
+
+@given(st.text(max_size=80))
+def test_words_of_a_title_are_words_again(title):
+    words = words_of(title)
+    assert words_of(" ".join(words)) == words

@@ -1,0 +1,115 @@
+"""The measures: what each is called, which way is better, and what one answer scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from amazon_titles.evaluation.refusal import refuses
+from amazon_titles.evaluation.sets import Question
+from amazon_titles.metrics import chrf, cites, fact_precision, fact_recall, grounded_share, repetition, rouge_l
+from amazon_titles.metrics.facts import without_citations
+
+VERSION = 2
+"""Of the measures and the sets: reports of two versions do not compare."""
+
+
+class Measure(NamedTuple):
+    """A measure.
+
+    Attributes:
+        title: For people.
+        better: 1 where more is better, -1 where less is, 0 where neither.
+        share: Whether it goes from 0 to 1.
+        sets: Where it is a headline: shown also in the short table.
+    """
+
+    title: str
+    better: int
+    share: bool = True
+    sets: tuple[str, ...] = ()
+
+
+MEASURES = {
+    "rouge_l": Measure("ROUGE-L F1", 1, sets=("seen", "unseen")),
+    "chrf": Measure("chrF", 1),
+    "fact_recall": Measure("fact recall", 1, sets=("seen", "unseen", "grounded")),
+    "fact_precision": Measure("fact precision", 1, sets=("seen", "unseen")),
+    "grounded": Measure("groundedness", 1, sets=("grounded",)),
+    "cited": Measure("right source cited", 1, sets=("grounded",)),
+    "correct": Measure("right answer", 1, sets=("general",)),
+    "abstained": Measure("said it does not know", 0, sets=("unseen", "invented")),
+    "false_abstention": Measure("false abstention", -1, sets=("seen",)),
+    "loss": Measure("loss (nats a token)", -1, share=False),
+    "perplexity": Measure("perplexity", -1, share=False),
+    "ended": Measure("end reached", 1),
+    "repetition": Measure("repetition", -1),
+    "index_refused": Measure("refused by the index", 0),
+}
+"""Every measure by its key; the definitions are in `metrics`, and in `score`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model did with a question.
+
+    Attributes:
+        text: Its answer.
+        finished: Whether it ended the answer itself; None where the model does not tell.
+        tokens: Of the answer; None likewise.
+        nll: Negative log-likelihood of the right answer, in nats, summed over its tokens; None likewise.
+        nll_tokens: How many those are, the end-of-turn among them.
+    """
+
+    text: str
+    finished: bool | None = None
+    tokens: int | None = None
+    nll: float | None = None
+    nll_tokens: int = 0
+
+
+def better(measure: str, group: str) -> int:
+    """1 where more of a measure is better in a set, -1 where less is, 0 where neither: refusing what does not exist."""
+    return 1 if (measure, group) == ("abstained", "invented") else MEASURES[measure].better
+
+
+def score(question: Question, outcome: Outcome) -> dict[str, float]:
+    """What an answer is worth, by measure; a measure that cannot be computed is absent.
+
+    `grounded` asks whether the products in view support the answer, or, where none is in view, the record that it is
+    about. An answer that refuses is judged by that alone: it states nothing that could be grounded or repeat.
+    """
+    refused = refuses(outcome.text)
+    found: dict[str, float | None] = {}
+    found["abstained" if question.set in ("unseen", "invented") else "false_abstention"] = float(refused)
+    found["ended"] = None if outcome.finished is None else float(outcome.finished)
+    if outcome.nll is not None and isfinite(outcome.nll) and outcome.nll_tokens:
+        found["loss"] = outcome.nll / outcome.nll_tokens
+    if question.set == "general":
+        found["correct"] = float(_is_right(outcome.text, question.accepted))
+    elif question.set != "invented":
+        found |= worth(question, outcome.text)
+    found["repetition"] = None if refused else repetition(outcome.text)
+    return {measure: value for measure, value in found.items() if value is not None}
+
+
+def worth(question: Question, answer: str) -> dict[str, float | None]:
+    """The measures of an answer about a product that need its text alone."""
+    sources = question.shown or (question.record,)
+    refused = refuses(answer)
+    said, right = without_citations(answer), without_citations(question.reference)
+    return {
+        "rouge_l": rouge_l(said, right),
+        "chrf": chrf(said, right),
+        "fact_recall": fact_recall(said, right, title=question.title),
+        "fact_precision": None if refused else fact_precision(answer, question.record, title=question.title),
+        "grounded": None if refused else grounded_share(answer, sources),
+        "cited": float(cites(answer, question.uid)) if question.shown else None,
+    }
+
+
+def _is_right(answer: str, accepted: Sequence[str]) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", answer, re.IGNORECASE) for one in accepted)

@@ -1,0 +1,165 @@
+"""Asks a model the questions of the sets, greedily, and scores the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from amazon_titles import __version__
+from amazon_titles.errors import InputError
+from amazon_titles.evaluation.journal import Journal
+from amazon_titles.evaluation.measures import VERSION, Outcome, score
+from amazon_titles.evaluation.report import EvalReport, Example
+from amazon_titles.evaluation.sets import SETS, Question, questions
+from amazon_titles.evaluation.yardsticks import measure_yardsticks
+from amazon_titles.progress import bar
+from amazon_titles.search import CatalogIndex
+from amazon_titles.templates import Message
+
+
+class Generator(Protocol):
+    """What can be evaluated: `CatalogModel` is one.
+
+    One that besides has `generate_full` (the same, with `text`, `finished` and `tokens` an answer) is measured by
+    whether it ends its answers, and one that has `answer_losses` (conversations that end with the right answer → the
+    sum of its negative log-likelihood in nats, and its tokens) by its loss. Without them
+    those measures are absent.
+    """
+
+    name: str
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = 16
+    ) -> list[str]:
+        """One greedy answer a conversation, in their order."""
+
+
+def evaluate_model(
+    model: Generator,
+    dataset: str | Path,
+    *,
+    sets: Sequence[str] = tuple(SETS),
+    limit: int | None = None,
+    batch_size: int = 16,
+    max_new_tokens: int = 256,
+    out: str | Path | None = None,
+    weights: str = "",
+) -> EvalReport:
+    """Asks a model the questions of named sets, greedily, and scores the answers.
+
+    Args:
+        model: Anything that generates.
+        dataset: A dataset folder.
+        sets: Of `SETS`.
+        limit: At most this many products a set.
+        batch_size: Questions at a time.
+        max_new_tokens: Longest answer, in tokens.
+        out: The report is written there, its examples beside it; until then every answer is kept in a journal, and the
+            same call goes on where an interrupted one stopped.
+        weights: Hash of the model's weights (`weights_of`), so that a journal of others is refused.
+
+    Raises:
+        InputError: An unknown set, no dataset folder, no place for the report, or a journal of another evaluation.
+    """
+    unknown = [name for name in sets if name not in SETS]
+    if unknown or not sets:
+        raise InputError(f"No set {unknown[0]!r}." if unknown else "No set.", hint=f"Choose of: {', '.join(SETS)}.")
+    asked = questions(dataset, [name for name in SETS if name in sets], limit=limit)
+    settings = {"limit": limit, "max_new_tokens": max_new_tokens}
+    fingerprint, prompts = _fingerprint(Path(dataset)), _prompts(model, asked)
+    about = {
+        "model": model.name,
+        "weights": weights,
+        "dataset": fingerprint,
+        "settings": settings,
+        "questions": prompts,
+        "version": VERSION,
+    }
+    with Journal(out, about) as journal:
+        _ask(model, asked, journal, batch_size, max_new_tokens)
+        yardsticks, refused = measure_yardsticks(asked, CatalogIndex.build(dataset))
+        examples = [_example(question, journal.done[n], refused[n]) for n, question in enumerate(asked)]
+        report = EvalReport(
+            model.name, fingerprint, settings, examples, prompts,
+            made_with=_made_with(model, weights), yardsticks=yardsticks,
+        )  # fmt: skip
+        if out is not None:
+            report.save(out)
+    journal.remove()
+    return report
+
+
+def weights_of(model: str | Path) -> str:
+    """A hash of what a model's folder answers with: an adapter's weights, or a base's by name, size and time.
+
+    "" for a Hub id.
+    """
+    folder = Path(model)
+    adapter = folder / "adapter_model.safetensors"
+    if adapter.is_file():
+        return hashlib.sha256(adapter.read_bytes()).hexdigest()
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest() if told else ""
+
+
+def _ask(model: Generator, asked: Sequence[Question], journal: Journal, batch_size: int, max_new_tokens: int) -> None:
+    # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
+    left = sorted((n for n in range(len(asked)) if n not in journal.done), key=lambda n: (-len(asked[n].text), n))
+    with bar(f"asking {model.name}", total=len(asked)) as advance:
+        advance(len(asked) - len(left))
+        for start in range(0, len(left), batch_size):
+            batch = left[start : start + batch_size]
+            for number, outcome in zip(
+                batch, _outcomes(model, [asked[n] for n in batch], max_new_tokens, batch_size), strict=True
+            ):
+                journal.add(number, outcome)
+            advance(len(batch))
+
+
+def _outcomes(model: Any, batch: Sequence[Question], max_new_tokens: int, batch_size: int) -> list[Outcome]:  # noqa: ANN401 - a Generator with more
+    turns = [[{"role": "user", "content": question.text}] for question in batch]
+    limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
+    if hasattr(model, "generate_full"):
+        said = [(found.text, found.finished, found.tokens) for found in model.generate_full(turns, **limits)]
+    else:
+        said = [(text, None, None) for text in model.generate(turns, **limits)]
+    losses: list[tuple[float | None, int]] = [(None, 0)] * len(batch)
+    if hasattr(model, "answer_losses"):
+        right = [{"role": "assistant", "content": question.reference} for question in batch]
+        losses = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+    return [Outcome(*answer, nll, tokens) for answer, (nll, tokens) in zip(said, losses, strict=True)]
+
+
+def _example(question: Question, outcome: Outcome, index_refused: bool) -> Example:
+    scores = score(question, outcome) | {"index_refused": float(index_refused)}
+    return Example(
+        question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
+        outcome.tokens, outcome.nll_tokens,
+    )  # fmt: skip
+
+
+def _fingerprint(dataset: Path) -> str:
+    return hashlib.sha256((dataset / "report.json").read_bytes()).hexdigest()
+
+
+def _prompts(model: Any, asked: Sequence[Question]) -> str:  # noqa: ANN401
+    """Hash of what is sent: the chat template, where the model tells it, and every message with its right answer."""
+    template = getattr(model, "template", None)
+    told = [getattr(template, "jinja", ""), *((q.set, q.uid, q.text, q.reference) for q in asked)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _made_with(model: Any, weights: str) -> dict[str, str]:  # noqa: ANN401
+    from importlib.metadata import PackageNotFoundError, version
+
+    told = {"amazon_titles": __version__, "weights": weights, "device": str(getattr(model, "device", "") or "")}
+    for package in ("torch", "transformers", "peft", "rouge-score", "sacrebleu"):
+        try:
+            told[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {name: value for name, value in told.items() if value}

@@ -1,0 +1,234 @@
+"""`hand_in`: what the course's assignment asks for, gathered in one folder, and what is still missing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from amazon_titles.cards import dataset_card
+from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.hub import explain
+from amazon_titles.hub.papers import Papers, read_json, read_papers
+
+DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
+VIDEO, LINKS = "video.txt", "handin.pdf"
+FILES = (DATA, TRAINING, RECIPE, EVALUATION, VIDEO, LINKS)
+"""Everything that a hand-in's folder may hold; `eval` is a folder."""
+
+_TEXTS = {
+    "en": {
+        "title": "Fine-tuning a language model on AmazonTitles-1.3MM",
+        "about": "A language model fine-tuned with LoRA on the titles and descriptions of AmazonTitles-1.3MM: the "
+        "data, the test before the training, the training, and answers that name their sources.",
+        "base": "Base model",
+        "members": "Members",
+        "repository": "Source code",
+        "video": "Video",
+    },
+    "pt": {
+        "title": "Fine-tuning de um modelo de linguagem sobre o AmazonTitles-1.3MM",
+        "about": "Um modelo de linguagem ajustado com LoRA sobre títulos e descrições do AmazonTitles-1.3MM: os dados, "
+        "o teste antes do treinamento, o treinamento e respostas que citam suas fontes.",
+        "base": "Modelo base",
+        "members": "Integrantes",
+        "repository": "Código-fonte",
+        "video": "Vídeo",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HandIn:
+    """What was gathered.
+
+    Attributes:
+        folder: Where it is.
+        missing: What the assignment asks for and the folder does not have yet, each with what to do.
+    """
+
+    folder: Path
+    missing: tuple[str, ...]
+
+    def to_text(self) -> str:
+        """The files there are, then what is missing, for people."""
+        there = [f"  {name}" for name in FILES if (self.folder / name).exists()]
+        missing = [f"  - {what}" for what in self.missing] or ["  nothing"]
+        return "\n".join([f"{self.folder}:", *there, "Still missing:", *missing]) + "\n"
+
+
+def hand_in(
+    output_dir: str | Path,
+    *,
+    model: str | Path,
+    dataset: str | Path | None = None,
+    video: str | None = None,
+    repository: str | None = None,
+    members: Sequence[str] = (),
+    language: str = "pt",
+    token: str | None = None,
+) -> HandIn:
+    """Gathers the two documents, the recipe, the evaluation, the video's description and the PDF with both links.
+
+    Args:
+        output_dir: The folder to make. One that this function made is replaced.
+        model: Adapter folder or Hub id.
+        dataset: Dataset folder or Hub id; by default the one that the adapter names.
+        video: Address of the video.
+        repository: Address of the source code.
+        members: Names of those who hand it in.
+        language: Of documents and texts: `pt` or `en`.
+        token: Of the Hub; by default the one that is logged in.
+
+    Raises:
+        InputError: An address is none, the language is unknown, the model is no adapter, or `output_dir` holds
+            something else.
+        MissingExtraError: matplotlib, which writes the PDF, is not installed.
+    """
+    if language not in _TEXTS:
+        raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
+    for option, address in (("--video", video), ("--repo", repository)):
+        if address is not None and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc):
+            raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
+    target = Path(output_dir)
+    _check_target(target)
+    papers = read_papers(_adapter_folder(model, token))
+    papers.card_language = language
+    papers.write_card()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{target.name}.making-", dir=target.parent))
+    try:
+        missing = [
+            *_documents(making, papers, dataset, language, token),
+            *_links(making, papers, video, repository, members, _TEXTS[language]),
+        ]
+        making.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        making.rename(target)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return HandIn(target, tuple(missing))
+
+
+def _check_target(target: Path) -> None:
+    foreign = [] if not target.is_dir() else sorted({path.name for path in target.iterdir()} - set(FILES))
+    if foreign or (target.exists() and not target.is_dir()):
+        raise InputError(
+            f"{target} holds something else ({foreign[0] if foreign else 'it is a file'}), and would be replaced.",
+            hint="Name a new folder: amazon-titles handin DIR …",
+        )
+
+
+def _adapter_folder(model: str | Path, token: str | None) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    if str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:
+        raise InputError(f"No adapter folder {str(model)!r}.", hint="Name an adapter folder or a Hub id: --model …")
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.md", RECIPE, "eval/*"]
+    try:
+        return Path(snapshot_download(str(model), allow_patterns=wanted, token=token))
+    except Exception as error:
+        raise explain(error, str(model), "model", token=token) from None
+
+
+def _documents(making: Path, papers: Papers, dataset: Any, language: str, token: str | None) -> list[str]:  # noqa: ANN401
+    """Writes the documents, the recipe and the evaluation; returns what is missing of them."""
+    missing = []
+    (making / TRAINING).write_text(_body(papers.files["README.md"].decode()), encoding="utf-8")
+    if papers.recipe:
+        (making / RECIPE).write_text(papers.recipe, encoding="utf-8")
+    else:
+        missing.append("the recipe: the adapter's folder has no recipe.yml")
+    for name in ("before", "after"):
+        if not (papers.folder / EVALUATION / f"{name}.json").is_file():
+            missing.append(f"the test {name} the training: amazon-titles evaluate MODEL --out {name}.json")
+    if (papers.folder / EVALUATION).is_dir():
+        shutil.copytree(papers.folder / EVALUATION, making / EVALUATION)
+    if not papers.run.get("publishable", True):
+        missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
+    named = papers.dataset
+    where = str(
+        dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path") or "")
+    )
+    report = _report(where, token)
+    if report:
+        (making / DATA).write_text(_body(dataset_card(report, language=language)), encoding="utf-8")
+    else:
+        missing.append(f"the document of the data: no dataset {where} here. Name it: --dataset DIR|REPO")
+    return missing
+
+
+def _report(dataset: str, token: str | None) -> dict[str, Any]:
+    """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
+    if Path(dataset).is_dir() or dataset.count("/") != 1:
+        return read_json(Path(dataset) / "report.json")
+    from huggingface_hub import hf_hub_download
+
+    repo, _, revision = dataset.partition("@")
+    try:
+        path = hf_hub_download(repo, "report.json", repo_type="dataset", revision=revision or None, token=token)
+    except Exception:  # what is missing is listed, whatever the reason
+        return {}
+    return read_json(Path(path))
+
+
+def _links(
+    making: Path,
+    papers: Papers,
+    video: str | None,
+    repository: str | None,
+    members: Sequence[str],
+    say: dict[str, str],
+) -> list[str]:
+    """Writes the video's description and the PDF; returns what is missing of them."""
+    missing = [
+        what
+        for what, there in (
+            ("the members' names: --member NAME, once for each", members),
+            ("the source code's address: --repo URL", repository),
+            ("the video's address: make one (at most 10 minutes), upload it, then --video URL", video),
+        )
+        if not there
+    ]
+    people = [f"{say['members']}:", *(f"- {member}" for member in members)] if members else []
+    code = [f"{say['repository']}: {repository}"] if repository else []
+    text = [say["title"], "", say["about"], "", f"{say['base']}: {Path(papers.base).name}", *code, "", *people]
+    (making / VIDEO).write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    # Half a PDF would be handed in as if it were whole.
+    if video and repository and members:
+        _write_pdf(making / LINKS, members, {say["repository"]: repository, say["video"]: video}, say)
+    else:
+        missing.append(f"{LINKS}, which needs the members and both addresses")
+    return missing
+
+
+def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: dict[str, str]) -> None:
+    """One A4 page with the title, the members and the links, which can be clicked."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("model", "matplotlib") from error
+    lines: list[tuple[str, str | None]] = [(say["title"], None), ("", None), (f"{say['members']}:", None)]
+    lines += [(f"    {member}", None) for member in members]
+    for name, link in links.items():
+        lines += [("", None), (f"{name}:", None), (f"    {link}", link)]
+    page = Figure(figsize=(8.27, 11.69))
+    for number, (text, address) in enumerate(lines):
+        # parse_math: a name with a $ in it is a name.
+        shown = page.text(0.1, 0.92 - 0.028 * number, text, fontsize=11 if number else 14, parse_math=False)
+        if address:
+            shown.set(url=address, color="#0645ad")
+    page.savefig(path, metadata={"Title": say["title"], "CreationDate": None})
+
+
+def _body(card: str) -> str:
+    """A card without the metadata at its head, which is for the Hub."""
+    return re.sub(r"\A---\n.*?\n---\n+", "", card, flags=re.S)

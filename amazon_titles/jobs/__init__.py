@@ -1,0 +1,11 @@
+"""A training on a machine of the Hub: a Hugging Face Job.
+
+A file a noun: `wheel` (this library, packed), `parcel` (what the job is given), `preflight` (what would make it fail),
+`run` (starts, follows and judges it).
+"""
+
+from amazon_titles.jobs.parcel import TRL_PINS, Parcel, make_parcel
+from amazon_titles.jobs.run import JobRun, train_on_jobs
+from amazon_titles.jobs.wheel import pack_wheel
+
+__all__ = ["TRL_PINS", "JobRun", "Parcel", "make_parcel", "pack_wheel", "train_on_jobs"]

@@ -1,0 +1,120 @@
+"""What a job is given: this library, the recipe and a short script in a folder, an image and a command.
+
+The folder becomes a private dataset repository, and the job mounts it at the commit that was made for it. The token is
+in none of these: it reaches the job as a secret, HF_TOKEN, which the Hub's clients read by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from amazon_titles.jobs.wheel import pack_wheel
+from amazon_titles.recipes import Recipe
+
+MOUNT = "/amazon-titles"
+"""Where the job finds the folder."""
+
+# What AutoTrain's own Spaces run in (autotrain/backends/spaces.py), under Python 3.10 in a conda environment that a
+# shell of the image would have entered: the image's Dockerfile makes it at /app/env. A digest is not known here, so
+# AutoTrain itself is pinned by pip.
+_AUTOTRAIN_IMAGE = "huggingface/autotrain-advanced:latest"
+_AUTOTRAIN_PATH = "/app/env/bin"
+_AUTOTRAIN = "autotrain-advanced==0.8.36"
+# Debian with gcc, which triton wants, and Python 3.11, on which the tests run; torch's wheels bring CUDA along.
+_UV_IMAGE = "ghcr.io/astral-sh/uv:python3.11-bookworm"
+TRL_PINS = (
+    "torch==2.13.0", "transformers==5.23.0", "datasets==5.2.0", "peft==0.21.2", "trl==1.16.0", "accelerate==1.15.0",
+    "huggingface_hub>=2.4,<3",
+)  # fmt: skip
+"""Of the job of the trl engine: what `constraints.txt` pins, on which this library is tested."""
+_BITSANDBYTES = "bitsandbytes==0.50.2"
+
+_CARD = """---
+license: apache-2.0
+---
+# amazon-titles, for jobs
+
+The library amazon-titles as a wheel, a recipe, and the script that a Hugging Face Job runs.
+`amazon-titles train RECIPE --on jobs` writes them anew for each job, and a job reads the commit that was made for it.
+This repository may be deleted when no job runs.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A job before it has a machine.
+
+    Attributes:
+        files: Name → content of what is mounted at `MOUNT`.
+        image: Docker image.
+        command: What runs in it.
+    """
+
+    files: dict[str, bytes]
+    image: str
+    command: tuple[str, ...]
+
+    def write(self, folder: Path) -> None:
+        """Writes the files into a folder."""
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+
+
+def make_parcel(recipe: Recipe, repo_id: str, *, engine: str, card_language: str = "en") -> Parcel:
+    """Packs what a job needs.
+
+    Args:
+        recipe: As the job is to run it: base and data by their Hub ids.
+        repo_id: The model repository that the adapter goes to.
+        engine: `autotrain` or `trl`.
+        card_language: Of the model card.
+    """
+    name, wheel = pack_wheel()
+    script = _script(recipe, repo_id, engine, card_language)
+    files = {name: wheel, "recipe.yml": recipe.dump().encode(), "README.md": _CARD.encode()}
+    if engine == "trl":
+        files["job.py"] = (_header(name, quantized=recipe.params["quantization"] is not None) + script).encode()
+        return Parcel(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"))
+    files["job.py"] = script.encode()
+    install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
+    lines = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
+    return Parcel(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines))
+
+
+def _header(wheel: str, *, quantized: bool) -> str:
+    """The script's own environment, as PEP 723 has it: `uv run` makes it."""
+    needs = [f"amazon-titles[train] @ file://{MOUNT}/{wheel}", *TRL_PINS]
+    needs += [_BITSANDBYTES] if quantized else []
+    lines = ["# /// script", '# requires-python = "==3.11.*"', "# dependencies = ["]
+    return "\n".join([*lines, *(f"#   {json.dumps(need)}," for need in needs), "# ]", "# ///", ""])
+
+
+def _script(recipe: Recipe, repo_id: str, engine: str, card_language: str) -> str:
+    """Trains, then publishes; a failure of either ends the job with its exit status."""
+    train = ["--engine", engine, "--card-language", card_language]
+    return f'''"""Trains the recipe beside this file and publishes the adapter: a job of `amazon-titles train`."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from amazon_titles.cli import main
+
+os.environ["AMAZON_TITLES_PROGRESS"] = "lines"
+recipe = Path(__file__).resolve().parent / "recipe.yml"
+os.chdir(tempfile.mkdtemp())
+main(["train", str(recipe), *{json.dumps(train)}])
+# The adapter goes with this machine, so a Hub that is busy is asked again.
+for pause in (60, 600, None):
+    try:
+        main(["push-adapter", {json.dumps(recipe.project_name)}, {json.dumps(repo_id)}])
+        break
+    except SystemExit:
+        if pause is None:
+            raise
+        time.sleep(pause)
+'''

@@ -1,0 +1,181 @@
+"""What would make a job fail, found before anything is sent or paid."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from amazon_titles.budget import Budget, Place, estimate
+from amazon_titles.budget.flavors import dollars_an_hour
+from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
+from amazon_titles.hub.client import Client, Standing
+from amazon_titles.progress import say
+from amazon_titles.recipes import Problem, Recipe
+from amazon_titles.recipes.places import is_local_path
+from amazon_titles.recipes.problems import Sheet
+
+if TYPE_CHECKING:
+    from huggingface_hub import JobHardwareInfo
+
+# Installing and downloading, in hours: nothing here has measured it on a job.
+_SETTING_UP = 0.5
+# A job is ended by its timeout, and its hours are an estimate. Without one the Hub ends it after half an hour.
+_MARGIN = 3
+
+
+def require_jobs() -> None:
+    """Jobs with mounted repositories are in today's huggingface_hub; AutoTrain's pinned 0.27 knows none.
+
+    Raises:
+        InputError: This environment's is too old.
+    """
+    import huggingface_hub
+
+    if not (hasattr(huggingface_hub.HfApi, "list_jobs_hardware") and hasattr(huggingface_hub, "Volume")):
+        raise InputError(
+            f"Jobs need huggingface_hub 2 or newer, and this environment has {huggingface_hub.__version__}.",
+            hint="Run it from an environment that is not AutoTrain's: .venv/bin/amazon-titles train RECIPE --on jobs",
+        )
+
+
+def for_job(recipe: Recipe, *, gpu: bool) -> Recipe:
+    """The recipe as a job runs it: it is published by push-adapter, so not by AutoTrain, and on what it needs.
+
+    Args:
+        recipe: As it was written.
+        gpu: Whether the machine has one: what this machine lacks is then no problem.
+    """
+    changes: dict[str, object] = {"amazon_titles.needs": "cuda" if gpu else "cpu"}
+    if recipe.settings["checkpoint_dir"]:
+        changes["amazon_titles.checkpoint_dir"] = None  # of this machine; a job's disk goes with the job
+    if recipe.hub["push_to_hub"]:
+        changes |= {"hub.push_to_hub": False, "hub.token": None}
+    return recipe.with_settings(changes)
+
+
+def target_of(recipe: Recipe) -> str:
+    """The repository that the adapter goes to: `USER/PROJECT`, or `PROJECT` alone for the account's own."""
+    user = str(recipe.hub["username"] or "")
+    variable = re.fullmatch(r"\$\{(\w+)\}", user)
+    user = os.environ.get(variable[1], "") if variable else user
+    return f"{user}/{recipe.project_name}" if user else recipe.project_name
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Asks the Hub too, says the warnings, and stops with every error at once.
+
+    Raises:
+        InputError: The recipe cannot run as a job.
+    """
+    if (place := Sheet(recipe).text("backend")).startswith("spaces-"):
+        raise InputError(
+            f"{recipe.path}: backend is {place}: AutoTrain's own cloud, a Space, and not a job.",
+            hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
+        )
+    problems = [*_cannot_reach(Sheet(recipe)), *recipe.problems(online=True)]
+    for problem in problems:
+        if problem.severity != "error":
+            say(f"{recipe.path}: {problem}")
+    errors = [str(problem) for problem in problems if problem.severity == "error"]
+    if errors:
+        raise InputError(f"{recipe.path} has {len(errors)} error(s):\n  " + "\n  ".join(errors))
+    if recipe.template is None:
+        raise InputError(
+            f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
+            hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
+        )
+
+
+def _cannot_reach(sheet: Sheet) -> Iterator[Problem]:
+    """A job sees the Hub, and nothing of this machine."""
+    base, data = sheet.text("base_model"), sheet.text("data.path")
+    if is_local_path(data) or (data and "/" not in data):
+        yield sheet.problem(
+            "data.path",
+            f"is {data}, a folder of this machine, which a job cannot reach.",
+            f"Publish it: amazon-titles push-dataset {data} USER/NAME, and write --set data.path=USER/NAME",
+        )
+    if is_local_path(base) or (base and "/" not in base):
+        yield sheet.problem(
+            "base_model", f"is {base}, a folder of this machine, which a job cannot reach.", "Write a Hub id."
+        )
+
+
+def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHardwareInfo:
+    """The machine of that name.
+
+    Raises:
+        InputError: There is none, or none was named; those that exist are.
+    """
+    found = next((item for item in listed if item.name == flavor), None)
+    if found is None:
+        names = "\n    ".join(
+            f"{item.name:<16}{item.pretty_name}, ${dollars_an_hour(item):.2f} an hour" for item in listed
+        )
+        said = f"The Hub has no machine {flavor!r}" if flavor else "No machine was named"
+        raise InputError(f"{said} for jobs.", hint=f"Choose one: --flavor NAME\n    {names}")
+    return found
+
+
+def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
+    """The hours after which the job is ended at the latest; says what is expected of it.
+
+    Args:
+        recipe: With `amazon_titles.max_hours`, or a budget.
+        machine: Where it is to run.
+        engine: `autotrain` or `trl`.
+
+    Raises:
+        InputError: The machine cannot run the recipe, or nobody knows how long it takes.
+    """
+    most = recipe.settings["max_hours"]
+    try:
+        budget = estimate(recipe, engine=engine, online=True)
+    except AmazonTitlesError as error:
+        place, why = None, error.message
+    else:
+        place, why = _place(budget, machine.name), f"{machine.name} is not among the machines of the budget."
+        if place is not None and place.fits is False:
+            raise InputError(
+                f"{machine.name} cannot run {recipe.path}: it needs about {budget.memory_gb:.0f} GB, or arithmetic "
+                "that this machine lacks.",
+                hint=f"These can: {', '.join(p.flavor for p in budget.places if p.fits and p.flavor != 'here')}",
+            )
+    if place is None and most is None:
+        raise InputError(
+            f"How long it takes on {machine.name} is not known ({why}), and a job needs a time at which it is ended.",
+            hint="Set it: --set max_hours=2",
+        )
+    hours = (
+        float(most) if most is not None else math.ceil(2 * (_SETTING_UP + _MARGIN * (place.hours if place else 0))) / 2
+    )
+    price = dollars_an_hour(machine)
+    if place is not None:
+        say(f"expected: {place.hours:.2f} h of training on {machine.name}, ${place.hours * price:.2f} (an estimate)")
+    say(f"at most:  {hours:.1f} h, ${hours * price:.2f}, installing and downloading included")
+    return hours
+
+
+def _place(budget: Budget, flavor: str) -> Place | None:
+    return next((place for place in budget.places if place.flavor == flavor), None)
+
+
+def check_target(client: Client, standing: Standing | None) -> None:
+    """The adapter's repository must take the adapter: better heard now than after the training.
+
+    Raises:
+        PublishError: It holds something else, or is public.
+    """
+    if standing is None:
+        return
+    others = set(standing.files) - {".gitattributes", "README.md"}
+    mend = "Choose another name: --set project_name=NAME"
+    if others and "adapter_config.json" not in others:
+        raise PublishError(f"{client.repo_id} exists and holds something else than an adapter.", hint=mend)
+    if not standing.private:
+        raise PublishError(f"{client.repo_id} is public, and a job publishes privately.", hint=mend)
+    if others:
+        say(f"{client.repo_id} exists: the new adapter takes the place of the old one, which stays in its history.")

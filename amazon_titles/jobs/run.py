@@ -1,0 +1,237 @@
+"""Sends a training to a machine of the Hub, follows its log, and judges it by the adapter that lands there."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amazon_titles.budget.flavors import dollars_an_hour
+from amazon_titles.errors import AmazonTitlesError, InputError, PublishError, TrainingError
+from amazon_titles.hub.client import Client, Standing
+from amazon_titles.hub.contents import gather
+from amazon_titles.hub.push import Plan, publish
+from amazon_titles.hub.refusals import refuse, secrets_in
+from amazon_titles.hub.secrets import redact
+from amazon_titles.hub.sentences import status_of
+from amazon_titles.jobs import preflight
+from amazon_titles.jobs.parcel import MOUNT, Parcel, make_parcel
+from amazon_titles.progress import say
+from amazon_titles.recipes import Recipe
+
+if TYPE_CHECKING:
+    from huggingface_hub import JobHardwareInfo, JobInfo
+
+PARCELS = "amazon-titles-wheel"
+"""The account's private dataset repository that jobs read this library from."""
+
+_ENGINES = ("autotrain", "trl")
+_LAST_LINES = 20
+_POLL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A training that ran as a job.
+
+    Attributes:
+        id: Of the job; None in a dry run.
+        url: Its page.
+        repo_id: Where the adapter stands.
+        commit: The commit that holds it.
+        flavor: The machine.
+        seconds: That the machine ran, as the Hub counted; None where it did not say.
+    """
+
+    id: str | None
+    url: str
+    repo_id: str
+    commit: str | None
+    flavor: str
+    seconds: int | None
+
+
+def train_on_jobs(
+    recipe: Recipe,
+    *,
+    flavor: str | None,
+    engine: str = "autotrain",
+    card_language: str = "en",
+    token: str | None = None,
+    ask: Callable[[str], bool] | None = None,
+    dry_run: bool = False,
+) -> JobRun:
+    """Runs a recipe as a Hugging Face Job: trains there, and publishes the adapter with its card, privately.
+
+    The log goes to stderr. Ctrl-C asks whether to cancel the job; where nobody can be asked the job runs on.
+
+    Args:
+        recipe: Base and dataset must be on the Hub.
+        flavor: The machine, such as `l4x1`.
+        engine: `autotrain`, in AutoTrain's image, or `trl`, in an environment that `uv` makes.
+        card_language: Of the model card: `en` or `pt`.
+        token: A token with write access; None takes the one of the login or of HF_TOKEN. It goes to the job as a
+            secret, and nowhere else.
+        ask: Puts a question that is answered by yes or no; None where nobody can be asked.
+        dry_run: Checks everything and says what would be sent.
+
+    Raises:
+        InputError: The recipe cannot run as a job, or there is no such machine.
+        PublishError: Not logged in, no credit, or the Hub did not take it.
+        TrainingError: The job failed; the message holds its last lines.
+    """
+    preflight.require_jobs()
+    if engine not in _ENGINES:
+        raise InputError(f"No engine {engine!r}.", hint=f"Use one of: {', '.join(_ENGINES)}")
+    client = Client(preflight.target_of(recipe), "model", token)
+    client.check_rights()
+    listed = client.call("asking for the machines", lambda: client.api.list_jobs_hardware(token=client.token))
+    machine = preflight.find_flavor(flavor, listed)
+    sent = preflight.for_job(recipe, gpu=machine.accelerator is not None)
+    preflight.check_recipe(sent)
+    before = client.standing()
+    preflight.check_target(client, before)
+    hours = preflight.plan_hours(sent, machine, engine)
+    parcel = make_parcel(sent, client.repo_id, engine=engine, card_language=card_language)
+    if dry_run:
+        _tell(parcel, client, machine)
+        return JobRun(None, "", client.repo_id, None, machine.name, None)
+    job = _start(parcel, client, machine.name, hours)
+    return _judge(client, _follow(client, job, ask), job, before, machine)
+
+
+def _tell(parcel: Parcel, client: Client, machine: JobHardwareInfo) -> None:
+    for line in (
+        f"image:    {parcel.image}",
+        f"command:  {' '.join(parcel.command)}",
+        f"machine:  {machine.name}",
+        "secrets:  HF_TOKEN",
+        f"mounted:  {', '.join(f'{name} ({len(content):,} bytes)' for name, content in parcel.files.items())}",
+        f"adapter:  {client.repo_id}, private",
+        "Nothing was sent: this was a dry run.",
+    ):
+        say(line)
+
+
+def _publish(parcel: Parcel, client: Client) -> tuple[str, str]:
+    """Puts the parcel on the Hub; gives its repository and commit."""
+    home = Client(PARCELS, "dataset", client.token)
+    home.check_rights()
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as name:
+        folder = Path(name)
+        parcel.write(folder)
+        contents, left_out = gather(folder, re.compile(r"[^/]+"))
+        # A wheel is a zip of this library's own files: what could hold a token is the recipe.
+        refuse(secrets_in([one for one in contents if not one.path.endswith(".whl")], client.token), "The job")
+        plan = Plan(
+            contents=contents,
+            left_out=left_out,
+            belongs_here=lambda files: any(path.endswith(".whl") for path in files),
+            sort="this library for jobs",
+            load_back=lambda opened, commit: f"mounted at {MOUNT} by the job",
+        )
+        report = publish(plan, home, private=True, message="What a job runs", tag=None)
+    if report.commit is None:
+        raise PublishError(f"{home.repo_id} has no commit.", hint="Run the same command again.")
+    return home.repo_id, report.commit
+
+
+def _start(parcel: Parcel, client: Client, flavor: str, hours: float) -> JobInfo:
+    from huggingface_hub import Volume
+
+    repo_id, commit = _publish(parcel, client)
+    mounted: Any = Volume(type="dataset", source=repo_id, mount_path=MOUNT, revision=commit, read_only=True)
+    try:
+        # Not tried again: a second request may start, and bill, a second job.
+        job = client.api.run_job(
+            image=parcel.image,
+            command=list(parcel.command),
+            flavor=flavor,
+            secrets={"HF_TOKEN": client.token},
+            timeout=int(hours * 3600),
+            volumes=[mounted],
+            name=client.repo_id.partition("/")[2][:60],
+            namespace=repo_id.partition("/")[0],
+            token=client.token,
+        )
+    except KeyboardInterrupt:
+        say("The job may have been started: `hf jobs ps` shows it, `hf jobs cancel ID` ends it.")
+        raise
+    except Exception as error:
+        raise _not_started(client, error) from None
+    say(f"job {job.id} on {flavor}: {job.url}")
+    return job
+
+
+def _not_started(client: Client, error: Exception) -> AmazonTitlesError:
+    said = redact(" ".join(str(error).split())[:300], client.token)
+    status = status_of(error)
+    if status == 402:
+        return PublishError(
+            "This account has no credit left for jobs; nothing was started.",
+            hint=f"Add some at {client.api.endpoint}/settings/billing and run it again.",
+        )
+    if status == 403:
+        return PublishError(
+            f"This token may not start jobs: {said}", hint="Log in with one that may write, jobs included."
+        )
+    if status is None:
+        return PublishError(
+            f"The Hub's answer was lost ({said}): the job may have been started.",
+            hint="See `hf jobs ps` before you run it again.",
+        )
+    return client.explain(error)
+
+
+def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> deque[str]:
+    """Says the log as it comes, until the job has ended; gives its last lines."""
+    tail: deque[str] = deque(maxlen=_LAST_LINES)
+    namespace = job.owner.name
+    later = f"follow it: hf jobs logs {job.id}   cancel it: hf jobs cancel {job.id}"
+    try:
+        try:
+            for line in client.api.fetch_job_logs(job_id=job.id, namespace=namespace, follow=True, token=client.token):
+                tail.append(redact(line.rstrip(), client.token))
+                say(tail[-1])
+        except Exception as error:  # the log is lost, not the job
+            say(f"The log broke off ({redact(str(error), client.token)}); waiting for the end. {later}")
+        client.call(
+            "waiting for the job",
+            lambda: client.api.wait_for_job(
+                job.id, poll_interval=_POLL_SECONDS, namespace=namespace, token=client.token
+            ),
+        )
+    except KeyboardInterrupt:
+        if ask is not None and ask(f"Cancel the job {job.id}?"):
+            client.call(
+                "cancelling", lambda: client.api.cancel_job(job_id=job.id, namespace=namespace, token=client.token)
+            )
+            say(f"job {job.id} is cancelled")
+        else:
+            say(f"job {job.id} runs on, and costs until it ends; {later}")
+        raise
+    return tail
+
+
+def _judge(client: Client, tail: deque[str], job: JobInfo, before: Standing | None, machine: JobHardwareInfo) -> JobRun:
+    """A job went well when it says so and the adapter is there."""
+    info = client.call(
+        "asking how it ended",
+        lambda: client.api.inspect_job(job_id=job.id, namespace=job.owner.name, token=client.token),
+    )
+    stage = str(getattr(info.status.stage, "value", info.status.stage))
+    last = f"Its last lines ({job.url}):\n    " + "\n    ".join(tail)
+    if stage != "COMPLETED":
+        why = f": {redact(info.status.message, client.token)}" if info.status.message else ""
+        raise TrainingError(f"The job {job.id} ended as {stage}{why}.", hint=last)
+    now = client.standing()
+    if now is None or "adapter_model.safetensors" not in now.files or (before and before.commit == now.commit):
+        raise TrainingError(f"The job {job.id} ended well, but no new adapter stands at {client.repo_id}.", hint=last)
+    seconds = info.durations.running_secs if info.durations else None
+    if seconds is not None:
+        say(f"ran {seconds} s, about ${seconds / 3600 * dollars_an_hour(machine):.2f}")
+    return JobRun(job.id, job.url, client.repo_id, now.commit, machine.name, seconds)

@@ -1,0 +1,51 @@
+"""The quickstart's base model: a tiny Llama that has read about other products than those it will be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from amazon_titles import conversations as talk
+from amazon_titles import tiny_llama
+from amazon_titles.catalog import Product
+from amazon_titles.templates import get_template
+
+PRETRAINING_STEPS = 600
+
+
+def make_base(
+    folder: str | Path,
+    products: Sequence[Product],
+    *,
+    steps: int = PRETRAINING_STEPS,
+    seed: int = 42,
+    on_step: Callable[[int, float], None] | None = None,
+) -> tuple[int, float]:
+    """Makes a tiny `LlamaForCausalLM` with its tokenizer and pretrains it, so that "before" is a language model.
+
+    Args:
+        folder: To write it to.
+        products: What it reads about, in conversations as an Instruct model knows them; none that it is to be
+            trained on later.
+        steps: Of pretraining, each 4 blocks of 256 tokens.
+        seed: Of the weights and of the order.
+        on_step: Called with the step's number and its loss.
+
+    Returns:
+        Its parameters and the last loss, in nats a token.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    texts = list(_texts(products))
+    tiny_llama.write_tokenizer(target, texts)
+    model = tiny_llama.write_model(target, vocab_size=tiny_llama.vocabulary_size(target), seed=seed)
+    loss = tiny_llama.pretrain(model, target, texts, steps=steps, batch_size=4, seed=seed, on_step=on_step)
+    return sum(parameter.numel() for parameter in model.parameters()), loss
+
+
+def _texts(products: Sequence[Product]) -> Iterator[str]:
+    template = get_template("llama3")
+    for number, product in enumerate(products):
+        question = talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": product.content}]
+        yield template.training_text(messages)

@@ -1,0 +1,182 @@
+"""Where indexes are kept, and when one is built again: another dataset, another version, or damage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from amazon_titles.errors import InputError
+from amazon_titles.progress import say
+from amazon_titles.search.storage import SCHEMA, write
+
+FORMAT = 1
+"""Counts up when what `storage.write` writes changes."""
+
+_MANIFEST = "index.json"
+_UNUSED_DAYS = 30
+_BATCH = 8192
+_AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
+
+
+def cache_folder() -> Path:
+    """Where indexes are kept: `AMAZON_TITLES_CACHE`, else beside the Hub's cache, else where the system keeps caches.
+
+    The system's are those of https://specifications.freedesktop.org/basedir-spec, macOS and Windows.
+    """
+    if own := os.environ.get("AMAZON_TITLES_CACHE"):
+        return Path(own).expanduser()
+    if hub := os.environ.get("HF_HOME"):
+        return Path(hub).expanduser() / "amazon_titles"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "amazon_titles"
+
+
+def index_folder(dataset: Path) -> Path:
+    """The folder of a dataset's index, which is built where there is none, or a damaged one.
+
+    Two processes that ask at once get the same: the second waits for the first. What is built becomes visible whole.
+
+    Raises:
+        InputError: The dataset holds no catalogue, an empty or a damaged one, or the cache cannot be written.
+    """
+    files = catalogue_files(dataset)
+    folder = cache_folder() / "indexes" / _key(dataset, files)
+    if intact(folder):
+        _touch(folder)
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not intact(folder):
+                _build(folder, dataset, files)
+    except OSError as error:
+        raise InputError(
+            f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
+            hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
+        ) from None
+    _remove_unused(folder)
+    return folder
+
+
+def catalogue_files(dataset: Path) -> list[Path]:
+    """The Parquet files of a dataset's catalogue.
+
+    Raises:
+        InputError: It has none.
+    """
+    files = sorted((dataset / "catalog").glob("train-*.parquet"))
+    if not files:
+        raise InputError(
+            f"{dataset} holds no catalog/train-*.parquet.",
+            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
+        )
+    return files
+
+
+def _key(dataset: Path, files: Iterable[Path]) -> str:
+    """Names an index by what it is made of: the report of the build and the end of each file, which tells its parts."""
+    digest = blake2b(f"{FORMAT} {version('tantivy')}".encode(), digest_size=16)
+    report = dataset / "report.json"
+    digest.update(report.read_bytes() if report.is_file() else b"")
+    for path in files:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(size - 65_536, 0))
+            digest.update(f"{path.name} {size} ".encode() + file.read())
+    return digest.hexdigest()
+
+
+def _build(folder: Path, dataset: Path, files: Iterable[Path]) -> None:
+    for left in folder.parent.glob(f".{folder.name}.building-*"):  # of a process that was killed: the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
+    building = folder.parent / f".{folder.name}.building-{os.getpid()}"
+    building.mkdir()
+    try:
+        start = time.perf_counter()
+        products = write(building, _tables(files))
+        if not products:
+            raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
+        manifest = {"format": FORMAT, "products": products, "files": _sums(building)}
+        (building / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        building.rename(folder)
+        if (seconds := time.perf_counter() - start) > 3:
+            say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_BATCH, columns=SCHEMA.names):
+                    yield pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA)
+        except (pa.ArrowException, KeyError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN
+            ) from None
+
+
+def _sums(folder: Path) -> dict[str, Any]:
+    """Size and checksum of every file."""
+    sums = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != _MANIFEST and not path.name.endswith(".lock"):
+            sums[path.relative_to(folder).as_posix()] = [path.stat().st_size, _crc(path)]
+    return sums
+
+
+def _crc(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def intact(folder: Path) -> bool:
+    """Whether an index is there with every file as it was written: sizes first, then checksums."""
+    try:
+        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
+        return all((folder / name).stat().st_size == size for name, (size, _) in files.items()) and all(
+            _crc(folder / name) == crc for name, (_, crc) in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _touch(folder: Path) -> None:
+    with suppress(OSError):  # a cache that others own can be read all the same
+        os.utime(folder / _MANIFEST)
+
+
+def _remove_unused(kept: Path) -> None:
+    """Removes indexes that nobody has asked for a month: of datasets that were built again or are gone."""
+    for manifest in kept.parent.glob(f"*/{_MANIFEST}"):
+        try:
+            if manifest.parent != kept and time.time() - manifest.stat().st_mtime > _UNUSED_DAYS * 86_400:
+                shutil.rmtree(manifest.parent)
+        except OSError:
+            continue  # somebody else's, or in use

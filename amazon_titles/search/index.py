@@ -1,0 +1,227 @@
+"""`CatalogIndex`: which products is this question about, and when is it about none."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log1p
+from pathlib import Path
+from unicodedata import normalize
+
+from amazon_titles.catalog import Product
+from amazon_titles.errors import InputError
+from amazon_titles.search.cache import index_folder
+from amazon_titles.search.fits import Fit, Weigh, fit
+from amazon_titles.search.storage import Store, Term, as_tables, write
+from amazon_titles.search.strokes import allowed_typos
+from amazon_titles.search.talk import STOP
+from amazon_titles.search.words import MAX_CHARACTERS, Word, codes, name_in, question_words, quotations, words_of
+
+# How many titles tantivy ranks for one question before they are compared word by word.
+_CANDIDATES = 30
+# Of those, so many are compared in any case, and of the others only what has nearly as much of the question as any.
+_FIRST, _NEARLY = 8, 0.7
+# Words of a question that are looked for, the rarest first; a title is found by fewer.
+_TERMS = 8
+# Between two titles whose scores differ by less there is nothing to choose; nor where it is the evidence that does.
+_SAME, _ALIKE = 0.02, 0.05
+# What the whole of a title is, after rounding.
+_WHOLE = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A product that fits a question.
+
+    Attributes:
+        product: As in the dataset's `catalog` config.
+        score: Share of what the question names that the product's title has, 0 to 1. Rare words weigh more; the
+            size of the catalogue does not matter.
+        tied: Whether it fits the question as well as the best one does, there being others that do: variants, such as
+            colours, editions and sizes, or two products of one title.
+    """
+
+    product: Product
+    score: float
+    tied: bool = False
+
+
+class CatalogIndex:
+    """An index of a catalogue's products. `CatalogIndex.build` keeps it on disk and is what a dataset wants.
+
+    Args:
+        products: What can be found; a few, since they go through memory.
+    """
+
+    # Below this share of what the question names there is "no such product". Of tests/data/questions.jsonl, what is in
+    # the catalogue scores 0.78 or more, and what is not 0.60 or less; real rows and 1.4 million products lie closer.
+    THRESHOLD = 0.75
+
+    def __init__(self, products: Iterable[Product]) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
+        write(Path(self._scratch.name), as_tables(products))
+        self._store = Store(Path(self._scratch.name))
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @classmethod
+    def build(cls, dataset: str | Path) -> CatalogIndex:
+        """Opens the index of a dataset's `catalog` config; built first, unless a cache has it.
+
+        Args:
+            dataset: A dataset folder, or a Hub id: `ID` or `ID@REVISION`.
+
+        Raises:
+            InputError: There is no such dataset, it holds no catalogue, an empty or a damaged one, or the cache cannot
+                be written.
+        """
+        index = cls.__new__(cls)
+        index._store = Store(index_folder(_folder(dataset)))
+        return index
+
+    def search(self, question: str, k: int = 3) -> list[Hit]:
+        """The products that a question fits, best first; none where nothing fits.
+
+        Args:
+            question: Free text in English or Portuguese. Where it holds a quotation, the quotation is what is looked
+                for; a uid, or a link that holds one, finds its product.
+            k: At most this many.
+        """
+        sure, maybe, rest = codes(_plain(question))
+        by_code = [row for code in (*sure, *maybe) for row in self._by_code(code)]
+        if by_code:
+            rows = list(dict.fromkeys(by_code))[:k]
+            return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1) for row in rows]
+        if sure:
+            return []
+        ranked = [(row, fit) for row, fit in self._ranked(rest) if fit.score >= self.THRESHOLD]
+        tied = {row for row, fit in ranked if _as_good(fit, ranked[0][1])}
+        return [
+            Hit(self._store.product(row), round(fit.score, 3), tied=row in tied and len(tied) > 1)
+            for row, fit in ranked[:k]
+        ]
+
+    def nearest(self, question: str, k: int = 3) -> list[Product]:
+        """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
+        return [self._store.product(row) for row, _ in self._ranked(codes(_plain(question))[2])[:k]]
+
+    def named(self, question: str) -> str:
+        """What a question seems to name: the quotation in it, else its words that can name a product."""
+        question = _plain(question)
+        if quoted := quotations(question):
+            return quoted[0]
+        return name_in(question) or question.strip()
+
+    def _by_code(self, code: str) -> list[int]:
+        return self._store.rows_of(code) or self._store.rows_of(code.upper())
+
+    def _ranked(self, question: str) -> list[tuple[int, Fit]]:
+        """The rows that have anything of a question, best first."""
+        quoted = quotations(question)
+        texts = [question_words(text, quoted=True) for text in quoted] or [question_words(question)]
+        weigh = self._weigh()
+        best: dict[int, Fit] = {}
+        for words in texts:
+            for row, found in self._fits(words, weigh, quoted=bool(quoted)).items():
+                if row not in best or best[row].score < found.score:
+                    best[row] = found
+        order = sorted((_order(found), row) for row, found in best.items() if found.score)
+        return [(row, best[row]) for _, row in order]
+
+    def _weigh(self) -> Weigh:
+        count = len(self._store)
+        most = log1p(2 * count) or 1.0
+        known: dict[str, float] = {}
+
+        def weigh(word: str) -> float:
+            if word not in known:
+                known[word] = log1p(count / (self._store.frequency(word) + 0.5)) / most
+            return known[word]
+
+        return weigh
+
+    def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
+        terms = self._terms(words, weigh, quoted=quoted)
+        fits = self._compared(self._store.find(terms, _CANDIDATES), words, weigh, quoted=quoted)
+        if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
+            # A mistyped word may be another title's word.
+            rows = [row for row in self._store.find(_with_typos(terms), _CANDIDATES) if row not in fits]
+            fits |= self._compared(rows, words, weigh, quoted=quoted)
+        return fits
+
+    def _compared(self, rows: Sequence[int], words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
+        """Compares word by word: the rows that come first, and those that have nearly as much of the question."""
+        titles = [words_of(self._store.title(row)) for row in rows]
+        asked = {word.text for word in words if not word.stop}
+        shared = [sum(weigh(word) for word in asked.intersection(title)) for title in titles]
+        enough = _NEARLY * max(shared, default=0.0)
+        return {
+            row: fit(words, title, weigh, quoted=quoted)
+            for place, (row, title) in enumerate(zip(rows, titles, strict=True))
+            if place < _FIRST or shared[place] >= enough
+        }
+
+    def _terms(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> list[Term]:
+        """What is looked for: rare words first, words of talk with little weight, mistyped words for what they mean."""
+        naming = [word for word in words if word.text not in STOP] or (list(words) if quoted else [])
+        terms: dict[str, Term] = {}
+        for place, word in enumerate(naming):
+            weight = 0.3 if word.talk else 1.0
+            if self._store.frequency(word.text):
+                terms[word.text] = (word.text, weight, 0)
+            elif not word.talk:
+                if typos := allowed_typos(word.text):
+                    terms[word.text] = (word.text, 8.0, typos)
+                for part in self._parts(word.text):
+                    terms.setdefault(part, (part, 1.0, 0))
+            if place and self._store.frequency(both := naming[place - 1].text + word.text):
+                terms.setdefault(both, (both, 1.0, 0))
+        return sorted(terms.values(), key=lambda term: -weigh(term[0]) * term[1])[:_TERMS]
+
+    def _parts(self, text: str) -> list[str]:
+        """Two words that were written as one."""
+        for at in range(3, len(text) - 2):
+            if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
+                return [text[:at], text[at:]]
+        return []
+
+
+def _plain(question: str) -> str:
+    return normalize("NFC", question[:MAX_CHARACTERS])
+
+
+def _order(found: Fit) -> tuple[float, ...]:
+    return -round(found.score / _SAME), -round(found.evidence / _ALIKE), -found.coverage
+
+
+def _as_good(one: Fit, best: Fit) -> bool:
+    alike = best.score - one.score < _SAME and best.evidence - one.evidence < _ALIKE
+    return alike and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
+
+
+def _with_typos(terms: Sequence[Term]) -> list[Term]:
+    return [
+        (word, 8.0, allowed_typos(word)) if not typos and weight >= 1 and allowed_typos(word) else (word, weight, typos)
+        for word, weight, typos in terms
+    ]
+
+
+def _folder(dataset: str | Path) -> Path:
+    if Path(dataset).is_dir():
+        return Path(dataset)
+    repo, _, revision = str(dataset).partition("@")
+    if repo.startswith((".", "/", "~")) or repo.count("/") != 1:
+        raise InputError(f"No dataset folder {str(dataset)!r}.", hint="Make one: amazon-titles build SOURCE --out DIR")
+    from huggingface_hub import snapshot_download
+
+    try:
+        wanted = ["report.json", "catalog/*"]
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision or None, allow_patterns=wanted))
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{dataset} is no folder here, and the Hub does not give it: {reason}",
+            hint="Name a dataset folder, or log in where the dataset is private.",
+        ) from None

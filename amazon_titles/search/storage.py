@@ -1,0 +1,161 @@
+"""An index on disk: what tantivy finds rows by, and the products themselves, read by row and never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import tantivy
+
+from amazon_titles.catalog import Product
+from amazon_titles.search.words import words_of
+
+_TITLES, _TEXTS, _WORDS = "titles.arrow", "texts.arrow", "words"
+_TITLE_ROWS = 65_536
+# A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
+_TEXT_ROWS = 256
+# Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
+_HEAP = 200_000_000
+
+_TITLE_FIELDS = pa.schema([("uid", pa.string()), ("title", pa.string())])
+_TEXT_FIELDS = pa.schema([("content", pa.string()), ("related", pa.list_(pa.string()))])
+SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
+"""The columns of a catalogue."""
+
+Term = tuple[str, float, int]
+"""A word to look for: the word, how much it counts, and how many strokes of it may be wrong."""
+
+
+def write(folder: Path, tables: Iterable[pa.Table]) -> int:
+    """Writes the index of a catalogue.
+
+    Args:
+        folder: An empty one.
+        tables: The catalogue, with the columns of `SCHEMA`.
+
+    Returns:
+        How many products it holds.
+    """
+    (folder / _WORDS).mkdir()
+    writer: Any = tantivy.Index(_schema(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
+    add, document = writer.add_document, tantivy.Document
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    row = 0
+    with (
+        pa.OSFile(str(folder / _TITLES), "wb") as titles_file,
+        pa.OSFile(str(folder / _TEXTS), "wb") as texts_file,
+        pa.ipc.new_file(titles_file, _TITLE_FIELDS) as titles,
+        pa.ipc.new_file(texts_file, _TEXT_FIELDS, options=packed) as texts,
+    ):
+        for batch in _even(tables, _TITLE_ROWS):
+            titles.write_batch(batch.select(_TITLE_FIELDS.names))
+            texts.write_table(pa.Table.from_batches([batch.select(_TEXT_FIELDS.names)]), max_chunksize=_TEXT_ROWS)
+            for uid, title in zip(batch["uid"].to_pylist(), batch["title"].to_pylist(), strict=True):
+                add(document(row=row, uid=uid, title=" ".join(words_of(title))))
+                row += 1
+        writer.commit()
+        writer.wait_merging_threads()
+    return row
+
+
+def _schema() -> Any:  # noqa: ANN401 - tantivy has no types
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("row", stored=False, indexed=False, fast=True)
+    builder.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+def _even(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `rows` each, the last one aside, so that a row's place tells its batch."""
+    held: list[pa.Table] = []
+    waiting = 0
+    for table in tables:
+        held.append(table)
+        waiting += table.num_rows
+        while waiting >= rows:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, rows).combine_chunks().to_batches()[0]
+            held = [whole.slice(rows)]
+            waiting -= rows
+    if waiting:
+        yield pa.concat_tables(held).combine_chunks().to_batches()[0]
+
+
+def as_tables(products: Iterable[Product]) -> Iterator[pa.Table]:
+    """Products as tables."""
+    rows = [(product.uid, product.title, product.content, list(product.related)) for product in products]
+    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+    yield pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+
+
+class Store:
+    """An index as `write` left it; its files are mapped, not loaded.
+
+    Args:
+        folder: Where it is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        index: Any = tantivy.Index.open(str(folder / _WORDS))
+        self._schema: Any = index.schema
+        self._searcher: Any = index.searcher()
+        titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES)))
+        self._titles = [titles.get_batch(number) for number in range(titles.num_record_batches)]
+        self._texts = pa.ipc.open_file(
+            pa.memory_map(str(folder / _TEXTS)), options=pa.ipc.IpcReadOptions(use_threads=False)
+        )
+        self._count = sum(batch.num_rows for batch in self._titles)
+
+    def __len__(self) -> int:
+        return int(self._count)
+
+    def title(self, row: int) -> str:
+        """The title of a row."""
+        return str(self._titles[row // _TITLE_ROWS][1][row % _TITLE_ROWS])
+
+    def product(self, row: int) -> Product:
+        """The product of a row."""
+        uid = str(self._titles[row // _TITLE_ROWS][0][row % _TITLE_ROWS])
+        block, place = self._block(row)
+        texts = self._texts.get_batch(block)
+        return Product(uid, self.title(row), texts[0][place].as_py(), tuple(texts[1][place].as_py() or ()))
+
+    @staticmethod
+    def _block(row: int) -> tuple[int, int]:
+        """Texts come in blocks of `_TEXT_ROWS` within batches of `_TITLE_ROWS`, which they divide."""
+        return row // _TEXT_ROWS, row % _TEXT_ROWS
+
+    def frequency(self, word: str) -> int:
+        """How many titles have a word."""
+        return int(self._searcher.doc_freq("title", word))
+
+    def rows_of(self, uid: str) -> list[int]:
+        """The rows of a uid: one, or none; a catalogue that was not made by this library may have several."""
+        if not self._searcher.doc_freq("uid", uid):
+            return []
+        return self._rows(tantivy.Query.term_query(self._schema, "uid", uid, "basic"), 3)
+
+    def find(self, terms: Sequence[Term], most: int) -> list[int]:
+        """The rows whose titles have the most of some words, the best first (BM25).
+
+        Args:
+            terms: The words.
+            most: At most so many rows.
+        """
+        clauses = []
+        for word, weight, typos in terms:
+            if typos:
+                query = tantivy.Query.fuzzy_term_query(self._schema, "title", word, typos, True)
+            else:
+                query = tantivy.Query.term_query(self._schema, "title", word, "freq")
+            if weight != 1:
+                query = tantivy.Query.boost_query(query, weight)
+            clauses.append((tantivy.Occur.Should, query))
+        return self._rows(tantivy.Query.boolean_query(clauses), most) if clauses else []
+
+    def _rows(self, query: Any, most: int) -> list[int]:  # noqa: ANN401
+        hits = self._searcher.search(query, most, count=False).hits
+        return [int(row) for row in self._searcher.fast_field_values("row", [address for _, address in hits])]

@@ -1,0 +1,138 @@
+"""A question taken apart: what it quotes, the codes and links in it, and its words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from amazon_titles.search.strokes import has_digit
+from amazon_titles.search.talk import KINDS, LINKS, STOP, TALK
+
+_MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
+_WORD = re.compile(r"[^\W_]+")
+_ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
+_BREAK = re.compile(r"[.:;!?<>|\n]|\s[-–—]\s|--")
+
+# A quotation opens where no word ends and closes where none begins, so that inches and apostrophes are none.
+_QUOTED = re.compile(r'(?<!\w)["“”«„](?=\S)(.+?)(?<=\S)["“”»](?!\w)')
+_SINGLE = re.compile(r"(?<!\w)['‘](?=\w)([^'‘’]+(?:['’]\w[^'‘’]*)*)(?<=\S)['’](?!\w)")
+
+_NAME_GOES_ON = re.compile(r"\s[A-Z]")
+
+# https://www.amazon.com/Some-Title/dp/UID/ref=…, /gp/product/UID, /gp/aw/d/UID, /product/UID
+_LINK = re.compile(r"\.[a-z]{2,}(?:/|/.*?/)(?:dp|gp/product|gp/aw/d|product)/([\w-]+)", re.I)
+_BRACKETED = re.compile(r"\[([^\s\[\]]{3,40})\]")
+# What Amazon calls its products: https://en.wikipedia.org/wiki/Amazon_Standard_Identification_Number
+_ASIN = re.compile(r"\b(B(?=[A-Z]*[0-9])[0-9A-Z]{9}|[0-9]{9}[0-9X])\b", re.I)
+_CODE = re.compile(r"[\w.-]{6,40}")
+
+MAX_CHARACTERS = 4000
+MAX_WORDS = 64
+"""What is looked at of a question: a title has at most 200 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a question.
+
+    Attributes:
+        text: Folded as titles are: lower case, without accents and apostrophes.
+        capital: Whether it is written as a name is, where the question tells names from other words by their case.
+        talk: Whether it is a word of talk or a function word.
+        stop: Whether it is a function word.
+        breaks: Whether a sentence, or a part of one, ends before it.
+        start: Its place in the question, in characters.
+        end: Where it ends.
+        number: Whether a digit stands in it: such words fit exactly or not at all.
+    """
+
+    text: str
+    capital: bool
+    talk: bool
+    stop: bool
+    breaks: bool
+    start: int
+    end: int
+    number: bool
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents and apostrophes: "Mog’s Café" becomes "mogs cafe"."""
+    if text.isascii():
+        return text.lower().replace("'", "").replace("`", "")
+    return _MARK.sub("", unicodedata.normalize("NFKD", text).lower())
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
+    return _WORD.findall(fold(text))
+
+
+def quotations(question: str) -> list[str]:
+    """What stands in quotation marks, of which a question may hold several."""
+    for pattern in (_QUOTED, _SINGLE):
+        found = [match for match in pattern.finditer(question) if words_of(match.group(1))]
+        if len(found) == 1 and _NAME_GOES_ON.match(question, found[0].end()):
+            return []  # a title that begins with a quotation
+        if found:
+            return [match.group(1).strip() for match in found]
+    return []
+
+
+def codes(question: str) -> tuple[list[str], list[str], str]:
+    """The product codes in a question.
+
+    Returns:
+        Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
+        the question without the former.
+    """
+    links = [(word, match.group(1)) for word in question.split() if (match := _LINK.search(word))]
+    rest = question
+    for word, _ in links:
+        rest = rest.replace(word, " ")
+    sure = [code for _, code in links] + _ASIN.findall(rest)
+    rest = _ASIN.sub(" ", rest)
+    maybe = [word for word in _CODE.findall(rest) if has_digit(word)]
+    maybe += _BRACKETED.findall(rest)
+    return sure, maybe, rest
+
+
+def question_words(text: str, *, quoted: bool = False) -> list[Word]:
+    """The words of a question, at most `MAX_WORDS`.
+
+    Args:
+        text: The question, or a quotation in it.
+        quoted: Whether it is a quotation, in which every word counts.
+    """
+    mixed = not text.isupper() and not text.islower()
+    words: list[Word] = []
+    end = 0
+    for match in _ASKED.finditer(text):
+        between, raw, end = text[end : match.start()], match.group(), match.end()
+        folded = "".join(_WORD.findall(fold(raw)))
+        if not folded:
+            continue
+        capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
+        stop = folded in STOP and not quoted
+        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK or folded in KINDS))
+        breaks = not words or bool(_BREAK.search(between))
+        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
+        if len(words) == MAX_WORDS:
+            break
+    return words
+
+
+def name_in(question: str) -> str:
+    """What an unquoted question seems to name: its longest run of words that are no talk; "" where there is none."""
+    runs: list[list[Word]] = [[]]
+    for word in question_words(question):
+        if word.breaks or (word.text not in LINKS and (word.stop or (word.talk and not word.capital))):
+            runs.append([])
+        if not word.talk or (runs[-1] and (word.capital or word.text in LINKS)):
+            runs[-1].append(word)
+    for run in runs:
+        while run and run[-1].talk:
+            run.pop()
+    best = max(runs, key=lambda run: sum(not word.talk for word in run))
+    return question[best[0].start : best[-1].end] if best else ""

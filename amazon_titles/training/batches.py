@@ -1,0 +1,149 @@
+"""Which rows make a step, and how they lie in memory. Nothing here needs torch.
+
+A step is what the recipe says: `batch_size` x `gradient_accumulation` blocks of `block_size` tokens. Rows do not see
+each other, so the loss of a step does not depend on how its rows are laid out; the layout is free to be fast. Rows are
+never padded: they lie one behind the other, sorted by length, and only attention takes them apart (see `packed`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from amazon_titles.training.rows import Rows
+
+Numbers = npt.NDArray[np.int64]
+# Rows of a group are padded to its longest for attention, and none is shorter than this share of it.
+_ALIKE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole training, row by row, decided beforehand: a resumed run continues the same one.
+
+    Attributes:
+        batches: Row numbers of each batch, in order; `parts` batches make a step.
+        parts: Batches a step, over all devices.
+        steps_an_epoch: Optimizer steps of one pass over the rows.
+    """
+
+    batches: list[Numbers]
+    parts: int
+    steps_an_epoch: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return len(self.batches) // self.parts
+
+
+def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epochs: int, seed: int) -> Plan:
+    """Deals the rows out to steps and the rows of a step to its parts.
+
+    Each step gets rows of all lengths alike, drawn anew in each epoch, so that steps have nearly the same number of
+    tokens. How many devices share a step changes nothing about which rows it has.
+
+    Args:
+        lengths: Tokens of each row, shape (rows,).
+        tokens: Of a step, at most on average.
+        accumulation: Batches a step on one device; several share them.
+        devices: How many share a step, each taking as many batches as the others.
+        epochs: Passes over the rows.
+        seed: Of the draw.
+    """
+    # No batch may be empty: a device that has nothing to do cannot take part in the sum of the gradients.
+    shares = max(1, min(math.ceil(accumulation / devices), len(lengths) // devices))
+    parts = shares * devices
+    steps = max(1, min(math.ceil(int(lengths.sum()) / tokens), len(lengths) // parts))
+    batches: list[Numbers] = []
+    for epoch in range(epochs):
+        draw = np.random.default_rng((seed, epoch))
+        order = np.lexsort((draw.random(len(lengths)), -lengths))
+        hands: list[list[Numbers]] = [[] for _ in range(steps)]
+        for first in range(0, len(order), steps):
+            round_ = draw.permutation(steps)[: len(order) - first]
+            for step, row in zip(round_, order[first : first + steps], strict=True):
+                hands[step].append(row)
+        for hand in hands:
+            batches += _deal(np.asarray(hand), parts)
+    return Plan(batches, parts, steps)
+
+
+def _deal(rows: Numbers, parts: int) -> list[Numbers]:
+    """Rows, the longest first, dealt back and forth, so that the parts are about equally long."""
+    places = np.arange(len(rows)) % (2 * parts)
+    owner = np.where(places < parts, places, 2 * parts - 1 - places)
+    return [rows[owner == part] for part in range(parts)]
+
+
+def in_order(lengths: Numbers, tokens: int) -> list[Numbers]:
+    """Batches of about `tokens` tokens that hold every row once: what an evaluation takes."""
+    order = np.argsort(-lengths, kind="stable")
+    if not len(order):
+        return []
+    return _deal(order, min(len(order), math.ceil(int(lengths.sum()) / tokens)))
+
+
+def lay_out(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
+    """A batch as arrays.
+
+    Args:
+        rows: The split.
+        numbers: Of the batch's rows, any order.
+
+    Returns:
+        `input_ids` and `position_ids`, shape (1, tokens): the rows one behind the other, the longest first, positions
+        counted anew in each. `logits_to_keep`, shape (answers,): the places that say an answer's next token;
+        `targets`, the same shape: those tokens. `segments`: how attention takes the rows apart (see `segments`).
+    """
+    pairs = sorted((rows.row(int(number)) for number in numbers), key=lambda pair: -len(pair[0]))
+    lengths = [len(ids) for ids, _ in pairs]
+    ids = np.concatenate([ids for ids, _ in pairs]).astype(np.int64)
+    # A row begins with its prompt, so the token before an answer's is always of the same row.
+    keep = np.flatnonzero(np.concatenate([answers for _, answers in pairs])[1:])
+    positions = np.concatenate([np.arange(length) for length in lengths])
+    return {
+        "input_ids": ids[None],
+        "position_ids": positions[None],
+        "logits_to_keep": keep,
+        "targets": ids[keep + 1],
+        "segments": segments(lengths),
+    }
+
+
+def segments(lengths: Sequence[int]) -> dict[str, Any]:
+    """How rows that lie one behind the other become rectangles, for attention alone.
+
+    Args:
+        lengths: Tokens of each row, descending.
+
+    Returns:
+        `shapes`: (rows, tokens) of each rectangle. `gather`, shape (padded,): for every place in the rectangles, one
+        behind the other, the token that stands there; behind the end of a row its last token again, which no token of
+        the row looks at. `back`, shape (tokens,): where each token stands in the rectangles. `ends`, shape (rows + 1,)
+        and `longest`: the same for kernels that take rows of different lengths.
+    """
+    sizes = np.asarray(lengths, np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    shapes, gather, back, first, padded = [], [], [], 0, 0
+    while first < len(sizes):
+        longest = int(sizes[first])
+        last = first + int(np.count_nonzero(sizes[first:] >= _ALIKE * longest))
+        group, place = sizes[first:last], np.arange(longest)
+        gather.append((starts[first:last, None] + np.minimum(place, group[:, None] - 1)).ravel())
+        back.append(padded + np.flatnonzero((place < group[:, None]).ravel()))
+        shapes.append((last - first, longest))
+        padded += (last - first) * longest
+        first = last
+    return {
+        "shapes": shapes,
+        "gather": np.concatenate(gather),
+        "back": np.concatenate(back),
+        "ends": starts.astype(np.int32),
+        "longest": int(sizes[0]),
+    }

@@ -1,0 +1,79 @@
+"""Where an unfinished run of the trl engine stands, and whether the one that is starting may go on from there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.errors import InputError
+from amazon_titles.progress import say
+
+COMPLETE = "complete"
+"""The file that a checkpoint gets last: one without it was being written when the run ended."""
+BEST = "best"
+"""The folder of the best adapter so far, with `keep: best`."""
+_IDENTITY = "run.json"
+
+
+def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path | None:
+    """The checkpoint to go on from; None to begin. Makes the folder ready for the run that `identity` tells.
+
+    Args:
+        folder: For checkpoints.
+        identity: Everything that decides what is trained; JSON can hold it.
+        resume: Whether to go on, if there is anything to go on from.
+
+    Raises:
+        InputError: To go on is wanted, and what stands there is another training; or it is not wanted, and what stands
+            there is this very training, unfinished.
+    """
+    before = _read(folder / _IDENTITY)
+    found = latest(folder)
+    if found is not None and before is not None:
+        changed = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
+        if resume and changed:
+            told = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
+            raise InputError(
+                f"The checkpoints in {folder} are of another training: {told}.",
+                hint=f"Set it back, or begin anew: remove {folder}, and leave out --resume.",
+            )
+        if not resume and not changed:
+            raise InputError(
+                f"In {folder} this training stands unfinished, at {found.name.replace('-', ' ')}.",
+                hint=f"Go on: --resume. To begin anew, remove {folder}.",
+            )
+        if resume:
+            return found
+    if resume:
+        say(f"No checkpoint in {folder}: beginning at the beginning.")
+    remove(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _IDENTITY).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    return None
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def remove(folder: Path) -> None:
+    """Removes what a run needs to go on, and nothing else; an empty folder goes too."""
+    for path in (*folder.glob("checkpoint-*"), folder / BEST):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in (_IDENTITY, "README.md"):  # trl writes a card beside its checkpoints
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None

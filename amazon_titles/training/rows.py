@@ -1,0 +1,168 @@
+"""Rendered text becomes token ids, and each token learns whether it belongs to an answer.
+
+The ids are those that AutoTrain would train on: the base's tokenizer reads the whole text of a row, its own BOS rule
+included, and one end-of-turn is appended. So what is trained on and what inference sends agree to the token, with both
+engines. Special tokens in the text can only be the template's, because whoever renders breaks all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from amazon_titles.errors import InputError
+from amazon_titles.templates import ChatTemplate
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+Ids = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+_BATCH = 1000  # rows tokenised at once
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a split as token ids, one after the other; the files stay on disk.
+
+    Attributes:
+        ids: Every row's ids, concatenated, shape (tokens,).
+        answers: Whether a token is an answer's, its end-of-turn included; the same shape.
+        ends: Where each row ends in both, shape (rows,).
+        cut: Rows that were longer than allowed and lost their end.
+    """
+
+    ids: Ids
+    answers: Flags
+    ends: npt.NDArray[np.int64]
+    cut: int
+
+    @classmethod
+    def open(cls, stem: Path) -> Rows:
+        """Maps the files that `write` left."""
+        ends = np.load(f"{stem}.ends.npy")
+        ids = np.memmap(f"{stem}.ids", np.int32, "r") if len(ends) else np.zeros(0, np.int32)
+        answers = np.memmap(f"{stem}.answers", np.bool_, "r") if len(ends) else np.zeros(0, np.bool_)
+        return cls(ids, answers, ends, int(np.load(f"{stem}.cut.npy")))
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each row."""
+        return np.diff(self.ends, prepend=0)
+
+    def row(self, number: int) -> tuple[Ids, Flags]:
+        """The ids of a row and which of them are answers."""
+        start = int(self.ends[number - 1]) if number else 0
+        place = slice(start, int(self.ends[number]))
+        return self.ids[place], self.answers[place]
+
+
+def write(
+    files: Sequence[Path], column: str, tokenizer: Tokenizer, template: ChatTemplate, stem: Path, *, longest: int
+) -> Rows:
+    """Tokenises Parquet files into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
+
+    Args:
+        files: Of one split of a `text-…` config.
+        column: Holds the rendered text.
+        tokenizer: The base's.
+        template: That the text was rendered with.
+        stem: Path and beginning of the files' names.
+        longest: Tokens that a row may have; what is longer loses its end.
+
+    Raises:
+        InputError: The tokenizer does not know the template's end-of-turn, or doubles BOS.
+    """
+    end = tokenizer.token_to_id(template.end)
+    if end is None:
+        raise InputError(
+            f"The text is rendered with {template.end} at the end of a turn, which the base's tokenizer does not know.",
+            hint="Train on the config rendered for the base's family, such as text-llama3:train.",
+        )
+    ends: list[int] = []
+    total = cut = 0
+    with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
+        for texts in _batches(files, column):
+            for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
+                row, flags = tokens_of(text, encoding, template, end)
+                cut += len(row) > longest
+                row[:longest].tofile(ids)
+                flags[:longest].tofile(answers)
+                total += min(len(row), longest)
+                ends.append(total)
+    np.save(f"{stem}.ends.npy", np.asarray(ends, np.int64))
+    np.save(f"{stem}.cut.npy", np.int64(cut))
+    return Rows.open(stem)
+
+
+def _batches(files: Sequence[Path], column: str) -> Iterator[list[str]]:
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH, columns=[column]):
+                yield batch.column(0).to_pylist()
+
+
+def tokens_of(text: str, encoding: Encoding, template: ChatTemplate, end: int) -> tuple[Ids, Flags]:
+    """The ids of a row with its end-of-turn, and which of them the loss is taken on.
+
+    A token is an answer's where it begins in an answer's text or is the end-of-turn behind it; what the prompt holds
+    up to the end of the assistant's header is given at inference, and is not learnt.
+
+    Args:
+        text: Rendered, without BOS and last end-of-turn.
+        encoding: Of the text, with the tokenizer's own special tokens.
+        template: That rendered it.
+        end: Id of the template's end-of-turn.
+    """
+    # Offsets count characters; a token that the tokenizer itself puts in front (BOS) has the offsets (0, 0).
+    starts = np.asarray([start for start, _ in encoding.offsets], np.int64)
+    flags = np.zeros(len(starts) + 1, np.bool_)
+    for first, last in answer_spans(text, template):
+        flags[:-1] |= (starts >= first) & (starts < last)
+        flags[-1] |= last == len(text)
+    return np.asarray([*encoding.ids, end], np.int32), flags
+
+
+def answer_spans(text: str, template: ChatTemplate) -> list[tuple[int, int]]:
+    """Where the assistant's turns stand in a rendered text, in characters: from behind the header to behind its end."""
+    header, spans, at = template.header.format(role="assistant"), [], 0
+    while (found := text.find(header, at)) >= 0:
+        first = found + len(header)
+        last = text.find(template.end, first)
+        at = len(text) if last < 0 else last + len(template.end)
+        spans.append((first, at))
+    return spans
+
+
+def dataset_files(data: str, config: str, split: str) -> tuple[list[Path], str | None]:
+    """The Parquet files of a split, fetched from the Hub where `data` is no folder; and the revision they are of.
+
+    Raises:
+        InputError: There are none.
+    """
+    folder, revision = Path(data), None
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        wanted = ["report.json", f"{config}/{split}-*.parquet"]
+        folder = Path(snapshot_download(data, repo_type="dataset", allow_patterns=wanted))
+        revision = folder.name
+    files = sorted((folder / config).glob(f"{split}-*.parquet"))
+    if not files:
+        raise InputError(
+            f"The dataset {data} has no split {split!r} in {config}.",
+            hint="See what it has: amazon-titles check RECIPE",
+        )
+    return files, revision
+
+
+def as_text(rows: Rows, tokenizer: Any, number: int) -> str:  # noqa: ANN401 - any object that decodes
+    """A row as the model sees it, special tokens included: for a look at what is trained on."""
+    return str(tokenizer.decode(rows.row(number)[0].tolist(), skip_special_tokens=False))

@@ -1,0 +1,70 @@
+"""The notebook, executed from top to bottom on the sample; its other branch names only what there is."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks" / "amazon_titles.ipynb"
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    nbformat = pytest.importorskip("nbformat", reason="nbclient is in the extra `dev`")
+    from nbclient import NotebookClient
+
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)
+    try:
+        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    finally:
+        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    return notebook, folder
+
+
+def said(notebook, part):
+    """What the first cell whose source holds `part` printed or showed."""
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code" and part in cell.source)
+    shown = [o.text if o.output_type == "stream" else o.get("data", {}).get("text/markdown", "") for o in cell.outputs]
+    return "\n".join(shown)
+
+
+def test_it_tells_the_whole_story_on_the_sample(executed):
+    notebook, folder = executed
+    assert (folder / "work" / "adapter" / "adapter_model.safetensors").is_file()
+    table = said(notebook, "comparison.to_markdown")
+    recall = next(line for line in table.splitlines() if line.startswith("| seen") and "fact recall" in line)
+    before, after = (float(cell.split()[0]) for cell in recall.split("|")[4:6])
+    assert after > before + 0.3, table
+    answers = said(notebook, "model.ask").split("\n> ")
+    assert len(answers) == 3
+    assert all("https://www.amazon.com/dp/" in answer for answer in answers[:2])
+    assert "Sources: none" in answers[2]
+
+
+def test_it_is_kept_without_what_it_printed():
+    nbformat = pytest.importorskip("nbformat", reason="nbclient is in the extra `dev`")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_every_name_that_it_imports_exists():
+    """Also those of the branch for the real trn.json, which no test can run."""
+    nbformat = pytest.importorskip("nbformat", reason="nbclient is in the extra `dev`")
+    cells = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    source = "\n".join(line if "%pip" not in line else "    pass" for line in "\n".join(cells).splitlines())
+    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    assert len(imported) > 10
+    for node in imported:
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            assert hasattr(module, alias.name), f"{node.module}.{alias.name}"

@@ -1,0 +1,112 @@
+"""The two ends of the trl engine's wire: what the worker tells, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.training import trl
+
+
+def job(folder, **changes):
+    told = {
+        "folder": str(folder), "base": "base", "params": {"lr": 3e-3}, "block_size": 256, "devices": 1,
+        "checkpoints": str(folder), "checkpoint_steps": 10, "keep": "last", "has_valid": False, "resume_from": None,
+        "tensorboard": False,
+    }  # fmt: skip
+    return trl.Job(**{**told, **changes})
+
+
+def no_memory_on_a_cpu(torch):
+    torch.empty(1 << 50)  # what torch really raises
+
+
+def no_memory_on_a_gpu(torch):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+
+@pytest.mark.parametrize("fails", [no_memory_on_a_cpu, no_memory_on_a_gpu])
+def test_too_little_memory_ends_it_with_advice(tmp_path, monkeypatch, capsys, fails):
+    torch = pytest.importorskip("torch")
+    from amazon_titles.training import worker
+
+    monkeypatch.setattr(worker, "fine_tune", lambda job: fails(torch))
+    (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path))))
+    assert worker.main(str(tmp_path / "job.json")) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(trl.MARK)
+    log = trl.TrlLog()
+    trl._take(log, json.loads(out[1:]))
+    with pytest.raises(TrainingError, match=r"The memory did not suffice: .*allocate") as refused:
+        trl._judge(job(tmp_path), log, 1)
+    assert "halve batch_size and double gradient_accumulation" in str(refused.value)
+
+
+def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from amazon_titles.training import worker
+
+    def fails(job):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(worker, "fine_tune", fails)
+    (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path))))
+    with pytest.raises(RuntimeError, match="mat1"):
+        worker.main(str(tmp_path / "job.json"))
+
+
+def test_only_the_first_process_tells(monkeypatch, capsys):
+    from amazon_titles.training import worker
+
+    monkeypatch.setenv("RANK", "1")
+    worker.tell({"event": "done"})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("failed", "status", "error", "words", "advice"),
+    [
+        ({"why": "not finite", "message": "at step 3"}, 1, TrainingError, "no number any more at step 3", "lr=1.0e-03"),
+        ({"why": "base", "message": "a gemma"}, 1, InputError, "is a gemma", "--engine autotrain"),
+        (None, -9, TrainingError, "as the system does when its memory is full", "halve batch_size"),
+        (None, 1, TrainingError, "failed .exit 1.", "the last words"),
+        (None, 0, TrainingError, "failed .exit 0.", "the last words"),
+    ],
+)
+def test_a_failure_says_what_to_change(tmp_path, failed, status, error, words, advice):
+    log = trl.TrlLog(failed=failed)
+    log.tail.append("the last words")
+    with pytest.raises(error, match=words) as refused:
+        trl._judge(job(tmp_path), log, status)
+    assert advice in str(refused.value)
+
+
+def test_the_curve_has_a_point_for_so_many_steps():
+    log = trl.TrlLog(losses=[{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)])
+    assert [(point["step"], point["loss"]) for point in log.curve(3)] == [(3, 2.0), (6, 5.0), (7, 7.0)]
+    assert log.curve(-1) == log.losses
+    log.losses *= 100
+    assert len(log.curve(-1)) == 100
+
+
+def test_a_line_a_step_where_somebody_watches(capsys, monkeypatch):
+    show = trl._shower()
+    step = {"event": "step", "step": 12, "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4, "rate": 12345.6}
+    for terminal in (False, True):
+        monkeypatch.setattr(trl.sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
+        show({"event": "begin", "step": 10, "steps": 20})
+        show(step)
+        show({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        err = capsys.readouterr().err
+        assert ("step 12/20  loss 1.5000  lr 2.00e-04  12,346 tokens/s  0:" in err) is terminal
+        assert ("validation loss 1.2500" in err) is terminal
+        assert "Going on after step 10 of 20." in err
+
+
+def test_an_old_trl_is_refused(monkeypatch):
+    monkeypatch.setattr(trl.metadata, "version", lambda package: "0.13.0")
+    with pytest.raises(InputError, match=r"needs trl 1.0 or newer, and this environment has 0.13.0"):
+        trl.require_trl()
