@@ -63,9 +63,7 @@ def push_space_to_hub(
             sort="a page of this library",
             load_back=lambda opened, commit: _load_back(opened, commit, contents),
         )
-        if dry_run:
-            return plan.report(client, url="", commit=None, changed=False, private=private, dry_run=True)
-        return publish(plan, client, private=private, message=message, tag=None)
+        return publish(plan, client, private=private, message=message, tag=None, dry_run=dry_run)
 
 
 def _ours(files: Mapping[str, Any]) -> bool:
@@ -74,8 +72,7 @@ def _ours(files: Mapping[str, Any]) -> bool:
 
 
 def _refusals(contents: Sequence[Content], message: str, token: str | None) -> list[refusals.Refusal]:
-    names = "\n".join(content.path for content in contents)
-    searched = [*contents, *refusals.words(message=message, names=names)]
+    searched = [*contents, *refusals.words(contents, message=message, tag=None)]
     return [
         *refusals.secrets_in(searched, token),
         *refusals.local_paths_in([content for content in contents if not content.path.startswith("amazon_titles/")]),
