@@ -7,7 +7,7 @@ OLD = .venv-autotrain/bin/python
 OLD_NEEDS = 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart rehearsal test unit lint types integration docs dist clean
+.PHONY: help quickstart rehearsal video test unit lint types integration docs dist clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
@@ -17,6 +17,9 @@ quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story h
 
 rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a Hub on this machine.
 	$(NEW) -m tests.loopback_hub.rehearsal
+
+video: quickstart/adapter/run.json ## After the quickstart: film its page, which wants a Chromium on this machine.
+	.venv/bin/amazon-titles video --out quickstart-video/video.mp4
 
 quickstart/adapter/run.json:
 	$(MAKE) quickstart
@@ -53,7 +56,7 @@ clean: ## Remove what was built; the environments stay.
 	@echo "Installing today's stack into .venv (once; about two minutes) …"
 	$(PYTHON) -m venv .venv
 	$(NEW) $(PIP) -c constraints.txt torch==2.13.0
-	$(NEW) $(PIP) -c constraints.txt -e '.[train,dev]'
+	$(NEW) $(PIP) -c constraints.txt -e '.[train,video,dev]'
 	@touch $@
 
 .venv-autotrain/.installed: pyproject.toml constraints-autotrain.txt

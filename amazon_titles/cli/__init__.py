@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from amazon_titles import __version__
-from amazon_titles.cli import answers, data, fine_tuning, story
+from amazon_titles.cli import answers, data, fine_tuning, page, story
 from amazon_titles.errors import AmazonTitlesError
 
 
@@ -50,6 +50,9 @@ for _command in (
     fine_tuning.push_adapter,
     fine_tuning.merge,
     answers.ask,
+    page.demo,
+    page.push_space,
+    page.video,
     story.quickstart,
     story.handin,
 ):

@@ -113,7 +113,13 @@ def _open(plan: Plan, client: Client, private: bool) -> Standing:
     if standing is None:
         client.call(
             "making the repository",
-            lambda: client.api.create_repo(client.repo_id, repo_type=client.kind, private=True, exist_ok=True),
+            lambda: client.api.create_repo(
+                client.repo_id,
+                repo_type=client.kind,
+                private=True,
+                exist_ok=True,
+                space_sdk="gradio" if client.kind == "space" else None,
+            ),
         )
         standing = client.standing()
     if standing is None:

@@ -11,6 +11,7 @@ from amazon_titles.model.answer import Answer
 from amazon_titles.model.asking import Asked, Options, conclude, prepare
 from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.generation import Generation, Sampling, Speaker
+from amazon_titles.model.local import LocalModel
 from amazon_titles.model.served import ServedModel, is_address
 from amazon_titles.templates import Message
 
@@ -190,6 +191,19 @@ class CatalogModel:
                 yield conclude(asked, piece, catalogue, self._speaker, options)
             else:
                 yield piece
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The records that it answers about; None for none."""
+        return self._catalogue
+
+    def without_adapter(self) -> CatalogModel | None:
+        """The same model before its fine-tuning, to answer the same questions; None where it has no adapter.
+
+        Both share one set of weights in memory, so only one of them may write at a time, or each a token in turn.
+        """
+        base = self._speaker.without_adapter() if isinstance(self._speaker, LocalModel) else None
+        return CatalogModel(base, self._catalogue) if base else None
 
     def _answers(
         self, questions: Sequence[str], options: Options, sampling: Sampling | None, *, batch_size: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError
@@ -44,6 +45,17 @@ class LocalModel:
         configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
         named = [configured] if isinstance(configured, int) else list(configured or [])
         self._ends = frozenset([tokenizer.convert_tokens_to_ids(template.end), *named])
+
+    def without_adapter(self) -> LocalModel | None:
+        """The base under a `peft` adapter, which is switched off while it writes; None where there is no adapter.
+
+        Both share one set of weights, so only one of them may write at a time, or each a token in turn.
+        """
+        if not hasattr(getattr(self._model, "base_model", None), "disable_adapter_layers"):
+            return None
+        config = next(iter(self._model.peft_config.values()))
+        name = Path(str(config.base_model_name_or_path)).name
+        return LocalModel(_WithoutAdapter(self._model), self._tokenizer, name=name, template=self.template)
 
     def count_tokens(self, conversation: Sequence[Message]) -> int:
         """Tokens of the prompt that a conversation becomes."""
@@ -146,6 +158,27 @@ class LocalModel:
         """Token ids of the prompts; the tokenizer writes BOS."""
         texts = [self.template.prompt(messages) for messages in conversations]
         return list(self._tokenizer(texts).input_ids) if texts else []
+
+
+class _WithoutAdapter:
+    """A `peft` model whose adapter is off during each call.
+
+    Peft's own `disable_adapter` inspects every layer before and after, which costs more than a token of a small model.
+    """
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self._adapted = model
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._adapted, name)
+
+    def __call__(self, **inputs: Any) -> Any:  # noqa: ANN401
+        layers = self._adapted.base_model
+        layers.disable_adapter_layers()
+        try:
+            return self._adapted(**inputs)
+        finally:
+            layers.enable_adapter_layers()
 
 
 def _fewer(error: RuntimeError, rows: int) -> int:

@@ -20,8 +20,9 @@ FLOORS = {
     "dataset": 3, "training": 3, "budget": 3,
     "search": 4, "hub": 4,
     "model": 5, "evaluation": 5,
-    "quickstart": 6, "merge": 6, "handin": 6, "jobs": 6,
-    "cli": 7, "__init__": 8, "__main__": 8,
+    "quickstart": 6, "merge": 6, "handin": 6, "jobs": 6, "page": 6,
+    "video": 7,
+    "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_rooms_stay_small(path):
     assert lines <= 300, f"{path.name} has {lines} lines"
 
 
-HEAVY = ("torch", "transformers", "datasets", "pyarrow", "rich", "tantivy", "peft", "huggingface_hub")
+HEAVY = ("torch", "transformers", "datasets", "pyarrow", "rich", "tantivy", "peft", "huggingface_hub", "gradio")
 
 
 @pytest.mark.parametrize("code", ["import amazon_titles", "import amazon_titles.cli"])

@@ -1,0 +1,127 @@
+"""The page: a question, both answers as they are written, their sources; and a second tab with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from amazon_titles.page import answers, markup
+from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.pair import Pair, Turn
+from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
+
+# Questions that may wait while one is answered; more are turned away with a sentence of Gradio's.
+_WAITING = 64
+
+
+def build_page(
+    pair: Pair, evidence: Evidence, questions: dict[str, Sequence[str]], *, language: str = "en"
+) -> gr.Blocks:
+    """Makes the page; `launch` shows it.
+
+    Args:
+        pair: The two models.
+        evidence: For the second tab.
+        questions: Language → examples to click on; as many in every language.
+        language: That the page starts in; a browser that asks for another one of `LANGUAGES` gets that.
+    """
+    names = (pair.before.name if pair.before else None, pair.after.name)
+    texts = TEXTS[language]
+    page = gr.Blocks(title=texts.title, analytics_enabled=False)
+    with page:
+        last = gr.State(None)
+        with gr.Row(elem_classes="stack"):
+            head = gr.HTML(_head(pair, language), elem_id="head", scale=1)
+            choice = gr.Radio(
+                [(name, code) for code, name in LANGUAGES.items()],
+                value=language, label="Language / Idioma", show_label=False, container=False, scale=0,
+                elem_id="language",
+            )  # fmt: skip
+        with gr.Tabs():
+            with gr.Tab(texts.ask_tab, id="ask") as ask_tab:
+                asked = gr.Textbox(
+                    label=texts.question, placeholder=texts.placeholder, elem_id="question", max_lines=3, autofocus=True
+                )
+                with gr.Row(equal_height=True, elem_classes="stack"):
+                    mode = gr.Radio(_modes(language), value="closed", label=texts.mode, elem_id="mode", scale=4)
+                    button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
+                hint = gr.HTML(markup.note(texts.examples), elem_id="examples-label")
+                with gr.Row():
+                    examples = [
+                        gr.Button(question, size="sm", elem_classes="example", min_width=240)
+                        for question in questions[language]
+                    ]
+                problem = gr.HTML("", elem_id="problem")
+                with gr.Row(equal_height=True, elem_classes="stack"):
+                    sides = [
+                        gr.HTML(value, elem_id=name)
+                        for value, name in zip(answers.waiting(texts, *names)[:2], ("before", "after"), strict=True)
+                    ]
+                sources = gr.HTML("", elem_id="sources")
+            with gr.Tab(texts.table_tab, id="evidence") as table_tab:
+                table = gr.HTML(evidence.to_html(texts, language), elem_id="evidence")
+
+        def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
+            texts = TEXTS.get(language, TEXTS["en"])
+            if refusal := answers.too_long(question, texts):
+                yield refusal, *answers.waiting(texts, *names), None
+                return
+            turn = None
+            try:
+                for turn in pair.turns(question, closed_book=mode == "closed"):
+                    yield "", *answers.answered(turn, texts, *names), turn if turn.done else None
+            except Exception as error:  # whatever happens, the page says it in a sentence
+                yield answers.failed(error, texts), *answers.waiting(texts, *names), None
+
+        def speak(language: str, turn: Turn | None) -> tuple[Any, ...]:
+            texts = TEXTS.get(language, TEXTS["en"])
+            shown = answers.answered(turn, texts, *names) if turn else answers.waiting(texts, *names)
+            return (
+                _head(pair, language),
+                gr.Tab(label=texts.ask_tab),
+                gr.Tab(label=texts.table_tab),
+                gr.Textbox(label=texts.question, placeholder=texts.placeholder),
+                gr.Radio(choices=_modes(language), label=texts.mode),
+                texts.ask,
+                markup.note(texts.examples),
+                *questions[language],
+                "",
+                *shown,
+                evidence.to_html(texts, language),
+            )
+
+        def greet(request: gr.Request) -> str:
+            return preferred(request.headers.get("accept-language", ""), language)
+
+        outputs = [problem, *sides, sources, last]
+        spoken = [head, ask_tab, table_tab, asked, mode, button, hint, *examples, problem, *sides, sources, table]
+        queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
+        gr.on(
+            [button.click, asked.submit], ask, [asked, mode, choice], outputs,
+            api_name="ask", trigger_mode="multiple", **queued,
+        )  # fmt: skip
+        for example in examples:
+            example.click(
+                lambda text: text, example, asked, queue=False, show_progress="hidden", api_visibility="private"
+            ).then(ask, [asked, mode, choice], outputs, api_visibility="private", **queued)
+        choice.change(speak, [choice, last], spoken, queue=False, show_progress="hidden", api_visibility="private")
+        page.load(greet, None, choice, queue=False, show_progress="hidden", api_visibility="private")
+    page.queue(max_size=_WAITING)
+    return page
+
+
+def _modes(language: str) -> list[tuple[str, str]]:
+    texts = TEXTS[language]
+    return [(texts.closed_book, "closed"), (texts.open_book, "open")]
+
+
+def _head(pair: Pair, language: str) -> str:
+    texts = TEXTS[language]
+    lead = texts.lead if pair.before else texts.lead_base
+    sentences = [lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")]
+    if pair.products is not None:
+        number = f"{pair.products:,}".replace(",", "," if texts.decimal == "." else ".")
+        sentences.append(texts.products.format(products=number))
+    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>"

@@ -1,0 +1,131 @@
+"""One question, two answers: the model before the fine-tuning and after it, token by token and side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
+from pathlib import Path
+
+from amazon_titles.catalog import Product
+from amazon_titles.errors import InputError
+from amazon_titles.model import Answer, CatalogModel
+
+MAX_QUESTION_CHARS = 1000
+"""Longest question: a title has at most 200 characters, and a page is open to everybody who reaches it."""
+
+# Records looked up besides: those that fit as well are listed too.
+_MORE = 7
+
+# Seconds between two states of a page: more often than this nobody reads.
+_PACE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one model has said so far.
+
+    Attributes:
+        words: Its own words.
+        answer: What is answered with them; None while it writes.
+    """
+
+    words: str = ""
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The state of a question and its two answers.
+
+    Attributes:
+        question: As asked.
+        closed_book: Whether the models are not shown the records.
+        after: The fine-tuned model's.
+        before: The base model's; None where there is none.
+        records: The records behind the answers, by uid.
+    """
+
+    question: str
+    closed_book: bool
+    after: Side
+    before: Side | None
+    records: dict[str, Product]
+
+    @property
+    def done(self) -> bool:
+        """Whether both have ended."""
+        return all(side is None or side.answer is not None for side in (self.before, self.after))
+
+
+class Pair:
+    """A model after its fine-tuning and, with the adapter switched off, before it: one set of weights in memory.
+
+    Attributes:
+        after: The fine-tuned model, or a whole model alone.
+        before: Its base; None where `after` is no adapter.
+
+    Args:
+        model: Loaded with a catalogue.
+
+    Raises:
+        InputError: It came without a catalogue.
+    """
+
+    def __init__(self, model: CatalogModel) -> None:
+        if model.catalogue is None:
+            raise InputError(f"{model.name} names no dataset to take sources from.", hint="Name it: --dataset DIR")
+        self.after = model
+        self.before = model.without_adapter()
+        self._index = model.catalogue.index
+
+    @classmethod
+    def load(cls, model: str | Path, *, dataset: str | Path | None = None) -> Pair:
+        """Loads a folder's or a Hub id's model and its catalogue; see `CatalogModel.from_pretrained`."""
+        return cls(CatalogModel.from_pretrained(model, dataset=dataset))
+
+    @property
+    def products(self) -> int | None:
+        """Products of the catalogue; None where its index does not tell."""
+        return len(self._index) if isinstance(self._index, Sized) else None
+
+    def warm_up(self, question: str) -> None:
+        """Lets both write a few words that nobody sees: what is slow only the first time is over then."""
+        for _ in islice(self.turns(question, closed_book=True), 3):
+            pass
+
+    def turns(self, question: str, *, closed_book: bool, k: int = 3) -> Iterator[Turn]:
+        """Yields the state as both answers grow, a token of each in turn, and at the end the whole.
+
+        Args:
+            question: Free text.
+            closed_book: Answer from what the fine-tuning taught, without the records in view.
+            k: At most this many sources.
+
+        Raises:
+            InputError: The question is empty.
+        """
+        records = {hit.product.uid: hit.product for hit in self._index.search(question, k + _MORE)}
+        turn = Turn(question, closed_book, Side(), Side() if self.before else None, records)
+        after = self.after.stream(question, k=k, closed_book=closed_book)
+        yield turn
+        # Where no product fits, the catalogue refuses for both alike: the base has nothing to say.
+        before = self.before.stream(question, k=k, closed_book=closed_book) if self.before and records else iter(())
+        shown = time.monotonic()
+        for said_before, said_after in zip_longest(before, after):
+            turn = replace(turn, after=_heard(turn.after, said_after))
+            if turn.before is not None:
+                turn = replace(turn, before=_heard(turn.before, said_before))
+            if time.monotonic() - shown >= _PACE:
+                yield turn
+                shown = time.monotonic()
+        if turn.before is not None and turn.before.answer is None:
+            turn = replace(turn, before=replace(turn.before, answer=turn.after.answer))
+        yield turn
+
+
+def _heard(side: Side, said: str | Answer | None) -> Side:
+    if said is None:
+        return side
+    return replace(side, answer=said) if isinstance(said, Answer) else replace(side, words=side.words + said)

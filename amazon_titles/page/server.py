@@ -1,0 +1,143 @@
+"""Starts the page on this machine. Nothing but the page itself is asked of any host."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.examples import example_questions
+from amazon_titles.page.pair import Pair
+from amazon_titles.progress import say
+from amazon_titles.training import SPIN_COUNT
+
+if TYPE_CHECKING:
+    import gradio
+
+# Pages in browsers whose last answer is kept, to say it again in the other language.
+_SESSIONS = 500
+_FONTS = ["system-ui", "sans-serif"]
+
+
+def serve(
+    model: str | Path,
+    *,
+    dataset: str | Path | None = None,
+    host: str | None = "127.0.0.1",
+    port: int | None = None,
+    language: str = "en",
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Loads a model and shows its page until it is ended (Ctrl-C).
+
+    Args:
+        model: An adapter's or a model's folder or Hub id.
+        dataset: That sources are taken from; by default the one that the model names.
+        host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
+        port: By default the first free one from 7860 on.
+        language: That the page starts in, where the browser asks for none of ours.
+        on_ready: Called with the page's address as soon as it answers.
+
+    Raises:
+        InputError: There is no such model or dataset, or the port is taken.
+        MissingExtraError: Gradio is not installed.
+    """
+    find_model(model)
+    require_gradio()
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
+    pair = Pair.load(model, dataset=dataset)
+    page = page_of(pair, Evidence.of(model), language=language)
+    pair.warm_up(example_questions(pair.after.dataset_folder)[language][0])
+    address = launched(page, host=host, port=port)
+    if on_ready:
+        on_ready(address)
+    say("Ctrl-C ends it.")
+    page.block_thread()
+
+
+def page_of(pair: Pair, evidence: Evidence, *, language: str = "en") -> gradio.Blocks:
+    """The page of a pair of models, with questions of their own catalogue to click on."""
+    from amazon_titles.page.app import build_page  # needs gradio
+
+    return build_page(pair, evidence, example_questions(pair.after.dataset_folder), language=language)
+
+
+def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None = None) -> str:
+    """Starts a page in a thread, with everything off that would ask another host, and gives its address.
+
+    Raises:
+        InputError: The address or the port cannot be listened on.
+    """
+    from gradio.themes import Default
+
+    theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            theme=theme,
+            css=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
+            share=False,
+            quiet=True,
+            footer_links=[],
+            state_session_capacity=_SESSIONS,
+            max_file_size="1kb",  # the page takes no files, and its server has a place for them
+            run_history=False,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+        )
+    except OSError as error:
+        raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
+    return str(address)
+
+
+def require_gradio() -> None:
+    """Switches Gradio's calls home off, before it is imported.
+
+    Raises:
+        MissingExtraError: It is not installed.
+        AmazonTitlesError: This is AutoTrain's environment, where it cannot be.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if importlib.util.find_spec("gradio") is not None:
+        return
+    if _is_autotrain():
+        raise AmazonTitlesError(
+            "The page needs today's packages, and this is AutoTrain's environment, whose pins exclude them.",
+            hint="Run the same command in the other environment: .venv/bin/amazon-titles …",
+        )
+    raise MissingExtraError("demo", "gradio")
+
+
+def _is_autotrain() -> bool:
+    try:
+        version("autotrain-advanced")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def find_model(model: str | Path) -> None:
+    """Refuses the default where no quickstart has been run.
+
+    Raises:
+        InputError: `quickstart/adapter` is not there.
+    """
+    if str(model) == DEFAULT_MODEL and not Path(model).is_dir():
+        raise InputError(
+            f"There is no model at {DEFAULT_MODEL} yet.",
+            hint="Make one: amazon-titles quickstart; or name one: --model DIR|REPO",
+        )
+
+
+DEFAULT_MODEL = "quickstart/adapter"
+"""Where `amazon-titles quickstart` leaves its adapter."""

@@ -1,0 +1,104 @@
+"""The page as a folder that runs by itself: a Space of the Hub, with the library's source beside the app."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from amazon_titles import __version__, resources
+from amazon_titles.cards.rendering import environment
+from amazon_titles.errors import InputError
+from amazon_titles.page.texts import TEXTS
+
+_APP = '''"""Starts the page of {model}; README.md tells more."""
+
+from amazon_titles.page import serve
+
+if __name__ == "__main__":
+    # No host: a Space names its own, in GRADIO_SERVER_NAME.
+    serve({model!r}, dataset={dataset!r}, host=None, language={language!r})
+'''
+_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+_MARK = "amazon_titles/page/space.py"
+
+
+def write_space(folder: str | Path, *, model: str, dataset: str | None = None, language: str = "en") -> Path:
+    """Writes the folder of a Space; one that an earlier call wrote is replaced.
+
+    Args:
+        folder: The folder to make.
+        model: The Hub id of an adapter or a model. A folder of this machine would not be there.
+        dataset: The Hub id of the dataset that sources are taken from, `ID` or `ID@REVISION`; by default the one that
+            the adapter names.
+        language: That the page starts in, and that its card is written in.
+
+    Raises:
+        InputError: `model` or `dataset` is no Hub id, or `folder` holds something else.
+    """
+    for what, name, command in (("model", model, "push-adapter"), ("dataset", dataset, "push-dataset")):
+        if name is not None and (Path(name).exists() or not _ID.fullmatch(name.partition("@")[0])):
+            raise InputError(
+                f"A Space reads its {what} from the Hub, and {name!r} is no Hub id.",
+                hint=f"Publish it first: amazon-titles {command} DIR USER/NAME; then name USER/NAME.",
+            )
+    target = Path(folder)
+    if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or (target / _MARK).is_file())):
+        raise InputError(f"{target} holds something that is not a page's folder.", hint="Choose another: --out DIR")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
+        made = Path(work) / "space"
+        _copy_library(made / "amazon_titles")
+        (made / "app.py").write_text(_APP.format(model=model, dataset=dataset, language=language), encoding="utf-8")
+        (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
+        (made / "README.md").write_text(_card(model, dataset, language), encoding="utf-8")
+        if target.exists():
+            target.rename(Path(work) / "old")
+        made.rename(target)
+    return target
+
+
+def requirements() -> list[str]:
+    """What the library needs for the page, pinned to what is installed here; Gradio's version stands in the card.
+
+    Raises:
+        InputError: The library is not installed, so nobody knows what it needs.
+    """
+    try:
+        lines = requires("amazon-titles") or []
+    except PackageNotFoundError:
+        raise InputError(
+            "amazon-titles is not installed here, so its needs are not known.", hint="Install it: pip install -e ."
+        ) from None
+    names = []
+    for line in lines:
+        name, _, condition = line.partition(";")
+        if not condition.strip() or re.search(r"""extra == ['"]model['"]""", condition):
+            names.append(re.split(r"[^\w.-]", name.strip(), maxsplit=1)[0])
+    return [f"{name}=={version(name).partition('+')[0]}" for name in sorted(set(names) - {"amazon-titles"})]
+
+
+def _copy_library(target: Path) -> None:
+    """The package as it is, and the folders that it carries in a wheel."""
+    here = Path(__file__).resolve().parents[1]
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "_files")
+    shutil.copytree(here, target, ignore=unwanted)
+    for name in ("autotrain", "hub_cards"):
+        shutil.copytree(resources.folder(name), target / "_files" / name, ignore=unwanted)
+
+
+def _card(model: str, dataset: str | None, language: str) -> str:
+    texts = TEXTS[language]
+    return environment().get_template("space_card.md.jinja").render(
+        title=texts.title,
+        short=texts.short,
+        model=model,
+        dataset=dataset.partition("@")[0] if dataset else None,
+        gradio=version("gradio"),
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        version=__version__,
+        language=language,
+    )  # fmt: skip

@@ -1,0 +1,109 @@
+"""The page on a stage: captions over it, title cards before and after, and a hand that types and clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WIDTH, HEIGHT = 1280, 720
+"""Of the film, in pixels."""
+
+# A caption stays for as long as reading takes: about 15 characters a second, and time to find it.
+_READING, _LEAST = 15.0, 2.5
+_ANSWER_LIMIT = 300_000  # milliseconds that an answer may take
+
+_SETUP = """() => {
+  const bar = document.createElement('div');
+  bar.id = 'film-caption';
+  bar.style.cssText = 'position:fixed;left:0;right:0;bottom:0;z-index:99999;background:rgba(15,23,42,.94);color:#fff;' +
+    'font:22px/1.35 system-ui,sans-serif;padding:16px 48px;min-height:62px;text-align:center;display:none';
+  const card = document.createElement('div');
+  card.id = 'film-card';
+  card.style.cssText = 'position:fixed;inset:0;z-index:100000;background:#0f172a;color:#fff;display:none;' +
+    'flex-direction:column;justify-content:center;align-items:center;text-align:center;padding:0 140px';
+  card.innerHTML = '<div id="film-title" style="font:700 56px/1.2 system-ui,sans-serif;margin-bottom:28px"></div>' +
+    '<div id="film-line" style="font:26px/1.5 system-ui,sans-serif;color:#cbd5e1"></div>';
+  document.body.append(bar, card);
+  document.body.style.paddingBottom = '130px';
+}"""
+_CARD = """([title, line]) => {
+  document.getElementById('film-title').textContent = title;
+  document.getElementById('film-line').textContent = line;
+  document.getElementById('film-card').style.display = title ? 'flex' : 'none';
+}"""
+_CAPTION = """text => {
+  const bar = document.getElementById('film-caption');
+  bar.textContent = text;
+  bar.style.display = text ? 'block' : 'none';
+}"""
+_SCROLL = "place => document.querySelector(place).scrollIntoView({behavior: 'smooth', block: 'center'})"
+
+
+class Stage:
+    """A page that is filmed.
+
+    Args:
+        page: Opened on the demo.
+        stills: A folder for a picture of each scene.
+        pace: Every wait is multiplied by it; tests play fast.
+    """
+
+    def __init__(self, page: Page, stills: Path, *, pace: float = 1.0) -> None:
+        self._page, self._stills, self._pace = page, stills, pace
+        self._count = 0
+        page.locator("#question textarea").wait_for()
+        page.evaluate(_SETUP)
+
+    def card(self, title: str, line: str) -> None:
+        """A title card, for as long as it takes to read."""
+        self._page.evaluate(_CARD, [title, line])
+        self._hold(title + line, "card")
+        self._page.evaluate(_CARD, ["", ""])
+
+    def say(self, caption: str, name: str) -> None:
+        """Shows a caption for as long as it takes to read, and takes a picture named after the scene."""
+        self._page.evaluate(_CAPTION, caption)
+        self._hold(caption, name)
+
+    def ask(self, question: str, *, closed_book: bool) -> None:
+        """Types a question, chooses how it is answered, and waits for both answers."""
+        self.look_at("#question")
+        box = self._page.locator("#question textarea")
+        if box.input_value() != question:
+            box.fill("")
+            box.press_sequentially(question, delay=35 * self._pace)
+        self._page.locator(f'#mode input[value="{"closed" if closed_book else "open"}"]').check()
+        self._wait(0.6)
+        # The answer of before must go first, or it would be taken for the new one.
+        self._page.evaluate("document.querySelector('#after section').dataset.state = 'left'")
+        self._page.locator("#ask").click()
+        self._page.locator("#after section[data-state=done]").wait_for(timeout=_ANSWER_LIMIT)
+        self._page.locator("#before section[data-state=done], #before .note").first.wait_for(timeout=_ANSWER_LIMIT)
+        self.look_at("#after section")
+
+    def look_at(self, place: str) -> None:
+        """Scrolls a part of the page into the middle."""
+        self._page.evaluate(_SCROLL, place)
+        self._wait(0.9)
+
+    def has(self, place: str) -> bool:
+        """Whether the page shows such a part."""
+        return self._page.locator(place).count() > 0
+
+    def open_evidence(self) -> None:
+        """Opens the second tab."""
+        self.look_at("[role=tablist]")
+        self._page.locator("[role=tab]").nth(1).click()
+        self._page.locator("#evidence").wait_for(state="visible")
+        self._wait(0.5)
+
+    def _hold(self, text: str, name: str) -> None:
+        self._wait(max(_LEAST, 1.0 + len(text) / _READING))
+        self._count += 1
+        self._page.screenshot(path=self._stills / f"{self._count:02d}-{name}.png")
+
+    def _wait(self, seconds: float) -> None:
+        self._page.wait_for_timeout(1000 * seconds * self._pace)

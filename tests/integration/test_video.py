@@ -1,0 +1,97 @@
+"""The video: a real page, a real browser, a real ffmpeg; the waits are short, and no network speaks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from PIL import Image
+
+from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.pair import Pair
+from amazon_titles.video import make_video
+from amazon_titles.video.recorder import MAX_CLIP_BYTES, Recording, encode, ffmpeg, write_video
+from tests import speakers
+from tests.browser import require_browser
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _browser():
+    require_browser()
+
+
+def frames(folder, count, *, every):
+    """So many pictures, one every so many seconds."""
+    listed = []
+    for number in range(count):
+        path = folder / f"{number}.jpg"
+        Image.new("RGB", (1280, 720), (number * 20 % 255, 90, 90)).save(path)
+        listed.append((path, number * every))
+    return listed
+
+
+def told(video):
+    """What ffmpeg says of a file."""
+    return subprocess.run([ffmpeg(), "-hide_banner", "-i", str(video)], capture_output=True, text=True).stderr
+
+
+def test_a_film_of_the_real_page(tmp_path, monkeypatch):
+    dataset = speakers.make_dataset(tmp_path)
+    monkeypatch.setattr(Pair, "load", lambda model, dataset: speakers.pair(dataset, delay=0.01))
+    monkeypatch.setattr(Evidence, "of", lambda model: speakers.EVIDENCE)
+    out = tmp_path / "film" / "story.mp4"
+    film = make_video("a/b", dataset=dataset, out=out, questions=["Grelm Kettle"], language="pt", pace=0.05)
+    said = told(out)
+    assert "Video: h264" in said
+    assert "1280x720" in said
+    assert re.search(r"yuv420p\(tv", said)
+    hours, minutes, seconds = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said).groups()
+    assert int(hours) == int(minutes) == 0
+    assert float(seconds) == pytest.approx(film.seconds, abs=0.2)
+    with Image.open(film.clip) as clip:
+        assert clip.format == "WEBP"
+        assert clip.n_frames > 1
+    assert film.clip.stat().st_size < MAX_CLIP_BYTES
+    scenes = [path.stem[3:] for path in sorted(film.stills.iterdir())]
+    assert [scenes[0], scenes[-1]] == ["card", "card"]
+    assert {"answers", "source", "with-source-answer", "refused", "evidence"} <= set(scenes)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["story-stills", "story.mp4", "story.webp"]
+
+
+def test_frames_keep_their_time(tmp_path):
+    shown = frames(tmp_path, 60, every=0.013)
+    for every in (0.013, 0.027, 0.05):  # waits that no grid of 25 a second holds
+        timed = [(path, number * every) for number, (path, _) in enumerate(shown)]
+        encode(timed, ["-vf", "fps=25,scale=320:-2", "-c:v", "libx264"], tmp_path / "out.mp4")
+        seconds = float(re.search(r"Duration: 00:00:([\d.]+)", told(tmp_path / "out.mp4"))[1])
+        assert seconds == pytest.approx(59 * every, abs=0.13)
+
+
+def test_too_long_and_too_big_are_sentences_and_leave_nothing(tmp_path, monkeypatch):
+    (tmp_path / "frames").mkdir()
+    shown = frames(tmp_path / "frames", 3, every=400)
+    with pytest.raises(InputError, match=r"13\.3 minutes long"):
+        write_video(Recording(tmp_path / "frames", shown), tmp_path / "out.mp4")
+    monkeypatch.setattr("amazon_titles.video.recorder.MAX_BYTES", 10)
+    short = Recording(tmp_path / "frames", [(path, time / 400) for path, time in shown])
+    with pytest.raises(AmazonTitlesError, match="does not fit"):
+        write_video(short, tmp_path / "out.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_what_cannot_be_filmed_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="does not end in"):
+        make_video("a/b", out="video.avi")
+    with pytest.raises(InputError, match="There is no model at quickstart/adapter yet"):
+        make_video("quickstart/adapter")
+    with pytest.raises(InputError, match="has 2000 characters"):
+        make_video("a/b", questions=["x" * 2000])
+    monkeypatch.setenv("AMAZON_TITLES_BROWSER", "no-such-browser")
+    with pytest.raises(InputError, match="no such program"):
+        make_video("a/b")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,85 @@
+"""Models that say what a test wants, for tests of the page: a catalogue is real, the words are not a network's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from amazon_titles.dataset import build_dataset
+from amazon_titles.metrics import grounded_share
+from amazon_titles.model import Answer, Source
+from amazon_titles.model.catalogue import Catalogue
+from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.pair import Pair
+from amazon_titles.sample import sample_products
+from amazon_titles.search import CatalogIndex
+
+HOSTILE = (
+    "Grelm Kettle <img src=x onerror=alert(1)> ${7*7} {{7*7}} [here](javascript:alert(2)) <script>alert(3)</script>"
+)
+HOSTILE_TEXT = "A kettle of <b>iron</b> & ${6*7} {{6*7}} that holds 3.5 litres <script>alert(4)</script>. "
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+EVIDENCE = Evidence(
+    rows=[{"set": "seen", "n": 48, "measure": "fact recall", "before": 0.04, "after": 0.98}],
+    plots={"eval/before_after.png": PIXEL},
+    run={"engine": "autotrain", "tokens": 12345, "dataset": {"path": "/home/ana/dataset"}},
+    params={"lora_r": 32},
+)
+
+
+class Speaker:
+    """Stands in for `CatalogModel`: a trained one says the record, a base says something else.
+
+    Args:
+        dataset: A dataset folder.
+        trained: Whether it knows the records.
+        delay: Seconds before each word.
+    """
+
+    def __init__(self, dataset: Path, *, trained: bool = True, delay: float = 0.0) -> None:
+        self.name = "adapter" if trained else "base"
+        self.dataset_folder = dataset
+        self.index = CatalogIndex.build(dataset)
+        self.catalogue = Catalogue(self.index, str(dataset), "", "", dataset)
+        self.trained, self.delay = trained, delay
+        self.asked: list[str] = []
+
+    def without_adapter(self) -> Speaker | None:
+        return Speaker(self.dataset_folder, trained=False, delay=self.delay) if self.trained else None
+
+    def stream(self, question: str, *, k: int = 3, closed_book: bool = False) -> Iterator[str | Answer]:
+        self.asked.append(question)
+        if "break" in question:
+            raise RuntimeError("a <b>bug</b>")
+        hits = self.index.search(question, k)
+        if not hits:
+            nearest = tuple(product.title for product in self.index.nearest(question, k))
+            yield Answer("The catalogue has no such product.", (), None, nearest=nearest)
+            return
+        product = hits[0].product
+        words = product.content if self.trained else "It is a thing of wood from 1999, I think."
+        for number, word in enumerate(words.split(" ")):
+            time.sleep(self.delay)
+            yield f" {word}" if number else word
+        share = grounded_share(words, [f"{product.title} {product.content}"])
+        url = f"https://www.amazon.com/dp/{product.uid}"
+        place = str(self.dataset_folder)
+        source = Source(product.uid, product.title, url, place, shown=not closed_book)
+        near = self.index.nearest(question, k)[1:]
+        others = tuple(Source(other.uid, other.title, "javascript:alert(5)", place) for other in near)
+        yield Answer(words, (source,), share, others=others)
+
+
+def make_dataset(folder: Path) -> Path:
+    """A dataset of sample products, with one whose title and text try to act."""
+    hostile = {"uid": "B999999999", "title": HOSTILE, "content": HOSTILE_TEXT * 2}
+    rows: Sequence[dict[str, object]] = [*sample_products(80), hostile]
+    (folder / "trn.json").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    build_dataset(folder / "trn.json", folder / "dataset")
+    return folder / "dataset"
+
+
+def pair(dataset: Path, *, delay: float = 0.0) -> Pair:
+    return Pair(Speaker(dataset, delay=delay))  # type: ignore[arg-type]
