@@ -96,7 +96,7 @@ def command(name: str, folder: Path, autotrain_env: str | None) -> list[str]:
         "max_length": params["block_size"], "num_train_epochs": params["epochs"],
         "per_device_train_batch_size": params["batch_size"],
         "gradient_accumulation_steps": params["gradient_accumulation"], "learning_rate": params["lr"],
-        "lr_scheduler_type": params["scheduler"], "warmup_ratio": params["warmup_ratio"],
+        "lr_scheduler_type": params["scheduler"], "warmup_steps": params["warmup_ratio"],
         "weight_decay": params["weight_decay"], "optim": params["optimizer"], "use_peft": True,
         "lora_r": params["lora_r"], "lora_alpha": params["lora_alpha"], "lora_dropout": params["lora_dropout"],
         "lora_target_modules": "all-linear", "gradient_checkpointing": False, "bf16": bf16,
