@@ -42,10 +42,16 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def make(folder: Path, size: str, products: int, epochs: int) -> None:
-    """Writes catalogue, dataset, base and recipe."""
+def texts_of(dataset: Path) -> list[str]:
+    """The rendered training rows of a dataset."""
     import pyarrow.parquet as pq
 
+    files = sorted((dataset / "text-llama3").glob("train-*"))
+    return [text for path in files for text in pq.read_table(path)["text"].to_pylist()]
+
+
+def make(folder: Path, size: str, products: int, epochs: int, pretrain: int) -> None:
+    """Writes catalogue, dataset, base and recipe; the tiny base has read about other products, as a real one has."""
     from amazon_titles import build_dataset, tiny_llama
     from amazon_titles.recipes import fill_recipe
     from amazon_titles.sample import write_sample
@@ -53,17 +59,15 @@ def make(folder: Path, size: str, products: int, epochs: int) -> None:
     folder.mkdir(parents=True)
     write_sample(folder / "trn.json", products)
     build_dataset(folder / "trn.json", folder / "dataset", validation=0.1)
-    texts = [
-        text
-        for path in sorted((folder / "dataset" / "text-llama3").glob("train-*"))
-        for text in pq.read_table(path)["text"].to_pylist()
-    ]
+    write_sample(folder / "others.json", 4 * products, seed=7)
+    build_dataset(folder / "others.json", folder / "others", phrasings=2)
+    texts = texts_of(folder / "others")
     base = folder / "base"
     base.mkdir()
     tiny_llama.write_tokenizer(base, texts[:2000])
     if size == "tiny":
         model = tiny_llama.write_model(base, vocab_size=tiny_llama.vocabulary_size(base))
-        tiny_llama.pretrain(model, base, texts[::2], steps=40)
+        tiny_llama.pretrain(model, base, texts, steps=pretrain)
     else:
         import torch
         from transformers import LlamaConfig, LlamaForCausalLM
@@ -96,7 +100,7 @@ def command(name: str, folder: Path, autotrain_env: str | None) -> list[str]:
         "max_length": params["block_size"], "num_train_epochs": params["epochs"],
         "per_device_train_batch_size": params["batch_size"],
         "gradient_accumulation_steps": params["gradient_accumulation"], "learning_rate": params["lr"],
-        "lr_scheduler_type": params["scheduler"], "warmup_ratio": params["warmup_ratio"],
+        "lr_scheduler_type": params["scheduler"], "warmup_steps": params["warmup_ratio"],
         "weight_decay": params["weight_decay"], "optim": params["optimizer"], "use_peft": True,
         "lora_r": params["lora_r"], "lora_alpha": params["lora_alpha"], "lora_dropout": params["lora_dropout"],
         "lora_target_modules": "all-linear", "gradient_checkpointing": False, "bf16": bf16,
@@ -264,6 +268,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SETTINGS, help="of the base; by default 1b where there is a GPU, else tiny")
     parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1500")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, default=1, help="rounds; of each contender the fastest counts")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "amazon-titles-train")
@@ -277,10 +282,10 @@ def main() -> None:
     size = args.size or ("1b" if gpu else "tiny")
     products = args.products or (1500 if gpu else 300)
     env = str(Path(args.autotrain_env or ".venv-autotrain").absolute())
-    folder = args.folder / f"{size}-{products}-{args.epochs}"
+    folder = args.folder / f"{size}-{products}-{args.epochs}-{args.pretrain}"
     if not (folder / "recipe.yml").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        make(folder, size, products, args.epochs)
+        make(folder, size, products, args.epochs, args.pretrain)
     load = os.getloadavg()[0]
     taken: dict[str, dict] = {}
     for _ in range(args.repeat):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.progress import bar
+from amazon_titles.training.machine import cores
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 """What a training that went well has written."""
@@ -109,18 +110,13 @@ def environment(cache: Path) -> dict[str, str]:
     return variables | {
         "HF_DATASETS_CACHE": str(cache),
         # `accelerate launch` sets one thread on a CPU unless told otherwise.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(_cores())),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores())),
         "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT),
         # AutoTrain's default is true: a base could run its own code.
         "ALLOW_REMOTE_CODE": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
     }
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_autotrain(

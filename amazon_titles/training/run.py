@@ -19,6 +19,7 @@ from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
 from amazon_titles.training import autotrain, checkpoints, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
+from amazon_titles.training.machine import peak_memory
 from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.trl_job import prepare
 
@@ -75,18 +76,21 @@ def train(
     _check(recipe, engine, resume, devices)
     target = Path(output_dir or recipe.project_name)
     _check_target(target)
+    if resume:  # what a killed run left; its checkpoints stand elsewhere
+        for folder in target.parent.glob(f".{target.name}.training-*"):
+            shutil.rmtree(folder, ignore_errors=True)
     with _workshop(target) as workshop:
         (workshop / "run").mkdir()
         (workshop / "adapter").mkdir()
         base, data = _full(recipe.base_model), _full(recipe.data_path)
-        start, before = time.time(), _peak_memory()
+        start = time.time()
         if engine == "trl":
             place = target.parent / f"{target.name}.checkpoints"
             outcome, unfinished = _run_trl(recipe, workshop / "run", base, data, place, resume, devices)
         else:
             outcome, unfinished = _run_autotrain(recipe, workshop, base, data, autotrain_env), None
         run = _run_json(recipe, engine, base, data, outcome, time.time() - start)
-        run |= {"peak_memory_mb": max(_peak_memory(), before)} | outcome.more | {"card_language": card_language}
+        run |= {"peak_memory_mb": peak_memory()} | outcome.more | {"card_language": card_language}
         assert recipe.template is not None
         finish_adapter(
             outcome.trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
@@ -198,16 +202,6 @@ def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
         say(f"No loss.png: {error}")
         return ()
     return ("loss.png",)
-
-
-def _peak_memory() -> int:
-    """MiB of the largest process that this one started and that has ended; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak // (1 << 20 if platform.system() == "Darwin" else 1 << 10)
 
 
 def _full(path: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.progress import say
 from amazon_titles.training.autotrain import SPIN_COUNT
+from amazon_titles.training.machine import cores
 
 MARK = "\x1e"
 """Stands before an event; whatever else a library prints does not begin with it."""
@@ -169,9 +170,8 @@ def run_trl(job: Job) -> TrlLog:
 
 
 def _environment(devices: int, checkpoints: Path) -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = {
-        "OMP_NUM_THREADS": str(max(1, cores // devices)),
+        "OMP_NUM_THREADS": str(max(1, cores() // devices)),
         "GOMP_SPINCOUNT": SPIN_COUNT,
         "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"),
     }

@@ -72,7 +72,7 @@ def test_the_adapter_folder_is_that_of_the_design(sample):
     adapter = folder / "out" / "adapter"
     files = {str(path.relative_to(adapter)) for path in adapter.rglob("*") if path.is_file()}
     assert files == {
-        "README.md", "adapter_config.json", "adapter_model.safetensors", "recipe.yml", "run.json",
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "eval/before.json", "eval/after.json",
         "eval/comparison.json", "eval/comparison.md", "eval/loss.png", "eval/before_after.png",
         "eval/changes.png",

@@ -149,6 +149,7 @@ def test_killed_at_any_step_and_resumed_it_ends_as_if_nothing_had_been(workplace
     weights = [(folder / "adapter_model.safetensors").read_bytes() for folder in (workplace / "resumed", undisturbed)]
     assert weights[0] == weights[1], "one CPU, one seed: the same bits"
     assert not unfinished.exists()
+    assert not list(workplace.glob(".*")), "the killed run's workshop was left behind"
 
 
 def test_two_devices_train_as_one(workplace, undisturbed):
