@@ -7,10 +7,18 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
+
+
+# `make test` draws the same examples every time, and takes the time that a busy machine takes; HYPOTHESIS_PROFILE=search
+# looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session", autouse=True)

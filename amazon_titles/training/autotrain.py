@@ -119,6 +119,15 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
+def dataset_revision(cache: Path) -> str | None:
+    """The commit of the Hub's dataset that AutoTrain's `datasets` prepared in this cache, which it is filed under.
+
+    None where it prepared a folder's files, or several.
+    """
+    commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
+    return commits.pop() if len(commits) == 1 else None
+
+
 def run_autotrain(
     python: Path, config: Path, *, cwd: Path, epochs: float, variables: Mapping[str, str]
 ) -> AutoTrainLog:

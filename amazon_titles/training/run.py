@@ -149,7 +149,8 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     _require_adapter(trained, start, log)
     versions = autotrain.versions(python)
     rows, tokens = _count_tokens(recipe, data, trained)
-    return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), rows, tokens)
+    revision = autotrain.dataset_revision(workshop / "datasets")
+    return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), rows, tokens, revision)
 
 
 def _run_trl(

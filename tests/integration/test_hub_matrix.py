@@ -157,6 +157,8 @@ def train(python: Path, hub: LoopbackHub, home: Path) -> None:
         env=environment(hub, home), cwd=home, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    run = json.loads((home / "Llama-by-train" / "run.json").read_text())
+    assert run["dataset"]["revision"] == hub.repo("ana/titles", "dataset").resolve("main").oid
 
 
 def autotrain(python: Path, hub: LoopbackHub, home: Path) -> str:
