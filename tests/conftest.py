@@ -13,9 +13,8 @@ from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
 
-
-# `make test` draws the same examples every time, and takes the time that a busy machine takes; HYPOTHESIS_PROFILE=search
-# looks for new ones.
+# `make test` draws the same examples every time, and takes the time that a busy machine takes; new ones are looked for
+# by HYPOTHESIS_PROFILE=search.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

@@ -16,8 +16,9 @@ import pytest
 from amazon_titles.dataset import build_dataset
 from amazon_titles.recipes import fill_recipe
 from amazon_titles.sample import write_sample
+from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
-from tests.loopback_hub.clients import TOKEN, environment, other_python
+from tests.loopback_hub.clients import TOKEN, environment
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("huggingface_hub", minversion="2.0", reason="jobs are in today's huggingface_hub")
@@ -258,8 +259,7 @@ def test_ctrl_c_asks(cloud, tmp_path, answer, cancelled):
 
 
 def test_autotrains_own_client_knows_no_jobs(cloud, tmp_path):
-    if (old := other_python()) is None:
-        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
+    old = require_other_python()
     done = train(cloud, tmp_path, "--flavor", "l4x1", python=old)
     assert done.returncode == 2
     assert "Jobs need huggingface_hub 2 or newer, and this environment has 0.27.0" in done.stderr
@@ -281,8 +281,7 @@ def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
     torch = pytest.importorskip("torch")
     from amazon_titles import tiny_llama
 
-    if (old := other_python()) is None:
-        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
+    old = require_other_python()
     base, mount, bin_, site = (tmp_path / name for name in ("base", "mount", "bin", "site"))
     for folder in (base, mount, bin_):
         folder.mkdir()

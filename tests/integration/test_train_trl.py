@@ -18,7 +18,7 @@ from amazon_titles import tiny_llama
 from amazon_titles.dataset import build_dataset
 from amazon_titles.recipes import fill_recipe
 from amazon_titles.sample import write_sample
-from tests.loopback_hub.clients import other_python
+from tests.autotrain_env import require_other_python
 
 pytestmark = pytest.mark.integration
 TOLERANCE = 1e-4  # nats: a resumed run, and one on two devices, add the same numbers in another order at most
@@ -105,8 +105,7 @@ with torch.no_grad():
 
 
 def test_the_adapter_says_the_same_on_autotrains_stack(undisturbed):
-    if (other := other_python()) is None:
-        pytest.skip("the other environment is not built: `make` builds .venv-autotrain")
+    other = require_other_python()
     losses = []
     for python in (sys.executable, other):
         arguments = [str(python), "-c", LOADED, str(undisturbed), "A kettle of iron, 2.5 litres."]

@@ -97,3 +97,29 @@ def test_a_wrong_command_would_be_found(wrong):
 def test_the_command_reference_is_what_help_says():
     done = subprocess.run([sys.executable, ROOT / "docs" / "commands.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def shape(markdown: str) -> dict[str, list[str]]:
+    """What two languages of one document share: heading levels, commands, Python, tables but for their words, links."""
+    prose = re.sub(r"^```.*?^```$", "", markdown, flags=re.M | re.S)
+    rows = re.findall(r"^\|.*\|$", prose, flags=re.M)
+    cells = [cell.strip() for row in rows for cell in row.split("|")]
+    return {
+        "headings": re.findall(r"^#+ ", prose, flags=re.M),
+        "commands": [" ".join(w) for b in blocks.blocks(markdown, "") for w in blocks.commands(b.text)],
+        "python": [block.text for block in blocks.blocks(markdown, "python")],
+        "columns": [str(row.count("|")) for row in rows],
+        "figures": [cell for cell in cells if re.search(r"\d", cell) and not re.search(r"[^\W\d_]{2}", cell)],
+        "code": sorted(set(re.findall(r"`[^`\n]+`", prose))),
+        "images": re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose),
+    }
+
+
+def test_both_languages_of_the_readme_say_the_same():
+    english, portuguese = (
+        shape((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.pt-BR.md")
+    )
+    for what, there in english.items():
+        assert portuguese[what] == there, what
+    assert len(english["headings"]) > 8
+    assert len(english["figures"]) > 8
