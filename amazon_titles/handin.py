@@ -17,8 +17,8 @@ from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
-VIDEO, LINKS = "video.txt", "handin.pdf"
-FILES = (DATA, TRAINING, RECIPE, EVALUATION, VIDEO, LINKS)
+LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
+FILES = (DATA, TRAINING, RECIPE, EVALUATION, LOSS, VIDEO, LINKS)
 """Everything that a hand-in's folder may hold; `eval` is a folder."""
 
 _TEXTS = {
@@ -132,7 +132,7 @@ def _adapter_folder(model: str | Path, token: str | None) -> Path:
         raise InputError(f"No adapter folder {str(model)!r}.", hint="Name an adapter folder or a Hub id: --model …")
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.md", RECIPE, "eval/*"]
+    wanted = ["*.json", "*.md", "*.png", RECIPE, "eval/*"]
     try:
         return Path(snapshot_download(str(model), allow_patterns=wanted, token=token))
     except Exception as error:
@@ -152,6 +152,8 @@ def _documents(making: Path, papers: Papers, dataset: Any, language: str, token:
             missing.append(f"the test {name} the training: amazon-titles evaluate MODEL --out {name}.json")
     if (papers.folder / EVALUATION).is_dir():
         shutil.copytree(papers.folder / EVALUATION, making / EVALUATION)
+    if (papers.folder / LOSS).is_file():
+        shutil.copy(papers.folder / LOSS, making / LOSS)
     if not papers.run.get("publishable", True):
         missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
     named = papers.dataset

@@ -84,7 +84,8 @@ class Papers:
         Args:
             repo_id: Where it will stand.
         """
-        plots = [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob("eval/*.png"))]
+        drawn = [*sorted(self.folder.glob("eval/*.png")), *self.folder.glob("loss.png")]
+        plots = [path.relative_to(self.folder).as_posix() for path in drawn]
         before, after = self._evaluation("before"), self._evaluation("after")
         try:
             card = cards.model_card(

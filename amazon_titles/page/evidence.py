@@ -14,7 +14,7 @@ from amazon_titles.hub import explain
 from amazon_titles.page import markup
 from amazon_titles.page.texts import Texts, name_of
 
-_COMPARISON, _BEFORE_AFTER, _LOSS, _RUN = "eval/comparison.json", "eval/before_after.png", "eval/loss.png", "run.json"
+_COMPARISON, _BEFORE_AFTER, _LOSS, _RUN = "eval/comparison.json", "eval/before_after.png", "loss.png", "run.json"
 _RECIPE = "recipe.yml"
 _FILES = (_COMPARISON, _BEFORE_AFTER, _LOSS, _RUN, _RECIPE)
 

@@ -17,7 +17,6 @@ from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, sp
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
 from amazon_titles.model import Answer, CatalogModel
-from amazon_titles.plots import plot_losses
 from amazon_titles.progress import bar, say, step
 from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
@@ -212,11 +211,10 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (folder / "before.json").write_text(comparison.before.to_json(), encoding="utf-8")
     (folder / "after.json").write_text(comparison.after.to_json(), encoding="utf-8")
     save_comparison(comparison, folder)
-    plot_losses(run.losses, folder / "loss.png", title="Training loss")
     names = ("before", "after", "comparison")
     reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "eval/loss.png"))
+    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -74,13 +74,13 @@ def test_the_adapter_folder_is_that_of_the_design(sample):
     assert files == {
         "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "eval/before.json", "eval/after.json",
-        "eval/comparison.json", "eval/comparison.md", "eval/loss.png", "eval/before_after.png",
+        "eval/comparison.json", "eval/comparison.md", "eval/before_after.png",
         "eval/changes.png",
     }  # fmt: skip
     assert json.loads((adapter / "run.json").read_text())["publishable"] is False
     assert "| seen | 48 | fact recall |" in (adapter / "README.md").read_text()
-    for plot in ("loss.png", "before_after.png", "changes.png"):
-        assert (adapter / "eval" / plot).read_bytes().startswith(b"\x89PNG")
+    for plot in ("loss.png", "eval/before_after.png", "eval/changes.png"):
+        assert (adapter / plot).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_on_real_rows(tmp_path):
