@@ -61,7 +61,9 @@ class Comparison:
         return rows
 
     def rows(self) -> list[dict[str, Any]]:
-        """`{"set", "n", "measure", "key", "before", "after"}` for each measure that both have.
+        """`{"set", "n", "measure", "key", "headline", "before", "after"}` for each measure that both have.
+
+        `headline` is whether the short table, as of a model card, has the row too.
 
         `n` counts the examples that have the measure in both; the means are of those. With two examples or more,
         `before_interval`, `after_interval`, `change_interval` (`[low, high]`, 95 %, the last of a paired bootstrap) and
@@ -69,7 +71,7 @@ class Comparison:
         more is better, -1 where less is, 0 where neither. A loss stands only where both models cut the answers into
         the same tokens.
         """
-        return [dict(row) for row in self._rows]
+        return [{**row, "headline": row["set"] in MEASURES[row["key"]].sets} for row in self._rows]
 
     def yardsticks(self) -> list[dict[str, Any]]:
         """Who answers how well on the products of `seen` and `unseen`: yardsticks without a model, then both models.
@@ -133,8 +135,8 @@ class Comparison:
             full: Every measure; else the headlines of each set.
         """
         lines = ["| set | n | measure | before | after | change | 95 % | p |", "|---|---:|---|---:|---:|---:|---|---:|"]
-        for row in self._rows:
-            if full or row["set"] in MEASURES[row["key"]].sets:
+        for row in self.rows():
+            if full or row["headline"]:
                 low, high = row.get("change_interval", (None, None))
                 interval = "" if low is None else f"{round(low, 2) + 0.0:+.2f} to {round(high, 2) + 0.0:+.2f}"
                 change = round(row["after"] - row["before"], 2) + 0.0  # no "-0.00"

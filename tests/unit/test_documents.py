@@ -109,7 +109,7 @@ def shape(markdown: str) -> dict[str, list[str]]:
         "commands": [" ".join(w) for b in blocks.blocks(markdown, "") for w in blocks.commands(b.text)],
         "python": [block.text for block in blocks.blocks(markdown, "python")],
         "columns": [str(row.count("|")) for row in rows],
-        "figures": [cell for cell in cells if re.search(r"\d", cell) and not re.search(r"[^\W\d_]{2}", cell)],
+        "figures": [cell for cell in cells if re.search(r"\d", cell) and not re.search(r"[^\W\d_]", cell)],
         "code": sorted(set(re.findall(r"`[^`\n]+`", prose))),
         "images": re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose),
     }
