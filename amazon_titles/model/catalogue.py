@@ -66,13 +66,9 @@ class Catalogue:
         _require_shards(folder)
         # A snapshot of the Hub lies in a folder that is named by its commit.
         commit = folder.name if folder.parent.name == "snapshots" else asked
-        try:
-            index = CatalogIndex.build(folder)
-        except (OSError, ValueError) as error:  # pyarrow's errors are of these
-            if damaged := _damaged(folder):
-                raise InputError(f"{damaged[0]} is damaged ({damaged[1]}).", hint=_REBUILD) from None
-            raise InputError(f"The catalogue of {dataset} cannot be read ({_line(error)}).", hint=_REBUILD) from None
-        return cls(index, name, commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}", url, folder)
+        return cls(
+            CatalogIndex.build(folder), name, commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}", url, folder
+        )
 
     def source(self, product: Product, *, shown: bool = False, cited: bool = False) -> Source:
         """A product as the source of an answer."""
@@ -121,20 +117,6 @@ def _require_shards(folder: Path) -> None:
             name = f"train-{number:05}-of-{count}.parquet"
             if name not in files:
                 raise InputError(f"{folder / 'catalog' / name} is missing.", hint=_REBUILD)
-
-
-def _damaged(folder: Path) -> tuple[Path, str] | None:
-    """The first Parquet file of the catalogue that cannot be read, and why."""
-    import pyarrow.parquet as pq
-
-    for path in sorted((folder / "catalog").glob("*.parquet")):
-        try:
-            with pq.ParquetFile(path) as file:
-                for _ in file.iter_batches():
-                    pass
-        except (OSError, ValueError) as error:
-            return path, _line(error)
-    return None
 
 
 def _line(error: Exception) -> str:
