@@ -47,11 +47,11 @@ def pack_wheel() -> tuple[str, bytes]:
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
-    """Every module, and the folders of resources where a wheel has them."""
+    """Every file of the package, and the folders of resources where a wheel has them."""
     root = Path(amazon_titles.__file__).resolve().parent
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root)
-        if path.is_file() and inside.parts[0] != "_files" and (path.suffix == ".py" or path.name == "py.typed"):
+        if path.is_file() and inside.parts[0] != "_files" and "__pycache__" not in inside.parts:
             yield f"{_NAME}/{inside.as_posix()}", path.read_bytes()
     for name in ("autotrain", "hub_cards"):
         folder = resources.folder(name)
