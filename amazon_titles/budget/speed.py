@@ -22,8 +22,8 @@ _FASTER = 1.5
 _NARROW = 64.0
 # What a layer costs in a step whatever its tokens are, in seconds of one core.
 _LAYER_SECONDS = 0.012
-BUSY = {"autotrain": 0.75, "trl": 0.75}
-"""Share of a CPU's cores that a training keeps busy."""
+BUSY = {"autotrain": 0.45, "trl": 0.52}
+"""Share of a CPU's rate that a whole training reaches; trl's is 1.16 times AutoTrain's (benchmarks/train.py)."""
 
 
 def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float:
