@@ -13,7 +13,7 @@ from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub.client import Client, Standing
 from amazon_titles.progress import say
-from amazon_titles.recipes import Problem, Recipe
+from amazon_titles.recipes import Problem, Recipe, require_sound
 from amazon_titles.recipes.places import is_local_path
 from amazon_titles.recipes.problems import Sheet
 
@@ -64,8 +64,8 @@ def target_of(recipe: Recipe) -> str:
     return f"{user}/{recipe.project_name}" if user else recipe.project_name
 
 
-def check_recipe(recipe: Recipe) -> None:
-    """Asks the Hub too, says the warnings, and stops with every error at once.
+def check_recipe(recipe: Recipe, engine: str) -> None:
+    """Asks the Hub too, by the rules of the engine that will train, and stops with every error at once.
 
     Raises:
         InputError: The recipe cannot run as a job.
@@ -75,18 +75,8 @@ def check_recipe(recipe: Recipe) -> None:
             f"{recipe.path}: backend is {place}: AutoTrain's own cloud, a Space, and not a job.",
             hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
         )
-    problems = [*_cannot_reach(Sheet(recipe)), *recipe.problems(online=True)]
-    for problem in problems:
-        if problem.severity != "error":
-            say(f"{recipe.path}: {problem}")
-    errors = [str(problem) for problem in problems if problem.severity == "error"]
-    if errors:
-        raise InputError(f"{recipe.path} has {len(errors)} error(s):\n  " + "\n  ".join(errors))
-    if recipe.template is None:
-        raise InputError(
-            f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
-            hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
-        )
+    problems = [*_cannot_reach(Sheet(recipe)), *recipe.problems(online=True, engine=engine)]
+    require_sound(recipe, problems)
 
 
 def _cannot_reach(sheet: Sheet) -> Iterator[Problem]:

@@ -92,7 +92,7 @@ def train_on_jobs(
     listed = client.call("asking for the machines", lambda: client.api.list_jobs_hardware(token=client.token))
     machine = preflight.find_flavor(flavor, listed)
     sent = preflight.for_job(recipe, gpu=machine.accelerator is not None)
-    preflight.check_recipe(sent)
+    preflight.check_recipe(sent, engine)
     before = client.standing()
     preflight.check_target(client, before)
     hours = preflight.plan_hours(sent, machine, engine)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError
+from amazon_titles.progress import say
 from amazon_titles.recipes import source
 from amazon_titles.recipes.engines import ENGINES
 from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
@@ -250,3 +251,22 @@ def fill_recipe(
     if project is not None:
         filled["project_name"] = project
     return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).dump()
+
+
+def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:
+    """Says the warnings, and stops with every error at once.
+
+    Raises:
+        InputError: There is an error among the problems, or the recipe trains on no rendered text.
+    """
+    for problem in problems:
+        if problem.severity != "error":
+            say(f"{recipe.path}: {problem}")
+    errors = [str(problem) for problem in problems if problem.severity == "error"]
+    if errors:
+        raise InputError(f"{recipe.path} has {len(errors)} error(s):\n  " + "\n  ".join(errors))
+    if recipe.template is None:
+        raise InputError(
+            f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
+            hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
+        )

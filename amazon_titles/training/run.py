@@ -16,7 +16,7 @@ from amazon_titles import __version__, cards
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.plots import plot_losses
 from amazon_titles.progress import say
-from amazon_titles.recipes import Recipe
+from amazon_titles.recipes import Recipe, require_sound
 from amazon_titles.training import autotrain, checkpoints, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
 from amazon_titles.training.machine import peak_memory
@@ -116,17 +116,7 @@ def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
         raise InputError(f"{devices} devices cannot train.", hint="Use: --devices 1")
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
     problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
-    for problem in problems:
-        if problem.severity != "error":
-            say(f"{recipe.path}: {problem}")
-    errors = [str(problem) for problem in problems if problem.severity == "error"]
-    if errors:
-        raise InputError(f"{recipe.path} has {len(errors)} error(s):\n  " + "\n  ".join(errors))
-    if recipe.template is None:
-        raise InputError(
-            f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
-            hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
-        )
+    require_sound(recipe, problems)
 
 
 def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: str | Path | None) -> _Outcome:

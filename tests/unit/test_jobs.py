@@ -17,9 +17,9 @@ from amazon_titles import cli, progress, resources
 from amazon_titles.errors import InputError
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.refusals import local_paths_in
-from amazon_titles.jobs import TRL_PINS, make_parcel, pack_wheel
+from amazon_titles.jobs import TRL_PINS, make_parcel, pack_wheel, preflight
 from amazon_titles.jobs.preflight import for_job, target_of
-from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes import Recipe, load_recipe
 
 ROOT = Path(amazon_titles.__file__).resolve().parents[1]
 
@@ -202,3 +202,11 @@ def test_where_the_adapter_goes(monkeypatch):
     monkeypatch.setenv("HF_USERNAME", "ana")
     assert target_of(named) == "ana/Llama-x"
     assert target_of(named.with_settings({"hub.username": "a-lab"})) == "a-lab/Llama-x"
+
+
+@pytest.mark.parametrize("engine", ["autotrain", "trl"])
+def test_a_job_is_checked_by_the_rules_of_its_own_engine(monkeypatch, engine):
+    asked = []
+    monkeypatch.setattr(Recipe, "problems", lambda self, **options: asked.append(options) or [])
+    preflight.check_recipe(recipe(), engine)
+    assert [options["engine"] for options in asked] == [engine]
