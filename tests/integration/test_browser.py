@@ -225,8 +225,12 @@ def test_a_brazilian_browser_gets_portuguese_and_the_switch_changes_all_of_it(vi
     assert "vistos\tfatos lembrados\t48\t0,04\t0,98\t+0,94" in table.inner_text()
 
 
+# What stands on a page whose answer still grows; a page that shows it only at the end never comes to this.
+GROWN = "than => document.querySelector('#after section[data-state=writing] .said')?.innerText.length > than"
+
+
 def test_the_page_stays_usable_while_another_question_runs(visit, start):
-    slow = start(delay=0.15)
+    slow = start(delay=0.3)
     busy, other = visit(slow), visit(slow)
     busy.fill("#question textarea", TITLE)
     busy.click("#ask")
@@ -238,6 +242,5 @@ def test_the_page_stays_usable_while_another_question_runs(visit, start):
     busy.get_by_role("tab", name="Before and after").click()
     busy.locator("#evidence table").first.wait_for(state="visible")
     busy.get_by_role("tab", name="Ask", exact=True).click()
-    assert busy.locator("#after section[data-state=writing]").count() == 1, "it ended before the test was over"
-    assert len(busy.inner_text("#after .said")) > len(first), "the words do not come one by one"
-    ended(busy)
+    busy.wait_for_function(GROWN, arg=len(first))
+    busy.locator("#after section[data-state=done]").wait_for(timeout=60_000)
