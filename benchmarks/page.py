@@ -1,7 +1,8 @@
 """How soon the page answers, and what two hundred questions cost it: `python benchmarks/page.py [--model DIR]`.
 
 Starts `amazon-titles demo` in a process of its own. A browser clicks and waits for the answers; then a client asks
-eight questions at once, and two hundred one after the other while the process's memory is watched. Prints JSON.
+eight questions at once, and two hundred one after the other while the process's memory is watched. Prints the figures
+and writes them to benchmarks/results/page.json.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -46,11 +48,13 @@ def clicked(address: str, examples: list[str]) -> list[float]:
 
 
 def main() -> None:
-    """Measures, and prints the figures."""
+    """Measures, prints the figures and writes them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="quickstart/adapter")
     model = parser.parse_args().model
 
+    import gradio
+    import torch
     from gradio_client import Client
 
     from amazon_titles.dataset import read_catalog
@@ -60,6 +64,7 @@ def main() -> None:
     titles = [product.title for product in read_catalog(dataset)]
     questions = [f'What is "{titles[number % len(titles)]}"?' for number in range(QUESTIONS)]
     command = [sys.executable, "-m", "amazon_titles", "demo", "--model", model]
+    load = round(os.getloadavg()[0], 1)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             start = time.perf_counter()
@@ -83,14 +88,19 @@ def main() -> None:
         finally:
             process.terminate()
     result = {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)),
+        "versions": f"Python {platform.python_version()}, gradio {gradio.__version__}",
+        "load_before": load,
         "ready_seconds": round(ready, 1),
         "first_answer_seconds": round(clicks[0], 2),
         "median_answer_seconds": round(statistics.median(clicks), 2),
         "eight_at_once": {"answered": answered, "seconds": round(at_once, 1)},
         "megabytes_after_questions": memory,
     }
-    print(json.dumps(result, indent=2))
+    report = json.dumps(result, indent=2) + "\n"
+    (Path(__file__).parent / "results" / "page.json").write_text(report, encoding="utf-8")
+    print(report, end="")
 
 
 if __name__ == "__main__":

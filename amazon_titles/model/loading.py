@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,17 +84,19 @@ def _load(model: str | Path, options: dict[str, Any], *, revision: str | None, t
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars to terminals."""
+    """Keeps transformers' bars to terminals, and to itself what peft asks of transformers by a name of yesterday."""
     from transformers.utils import logging
 
-    if sys.stderr.isatty() or not logging.is_progress_bar_enabled():
-        yield
-        return
-    logging.disable_progress_bar()
+    bars = logging.is_progress_bar_enabled() and not sys.stderr.isatty()
+    if bars:
+        logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
     finally:
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _explained(error: Exception, model: str | Path, *, token: str | None) -> AmazonTitlesError:

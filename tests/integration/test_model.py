@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,13 @@ def adapter(folder):
     run = {"dataset": {"path": str(folder / "dataset"), "revision": None}}
     (folder / "adapter" / "run.json").write_text(json.dumps(run))
     return folder / "adapter"
+
+
+def test_loading_warns_of_nothing_that_its_user_could_mend(adapter):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        CatalogModel.from_pretrained(adapter, device="cpu")
+    assert [str(warning.message) for warning in said if issubclass(warning.category, FutureWarning)] == []
 
 
 def test_an_adapter_finds_its_base_and_its_dataset(adapter, folder, model):
