@@ -1,8 +1,8 @@
-"""Plots of a training and of a comparison, as PNG files."""
+"""Plots of a training and of a comparison, as PNG files; their words pass `words`, which may translate them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,7 +10,12 @@ from amazon_titles.errors import MissingExtraError
 
 
 def plot_losses(
-    losses: Sequence[Mapping[str, float]], path: Path, *, title: str, valid: Sequence[Mapping[str, float]] = ()
+    losses: Sequence[Mapping[str, float]],
+    path: Path | IO[bytes],
+    *,
+    title: str,
+    valid: Sequence[Mapping[str, float]] = (),
+    words: Callable[[str], str] = str,
 ) -> None:
     """Draws the training loss (nats a token) over the epochs.
 
@@ -19,20 +24,26 @@ def plot_losses(
         path: The PNG to write.
         title: Above the plot.
         valid: The same of the validation split, where there is one.
+        words: Gives each word of the plot as it is to stand there.
     """
     figure, axes = _figure()
-    axes.plot([point["epoch"] for point in losses], [point["loss"] for point in losses], color="#1f6feb", label="train")
+    axes.plot(
+        [point["epoch"] for point in losses], [point["loss"] for point in losses], color="#1f6feb",
+        label=words("train"),
+    )  # fmt: skip
     if valid:
         axes.plot(
             [point["epoch"] for point in valid], [point["loss"] for point in valid], "o-", color="#b0580c",
-            label="validation",
+            label=words("validation"),
         )  # fmt: skip
         axes.legend()
-    axes.set(xlabel="epoch", ylabel="loss (nats a token)", title=title, ylim=(0, None))
-    figure.savefig(path)
+    axes.set(xlabel=words("epoch"), ylabel=words("loss (nats a token)"), title=title, ylim=(0, None))
+    figure.savefig(path, format="png")
 
 
-def plot_before_after(rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, title: str) -> None:
+def plot_before_after(
+    rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, title: str, words: Callable[[str], str] = str
+) -> None:
     """Draws pairs of bars, before and after, for each measure of each set, with their 95 % intervals.
 
     Args:
@@ -40,16 +51,17 @@ def plot_before_after(rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes],
             such; the values 0 to 1.
         path: The PNG to write.
         title: Above the plot.
+        words: Gives each word of the plot as it is to stand there.
     """
     figure, axes = _figure(height=1.5 + 0.45 * len(rows))
     places = range(len(rows))
     for when, offset, color in (("before", -0.2, "#b0b8c4"), ("after", 0.2, "#1f6feb")):
         values = [row[when] for row in rows]
         axes.barh(
-            [place + offset for place in places], values, 0.4, label=when, color=color,
+            [place + offset for place in places], values, 0.4, label=words(when), color=color,
             xerr=_errors(values, [row.get(f"{when}_interval") for row in rows]), ecolor="#57606a", capsize=2,
         )  # fmt: skip
-    axes.set_yticks(list(places), [f"{row['set']} (n={row['n']})\n{row['measure']}" for row in rows])
+    axes.set_yticks(list(places), [f"{words(row['set'])} (n={row['n']})\n{words(row['measure'])}" for row in rows])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), title=title)
     axes.legend(loc="best")

@@ -29,6 +29,7 @@ def build_page(
     """
     names = (pair.before.name if pair.before else None, pair.after.name)
     texts = TEXTS[language]
+    proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
     page = gr.Blocks(title=texts.title, analytics_enabled=False)
     with page:
         last = gr.State(None)
@@ -61,7 +62,7 @@ def build_page(
                     ]
                 sources = gr.HTML("", elem_id="sources")
             with gr.Tab(texts.table_tab, id="evidence") as table_tab:
-                table = gr.HTML(evidence.to_html(texts, language), elem_id="evidence")
+                table = gr.HTML(proofs[language], elem_id="evidence")
 
         def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
             texts = TEXTS.get(language, TEXTS["en"])
@@ -89,7 +90,7 @@ def build_page(
                 *questions[language],
                 "",
                 *shown,
-                evidence.to_html(texts, language),
+                proofs.get(language, proofs["en"]),
             )
 
         def greet(request: gr.Request) -> str:

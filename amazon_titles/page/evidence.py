@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from amazon_titles.hub import explain
-from amazon_titles.page import markup
+from amazon_titles.page import drawn, markup
 from amazon_titles.page.texts import Texts, name_of
 
 _COMPARISON, _BEFORE_AFTER, _LOSS, _RUN = "eval/comparison.json", "eval/before_after.png", "loss.png", "run.json"
@@ -76,12 +76,22 @@ class Evidence:
         """The second tab."""
         parts = [self._table(texts, language)]
         labels = {_BEFORE_AFTER: texts.plot_before_after, _LOSS: texts.plot_loss}
-        parts += [markup.picture(png, labels[name]) for name, png in self.plots.items()]
+        parts += [markup.picture(png, labels[name]) for name, png in self._plots(texts, language).items()]
         if settings := self.settings():
             rows = [(name_of(name, language), value) for name, value in settings]
             parts.append(f"<h3>{markup.text(texts.trained)}</h3>")
             parts.append(markup.table((texts.setting, texts.value), rows, numbers_from=2))
         return "".join(parts)
+
+    def _plots(self, texts: Texts, language: str) -> dict[str, str]:
+        """The plots' files, or what stands in them drawn anew where the page is not in their language."""
+        if language == "en":
+            return self.plots
+        anew = {
+            _BEFORE_AFTER: drawn.before_after(self.rows, texts, language),
+            _LOSS: drawn.losses(self.run, texts, language),
+        }
+        return {name: anew[name] or png for name, png in self.plots.items()}
 
     def _table(self, texts: Texts, language: str) -> str:
         if not self.rows:

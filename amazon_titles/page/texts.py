@@ -98,7 +98,7 @@ TEXTS: dict[str, Texts] = {
         error="This could not be answered.",
         unexpected="Something went wrong here ({error}). The terminal that runs this page says more.",
         too_long="The question has {found} characters; at most {limit} are read.",
-        measured="The same questions for both, answered greedily and without the catalogue in view.",
+        measured="The same questions for both, answered greedily; records are in view in the set “grounded” alone.",
         set="Set",
         n="n",
         measure="Measure",
@@ -148,7 +148,8 @@ TEXTS: dict[str, Texts] = {
         error="Não foi possível responder.",
         unexpected="Algo deu errado aqui ({error}). O terminal que executa esta página diz mais.",
         too_long="A pergunta tem {found} caracteres; no máximo {limit} são lidos.",
-        measured="As mesmas perguntas para os dois, com decodificação gulosa e sem o catálogo à vista.",
+        measured="As mesmas perguntas para os dois, com decodificação gulosa; só no conjunto “com registros” há "
+        "registros à vista.",
         set="Conjunto",
         n="n",
         measure="Medida",
@@ -199,13 +200,18 @@ NAMES = {
         "LoRA dropout": "dropout do LoRA",
         "block size": "tamanho do bloco",
         "quantization": "quantização",
+        "before": "antes",
+        "after": "depois",
+        "train": "treino",
+        "validation": "validação",
+        "epoch": "época",
     }
 }
-"""Names of sets, measures and settings where they are not said as the reports spell them."""
+"""Names of sets, measures and settings, and the words of plots, where they are not said as the reports spell them."""
 
 
 def name_of(term: str, language: str) -> str:
-    """A set's, a measure's or a setting's name in a language; as it is where there is no other."""
+    """A name of `NAMES` in a language; as it is where there is no other."""
     return NAMES.get(language, {}).get(term, term)
 
 

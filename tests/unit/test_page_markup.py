@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import re
 import string
 from dataclasses import asdict
@@ -10,6 +12,7 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, Source
@@ -17,9 +20,11 @@ from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED, example_questions
 from amazon_titles.page.pair import Side, Turn
-from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
+from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS, name_of, preferred
+from amazon_titles.plots import plot_before_after, plot_losses
 from amazon_titles.video.captions import CAPTIONS
 from amazon_titles.video.film import read_questions
+from tests import speakers
 
 TAG = re.compile(r"</?[a-z][^>]*>")
 ACTIVE = '<>"&${}`'
@@ -128,6 +133,37 @@ def test_evidence_of_a_folder_that_holds_none_or_rubbish(tmp_path):
     (tmp_path / "run.json").write_text("[]")
     (tmp_path / "recipe.yml").write_text("- 1")
     assert "no eval/comparison.json" in Evidence.of(tmp_path).to_html(TEXTS["en"], "en")
+
+
+def test_plots_speak_the_pages_language():
+    row = {"set": "seen", "n": 2, "measure": "fact recall", "key": "fact_recall", "better": 1, "headline": True}
+    rows = [
+        {**row, "before": 0.0, "after": 1.0},
+        {**row, "measure": "chrF", "headline": False, "before": 9, "after": 9},
+    ]
+    run = {"losses": [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]}
+    files = {"eval/before_after.png": speakers.PIXEL, "loss.png": speakers.PIXEL}
+    assert Evidence(rows, files, run, {}).to_html(TEXTS["en"], "en").count(speakers.PIXEL) == 2
+    drawn = Evidence(rows, files, run, {}).to_html(TEXTS["pt"], "pt")
+    assert speakers.PIXEL not in drawn
+    pictures = [base64.b64decode(png) for png in re.findall('base64,([^"]+)', drawn)]
+    assert [Image.open(io.BytesIO(png)).width for png in pictures] == [960, 960]
+    assert Evidence([], files, {}, {}).to_html(TEXTS["pt"], "pt").count(speakers.PIXEL) == 2, "nothing to draw from"
+
+
+def test_every_word_of_a_plot_has_a_portuguese_one():
+    said = []
+
+    def words(word):
+        said.append(word)
+        return name_of(word, "pt")
+
+    losses = [{"epoch": 1, "loss": 2.0}]
+    plot_losses(losses, io.BytesIO(), title="", valid=losses, words=words)
+    rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
+    plot_before_after(rows, io.BytesIO(), title="", words=words)
+    assert len(set(said)) == 8
+    assert set(said) <= NAMES["pt"].keys()
 
 
 def test_the_table_shows_the_headlines_and_folds_the_rest():
