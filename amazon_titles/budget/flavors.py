@@ -88,10 +88,11 @@ def _burst() -> float:
 
     def multiply(_: int) -> int:
         products = 0
-        while time.perf_counter() < until:
+        while True:  # one at least: a process that got no core in that time is slow, not without speed
             left @ right
             products += 1
-        return products
+            if time.perf_counter() >= until:
+                return products
 
     with ThreadPoolExecutor(cores()) as pool:
         products = sum(pool.map(multiply, range(cores())))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER = Path(os.environ.get("AMAZON_TITLES_OTHER_PYTHON", ROOT / ".venv-autotrain" / "bin" / "python"))
-FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+FUZZ_ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "30"))
 
 
 def make(path, number):
@@ -139,15 +139,20 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(tmp_path):
     seconds = time.perf_counter() - start
     expected = digests(tmp_path / "whole")
     rng = random.Random(5)
-    killed = 0
-    for _ in range(6):
+    killed = tries = 0
+    while killed < 4:
+        tries += 1
+        assert tries < 40, "every build was over before it could be killed"
+        begun = time.perf_counter()
         running = subprocess.Popen([*command, str(tmp_path / "out")], env=environment, start_new_session=True)
-        time.sleep(rng.uniform(0.2, seconds))
-        killed += running.poll() is None
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        try:
+            running.wait(seconds * rng.uniform(0.1, 0.95))
+            seconds = min(seconds, time.perf_counter() - begun)  # less was to do than at first, or else ran besides
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+            killed += 1
         assert not (tmp_path / "out").exists() or digests(tmp_path / "out") == expected
-    assert killed >= 2
     subprocess.run([*command, str(tmp_path / "out")], check=True, env=environment)
     assert digests(tmp_path / "out") == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "trn.json", "whole"]
@@ -202,8 +207,8 @@ def test_a_killed_build_leaves_no_worker_behind(tmp_path):
     running.wait()
     if len(workers) < 2:
         pytest.skip("the build was over before it could be killed")
-    deadline = time.time() + 5
-    while time.time() < deadline and any(_runs(worker) for worker in workers):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(_runs(worker) for worker in workers):
         time.sleep(0.1)
     assert not any(_runs(worker) for worker in workers)
 
@@ -251,10 +256,7 @@ def mutate(line, rng):
 def test_mutated_rows_never_break_a_build(tmp_path):
     rng = random.Random(int(os.environ.get("FUZZ_SEED", "0")))
     lines = make(tmp_path / "clean.json", 300).read_bytes().splitlines()
-    deadline = time.time() + FUZZ_SECONDS
-    rounds = 0
-    while time.time() < deadline:
-        rounds += 1
+    for _ in range(FUZZ_ROUNDS):
         chosen = [mutate(line, rng) if rng.random() < 0.3 else line for line in lines]
         (tmp_path / "trn.json").write_bytes(b"\n".join(chosen))
         try:
@@ -268,4 +270,3 @@ def test_mutated_rows_never_break_a_build(tmp_path):
         rejected = tmp_path / "out.rejected.jsonl"
         listed = [json.loads(line) for line in rejected.read_text().splitlines()] if rejected.exists() else []
         assert len(listed) == sum(report.bad_lines.values())
-    assert rounds >= 3

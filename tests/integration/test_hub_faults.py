@@ -184,7 +184,7 @@ def test_interrupted_by_ctrl_c(hub: LoopbackHub, client_python: str, tmp_path: P
         # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not hub.requests("/objects/batch"):
+    while not hub.requests("/objects/batch") and process.poll() is None:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=30)

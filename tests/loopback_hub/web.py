@@ -97,12 +97,16 @@ class Handler(BaseHTTPRequestHandler):
             answer = self._answer(fault)
             status = answer.status
             self._drain()
+        except (Cut, ConnectionError, TimeoutError):
+            self._cut()
+            return
+        finally:  # before the answer goes: whoever has it may read the log
+            agent = self.headers.get("User-Agent", "")
+            self.log.append(Seen(self.command, self.path, status, self._read, bytes(self._kept), agent))
+        try:
             self._send(answer, fault)
         except (Cut, ConnectionError, TimeoutError):
             self._cut()
-        finally:
-            agent = self.headers.get("User-Agent", "")
-            self.log.append(Seen(self.command, self.path, status, self._read, bytes(self._kept), agent))
 
     def _answer(self, fault: Fault | None) -> Answer:
         if fault and fault.status:
