@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
 
 from amazon_titles.dataset import build_dataset
 from amazon_titles.metrics import grounded_share
@@ -36,14 +37,15 @@ class Speaker:
         dataset: A dataset folder.
         trained: Whether it knows the records.
         delay: Seconds before each word.
+        gate: The trained one stops before its sixth word until this is set.
     """
 
-    def __init__(self, dataset: Path, *, trained: bool = True, delay: float = 0.0) -> None:
+    def __init__(self, dataset: Path, *, trained: bool = True, delay: float = 0.0, gate: Event | None = None) -> None:
         self.name = "adapter" if trained else "base"
         self.dataset_folder = dataset
         self.index = CatalogIndex.build(dataset)
         self.catalogue = Catalogue(self.index, str(dataset), "", "", dataset)
-        self.trained, self.delay = trained, delay
+        self.trained, self.delay, self.gate = trained, delay, gate
         self.asked: list[str] = []
 
     def without_adapter(self) -> Speaker | None:
@@ -62,6 +64,8 @@ class Speaker:
         words = product.content if self.trained else "It is a thing of wood from 1999, I think."
         for number, word in enumerate(words.split(" ")):
             time.sleep(self.delay)
+            if self.gate and number == 5:
+                self.gate.wait(120)
             yield f" {word}" if number else word
         share = grounded_share(words, [f"{product.title} {product.content}"])
         url = f"https://www.amazon.com/dp/{product.uid}"
@@ -81,5 +85,5 @@ def make_dataset(folder: Path) -> Path:
     return folder / "dataset"
 
 
-def pair(dataset: Path, *, delay: float = 0.0) -> Pair:
-    return Pair(Speaker(dataset, delay=delay))  # type: ignore[arg-type]
+def pair(dataset: Path, *, delay: float = 0.0, gate: Event | None = None) -> Pair:
+    return Pair(Speaker(dataset, delay=delay, gate=gate))  # type: ignore[arg-type]

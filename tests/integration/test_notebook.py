@@ -24,7 +24,10 @@ def executed(tmp_path_factory):
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(ROOT)
     try:
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(
+            notebook, timeout=600, startup_timeout=300, iopub_timeout=120, kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+        ).execute()  # fmt: skip
     finally:
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
     return notebook, folder
