@@ -15,6 +15,7 @@ from amazon_titles.cards import dataset_card
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
+from amazon_titles.model.default import find_model
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
 LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
@@ -126,6 +127,7 @@ def _check_target(target: Path) -> None:
 
 
 def _adapter_folder(model: str | Path, token: str | None) -> Path:
+    find_model(model)
     if Path(model).is_dir():
         return Path(model)
     if str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:

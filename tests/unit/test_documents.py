@@ -123,3 +123,12 @@ def test_both_languages_of_the_readme_say_the_same():
         assert portuguese[what] == there, what
     assert len(english["headings"]) > 8
     assert len(english["figures"]) > 8
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.pt-BR.md"])
+def test_the_quickstart_ends_with_the_readmes_story(name):
+    readme = (ROOT / name).read_text(encoding="utf-8")
+    said = [words for block in blocks.blocks(readme, "") for words in blocks.commands(block.text)]
+    story = list(blocks.commands(REAL_THING))
+    first = said.index(story[0])
+    assert said[first : first + len(story)] == story
