@@ -21,6 +21,8 @@ _MEASURES = {
 }
 # What a question is judged by, the first that it has.
 _BY = ("fact_recall", "rouge_l", "abstained")
+# Sets whose questions are about a record of the catalogue that no model has in view: what the card says of them.
+_FROM_MEMORY = ("seen", "unseen")
 _RIGHT = 0.999  # of a score: all facts of the description stand in the answer
 
 
@@ -119,11 +121,12 @@ def _require_same(before: Report, after: Report) -> None:
 def shown(before: Report, after: Report) -> list[Shown]:
     """Three questions of one set: the one that improved most, the median one, and one that is still wrong.
 
-    They are chosen by the change in fact recall (ROUGE-L where no answer has facts), never by hand. A question stands
-    once; where every answer is right, there is no third.
+    The set is one that is asked from memory; without any, there is none. They are chosen by the change in fact recall
+    (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
+    third.
     """
     pairs = [_pair(*both) for both in zip(before["examples"], after["examples"], strict=True)]
-    sets = [name for name in before["scores"] if name != "invented"] or list(before["scores"])
+    sets = [name for name in before["scores"] if name in _FROM_MEMORY]
     pairs = [pair for pair in pairs if sets and pair.set == sets[0] and pair.measure]
     if any(pair.measure == "fact_recall" for pair in pairs):
         pairs = [pair for pair in pairs if pair.measure == "fact_recall"]

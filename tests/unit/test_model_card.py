@@ -193,6 +193,16 @@ def test_three_questions_are_chosen_by_the_change():
     assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
 
 
+@pytest.mark.parametrize("name", ["grounded", "invented", "general"])
+def test_no_question_is_shown_whose_record_was_in_view_or_that_has_none(name):
+    """The card says that neither model saw the source when it answered."""
+    reports = [report(0.0, 0.1, set_name=name), report(1.0, 0.5, set_name=name)]
+    assert shown(*reports) == []
+    card = model_card(RUNS["published"], RECIPE, before=reports[0], after=reports[1])
+    assert "neither model saw it" not in card
+    assert f"| {name} | 2 | fact recall |" in card
+
+
 def test_sources_have_links_where_the_catalogue_has_them():
     run = RUNS["published"] | {"dataset": RUNS["published"]["dataset"] | {"url": "https://shop.example/{uid}"}}
     card = model_card(run, RECIPE, before=BEFORE, after=AFTER)
