@@ -75,7 +75,7 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
         later = after["scores"].get(name, {})
         for measure, (title, _) in _MEASURES.items():
             if measure in scores and measure in later:
-                row = {"set": name, "n": scores["n"], "measure": title}
+                row = {"set": name, "n": _count(before, after, name, measure) or scores["n"], "measure": title}
                 row |= {"before": scores[measure], "after": later[measure]}
                 for when, there in (("before", scores), ("after", later)):
                     if measure in there.get("intervals", {}):
@@ -83,6 +83,12 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
                 found.append(row)
     compared = compared_rows(comparison)
     return compared if _agree(found, compared) else found
+
+
+def _count(before: Report, after: Report, name: str, measure: str) -> int:
+    """How many examples of a set have a measure both times: a description without numbers and names has no facts."""
+    pairs = zip(before["examples"], after["examples"], strict=True)
+    return sum(pair[0]["set"] == name and all(measure in one["scores"] for one in pair) for pair in pairs)
 
 
 def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:

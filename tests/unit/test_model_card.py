@@ -17,6 +17,7 @@ from amazon_titles.cards import licence_of, model_card
 from amazon_titles.cards.evaluations import rows, shown
 from amazon_titles.cards.model import DEFAULTS
 from amazon_titles.errors import InputError
+from amazon_titles.evaluation import EvalReport, Example, compare
 from amazon_titles.hub import leftovers
 from amazon_titles.recipes.fields import PARAMS
 from tests import blocks
@@ -178,6 +179,22 @@ def test_a_comparison_adds_what_it_tells_if_it_is_of_these_reports():
     for stale in (older, table[1:], [row | {"n": 3} for row in table]):
         card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": stale})
         assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |\n" in card
+
+
+def test_a_measure_that_an_example_lacks_is_counted_without_it():
+    """As `compare` counts it, so that its rows, which tell more, are taken."""
+    before, after = report(0.0, 0.1, 0.2), report(1.0, 0.5, 0.9)
+    for one in (before, after):
+        del one["examples"][0]["scores"]["fact_recall"]
+        one["scores"]["seen"]["fact_recall"] = sum(e["scores"].get("fact_recall", 0) for e in one["examples"]) / 2
+    counts = {row["measure"]: row["n"] for row in rows(before, after)}
+    assert counts == {"ROUGE-L F1": 3, "fact recall": 2, "said it does not know": 3}
+    made = compare(*(EvalReport(r["model"], r["dataset"], r["settings"], examples(r)) for r in (before, after)))
+    assert all("p_value" in row for row in rows(before, after, json.loads(made.to_json())))
+
+
+def examples(told: dict) -> list[Example]:
+    return [Example(**one) for one in told["examples"]]
 
 
 def test_reports_that_do_not_belong_together_are_refused():
