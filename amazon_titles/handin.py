@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import jinja2
+
 from amazon_titles.cards import dataset_card
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
+from amazon_titles.model.default import find_model
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
 LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
@@ -41,6 +46,10 @@ _TEXTS = {
         "video": "Vídeo",
     },
 }
+
+
+# Of a line of the PDF, in letters that are all as wide as each other, and in others.
+_LINK_CHARS, _NAME_CHARS = 80, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ def hand_in(
     if language not in _TEXTS:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
-        if address is not None and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc):
+        if address is not None and not _is_address(address):
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
     _check_target(target)
@@ -104,7 +113,7 @@ def hand_in(
     making = Path(tempfile.mkdtemp(prefix=f".{target.name}.making-", dir=target.parent))
     try:
         missing = [
-            *_documents(making, papers, dataset, language, token),
+            *_documents(making, papers, str(model), dataset, language, token),
             *_links(making, papers, video, repository, members, _TEXTS[language]),
         ]
         making.chmod(0o755)
@@ -114,6 +123,17 @@ def hand_in(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return HandIn(target, tuple(missing))
+
+
+def _is_address(text: str) -> bool:
+    """Whether a browser could open it: `https://…`, as the help writes it, is none."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        return False
+    whole = not re.search(r"\s|…|\.\.\.", text) and text.isprintable()
+    return whole and parts.scheme in ("http", "https") and bool(re.search(r"\w", parts.hostname or ""))
 
 
 def _check_target(target: Path) -> None:
@@ -126,6 +146,7 @@ def _check_target(target: Path) -> None:
 
 
 def _adapter_folder(model: str | Path, token: str | None) -> Path:
+    find_model(model)
     if Path(model).is_dir():
         return Path(model)
     if str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:
@@ -139,7 +160,14 @@ def _adapter_folder(model: str | Path, token: str | None) -> Path:
         raise explain(error, str(model), "model", token=token) from None
 
 
-def _documents(making: Path, papers: Papers, dataset: Any, language: str, token: str | None) -> list[str]:  # noqa: ANN401
+def _documents(
+    making: Path,
+    papers: Papers,
+    model: str,
+    dataset: str | Path | None,
+    language: str,
+    token: str | None,
+) -> list[str]:
     """Writes the documents, the recipe and the evaluation; returns what is missing of them."""
     missing = []
     (making / TRAINING).write_text(_body(papers.files["README.md"].decode()), encoding="utf-8")
@@ -147,24 +175,51 @@ def _documents(making: Path, papers: Papers, dataset: Any, language: str, token:
         (making / RECIPE).write_text(papers.recipe, encoding="utf-8")
     else:
         missing.append("the recipe: the adapter's folder has no recipe.yml")
-    for name in ("before", "after"):
-        if not (papers.folder / EVALUATION / f"{name}.json").is_file():
-            missing.append(f"the test {name} the training: amazon-titles evaluate MODEL --out {name}.json")
+    named = papers.dataset
+    where = str(
+        dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path") or "")
+    )
+    missing += _tests(papers, model, where)
     if (papers.folder / EVALUATION).is_dir():
         shutil.copytree(papers.folder / EVALUATION, making / EVALUATION)
     if (papers.folder / LOSS).is_file():
         shutil.copy(papers.folder / LOSS, making / LOSS)
     if not papers.run.get("publishable", True):
         missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
-    named = papers.dataset
-    where = str(
-        dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path") or "")
-    )
     report = _report(where, token)
-    if report:
-        (making / DATA).write_text(_body(dataset_card(report, language=language)), encoding="utf-8")
+    try:
+        card = dataset_card(report, language=language) if report else None
+    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
+        missing.append(f"the document of the data: the report.json of {where} is none that `amazon-titles build` wrote")
+        return missing
+    if card:
+        (making / DATA).write_text(_body(card), encoding="utf-8")
     else:
         missing.append(f"the document of the data: no dataset {where} here. Name it: --dataset DIR|REPO")
+    return missing
+
+
+def _tests(papers: Papers, model: str, dataset: str) -> list[str]:
+    """What is missing of both tests and of their comparison, which stand in the adapter's `eval`."""
+    there = {name for name in ("before", "after") if (papers.folder / EVALUATION / f"{name}.json").is_file()}
+    compared = all((papers.folder / EVALUATION / f"comparison.{kind}").is_file() for kind in ("json", "md"))
+    # What stands on the Hub is put there by a push, which makes the comparison too.
+    local = Path(model).is_dir()
+    place = Path(model, EVALUATION) if local else Path()
+    before, after = (shlex.quote(str(place / f"{name}.json")) for name in ("before", "after"))
+    source = shlex.quote(dataset or "DIR|REPO")
+    push = shlex.join(["amazon-titles", "push-adapter", model, model])
+    then = "" if local else f", then {push} --before {before} --after {after}"
+    asked = (("before", papers.base or "BASE", before), ("after", model, after))
+    missing = [
+        f"the test {name} the training: "
+        f"amazon-titles evaluate {shlex.quote(what)} --dataset {source} --out {report}{then}"
+        for name, what, report in asked
+        if name not in there
+    ]
+    if len(there) == 2 and not compared:
+        make = f"amazon-titles compare {before} {after} --out {shlex.quote(str(place))}"
+        missing.append(f"the comparison of both tests: {make if local else then.removeprefix(', then ')}")
     return missing
 
 
@@ -219,15 +274,18 @@ def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: d
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
     lines: list[tuple[str, str | None]] = [(say["title"], None), ("", None), (f"{say['members']}:", None)]
-    lines += [(f"    {member}", None) for member in members]
+    lines += [(f"    {piece}", None) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
     for name, link in links.items():
-        lines += [("", None), (f"{name}:", None), (f"    {link}", link)]
+        lines += [("", None), (f"{name}:", None)]
+        # Each piece leads to the whole address.
+        pieces = range(0, len(link), _LINK_CHARS)
+        lines += [(link[start : start + _LINK_CHARS], link) for start in pieces]
     page = Figure(figsize=(8.27, 11.69))
     for number, (text, address) in enumerate(lines):
         # parse_math: a name with a $ in it is a name.
         shown = page.text(0.1, 0.92 - 0.028 * number, text, fontsize=11 if number else 14, parse_math=False)
         if address:
-            shown.set(url=address, color="#0645ad")
+            shown.set(url=address, color="#0645ad", family="monospace", fontsize=9)
     page.savefig(path, metadata={"Title": say["title"], "CreationDate": None})
 
 

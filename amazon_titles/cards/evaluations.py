@@ -21,6 +21,8 @@ _MEASURES = {
 }
 # What a question is judged by, the first that it has.
 _BY = ("fact_recall", "rouge_l", "abstained")
+# Sets whose questions are about a record of the catalogue that no model has in view: what the card says of them.
+_FROM_MEMORY = ("seen", "unseen")
 _RIGHT = 0.999  # of a score: all facts of the description stand in the answer
 
 
@@ -73,7 +75,7 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
         later = after["scores"].get(name, {})
         for measure, (title, _) in _MEASURES.items():
             if measure in scores and measure in later:
-                row = {"set": name, "n": scores["n"], "measure": title}
+                row = {"set": name, "n": _count(before, after, name, measure) or scores["n"], "measure": title}
                 row |= {"before": scores[measure], "after": later[measure]}
                 for when, there in (("before", scores), ("after", later)):
                     if measure in there.get("intervals", {}):
@@ -81,6 +83,12 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
                 found.append(row)
     compared = compared_rows(comparison)
     return compared if _agree(found, compared) else found
+
+
+def _count(before: Report, after: Report, name: str, measure: str) -> int:
+    """How many examples of a set have a measure both times: a description without numbers and names has no facts."""
+    pairs = zip(before["examples"], after["examples"], strict=True)
+    return sum(pair[0]["set"] == name and all(measure in one["scores"] for one in pair) for pair in pairs)
 
 
 def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -119,11 +127,12 @@ def _require_same(before: Report, after: Report) -> None:
 def shown(before: Report, after: Report) -> list[Shown]:
     """Three questions of one set: the one that improved most, the median one, and one that is still wrong.
 
-    They are chosen by the change in fact recall (ROUGE-L where no answer has facts), never by hand. A question stands
-    once; where every answer is right, there is no third.
+    The set is one that is asked from memory; without any, there is none. They are chosen by the change in fact recall
+    (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
+    third.
     """
     pairs = [_pair(*both) for both in zip(before["examples"], after["examples"], strict=True)]
-    sets = [name for name in before["scores"] if name != "invented"] or list(before["scores"])
+    sets = [name for name in before["scores"] if name in _FROM_MEMORY]
     pairs = [pair for pair in pairs if sets and pair.set == sets[0] and pair.measure]
     if any(pair.measure == "fact_recall" for pair in pairs):
         pairs = [pair for pair in pairs if pair.measure == "fact_recall"]

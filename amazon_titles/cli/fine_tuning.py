@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from amazon_titles.cli.jobs import jobs_options, train_there
 from amazon_titles.cli.options import autotrain_env_option, card_language_option, pairs, set_option
+from amazon_titles.errors import MissingExtraError
 
 
 @click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles > my.yml")
@@ -107,7 +112,7 @@ def train(
 @click.argument("repo_id")
 @click.option("--base", metavar="ID", help="The base on the Hub, where the folder names a local one.")
 @click.option("--dataset", metavar="ID@REV", help="The dataset on the Hub, likewise.")
-@click.option("--before", metavar="FILE", help="Report of the base model.")
+@click.option("--before", metavar="FILE", help="Report of the base model; what `compare` makes of both goes along.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
 @card_language_option
 @click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
@@ -121,8 +126,31 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     """
     from amazon_titles.hub import push_adapter_to_hub
 
-    report = push_adapter_to_hub(folder, repo_id, private=not public, **options)
+    with _compared(folder, options["before"], options["after"]) as comparison:
+        report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
     click.echo(report.to_json() if as_json else report)
+
+
+@contextmanager
+def _compared(folder: str, before: str | None, after: str | None) -> Iterator[Path | None]:
+    """A folder with the comparison of two reports, of which one may be the adapter folder's; None where none is given.
+
+    The page and the card show the comparison, so reports that came without it would not be seen there.
+    """
+    reports = [Path(given or f"{folder}/eval/{name}.json") for name, given in (("before", before), ("after", after))]
+    if not (before or after) or not all(path.is_file() for path in reports):
+        yield None
+        return
+    from amazon_titles.evaluation import EvalReport, compare, save_comparison
+
+    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as made:
+        comparison: Path | None = Path(made)
+        try:
+            save_comparison(compare(*map(EvalReport.load, reports)), made)
+        except MissingExtraError as error:  # publishing needs no extra; only the plots do
+            click.echo(f"The comparison of the reports stays out. {error}", err=True)
+            comparison = None
+        yield comparison
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

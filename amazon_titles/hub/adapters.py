@@ -33,6 +33,7 @@ def push_adapter_to_hub(
     token: str | None = None,
     before: str | Path | None = None,
     after: str | Path | None = None,
+    comparison: str | Path | None = None,
     base: str | None = None,
     dataset: str | None = None,
     tag: str | None = None,
@@ -53,6 +54,8 @@ def push_adapter_to_hub(
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
         before: The base's evaluation (JSON), to stand in `eval/before.json`; the card is written anew with it.
         after: The adapter's evaluation (JSON), to stand in `eval/after.json`; likewise.
+        comparison: The folder of their comparison, as `evaluation.save_comparison` writes it, to stand in `eval/`; the
+            page and the card show what is in it.
         base: The base's id on the Hub, where training read it from a folder; its config is compared with the folder's.
         dataset: The dataset's `ID@REVISION` on the Hub, where training read it from a folder; its report is compared.
         tag: A name for the commit.
@@ -77,8 +80,11 @@ def push_adapter_to_hub(
         given = _evaluations(before, after)
         papers.card_language = card_language
         papers.add_evaluations(given)
+        if comparison is not None:
+            papers.add_comparison(Path(comparison))
         if not origin.refusals:
-            _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=bool(given or card_language))
+            anew = bool(given or comparison or card_language)
+            _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=anew)
         papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)

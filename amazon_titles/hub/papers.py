@@ -17,6 +17,7 @@ from amazon_titles.hub import leftovers
 from amazon_titles.recipes import load_recipe
 
 _REPORTS = ("eval/before.json", "eval/after.json")
+_COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
 
 @dataclass(slots=True)
@@ -84,8 +85,9 @@ class Papers:
         Args:
             repo_id: Where it will stand.
         """
-        drawn = [*sorted(self.folder.glob("eval/*.png")), *self.folder.glob("loss.png")]
-        plots = [path.relative_to(self.folder).as_posix() for path in drawn]
+        there = {path.relative_to(self.folder).as_posix() for path in self.folder.glob("eval/*.png")}
+        there |= {path for path in self.files if path.startswith("eval/") and path.endswith(".png")}
+        plots = [*sorted(there), *(path.name for path in self.folder.glob("loss.png"))]
         before, after = self._evaluation("before"), self._evaluation("after")
         try:
             card = cards.model_card(
@@ -120,6 +122,21 @@ class Papers:
                 name = found.relative_to(self.folder).as_posix()
                 if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
                     self.outdated[name] = "it compares other evaluations than those given"
+
+    def add_comparison(self, folder: Path) -> None:
+        """Takes what `compare --out` wrote of the evaluations, as far as it is there, in place of the folder's own.
+
+        Raises:
+            InputError: The folder holds no comparison.
+        """
+        if _evaluated(_read(folder / "comparison.json"), rows=True) is None:
+            raise InputError(
+                f"{folder} holds no comparison.", hint="Make one: amazon-titles compare BEFORE AFTER --out DIR"
+            )
+        for name in _COMPARISON:
+            if data := _read(folder / name):
+                self.files[f"eval/{name}"] = data
+                self.outdated.pop(f"eval/{name}", None)
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
         """`eval/NAME.json`; None where it is missing or holds no evaluation."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.model.default import DEFAULT_MODEL as DEFAULT_MODEL
+from amazon_titles.model.default import find_model as find_model
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
@@ -124,20 +126,3 @@ def _is_autotrain() -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def find_model(model: str | Path) -> None:
-    """Refuses the default where no quickstart has been run.
-
-    Raises:
-        InputError: `quickstart/adapter` is not there.
-    """
-    if str(model) == DEFAULT_MODEL and not Path(model).is_dir():
-        raise InputError(
-            f"There is no model at {DEFAULT_MODEL} yet.",
-            hint="Make one: amazon-titles quickstart; or name one: --model DIR|REPO",
-        )
-
-
-DEFAULT_MODEL = "quickstart/adapter"
-"""Where `amazon-titles quickstart` leaves its adapter."""

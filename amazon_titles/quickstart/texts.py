@@ -33,7 +33,8 @@ REAL_THING = """
   # 4. After, the Hub, an answer with its source
   amazon-titles evaluate Llama-3-2-1B-amazon-titles --dataset dataset --out after.json
   amazon-titles compare before.json after.json
-  amazon-titles push-adapter Llama-3-2-1B-amazon-titles USER/Llama-3-2-1B-amazon-titles
+  amazon-titles push-adapter Llama-3-2-1B-amazon-titles USER/Llama-3-2-1B-amazon-titles \\
+      --before before.json --after after.json
   amazon-titles ask 'What is "The Prophet"?' --model Llama-3-2-1B-amazon-titles --dataset dataset
 """
 """What the quickstart prints last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from amazon_titles.cards.evaluations import rows
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.cards import problems
-from tests.loopback_hub.clients import push, try_to_push
+from tests.loopback_hub.clients import environment, push, run, try_to_push
 from tests.loopback_hub.folders import adapter_folder
 from tests.unit.test_model_card import AFTER, BEFORE
 
@@ -44,6 +45,51 @@ def test_evaluations_given_beside_the_folder_stand_in_the_card(hub: LoopbackHub,
     assert not push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, card_language="pt", **files)[
         "changed"
     ]
+
+
+SHOWN = """
+import json
+from amazon_titles.page.evidence import Evidence
+found = Evidence.of("ana/mine")
+print(json.dumps({"rows": found.rows, "plots": sorted(found.plots)}))
+"""
+
+
+def push_by_command(folder: Path, hub: LoopbackHub, home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "amazon_titles", "push-adapter", str(folder), "ana/mine", *options]
+    return subprocess.run(command, env=environment(hub, home), cwd=home, capture_output=True, text=True, timeout=120)
+
+
+def test_reports_given_to_the_command_are_seen_on_the_page(hub: LoopbackHub, tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "adapter")
+    (folder / "eval" / "comparison.json").write_text(json.dumps({"rows": [rows(BEFORE, AFTER)[0] | {"after": 0.07}]}))
+    for name, report in (("before", BEFORE), ("after", AFTER)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(report))
+    done = push_by_command(folder, hub, tmp_path, "--before", "before.json", "--after", "after.json")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(run(sys.executable, SHOWN, hub, tmp_path).stdout)
+    recall = next(row for row in shown["rows"] if row["measure"] == "fact recall")
+    assert (recall["before"], recall["after"]) == pytest.approx((0.1, 0.6))
+    assert "eval/before_after.png" in shown["plots"]
+    card = hub.read("ana/mine", "README.md").decode()
+    assert "| Change | p |" in card
+    assert "](eval/before_after.png)" in card
+    assert "Before and after" in hub.read("ana/mine", "eval/comparison.md").decode()
+    assert problems(card, "model") == []
+
+
+def test_one_report_is_compared_with_the_folders_other(hub: LoopbackHub, tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "adapter")
+    (tmp_path / "after.json").write_text(json.dumps(AFTER))
+    alone = push_by_command(folder, hub, tmp_path, "--after", "after.json", "--dry-run", "--json")
+    assert "eval/before_after.png" not in {row["path"] for row in json.loads(alone.stdout)["files"]}
+    (folder / "eval" / "before.json").write_text(json.dumps(BEFORE))
+    both = push_by_command(folder, hub, tmp_path, "--after", "after.json", "--dry-run", "--json")
+    assert "eval/before_after.png" in {row["path"] for row in json.loads(both.stdout)["files"]}
+    (tmp_path / "after.json").write_text(json.dumps(AFTER | {"dataset": "other"}))
+    other = push_by_command(folder, hub, tmp_path, "--after", "after.json", "--dry-run", "--json")
+    assert other.returncode == 2
+    assert "different datasets" in other.stderr
 
 
 def test_reports_that_are_none_or_do_not_fit_are_refused(hub: LoopbackHub, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 from pathlib import Path
 
@@ -71,3 +72,19 @@ def test_every_name_that_it_imports_exists():
         module = importlib.import_module(node.module)
         for alias in node.names:
             assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
+
+
+def test_the_other_branch_publishes_what_was_measured():
+    """Every option of its push is one that there is, and the reports that it names are written before."""
+    nbformat = pytest.importorskip("nbformat", reason="nbclient is in the extra `dev`")
+    from amazon_titles import push_adapter_to_hub
+
+    source = next(
+        cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if "push_adapter_to_hub(" in cell.source
+    )
+    calls = {ast.unparse(node.func): node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+    push = calls["push_adapter_to_hub"]
+    options = {keyword.arg: ast.unparse(keyword.value) for keyword in push.keywords}
+    inspect.signature(push_adapter_to_hub).bind(*push.args, **options)
+    written = {name: ast.unparse(calls[name].args[-1]) for name in ("before.save", "after.save", "save_comparison")}
+    assert [options[name] for name in ("before", "after", "comparison")] == list(written.values())

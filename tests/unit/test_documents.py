@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from amazon_titles import resources
 from amazon_titles.cards import dataset_card, model_card
@@ -109,7 +110,7 @@ def shape(markdown: str) -> dict[str, list[str]]:
         "commands": [" ".join(w) for b in blocks.blocks(markdown, "") for w in blocks.commands(b.text)],
         "python": [block.text for block in blocks.blocks(markdown, "python")],
         "columns": [str(row.count("|")) for row in rows],
-        "figures": [cell for cell in cells if re.search(r"\d", cell) and not re.search(r"[^\W\d_]", cell)],
+        "figures": [figure.replace(",", ".") for cell in cells for figure in re.findall(r"[+-]?\d+(?:[.,]\d+)?", cell)],
         "code": sorted(set(re.findall(r"`[^`\n]+`", prose))),
         "images": re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose),
     }
@@ -123,3 +124,28 @@ def test_both_languages_of_the_readme_say_the_same():
         assert portuguese[what] == there, what
     assert len(english["headings"]) > 8
     assert len(english["figures"]) > 8
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.pt-BR.md"])
+def test_the_quickstart_ends_with_the_readmes_story(name):
+    readme = (ROOT / name).read_text(encoding="utf-8")
+    said = [words for block in blocks.blocks(readme, "") for words in blocks.commands(block.text)]
+    story = list(blocks.commands(REAL_THING))
+    first = said.index(story[0])
+    assert said[first : first + len(story)] == story
+
+
+def test_the_portuguese_tables_are_portuguese():
+    """Commas in their figures, and the names that the model card gives to sets and measures."""
+    tables = {}
+    for name in ("README.md", "README.pt-BR.md"):
+        readme = (ROOT / name).read_text(encoding="utf-8")
+        tables[name] = [row.split("|")[1:-1] for row in re.findall(r"^\|.*\|$", readme, flags=re.M)]
+    assert not [row for row in tables["README.pt-BR.md"] if re.search(r"\d\.\d", "|".join(row))]
+    wording = yaml.safe_load((resources.folder("hub_cards") / "model_card.yml").read_text(encoding="utf-8"))
+    named = {piece["en"]: piece["pt"] for name, piece in wording.items() if name.startswith(("set_name_", "measure_"))}
+    pairs = [(english, portuguese) for english, portuguese in zip(*tables.values(), strict=True) if len(english) == 8]
+    for english, portuguese in pairs[2:]:
+        for place in (0, 2):
+            assert named.get(english[place].strip(), english[place].strip()) == portuguese[place].strip()
+    assert len(pairs) > 8

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import pytest
 
+from amazon_titles.cli import cli
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.handin import hand_in
+from amazon_titles.model.default import DEFAULT_MODEL
 from amazon_titles.sample import write_sample
 from tests.loopback_hub.folders import adapter_folder, run_json
 
@@ -33,6 +37,15 @@ def evaluation(folder):
     report = {"model": "m", "dataset": "d", "settings": {}, "scores": {}, "examples": []}
     for name in ("before", "after"):
         (folder / "eval" / f"{name}.json").write_text(json.dumps(report))
+    (folder / "eval" / "comparison.json").write_text(json.dumps({"rows": []}))
+    (folder / "eval" / "comparison.md").write_text("# Before and after\n")
+
+
+def parse(what):
+    """The command that something missing is to be mended with, parsed as the command line does; its arguments."""
+    arguments = shlex.split(what.partition("amazon-titles ")[2])
+    cli.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+    return arguments
 
 
 def test_everything_is_there(tmp_path, adapter, dataset):
@@ -59,6 +72,48 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path, adapter):
     for part in ("recipe", "before", "after", "document of the data", "--member", "--repo", "--video", "handin.pdf"):
         assert sum(part in what for what in made.missing) >= 1, part
     assert {path.name for path in made.folder.iterdir()} == {"fine-tuning.md", "eval", "video.txt"}
+
+
+def test_a_missing_test_is_to_be_written_where_it_is_looked_for(tmp_path, adapter, dataset):
+    made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada"], **LINKS)
+    before, after = (parse(what) for what in made.missing)
+    assert before == ["evaluate", "ana/Llama-tiny", "--dataset", str(dataset), "--out", f"{adapter}/eval/before.json"]
+    assert after == ["evaluate", str(adapter), "--dataset", str(dataset), "--out", f"{adapter}/eval/after.json"]
+
+
+def test_the_comparison_belongs_to_it(tmp_path, adapter, dataset):
+    evaluation(adapter)
+    (adapter / "eval" / "comparison.json").unlink()
+    made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada"], **LINKS)
+    assert [what.partition(":")[0] for what in made.missing] == ["the comparison of both tests"]
+    reports = [f"{adapter}/eval/{name}.json" for name in ("before", "after")]
+    assert parse(made.missing[0]) == ["compare", *reports, "--out", f"{adapter}/eval"]
+
+
+def test_without_a_quickstart_the_default_asks_nobody(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="Make one: amazon-titles quickstart"):
+        hand_in(tmp_path / "work", model=DEFAULT_MODEL)
+
+
+@pytest.mark.parametrize("report", ['{"rows_read": 1}', '{"splits": 3}', '{"splits": {}, "catalogue": "mine"}'])
+def test_a_report_of_another_shape_is_no_document(tmp_path, adapter, report):
+    evaluation(adapter)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "report.json").write_text(report)
+    made = hand_in(tmp_path / "work", model=adapter, dataset=tmp_path / "other", members=["Ada"], **LINKS)
+    assert [what for what in made.missing if "none that `amazon-titles build` wrote" in what] == list(made.missing)
+    assert not (made.folder / "data.md").exists()
+
+
+def test_long_addresses_and_names_stay_on_the_page(tmp_path, adapter, dataset):
+    video = "https://video.example/watch?v=" + "W" * 150
+    made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada " * 40], **LINKS | {"video": video})
+    pdf = (made.folder / "handin.pdf").read_bytes()
+    assert pdf.count(f"/URI ({video})".encode()) == 3
+    right = [float(found) for found in re.findall(rb"/Rect \[ *[\d.]+ +[\d.]+ +([\d.]+)", pdf)]
+    assert len(right) == 4
+    assert max(right) < 595 - 40
 
 
 def test_a_trial_is_called_one(tmp_path, adapter, dataset):
@@ -88,7 +143,12 @@ def test_its_own_folder_is_made_anew_and_another_is_left(tmp_path, adapter, data
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"video": "my video"}, "--video"), ({"repository": "github"}, "--repo"), ({"language": "fr"}, "'fr'")],
+    [
+        *(({"video": text}, "--video") for text in ("my video", "http://[", "https://…", "https://...", "http://a:b")),
+        *(({"video": text}, "--video") for text in ("https://youtu.be/…", "https://video.example/a b", "https:///x")),
+        ({"repository": "github"}, "--repo"),
+        ({"language": "fr"}, "'fr'"),
+    ],
 )
 def test_wrong_input_leaves_nothing(tmp_path, adapter, wrong, said):
     with pytest.raises(InputError, match=said):

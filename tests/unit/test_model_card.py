@@ -17,6 +17,7 @@ from amazon_titles.cards import licence_of, model_card
 from amazon_titles.cards.evaluations import rows, shown
 from amazon_titles.cards.model import DEFAULTS
 from amazon_titles.errors import InputError
+from amazon_titles.evaluation import EvalReport, Example, compare
 from amazon_titles.hub import leftovers
 from amazon_titles.recipes.fields import PARAMS
 from tests import blocks
@@ -180,6 +181,22 @@ def test_a_comparison_adds_what_it_tells_if_it_is_of_these_reports():
         assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |\n" in card
 
 
+def test_a_measure_that_an_example_lacks_is_counted_without_it():
+    """As `compare` counts it, so that its rows, which tell more, are taken."""
+    before, after = report(0.0, 0.1, 0.2), report(1.0, 0.5, 0.9)
+    for one in (before, after):
+        del one["examples"][0]["scores"]["fact_recall"]
+        one["scores"]["seen"]["fact_recall"] = sum(e["scores"].get("fact_recall", 0) for e in one["examples"]) / 2
+    counts = {row["measure"]: row["n"] for row in rows(before, after)}
+    assert counts == {"ROUGE-L F1": 3, "fact recall": 2, "said it does not know": 3}
+    made = compare(*(EvalReport(r["model"], r["dataset"], r["settings"], examples(r)) for r in (before, after)))
+    assert all("p_value" in row for row in rows(before, after, json.loads(made.to_json())))
+
+
+def examples(told: dict) -> list[Example]:
+    return [Example(**one) for one in told["examples"]]
+
+
 def test_reports_that_do_not_belong_together_are_refused():
     for changed in ({"dataset": "other"}, {"settings": {"limit": 3}}, {"examples": AFTER["examples"][:-1]}):
         with pytest.raises(InputError):
@@ -191,6 +208,16 @@ def test_three_questions_are_chosen_by_the_change():
     assert [(kind, one.uid[-1]) for kind, one in kinds.items()] == [("improved", "0"), ("median", "1"), ("wrong", "2")]
     assert [one.kind for one in shown(report(0.0, 0.0, 0.0), report(1.0, 1.0, 1.0))] == ["improved", "median"]
     assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
+
+
+@pytest.mark.parametrize("name", ["grounded", "invented", "general"])
+def test_no_question_is_shown_whose_record_was_in_view_or_that_has_none(name):
+    """The card says that neither model saw the source when it answered."""
+    reports = [report(0.0, 0.1, set_name=name), report(1.0, 0.5, set_name=name)]
+    assert shown(*reports) == []
+    card = model_card(RUNS["published"], RECIPE, before=reports[0], after=reports[1])
+    assert "neither model saw it" not in card
+    assert f"| {name} | 2 | fact recall |" in card
 
 
 def test_sources_have_links_where_the_catalogue_has_them():
