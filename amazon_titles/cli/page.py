@@ -59,12 +59,13 @@ def push_space(
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
 @click.option("--model", default=_DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
 @dataset_option
-@click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two trained products.")
+@click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two products.")
 @_language
 @click.option("--out", default="video.mp4", show_default=True, metavar="FILE", help="The MP4 to write.")
 def video(model: str, dataset: str | None, questions: str | None, language: str, out: str) -> None:
     """Film the page in a real browser: an MP4 of about two minutes, a short WebP and stills beside it.
 
+    The first question is asked from memory and then with its record in view, the others from memory.
     Needs a Chromium on this machine, and the extra `video`.
     """
     from amazon_titles.video import make_video, read_questions

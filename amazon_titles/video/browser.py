@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Error
 
 VARIABLE = "AMAZON_TITLES_BROWSER"
 """Names a browser's program where none of `_NAMES` is the one."""
@@ -54,17 +54,38 @@ def browser() -> Iterator[Browser]:
     Raises:
         InputError: There is none on this machine.
         MissingExtraError: Playwright is not installed.
+        AmazonTitlesError: It did not start, or something failed in it within the `with`; whatever Playwright raises
+            there becomes a sentence here.
     """
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
         raise MissingExtraError("video", error.name or "playwright") from error
     program = find_browser()
     # Chromium refuses its sandbox to root, as in a container.
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=[*_QUIET, *root])
-        try:
-            yield opened
-        finally:
-            opened.close()
+    started = False
+    try:
+        with sync_playwright() as playwright:
+            opened = playwright.chromium.launch(executable_path=program, args=[*_QUIET, *root])
+            started = True
+            try:
+                yield opened
+            finally:
+                opened.close()
+    except Error as error:
+        raise _told(error, program, started=started) from error
+
+
+def _told(error: Error, program: str, *, started: bool) -> AmazonTitlesError:
+    """What Playwright raised, in a sentence; its later lines are a log."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
+    if not started:
+        return AmazonTitlesError(
+            f"{program} did not start as a Chromium that can be driven: {first}.",
+            hint=f"See what it says: {program} --version; or name another program in {VARIABLE}.",
+        )
+    return AmazonTitlesError(
+        f"The browser ({program}) ended, or did not show what was waited for: {first}.",
+        hint="Look at the page yourself: amazon-titles demo --model DIR|REPO; if it is well, run this again.",
+    )

@@ -1,29 +1,34 @@
-"""`make_video`: the script, from the title card to the last one, played on the real page with the real model."""
+"""`make_video`: the script of the film, played on the real page with the real model."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
-from amazon_titles.conversations import question as question_about
+from amazon_titles.dataset import read_messages
 from amazon_titles.errors import InputError
 from amazon_titles.page import require_gradio
 from amazon_titles.page.evidence import Evidence
-from amazon_titles.page.examples import INVENTED, example_questions
+from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
 from amazon_titles.page.server import find_model, launched, page_of
 from amazon_titles.progress import say
 from amazon_titles.training import SPIN_COUNT
 from amazon_titles.video.browser import browser, find_browser
-from amazon_titles.video.captions import CAPTIONS, Captions
 from amazon_titles.video.recorder import Recording, ffmpeg, recording, write_clip, write_video
+from amazon_titles.video.script import play
 from amazon_titles.video.stage import HEIGHT, WIDTH, Stage
 
 _LOCALES = {"en": "en-US", "pt": "pt-BR"}
+# Chat rows looked at for the product of an example: it comes from the first few.
+_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +72,15 @@ def make_video(
         model: An adapter's or a model's folder or Hub id.
         dataset: That sources are taken from; by default the one that the model names.
         out: The MP4; the clip and the stills are written beside it.
-        questions: The first is asked from memory and with the record in view, the others with it. By default two
-            trained products of the dataset.
+        questions: The first is asked from memory and, where a record fits, with it in view; the others from memory.
+            By default two about products of the dataset, of its training split where that has them.
         language: Of the captions, the page and the questions.
         pace: Every wait is multiplied by it.
 
     Raises:
         InputError: There is no such model, no browser, a question that is too long, or a video over ten minutes.
         MissingExtraError: Gradio, Playwright or ffmpeg is not installed.
+        AmazonTitlesError: The browser fails, a question is not answered, or ffmpeg fails.
     """
     target = Path(out)
     if target.suffix != ".mp4":
@@ -88,20 +94,23 @@ def make_video(
     ffmpeg()
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
-    # Two of the trained products; where there are none only the invented one is asked.
+    evidence = Evidence.of(model)
+    # The last example is the invented product, which is asked about in any case.
     asked = list(questions) or example_questions(pair.after.dataset_folder)[language][:-1][:2]
+    trained = not questions and bool(asked) and _trained_on(pair, evidence, asked[0])
+    script = partial(play, pair=pair, evidence=evidence, asked=asked, language=language, trained=trained)
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = page_of(pair, Evidence.of(model), language=language)
+    page = page_of(pair, evidence, language=language)
     address = launched(page, host="127.0.0.1")
     try:
         with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
-            return _filmed(pair, address, asked, target, Path(work), language, pace)
+            return _filmed(script, address, target, Path(work), language, pace)
     finally:
         page.close(verbose=False)
 
 
 def _filmed(
-    pair: Pair, address: str, asked: Sequence[str], target: Path, work: Path, language: str, pace: float
+    script: Callable[[Stage, Recording], None], address: str, target: Path, work: Path, language: str, pace: float
 ) -> Film:
     frames, stills = work / "frames", work / "stills"
     frames.mkdir()
@@ -112,7 +121,7 @@ def _filmed(
         page.goto(address)
         stage = Stage(page, stills, pace=pace)
         with recording(page, frames) as recorded:
-            _play(stage, recorded, pair, asked, language)
+            script(stage, recorded)
     say(f"filmed {recorded.seconds:.0f} s in {len(recorded.frames)} frames; writing {target} …")
     write_video(recorded, target)
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
@@ -123,49 +132,20 @@ def _filmed(
     return Film(target, clip, pictures, recorded.seconds)
 
 
-def _play(stage: Stage, recorded: Recording, pair: Pair, asked: Sequence[str], language: str) -> None:
-    """The script."""
-    captions = CAPTIONS[language]
-    base = pair.before.name if pair.before else pair.after.name
-    stage.card(captions.title, captions.subtitle.format(model=pair.after.name, base=base))
-    stage.say(captions.page, "page")
-    recorded.mark("question")
-    if asked:
-        _first(stage, captions, asked[0], recorded)
-    for question in asked[1:]:
-        stage.say(captions.more.format(question=question), "more")
-        stage.ask(question, closed_book=True)
-        stage.say(captions.sides, "more-answers")
-    stage.look_at("#question")
-    stage.say(captions.unknown, "unknown")
-    stage.ask(question_about(INVENTED, language=language), closed_book=False)
-    stage.say(captions.refused, "refused")
-    recorded.marks.setdefault("source", recorded.frames[-1][1])
-    stage.open_evidence()
-    stage.say(captions.trained, "evidence")
-    for place in ("#evidence img:nth-of-type(1)", "#evidence img:nth-of-type(2)"):
-        if stage.has(place):
-            stage.look_at(place)
-            stage.say(captions.trained, "plot")
-    if stage.has("#evidence .wide ~ .wide"):
-        stage.look_at("#evidence .wide ~ .wide")
-        stage.say(captions.settings, "settings")
-    stage.card(captions.end, captions.end_line)
-
-
-def _first(stage: Stage, captions: Captions, question: str, recorded: Recording) -> None:
-    """A trained product: from memory, its source, and the same with the record in view."""
-    stage.say(captions.before, "before")
-    stage.ask(question, closed_book=True)
-    stage.say(captions.sides, "answers")
-    if stage.has("#sources li"):
-        stage.look_at("#sources li")
-        stage.say(captions.source, "source")
-    recorded.mark("source")
-    stage.look_at("#question")
-    stage.say(captions.with_source, "with-source")
-    stage.ask(question, closed_book=False)
-    stage.say(captions.marked if stage.has("#after details") else captions.seen, "with-source-answer")
+def _trained_on(pair: Pair, evidence: Evidence, question: str) -> bool:
+    """Whether the product of an example question is one that the model was trained on."""
+    catalogue, folder = pair.after.catalogue, pair.after.dataset_folder
+    named = (evidence.run.get("dataset") or {}).get("path")
+    if catalogue is None or folder is None or not named or Path(named).resolve() != Path(catalogue.dataset).resolve():
+        return False  # its run.json names another dataset, or none
+    quoted = re.search('".*"', question)  # a title may hold quotes of its own
+    try:
+        rows = islice(read_messages(folder, "train"), _ROWS)
+        return quoted is not None and any(
+            row["task"] == "recall" and quoted[0] in row["messages"][0]["content"] for row in rows
+        )
+    except InputError:  # a small build may have an empty split
+        return False
 
 
 def read_questions(path: str | Path) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amazon_titles.errors import AmazonTitlesError
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -14,6 +16,11 @@ WIDTH, HEIGHT = 1280, 720
 # A caption stays for as long as reading takes: about 15 characters a second, and time to find it.
 _READING, _LEAST = 15.0, 2.5
 _ANSWER_LIMIT = 300_000  # milliseconds that an answer may take
+
+# What the page shows when the model has answered, and its base, or that it has none; and in place of that.
+_ANSWERED = ("#after section[data-state=done]", "#before section[data-state=done], #before .note")
+_PROBLEM = "#problem [role=alert]"
+_ASK_ALONE = "Ask it without the film, to see more: amazon-titles ask QUESTION --model DIR|REPO"
 
 _SETUP = """() => {
   const bar = document.createElement('div');
@@ -69,7 +76,11 @@ class Stage:
         self._hold(caption, name)
 
     def ask(self, question: str, *, closed_book: bool) -> None:
-        """Types a question, chooses how it is answered, and waits for both answers."""
+        """Types a question, chooses how it is answered, and waits for both answers.
+
+        Raises:
+            AmazonTitlesError: The page shows a problem in place of the answers, or they take too long.
+        """
         self.look_at("#question")
         box = self._page.locator("#question textarea")
         if box.input_value() != question:
@@ -80,8 +91,7 @@ class Stage:
         # The answer of before must go first, or it would be taken for the new one.
         self._page.evaluate("document.querySelector('#after section').dataset.state = 'left'")
         self._page.locator("#ask").click()
-        self._page.locator("#after section[data-state=done]").wait_for(timeout=_ANSWER_LIMIT)
-        self._page.locator("#before section[data-state=done], #before .note").first.wait_for(timeout=_ANSWER_LIMIT)
+        self._await_answers(question)
         self.look_at("#after section")
 
     def look_at(self, place: str) -> None:
@@ -99,6 +109,22 @@ class Stage:
         self._page.locator("[role=tab]").nth(1).click()
         self._page.locator("#evidence").wait_for(state="visible")
         self._wait(0.5)
+
+    def _await_answers(self, question: str) -> None:
+        from playwright.sync_api import TimeoutError as TooSlow
+
+        problem = self._page.locator(_PROBLEM)
+        try:
+            for answered in _ANSWERED:
+                self._page.locator(f"{answered}, {_PROBLEM}").first.wait_for(timeout=_ANSWER_LIMIT)
+                if problem.count():
+                    words = " ".join(problem.first.inner_text().split())
+                    raise AmazonTitlesError(f"The page has no answer to {question!r}: {words}", hint=_ASK_ALONE)
+        except TooSlow:
+            raise AmazonTitlesError(
+                f"The answer to {question!r} took more than {_ANSWER_LIMIT / 1000:.0f} s, too long for a film.",
+                hint="Film a smaller model, or on a machine with a GPU: amazon-titles video --model DIR|REPO",
+            ) from None
 
     def _hold(self, text: str, name: str) -> None:
         self._wait(max(_LEAST, 1.0 + len(text) / _READING))

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import partial
 
 import pytest
 from PIL import Image
 
+from amazon_titles.cli import main
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
-from amazon_titles.video import make_video
+from amazon_titles.video import browser, make_video
+from amazon_titles.video.captions import ALONE
 from amazon_titles.video.recorder import MAX_CLIP_BYTES, Recording, encode, ffmpeg, write_video
+from amazon_titles.video.stage import Stage
 from tests import speakers
 from tests.browser import require_browser
 
 pytestmark = pytest.mark.integration
 
+TITLE = "Grelm Kettle"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _browser():
     require_browser()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """The command has no pace: its films are watched."""
+    monkeypatch.setattr("amazon_titles.video.make_video", partial(make_video, pace=0.05))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return speakers.make_dataset(tmp_path_factory.mktemp("film"))
 
 
 def frames(folder, count, *, every):
@@ -39,12 +56,11 @@ def told(video):
     return subprocess.run([ffmpeg(), "-hide_banner", "-i", str(video)], capture_output=True, text=True).stderr
 
 
-def test_a_film_of_the_real_page(tmp_path, monkeypatch):
-    dataset = speakers.make_dataset(tmp_path)
+def test_a_film_of_the_real_page(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(Pair, "load", lambda model, dataset: speakers.pair(dataset, delay=0.01))
     monkeypatch.setattr(Evidence, "of", lambda model: speakers.EVIDENCE)
     out = tmp_path / "film" / "story.mp4"
-    film = make_video("a/b", dataset=dataset, out=out, questions=["Grelm Kettle"], language="pt", pace=0.05)
+    film = make_video("a/b", dataset=dataset, out=out, questions=[TITLE], language="pt", pace=0.05)
     said = told(out)
     assert "Video: h264" in said
     assert "1280x720" in said
@@ -59,6 +75,83 @@ def test_a_film_of_the_real_page(tmp_path, monkeypatch):
     assert [scenes[0], scenes[-1]] == ["card", "card"]
     assert {"answers", "source", "with-source-answer", "refused", "evidence"} <= set(scenes)
     assert sorted(path.name for path in out.parent.iterdir()) == ["story-stills", "story.mp4", "story.webp"]
+
+
+def test_a_film_of_a_whole_model(dataset, tmp_path, monkeypatch):
+    said = []
+    say = Stage.say
+    monkeypatch.setattr(Stage, "say", lambda stage, text, name: (said.append((name, text)), say(stage, text, name)))
+    monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(speakers.Speaker(dataset, trained=False)))
+    monkeypatch.setattr(Evidence, "of", lambda model: Evidence([], {"loss.png": speakers.PIXEL}, {}, {}))
+    out = tmp_path / "alone.mp4"
+    main(["video", "--model", "a/b", "--dataset", str(dataset), "--out", str(out)])
+    words = ALONE["en"]
+    assert [said[0], said[-2], said[-1]] == [
+        ("page", words.page), ("evidence", words.no_figures), ("plot", words.loss),
+    ]  # fmt: skip
+    assert {("answers", words.sides), ("with-source-answer", words.seen), ("refused", words.refused)} <= set(said)
+    assert "Video: h264" in told(out)
+
+
+@pytest.fixture
+def refused(dataset, tmp_path, monkeypatch, capsys):
+    """Runs the command to its end in an error, and gives what it says; nothing may be left."""
+
+    def run(*questions, delay=0.0):
+        monkeypatch.setattr(Pair, "load", lambda model, dataset: speakers.pair(dataset, delay=delay))
+        monkeypatch.setattr(Evidence, "of", lambda model: speakers.EVIDENCE)
+        asked = tmp_path / "questions.txt"
+        asked.write_text("\n".join(questions), encoding="utf-8")
+        options = ["--questions", str(asked), "--dataset", str(dataset), "--out", str(tmp_path / "out.mp4")]
+        with pytest.raises(SystemExit) as ended:
+            main(["video", "--model", "a/b", *options])
+        assert ended.value.code == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["questions.txt"]
+        return capsys.readouterr().err
+
+    return run
+
+
+def test_a_program_that_is_no_browser_is_a_sentence(refused, monkeypatch):
+    monkeypatch.setenv("AMAZON_TITLES_BROWSER", "/bin/true")
+    said = refused(TITLE)
+    assert "Error: /bin/true did not start as a Chromium that can be driven: " in said
+    assert "name another program in AMAZON_TITLES_BROWSER" in said
+    assert "Traceback" not in said
+
+
+def lose(page):
+    page.close()
+    page.locator("#question").wait_for()
+
+
+def wait_in_vain(page):
+    page.locator("#question").wait_for(timeout=1)
+
+
+@pytest.mark.parametrize("trouble", [lose, wait_in_vain])
+def test_what_goes_wrong_in_the_browser_is_a_sentence(trouble):
+    def film():
+        with browser() as opened:
+            trouble(opened.new_page())
+
+    with pytest.raises(AmazonTitlesError, match=r"ended, or did not show what was waited for: .*[^.]\.\n") as found:
+        film()
+    assert "amazon-titles demo" in found.value.hint
+
+
+def test_a_problem_on_the_page_ends_the_film_with_its_words(refused):
+    said = refused("please break")
+    assert "Error: The page has no answer to 'please break': This could not be answered. Something went wrong" in said
+    assert "(RuntimeError)" in said
+    assert "amazon-titles ask" in said
+
+
+def test_an_answer_that_takes_too_long_is_a_sentence(refused, monkeypatch):
+    monkeypatch.setattr("amazon_titles.video.stage._ANSWER_LIMIT", 1000)
+    said = refused(TITLE, delay=1.0)  # it has dozens of words
+    assert f"The answer to '{TITLE}' took more than 1 s, too long for a film." in said
+    assert "Traceback" not in said
 
 
 def test_frames_keep_their_time(tmp_path):

@@ -1,0 +1,210 @@
+"""The film's captions: each is true of what the page shows when it stands there. The page and browser are played."""
+
+from __future__ import annotations
+
+import re
+import string
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import pytest
+
+from amazon_titles.cli import main
+from amazon_titles.model import Answer
+from amazon_titles.page import answers
+from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.examples import example_questions
+from amazon_titles.page.pair import Pair
+from amazon_titles.page.texts import LANGUAGES, TEXTS
+from amazon_titles.video import film
+from amazon_titles.video.captions import ALONE, CAPTIONS
+from amazon_titles.video.recorder import Recording
+from tests import speakers
+
+NOTHING = Evidence([], {}, {}, {})
+# What only a pair has; “base” in quotes is the name of the model.
+OF_TWO = {
+    "en": re.compile(r"\b(both|two|[Ll]eft|(?<!“)base|LoRA|[Bb]efore the fine|after it|fine-tuning)\b"),
+    "pt": re.compile(r"\b(dois|esquerda|(?<!“)base|LoRA|ajuste|depois dele)\b"),
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return speakers.make_dataset(tmp_path_factory.mktemp("film"))
+
+
+class PlayedStage:
+    """Stands in for `Stage`: asks the pair itself, and has what the page's own HTML of the answers would have."""
+
+    def __init__(self, pair, evidence, language):
+        self.pair, self.evidence, self.language = pair, evidence, language
+        self.captions, self.cards, self.asked, self.places = [], [], [], []
+        self.parts = {"#before": "", "#after": "", "#sources": ""}
+
+    def card(self, title, line):
+        self.cards.append(line)
+
+    def say(self, caption, name):
+        self.captions.append((name, caption))
+
+    def ask(self, question, *, closed_book):
+        self.asked.append((question, closed_book))
+        *_, turn = self.pair.turns(question, closed_book=closed_book)
+        before = self.pair.before.name if self.pair.before else None
+        shown = answers.answered(turn, TEXTS[self.language], before, self.pair.after.name)
+        self.parts = dict(zip(("#before", "#after", "#sources"), shown, strict=True))
+
+    def look_at(self, place):
+        self.places.append(place)
+
+    def has(self, place):
+        if place == "#evidence h3 + .wide":
+            return '</h3><div class="wide">' in self.evidence.to_html(TEXTS[self.language], self.language)
+        part, tag = place.split(" ")
+        return f"<{tag}>" in self.parts[part]
+
+    def open_evidence(self):
+        self.places.append("evidence")
+
+
+@pytest.fixture
+def filmed(dataset, tmp_path, monkeypatch):
+    """Runs the command with models that speak, and gives the stage on which it was played."""
+
+    def run(*options, speaker=None, evidence=speakers.EVIDENCE, language="en"):
+        pair = Pair(speaker or speakers.Speaker(dataset))
+        stage = PlayedStage(pair, evidence, language)
+        monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
+        monkeypatch.setattr(Evidence, "of", lambda model: evidence)
+        for name in ("require_gradio", "find_browser", "ffmpeg"):
+            monkeypatch.setattr(film, name, lambda: None)
+        monkeypatch.setattr(film, "page_of", lambda *_, **__: SimpleNamespace(close=lambda verbose: None))
+        monkeypatch.setattr(film, "launched", lambda page, host: "http://127.0.0.1:1")
+        page = SimpleNamespace(goto=lambda address: None)
+        opened = SimpleNamespace(new_page=lambda **_: page)
+        monkeypatch.setattr(film, "browser", contextmanager(lambda: iter([opened])))
+        recorded = Recording(tmp_path, [(tmp_path / "0.jpg", 0.0)])
+        monkeypatch.setattr(film, "recording", contextmanager(lambda page, folder: iter([recorded])))
+        monkeypatch.setattr(film, "write_video", lambda recorded, target: target.write_bytes(b"film"))
+        monkeypatch.setattr(film, "write_clip", lambda recorded, target, start, end: target.write_bytes(b"clip"))
+        monkeypatch.setattr(film, "Stage", lambda page, stills, pace: stage)
+        out = tmp_path / "out.mp4"
+        main(["video", "--model", "a/b", "--out", str(out), "--language", language, *options])
+        assert out.read_bytes() == b"film"
+        return stage
+
+    return run
+
+
+def at(stage, scene):
+    return [caption for name, caption in stage.captions if name == scene]
+
+
+def of_this_dataset(dataset):
+    """The evidence of a model whose run.json names the dataset that its catalogue comes from."""
+    return replace(speakers.EVIDENCE, run={**speakers.EVIDENCE.run, "dataset": {"path": str(dataset)}})
+
+
+def questions_file(tmp_path, *questions):
+    path = tmp_path / "questions.txt"
+    path.write_text("\n".join(questions), encoding="utf-8")
+    return ["--questions", str(path)]
+
+
+def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
+    for captions in (CAPTIONS, ALONE):
+        assert set(captions) == set(LANGUAGES)
+        english, portuguese = asdict(captions["en"]), asdict(captions["pt"])
+        assert all(english.values())
+        for name, text in english.items():
+            named = [{field for _, field, _, _ in string.Formatter().parse(said)} for said in (text, portuguese[name])]
+            assert named[0] == named[1], name
+            assert text != portuguese[name], name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset, language):
+    stage = filmed(speaker=speakers.Speaker(dataset, trained=False), evidence=NOTHING, language=language)
+    said = [*stage.cards, *(caption for name, caption in stage.captions if name != "more")]
+    assert not [caption for caption in said if OF_TWO[language].search(caption)]
+    assert "“base”" in stage.cards[0]
+    captions = ALONE[language]
+    assert at(stage, "page") == [captions.page]
+    assert at(stage, "answers") == at(stage, "more-answers") == [captions.sides]
+    assert at(stage, "with-source-answer") == [captions.seen]
+    assert at(stage, "evidence") == [captions.no_figures]
+    assert at(stage, "plot") == at(stage, "settings") == []
+    assert stage.cards[-1] == captions.end_page
+    pair = filmed(language=language)
+    assert len([caption for _, caption in pair.captions if OF_TWO[language].search(caption)]) >= 4, "they are found"
+
+
+def test_figures_loss_and_settings_have_captions_of_their_own(filmed):
+    plots = {"eval/before_after.png": speakers.PIXEL, "loss.png": speakers.PIXEL}
+    stage = filmed(evidence=replace(speakers.EVIDENCE, plots=plots))
+    words = CAPTIONS["en"]
+    assert at(stage, "evidence") == [words.figures]
+    assert at(stage, "plot") == [words.figures, words.loss]
+    assert at(stage, "settings") == [words.settings]
+    assert stage.cards[-1] == words.end_line
+    unmeasured = filmed(evidence=replace(speakers.EVIDENCE, rows=[], plots={"loss.png": speakers.PIXEL}))
+    assert at(unmeasured, "evidence") == [words.no_figures]
+    assert at(unmeasured, "plot") == [words.loss]
+    assert at(unmeasured, "settings") == [words.settings]
+    assert unmeasured.cards[-1] == words.end_page
+
+
+def test_a_product_is_called_trained_only_where_it_is(filmed, dataset, tmp_path, monkeypatch):
+    words, own = CAPTIONS["en"], of_this_dataset(dataset)
+    trained, _, unseen, _ = example_questions(dataset)["en"]
+    assert at(filmed(evidence=own), "before") == [words.trained]
+    assert at(filmed(), "before") == [words.memory], "its run.json names another dataset"
+    assert at(filmed(evidence=NOTHING), "before") == [words.memory]
+    assert at(filmed(*questions_file(tmp_path, trained), evidence=own), "before") == [words.memory]
+    # Where train gives no title, the first example is one of the test split.
+    monkeypatch.setattr(film, "example_questions", lambda folder: {"en": [unseen, "the invented one"]})
+    stage = filmed(evidence=own)
+    assert stage.asked[0] == (unseen, True)
+    assert at(stage, "before") == [words.memory]
+
+
+def test_the_others_are_asked_from_memory(filmed, dataset):
+    first, second = example_questions(dataset)["en"][:2]
+    stage = filmed()
+    assert stage.asked[:3] == [(first, True), (first, False), (second, True)]
+    assert at(stage, "answers") == at(stage, "more-answers") == [CAPTIONS["en"].sides]
+    assert at(stage, "with-source-answer") == [CAPTIONS["en"].seen]
+    assert at(stage, "refused") == [CAPTIONS["en"].refused]
+
+
+def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
+    words = CAPTIONS["en"]
+    stage = filmed(*questions_file(tmp_path, 'What is "Zzyzx Qwfpg 9000"?', 'What is "Vvorp Xqelt 77"?'))
+    assert [closed for _, closed in stage.asked] == [True, True, False], "with no record in view it is not asked again"
+    assert at(stage, "answers") == at(stage, "more-answers") == [words.refused]
+    assert at(stage, "source") == at(stage, "with-source") == at(stage, "with-source-answer") == []
+
+
+class Modest(speakers.Speaker):
+    """Says of everything that it does not know it."""
+
+    def stream(self, question, *, k=3, closed_book=False):
+        yield "I do not know."
+        yield Answer("I do not know.", (), None)
+
+
+class Unsupported(speakers.Speaker):
+    """Its words are never supported: the record is quoted instead."""
+
+    def stream(self, question, *, k=3, closed_book=False):
+        for said in super().stream(question, k=k, closed_book=closed_book):
+            yield replace(said, quoted=True) if isinstance(said, Answer) and said.sources else said
+
+
+@pytest.mark.parametrize(("kind", "caption"), [(Modest, "abstained"), (Unsupported, "marked")])
+def test_what_became_of_an_answer_is_said(filmed, dataset, kind, caption):
+    stage = filmed(speaker=kind(dataset))
+    expected = [getattr(CAPTIONS["en"], caption)]
+    assert at(stage, "answers") == at(stage, "more-answers") == at(stage, "with-source-answer") == expected
