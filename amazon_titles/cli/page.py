@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from amazon_titles.cli.options import dataset_option
 
 # The default of `amazon_titles.page`, which is too heavy to import for a help page.
 _DEFAULT_MODEL = "quickstart/adapter"
-_language = click.option("--language", type=click.Choice(["en", "pt"]), default="en", show_default=True)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _language(told: str) -> Callable[[_F], _F]:
+    """The option `--language`, with what it means to a command."""
+    return click.option("--language", type=click.Choice(["en", "pt"]), default="en", show_default=True, help=told)
 
 
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
@@ -16,7 +24,7 @@ _language = click.option("--language", type=click.Choice(["en", "pt"]), default=
 @dataset_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
-@_language
+@_language("That the page starts in; a browser that asks for the other one gets that.")
 def demo(model: str, dataset: str | None, host: str, port: int | None, language: str) -> None:
     """Show a page where a question is answered before and after the fine-tuning, side by side."""
     from amazon_titles.page import serve
@@ -28,7 +36,7 @@ def demo(model: str, dataset: str | None, host: str, port: int | None, language:
 @click.argument("repo_id")
 @click.option("--model", required=True, metavar="REPO", help="Adapter or base model on the Hub.")
 @click.option("--dataset", metavar="REPO", help="Dataset on the Hub; by default the one that the model names.")
-@_language
+@_language("Of the card, and that the page starts in; a browser that asks for the other one gets that.")
 @click.option("--public", is_flag=True, help="Make the Space public; private otherwise.")
 @click.option("--out", metavar="DIR", help="Only write the Space's folder; nothing is sent.")
 @click.option("--dry-run", is_flag=True, help="Show what would be published.")
@@ -60,7 +68,7 @@ def push_space(
 @click.option("--model", default=_DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
 @dataset_option
 @click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two products.")
-@_language
+@_language("Of the captions, the page and the questions.")
 @click.option("--out", default="video.mp4", show_default=True, metavar="FILE", help="The MP4 to write.")
 def video(model: str, dataset: str | None, questions: str | None, language: str, out: str) -> None:
     """Film the page in a real browser: an MP4 of about two minutes, a short WebP and stills beside it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amazon_titles.errors import AmazonTitlesError
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
 from amazon_titles.page import markup
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Side, Turn
@@ -17,7 +17,7 @@ def waiting(texts: Texts, before: str | None, after: str) -> tuple[str, str, str
         markup.column(texts.before, before, empty, kind="before", state="waiting")
         if before
         else markup.note(texts.no_base),
-        markup.column(texts.after, after, empty, kind="after", state="waiting"),
+        markup.column(_heading(texts, before), after, empty, kind="after", state="waiting"),
         "",
     )
 
@@ -37,25 +37,37 @@ def answered(turn: Turn, texts: Texts, before: str | None, after: str) -> tuple[
         body = _own_words(turn.before, texts)
         left = markup.column(texts.before, before, body, kind="before", state=_state(turn.before))
     body = _own_words(turn.after, texts) if answer is None else _answer(answer, turn.after.words, texts)
-    right = markup.column(texts.after, after, body, kind="after", state=_state(turn.after))
+    right = markup.column(_heading(texts, before), after, body, kind="after", state=_state(turn.after))
     return left, right, "" if answer is None else _sources(turn, answer, texts)
 
 
 def failed(error: Exception, texts: Texts) -> str:
-    """What went wrong, as sentences on the page; what nobody could have mended is told to the terminal as well."""
+    """What went wrong, as sentences on the page; what who asked cannot mend is told to the terminal as well.
+
+    A hint is a command of this machine, which a page's reader does not have.
+    """
     if isinstance(error, AmazonTitlesError):
-        return markup.problem(texts.error, str(error))
+        if not isinstance(error, InputError):
+            say(str(error))
+        return markup.problem(texts.error, error.message)
     import traceback
 
     say("".join(traceback.format_exception(error)).rstrip())
     return markup.problem(texts.error, texts.unexpected.format(error=type(error).__name__))
 
 
-def too_long(question: str, texts: Texts) -> str:
-    """Says that a question is longer than `MAX_QUESTION_CHARS`; "" where it is not."""
+def refused(question: str, texts: Texts) -> str:
+    """Says that a question is empty, or longer than `MAX_QUESTION_CHARS`; "" where it is neither."""
+    if not question.strip():
+        return markup.problem(texts.error, texts.empty_question)
     if len(question) <= MAX_QUESTION_CHARS:
         return ""
     return markup.problem(texts.error, texts.too_long.format(found=len(question), limit=MAX_QUESTION_CHARS))
+
+
+def _heading(texts: Texts, before: str | None) -> str:
+    """Above the only answer, or above the one after the fine-tuning."""
+    return texts.after if before else texts.answer
 
 
 def _state(side: Side) -> str:

@@ -66,7 +66,7 @@ def build_page(
 
         def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
             texts = TEXTS.get(language, TEXTS["en"])
-            if refusal := answers.too_long(question, texts):
+            if refusal := answers.refused(question, texts):
                 yield refusal, *answers.waiting(texts, *names), None
                 return
             turn = None
@@ -123,6 +123,5 @@ def _head(pair: Pair, language: str) -> str:
     lead = texts.lead if pair.before else texts.lead_base
     sentences = [lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")]
     if pair.products is not None:
-        number = f"{pair.products:,}".replace(",", "," if texts.decimal == "." else ".")
-        sentences.append(texts.products.format(products=number))
+        sentences.append(texts.products.format(products=markup.whole(pair.products, texts)))
     return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>"

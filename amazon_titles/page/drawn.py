@@ -44,6 +44,6 @@ def _drawn(
     png = io.BytesIO()
     try:
         draw(figures, png)
-    except MissingExtraError:
-        return None
+    except (MissingExtraError, ValueError, RuntimeError):
+        return None  # the two others are what matplotlib says of names that it cannot set, or of too many bars
     return base64.b64encode(png.getvalue()).decode()

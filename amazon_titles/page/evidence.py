@@ -3,60 +3,64 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, NamedTuple
 
 from amazon_titles.hub import explain
-from amazon_titles.page import drawn, markup
+from amazon_titles.page import drawn, markup, reading
 from amazon_titles.page.texts import Texts, name_of
 
 _COMPARISON, _BEFORE_AFTER, _LOSS, _RUN = "eval/comparison.json", "eval/before_after.png", "loss.png", "run.json"
 _RECIPE = "recipe.yml"
-_FILES = (_COMPARISON, _BEFORE_AFTER, _LOSS, _RUN, _RECIPE)
+_PLOTS = (_BEFORE_AFTER, _LOSS)
+_FILES = (_COMPARISON, *_PLOTS, _RUN, _RECIPE)
+# One of them is in the cache wherever a model is.
+_CONFIGS = ("adapter_config.json", "config.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found beside a model; what is not there is empty.
+    """What was found beside a model; what is not there, or not as it should be, is empty.
 
     Attributes:
         rows: Of the comparison: `{"set", "n", "measure", "before", "after"}`, the values 0 to 1.
         plots: File name → PNG in base64.
-        run: The model's `run.json`.
-        params: The `params` of its `recipe.yml`.
+        run: Of the model's `run.json`.
+        params: Of its `recipe.yml`.
+        looked: Whether the comparison was looked for: without a network, a cached model may have one that is not here.
     """
 
     rows: list[dict[str, Any]]
     plots: dict[str, str]
     run: dict[str, Any]
     params: dict[str, Any]
+    looked: bool = True
 
     @classmethod
     def of(cls, model: str | Path) -> Evidence:
         """Reads it from a model's folder, or of its Hub id.
 
         Raises:
-            AmazonTitlesError: The Hub does not answer; the message says why.
+            AmazonTitlesError: The Hub does not answer, and no part of the model is cached here; the message says why.
         """
-        found = {name: path for name in _FILES if (path := _fetched(model, name)) is not None}
-        comparison = _json(found.get(_COMPARISON))
-        plots = {
-            name: base64.b64encode(found[name].read_bytes()).decode()
-            for name in (_BEFORE_AFTER, _LOSS)
-            if name in found
-        }
-        rows = [row for row in comparison.get("rows", []) if {"set", "n", "measure", "before", "after"} <= row.keys()]
-        recipe = yaml.safe_load(found[_RECIPE].read_text(encoding="utf-8")) if _RECIPE in found else None
-        params = recipe.get("params") if isinstance(recipe, dict) else None
-        return cls(rows, plots, _json(found.get(_RUN)), params if isinstance(params, dict) else {})
+        found = {name: _fetched(model, name) for name in _FILES}
+        plots = {name: base64.b64encode(png).decode() for name in _PLOTS if (png := reading.content(found[name].path))}
+        return cls(
+            reading.rows(reading.mapping(found[_COMPARISON].path)),
+            plots,
+            reading.run(reading.mapping(found[_RUN].path)),
+            reading.params(reading.mapping(found[_RECIPE].path)),
+            looked=found[_COMPARISON].looked,
+        )
 
-    def settings(self) -> list[tuple[str, str]]:
-        """How it was trained: name and value of what `run.json` holds of it."""
-        run = self.run
+    def settings(self, texts: Texts) -> list[tuple[str, str]]:
+        """How it was trained: name and value of what `run.json` and `recipe.yml` hold of it.
+
+        Args:
+            texts: Of the language that the numbers are spelt in.
+        """
+        run, losses = self.run, self.run.get("losses")
         dataset = run.get("dataset") or {}
         named = {
             "base model": markup.place(run.get("base_model")),
@@ -64,12 +68,14 @@ class Evidence:
                 str(part) for part in (markup.place(dataset.get("path")), dataset.get("revision")) if part
             ),
             "engine": run.get("engine"),
-            "tokens": f"{run['tokens']:,}" if run.get("tokens") else None,
+            "tokens": markup.whole(run["tokens"], texts) if run.get("tokens") else None,
             "seconds": f"{run['seconds']:.0f}" if run.get("seconds") else None,
             "device": run.get("device"),
-            "final loss": f"{run['losses'][-1]['loss']:.3f}" if run.get("losses") else None,
+            "final loss": markup.decimals(losses[-1]["loss"], texts, places=3) if losses else None,
         }
-        named |= {name: self.params.get(key) for key, name in _PARAMS.items()}
+        for key, name in _PARAMS.items():
+            value = self.params.get(key)
+            named[name] = str(value).replace(".", texts.decimal) if isinstance(value, float) else value
         return [(name, str(value)) for name, value in named.items() if value not in (None, "")]
 
     def to_html(self, texts: Texts, language: str) -> str:
@@ -77,7 +83,7 @@ class Evidence:
         parts = [self._table(texts, language)]
         labels = {_BEFORE_AFTER: texts.plot_before_after, _LOSS: texts.plot_loss}
         parts += [markup.picture(png, labels[name]) for name, png in self._plots(texts, language).items()]
-        if settings := self.settings():
+        if settings := self.settings(texts):
             rows = [(name_of(name, language), value) for name, value in settings]
             parts.append(f"<h3>{markup.text(texts.trained)}</h3>")
             parts.append(markup.table((texts.setting, texts.value), rows, numbers_from=2))
@@ -95,7 +101,7 @@ class Evidence:
 
     def _table(self, texts: Texts, language: str) -> str:
         if not self.rows:
-            return markup.note(texts.no_evaluation)
+            return markup.note(texts.no_evaluation if self.looked else texts.unreached)
         first = [row for row in self.rows if row["measure"] in _HEADLINES]
         parts = [markup.note(texts.measured), _rows(first or self.rows, texts, language)]
         if first and len(first) < len(self.rows):
@@ -110,8 +116,8 @@ def _rows(rows: list[dict[str, Any]], texts: Texts, language: str) -> str:
             name_of(str(row["set"]), language),
             name_of(str(row["measure"]), language),
             str(row["n"]),
-            *(_decimals(value, texts) for value in (row["before"], row["after"])),
-            _decimals(row["after"] - row["before"], texts, sign="+"),
+            *(markup.decimals(value, texts) for value in (row["before"], row["after"])),
+            markup.decimals(row["after"] - row["before"], texts, sign="+"),
         )
         for row in rows
     ]
@@ -134,33 +140,47 @@ _PARAMS = {
 }
 
 
-def _decimals(value: float, texts: Texts, *, sign: str = "") -> str:
-    return f"{value:{sign}.2f}".replace(".", texts.decimal)
+class _Found(NamedTuple):
+    """A file beside a model, and whether it was looked for: where it was, None means that there is none."""
+
+    path: Path | None
+    looked: bool = True
 
 
-def _fetched(model: str | Path, name: str) -> Path | None:
+def _fetched(model: str | Path, name: str) -> _Found:
+    """A file of a model's folder or Hub id.
+
+    Raises:
+        AmazonTitlesError: As `Evidence.of`.
+    """
     if Path(model).is_dir():
         path = Path(model) / name
-        return path if path.is_file() else None
+        return _Found(path if path.is_file() else None)
     if str(model).startswith(("http://", "https://")):
-        return None
+        return _Found(None)
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(str(model), name))
+        return _Found(Path(hf_hub_download(str(model), name)))
+    except LocalEntryNotFoundError as error:  # the Hub was not reached, and the file is not in the cache
+        return _cached(str(model), name, error)
     except EntryNotFoundError:
-        return None
+        return _Found(None)
     except Exception as error:
         raise explain(error, str(model)) from None
 
 
-def _json(path: Path | None) -> dict[str, Any]:
-    """The object in a file; {} where there is none, or something else."""
-    if path is None:
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _cached(model: str, name: str, error: Exception) -> _Found:
+    """What the cache tells of a file that it does not hold: that there is none, or, of a model that it holds, nothing.
+
+    Raises:
+        AmazonTitlesError: It does not hold the model either.
+    """
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+    if try_to_load_from_cache(model, name) is _CACHED_NO_EXIST:
+        return _Found(None)
+    if any(isinstance(try_to_load_from_cache(model, config), str) for config in _CONFIGS):
+        return _Found(None, looked=False)
+    raise explain(error, model) from None

@@ -55,7 +55,28 @@ def highlighted(record: str, answer: str) -> str:
 def place(path: object) -> str:
     """A Hub id as it is, a folder by its name: a page shows no path of a machine."""
     name = str(path or "")
-    return Path(name).name if Path(name).is_dir() or Path(name).is_absolute() else name
+    try:
+        folder = Path(name).is_absolute() or Path(name).is_dir()
+    except OSError:  # longer than a name can be
+        folder = False
+    return Path(name).name if folder else name
+
+
+def whole(number: float, texts: Texts) -> str:
+    """A count, its thousands apart as the language has it."""
+    return f"{number:,.0f}".replace(",", "," if texts.decimal == "." else ".")
+
+
+def decimals(number: float, texts: Texts, *, places: int = 2, sign: str = "") -> str:
+    """A number of so many decimals, with the language's decimal sign.
+
+    Args:
+        number: To show.
+        texts: Of the language.
+        places: Decimals.
+        sign: `+` shows the sign of a positive one too. Zero is never negative.
+    """
+    return f"{round(number, places) + 0.0:{sign}.{places}f}".replace(".", texts.decimal)
 
 
 def column(heading: str, name: str, body: str, *, kind: str, state: str) -> str:

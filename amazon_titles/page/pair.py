@@ -10,7 +10,8 @@ from pathlib import Path
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.model import Answer, CatalogModel
+from amazon_titles.model import Answer, CatalogModel, loading
+from amazon_titles.model.served import is_address
 
 MAX_QUESTION_CHARS = 1000
 """Longest question: a title has at most 200 characters, and a page is open to everybody who reaches it."""
@@ -75,14 +76,23 @@ class Pair:
 
     def __init__(self, model: CatalogModel) -> None:
         if model.catalogue is None:
-            raise InputError(f"{model.name} names no dataset to take sources from.", hint="Name it: --dataset DIR")
+            raise _without_dataset(model.name)
         self.after = model
         self.before = model.without_adapter()
         self._index = model.catalogue.index
 
     @classmethod
     def load(cls, model: str | Path, *, dataset: str | Path | None = None) -> Pair:
-        """Loads a folder's or a Hub id's model and its catalogue; see `CatalogModel.from_pretrained`."""
+        """Loads a folder's or a Hub id's model and its catalogue; see `CatalogModel.from_pretrained`.
+
+        Raises:
+            InputError: It names no dataset, which is found out before gigabytes are loaded; or as there.
+        """
+        if dataset is None and not is_address(model):
+            loading.require_model(model)
+            dataset = loading.dataset_of(model, revision=None, token=None)
+            if dataset is None:
+                raise _without_dataset(Path(model).name)
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
 
     @property
@@ -123,6 +133,10 @@ class Pair:
         if turn.before is not None and turn.before.answer is None:
             turn = replace(turn, before=replace(turn.before, answer=turn.after.answer))
         yield turn
+
+
+def _without_dataset(name: str) -> InputError:
+    return InputError(f"{name} names no dataset to take sources from.", hint="Name it: --dataset DIR")
 
 
 def _heard(side: Side, said: str | Answer | None) -> Side:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.model.default import DEFAULT_MODEL as DEFAULT_MODEL
@@ -46,10 +47,11 @@ def serve(
         on_ready: Called with the page's address as soon as it answers.
 
     Raises:
-        InputError: There is no such model or dataset, or the port is taken.
+        InputError: There is no such model or dataset, or the host or the port cannot be listened on.
         MissingExtraError: Gradio is not installed.
     """
     find_model(model)
+    require_host(host or os.environ.get("GRADIO_SERVER_NAME"))
     require_gradio()
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
@@ -77,6 +79,7 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
     """
     from gradio.themes import Default
 
+    ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     try:
         _, address, _ = page.launch(
@@ -99,6 +102,50 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
     return str(address)
+
+
+def require_host(host: str | None) -> None:
+    """Refuses a host that is not this machine, where Gradio would try a hundred ports for minutes.
+
+    Args:
+        host: Name or address; None is Gradio's own, this machine.
+
+    Raises:
+        InputError: Nobody knows it, or it is another machine.
+    """
+    if not host:
+        return
+    hint = "Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1"
+    try:
+        known = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"The page cannot listen on the host {host!r}: {error}", hint=hint) from None
+    if not any(_can_listen(family, address) for family, _, _, _, address in known):
+        raise InputError(
+            f"The page cannot listen on the host {host!r}: it is not an address of this machine.", hint=hint
+        )
+
+
+def _can_listen(family: int, address: tuple[Any, ...]) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def ask_no_proxy(host: str | None) -> None:
+    """Keeps Gradio's questions to its own address from a proxy, which does not reach it; what else stands there stays.
+
+    Where only one of the two names is set, both get what it says: programs look at the small letters first.
+    """
+    said = ",".join(os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    names = [name.strip() for name in said.split(",") if name.strip()]
+    if "*" in names:  # nothing goes over a proxy, and beside other names some programs do not know the star
+        return
+    own = ("127.0.0.1", "localhost", *filter(None, [host]))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys((*names, *own)))
 
 
 def require_gradio() -> None:

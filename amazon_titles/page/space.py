@@ -16,11 +16,17 @@ from amazon_titles.page.texts import TEXTS
 
 _APP = '''"""Starts the page of {model}; README.md tells more."""
 
+import sys
+
+from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.page import serve
 
 if __name__ == "__main__":
-    # No host: a Space names its own, in GRADIO_SERVER_NAME.
-    serve({model!r}, dataset={dataset!r}, host=None, language={language!r})
+    try:
+        # No host: a Space names its own, in GRADIO_SERVER_NAME.
+        serve({model!r}, dataset={dataset!r}, host=None, language={language!r})
+    except AmazonTitlesError as error:
+        sys.exit(f"Error: {{error}}")
 '''
 _ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _MARK = "amazon_titles/page/space.py"
@@ -37,8 +43,14 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
         language: That the page starts in, and that its card is written in.
 
     Raises:
-        InputError: `model` or `dataset` is no Hub id, or `folder` holds something else.
+        InputError: `model` or `dataset` is no Hub id, `model` names a revision, or `folder` holds something else.
     """
+    bare, at, _ = model.partition("@")
+    if at and _ID.fullmatch(bare):
+        raise InputError(
+            f"A Space shows the newest revision of its model, and {model!r} names one.",
+            hint=f"Leave it out: --model {bare}",
+        )
     for what, name, command in (("model", model, "push-adapter"), ("dataset", dataset, "push-dataset")):
         if name is not None and (Path(name).exists() or not _ID.fullmatch(name.partition("@")[0])):
             raise InputError(

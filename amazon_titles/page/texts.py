@@ -28,6 +28,7 @@ class Texts:
     examples: str
     before: str
     after: str
+    answer: str
     waiting: str
     writing: str
     empty: str
@@ -45,6 +46,7 @@ class Texts:
     no_base: str
     error: str
     unexpected: str
+    empty_question: str
     too_long: str
     measured: str
     set: str
@@ -53,6 +55,7 @@ class Texts:
     change: str
     all_measures: str
     no_evaluation: str
+    unreached: str
     plot_before_after: str
     plot_loss: str
     trained: str
@@ -80,6 +83,7 @@ TEXTS: dict[str, Texts] = {
         examples="Or try one of these:",
         before="Before",
         after="After the fine-tuning",
+        answer="Answer",
         waiting="Ask something: the answer comes here.",
         writing="writing …",
         empty="(It said nothing.)",
@@ -97,6 +101,7 @@ TEXTS: dict[str, Texts] = {
         no_base="This model is no adapter: there is no answer from before.",
         error="This could not be answered.",
         unexpected="Something went wrong here ({error}). The terminal that runs this page says more.",
+        empty_question="The question is empty: ask about a product by its title.",
         too_long="The question has {found} characters; at most {limit} are read.",
         measured="The same questions for both, answered greedily; records are in view in the set “grounded” alone.",
         set="Set",
@@ -104,7 +109,10 @@ TEXTS: dict[str, Texts] = {
         measure="Measure",
         change="Change",
         all_measures="All measures",
-        no_evaluation="This model comes without an evaluation: its folder has no eval/comparison.json.",
+        no_evaluation="There is no comparison to show: this model comes without an eval/comparison.json, or with one "
+        "that holds no rows. To make one, run “amazon-titles evaluate” on the base and on the fine-tuned model, then "
+        "“amazon-titles compare before.json after.json --out DIR/eval”.",
+        unreached="Whether this model comes with an evaluation is not known here: the Hub could not be reached.",
         plot_before_after="Bars of each measure before and after the fine-tuning",
         plot_loss="The training loss over the epochs",
         trained="How it was trained",
@@ -130,6 +138,7 @@ TEXTS: dict[str, Texts] = {
         examples="Ou experimente uma destas:",
         before="Antes",
         after="Depois do ajuste fino",
+        answer="Resposta",
         waiting="Pergunte algo: a resposta aparece aqui.",
         writing="escrevendo …",
         empty="(Não disse nada.)",
@@ -147,15 +156,19 @@ TEXTS: dict[str, Texts] = {
         no_base="Este modelo não é um adaptador: não há resposta de antes.",
         error="Não foi possível responder.",
         unexpected="Algo deu errado aqui ({error}). O terminal que executa esta página diz mais.",
+        empty_question="A pergunta está vazia: pergunte sobre um produto pelo título.",
         too_long="A pergunta tem {found} caracteres; no máximo {limit} são lidos.",
-        measured="As mesmas perguntas para os dois, com decodificação gulosa; só no conjunto “com registros” há "
-        "registros à vista.",
+        measured="As mesmas perguntas para os dois, com decodificação gulosa; só no conjunto “com textos” há registros "
+        "à vista.",
         set="Conjunto",
         n="n",
         measure="Medida",
         change="Mudança",
         all_measures="Todas as medidas",
-        no_evaluation="Este modelo vem sem avaliação: a pasta não tem eval/comparison.json.",
+        no_evaluation="Não há comparação a mostrar: este modelo vem sem eval/comparison.json, ou com um que não tem "
+        "linhas. Para fazer uma, execute “amazon-titles evaluate” na base e no modelo ajustado e, em seguida, "
+        "“amazon-titles compare before.json after.json --out DIR/eval”.",
+        unreached="Não se sabe aqui se este modelo vem com uma avaliação: não foi possível acessar o Hub.",
         plot_before_after="Barras de cada medida antes e depois do ajuste fino",
         plot_loss="A perda do treino ao longo das épocas",
         trained="Como foi treinado",
@@ -171,12 +184,12 @@ NAMES = {
         "seen": "vistos",
         "unseen": "não vistos",
         "invented": "inventados",
-        "grounded": "com registros",
+        "grounded": "com textos",
         "general": "gerais",
         "fact recall": "fatos lembrados",
         "said it does not know": "disse que não sabe",
-        "fact precision": "precisão dos fatos",
-        "groundedness": "apoio nas fontes",
+        "fact precision": "fatos corretos",
+        "groundedness": "apoio nos textos",
         "right source cited": "fonte certa citada",
         "right answer": "resposta certa",
         "false abstention": "recusa indevida",

@@ -102,6 +102,7 @@ def test_demo_answers_and_says_sentences(demo):
     assert "B999999999" in sources
     assert "<img" not in sources + after
     assert "The question is empty" in ask(client, "  ")[0]
+    assert "A pergunta está vazia" in client.predict(" ", "closed", "pt", api_name="/ask")[0]
     assert "no product" in ask(client, 'What is "Zorvex Quillomar Teapot 3000"?')[2]
 
 
@@ -176,6 +177,18 @@ def test_what_is_not_there_is_said(tmp_path, monkeypatch):
         serve("./nowhere")
     with pytest.raises(InputError, match="There is no model at quickstart/adapter yet"):
         serve("quickstart/adapter")
+
+
+def test_a_proxy_does_not_stand_between_the_page_and_itself(folder, monkeypatch):
+    from amazon_titles.page.server import launched, page_of
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    assert launched(page, host="127.0.0.1").startswith("http://127.0.0.1:")
+    page.close()
 
 
 def test_a_port_that_is_taken_is_a_sentence(demo, folder):

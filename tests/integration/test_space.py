@@ -143,6 +143,30 @@ def test_nothing_of_a_machine_goes_up(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "space", "thesis"]
 
 
+def test_a_revision_of_a_model_is_refused(tmp_path):
+    from amazon_titles.page.space import write_space
+
+    with pytest.raises(InputError, match="newest revision of its model, and 'ana/M@v1' names one") as refused:
+        write_space(tmp_path / "space", model="ana/M@v1")
+    assert str(refused.value.hint).endswith("--model ana/M")
+    assert not (tmp_path / "space").exists()
+    write_space(tmp_path / "space", model="ana/M", dataset="ana/titles@v1")
+
+
+def test_a_space_says_what_is_wrong_in_a_sentence(tmp_path):
+    from amazon_titles.page.space import write_space
+
+    space = write_space(tmp_path / "space", model="ana/M")
+    variables = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    variables.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=space, env=variables, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The Hub is switched off here")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_dry_run_and_a_folder_send_nothing(tmp_path, capsys, monkeypatch):
     from amazon_titles.cli import main
 

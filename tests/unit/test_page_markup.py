@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from amazon_titles.errors import InputError
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
 from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
@@ -121,18 +121,50 @@ def test_every_kind_of_answer_says_what_it_is():
     assert "<b>" not in shown("<b>", Answer("<b>", (SOURCE,), 1.0))
 
 
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+def test_the_answer_of_a_whole_model_is_not_called_one_after_a_fine_tuning(texts):
+    side = Side("A pan.", Answer("A pan.", (SOURCE,), 0.8))
+    alone = answers.answered(Turn("?", False, side, None, {}), texts, None, "base")
+    for parts in (alone, answers.waiting(texts, None, "base")):
+        assert f"<h3>{texts.answer} <small>" in parts[1]
+        assert texts.after not in "".join(parts)
+    both = answers.answered(Turn("?", False, side, side, {}), texts, "base", "adapter")
+    for parts in (both, answers.waiting(texts, "base", "adapter")):
+        assert f"<h3>{texts.after} <small>" in parts[1]
+
+
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+def test_a_question_that_cannot_be_asked_is_refused_in_the_pages_language(texts):
+    assert texts.empty_question in html.unescape(answers.refused(" \n", texts))
+    assert "1001" in answers.refused("x" * 1001, texts)
+    assert answers.refused("x" * 1000, texts) == ""
+
+
+def test_a_page_shows_no_command_of_the_machine_that_runs_it(capsys):
+    hint = "Run: amazon-titles ask"
+    said = answers.failed(InputError("The question is odd.", hint=hint), TEXTS["en"])
+    assert "The question is odd." in said
+    assert hint not in said
+    assert hint not in capsys.readouterr().err
+    said = answers.failed(AmazonTitlesError("The server is gone.", hint=hint), TEXTS["en"])
+    assert "The server is gone." in said
+    assert hint not in said
+    assert hint in capsys.readouterr().err, "who runs the page can mend it"
+
+
 def test_without_a_dataset_only_an_invented_product_is_suggested():
     assert {code: len(asked) for code, asked in example_questions(None).items()} == {"en": 1, "pt": 1}
     assert INVENTED in example_questions(None)["pt"][0]
 
 
 def test_evidence_of_a_folder_that_holds_none_or_rubbish(tmp_path):
-    assert "no eval/comparison.json" in Evidence.of(tmp_path).to_html(TEXTS["en"], "en")
+    nothing = markup.note(TEXTS["en"].no_evaluation)
+    assert Evidence.of(tmp_path).to_html(TEXTS["en"], "en") == nothing
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval" / "comparison.json").write_text("[")
     (tmp_path / "run.json").write_text("[]")
     (tmp_path / "recipe.yml").write_text("- 1")
-    assert "no eval/comparison.json" in Evidence.of(tmp_path).to_html(TEXTS["en"], "en")
+    assert Evidence.of(tmp_path).to_html(TEXTS["en"], "en") == nothing
 
 
 def test_plots_speak_the_pages_language():
