@@ -80,7 +80,7 @@ USUAL = {
 PLACES = [place for place in places(USUAL) if place]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING | st.just(GONE)), min_size=1, max_size=3))
 def test_no_odd_value_beside_a_model_stops_its_page(tmp_path_factory, changes):
     files = USUAL
