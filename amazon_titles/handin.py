@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import jinja2
 
 from amazon_titles.cards import dataset_card
+from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
-from amazon_titles.model.default import find_model
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
 LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from amazon_titles.cli.options import dataset_option
+from amazon_titles.default_model import DEFAULT_MODEL
 
-# The default of `amazon_titles.page`, which is too heavy to import for a help page.
-_DEFAULT_MODEL = "quickstart/adapter"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -20,7 +19,7 @@ def _language(told: str) -> Callable[[_F], _F]:
 
 
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
-@click.option("--model", default=_DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
 @dataset_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
@@ -65,7 +64,7 @@ def push_space(
 
 
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
-@click.option("--model", default=_DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="Adapter or base model.")
 @dataset_option
 @click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two products.")
 @_language("Of the captions, the page and the questions.")

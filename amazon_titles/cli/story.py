@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from amazon_titles.cli.options import autotrain_env_option, dataset_option
+from amazon_titles.default_model import DEFAULT_MODEL
 
 
 @click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
@@ -25,7 +26,7 @@ def quickstart(out: str, catalog: str | None, products: int | None, autotrain_en
 
 @click.command(epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada Lovelace'")
 @click.argument("folder")
-@click.option("--model", default="quickstart/adapter", show_default=True, metavar="DIR|REPO", help="The adapter.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, metavar="DIR|REPO", help="The adapter.")
 @dataset_option
 @click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
 @click.option("--repo", "repository", metavar="URL", help="Address of the source code.")

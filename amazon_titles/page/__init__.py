@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from amazon_titles.page.server import DEFAULT_MODEL, require_gradio, serve
+from amazon_titles.page.server import require_gradio, serve
 
-__all__ = ["DEFAULT_MODEL", "require_gradio", "serve"]
+__all__ = ["require_gradio", "serve"]

@@ -10,9 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
-from amazon_titles.model.default import DEFAULT_MODEL as DEFAULT_MODEL
-from amazon_titles.model.default import find_model as find_model
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair

@@ -13,12 +13,13 @@ from itertools import islice
 from pathlib import Path
 
 from amazon_titles.dataset import read_messages
+from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError
 from amazon_titles.page import require_gradio
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
-from amazon_titles.page.server import find_model, launched, page_of
+from amazon_titles.page.server import launched, page_of
 from amazon_titles.progress import say
 from amazon_titles.training import SPIN_COUNT
 from amazon_titles.video.browser import browser, find_browser

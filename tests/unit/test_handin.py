@@ -10,9 +10,9 @@ import pytest
 
 from amazon_titles.cli import cli
 from amazon_titles.dataset import build_dataset
+from amazon_titles.default_model import DEFAULT_MODEL
 from amazon_titles.errors import InputError
 from amazon_titles.handin import hand_in
-from amazon_titles.model.default import DEFAULT_MODEL
 from amazon_titles.sample import write_sample
 from tests.loopback_hub.folders import adapter_folder, run_json
 
