@@ -28,3 +28,10 @@ set_option = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE
 dataset_option = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
 card_language_option = click.option("--card-language", type=click.Choice(["en", "pt"]), help="Of the model card.")
 autotrain_env_option = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
+language_option = click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    default=("en", "pt"),
+    help="Of questions and refusals: en, pt; both by default (repeatable).",
+)

@@ -6,21 +6,28 @@ from typing import Any
 
 import click
 
-from amazon_titles.cli.options import autotrain_env_option, dataset_option
+from amazon_titles.cli.options import autotrain_env_option, dataset_option, language_option
 from amazon_titles.default_model import DEFAULT_MODEL
 
 
 @click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
 @click.option("--out", default="quickstart", show_default=True, metavar="DIR", help="The folder to make.")
+@click.option(
+    "--base",
+    default="smollm2",
+    show_default=True,
+    metavar="smollm2|tiny|ID|DIR",
+    help="The base model: SmolLM2-135M-Instruct; a tiny one made here, as a smoke test of three minutes; a Hub id; a folder.",
+)
 @click.option("--catalog", metavar="FILE", help="A catalogue of your own; by default a sample is made.")
-@click.option("--products", type=click.IntRange(min=1), help="Products to train on.  [default: 48]")
+@click.option("--products", type=click.IntRange(min=1), help="Products to learn by heart.  [default: 24; of tiny 48]")
+@language_option
 @autotrain_env_option
-def quickstart(out: str, catalog: str | None, products: int | None, autotrain_env: str | None) -> None:
-    """Run the whole story on this machine: no account, no GPU, about six minutes."""
-    from amazon_titles.quickstart import PRODUCTS
+def quickstart(**options: Any) -> None:  # noqa: ANN401
+    """Run the full pipeline on this machine: no account, no GPU, about ten minutes on two cores."""
     from amazon_titles.quickstart import quickstart as run
 
-    result = run(out, catalog=catalog, products=products or PRODUCTS, autotrain_env=autotrain_env)
+    result = run(options.pop("out"), **options)
     click.echo(result.comparison.to_markdown(full=False), nl=False)
 
 

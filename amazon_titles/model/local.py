@@ -131,6 +131,49 @@ class LocalModel:
             yield rest[len(shown) :]
         yield Generation(rest, finished, len(said))
 
+    def complete(
+        self,
+        texts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        batch_size: int = 32,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+        seed: int = 0,
+    ) -> list[str]:
+        """Continues raw texts, drawn at random, each up to its first end token.
+
+        Args:
+            texts: As the model shall see them, special tokens included, without BOS: the tokenizer writes it.
+            max_new_tokens: Longest continuation, in tokens.
+            batch_size: Texts at a time.
+            temperature: The logits are divided by it.
+            top_p: The likeliest tokens that together have this probability are drawn from.
+            seed: The same texts and seed give the same continuations on the same machine.
+        """
+        import torch
+
+        found: list[str] = []
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            for start in range(0, len(texts), batch_size):
+                rows = self._tokenizer(list(texts[start : start + batch_size])).input_ids
+                longest = max(map(len, rows))
+                ids = torch.zeros((len(rows), longest), dtype=torch.long)
+                mask = torch.zeros_like(ids)
+                for number, row in enumerate(rows):
+                    ids[number, longest - len(row) :] = torch.tensor(row)
+                    mask[number, longest - len(row) :] = 1
+                drawn = self._model.generate(
+                    input_ids=ids.to(self.device), attention_mask=mask.to(self.device), max_new_tokens=max_new_tokens,
+                    do_sample=True, temperature=temperature, top_p=top_p, top_k=0, eos_token_id=sorted(self._ends),
+                    pad_token_id=min(self._ends),
+                )  # fmt: skip
+                for tokens in drawn[:, longest:].tolist():
+                    end = next((place for place, token in enumerate(tokens) if token in self._ends), len(tokens))
+                    found.append(self._tokenizer.decode(tokens[:end], skip_special_tokens=True))
+        return found
+
     def answer_losses(
         self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32
     ) -> list[tuple[float, int]]:

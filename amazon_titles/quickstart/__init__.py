@@ -1,8 +1,8 @@
-"""The whole story on a laptop, offline."""
+"""The full pipeline on this machine."""
 
 from __future__ import annotations
 
 from amazon_titles.quickstart.base import make_base
-from amazon_titles.quickstart.story import PRODUCTS, QuickstartResult, quickstart
+from amazon_titles.quickstart.story import QuickstartResult, quickstart
 
-__all__ = ["PRODUCTS", "QuickstartResult", "make_base", "quickstart"]
+__all__ = ["QuickstartResult", "make_base", "quickstart"]

@@ -1,4 +1,4 @@
-"""The whole story on a laptop, offline: catalogue, dataset, base, before, training, after, answers with sources."""
+"""The full pipeline on this machine: catalogue, base, dataset, test, training, test, answers with sources."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,18 @@ from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
-from amazon_titles.model import Answer, CatalogModel
+from amazon_titles.evaluation import Comparison, EvalReport, Example, asks_same, compare, evaluate_model, save_comparison
+from amazon_titles.model import Answer, CatalogModel, make_general_rows
+from amazon_titles.model.loading import load_local
 from amazon_titles.progress import bar, say, step
 from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
-from amazon_titles.recipes import fill_recipe, load_recipe
+from amazon_titles.recipes import Recipe, fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
-from amazon_titles.training import SPIN_COUNT, TrainingRun, find_autotrain, train
+from amazon_titles.training import SPIN_COUNT, Base, TrainingRun, find_autotrain, find_base, train
+from amazon_titles.training.speed import computes_in_bf16, tokens_per_second
 
 SAMPLE_ROWS = 2000
-PRODUCTS = 48
-"""Products that the tiny Llama is trained on: as many as it learns by heart in four minutes on two cores."""
-
-# Products read to pretrain the base on, at most: more than it can see in a minute.
-_CORPUS = 4000
 MAX_CONTENT_CHARS = 220
 SEED = 42
 _STEPS = 9
@@ -37,10 +35,41 @@ _MADE = {
     "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "recipe.yml",
     "adapter",
 }  # fmt: skip
-_SHARES = {"validation": 0.05, "test": 0.2}
-# Mostly recall: a tiny model has time for little else.
-_MIX: dict[str, Any] = {**_SHARES, "languages": ("en", "pt"), "phrasings": 12, "grounded": 0.0, "abstain": 0.25}
-_MAX_NEW_TOKENS = 160
+_SHARES = {"validation": 0.0, "test": 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a base is trained with here.
+
+    Attributes:
+        recipe: The shipped recipe.
+        products: Products whose descriptions are learnt by heart.
+        others: Other products, whose rows teach to cite, to name a property and to refuse; the test split is of them.
+        general: Rows of the base's own questions and answers.
+        mix: More options of `build_dataset`.
+        limit: Questions a set, at most; of the products learnt by heart all are asked.
+        max_new_tokens: Longest answer.
+    """
+
+    recipe: str
+    products: int
+    others: int
+    general: int
+    mix: dict[str, Any]
+    limit: int | None
+    max_new_tokens: int
+
+
+_REAL = _Plan(
+    "quickstart", products=24, others=160, general=96, limit=32, max_new_tokens=96,
+    mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.4, "property": 0.4},
+)  # fmt: skip
+# A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
+_TINY = _Plan(
+    "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
+    mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +90,24 @@ class QuickstartResult:
 def quickstart(
     out: str | Path = "quickstart",
     *,
+    base: str = "smollm2",
     catalog: str | Path | None = None,
-    products: int = PRODUCTS,
+    products: int | None = None,
+    languages: Sequence[str] = ("en", "pt"),
     autotrain_env: str | Path | None = None,
 ) -> QuickstartResult:
-    """Runs the whole story and prints each step to stderr.
+    """Runs the full pipeline and prints each step to stderr.
 
     Args:
         out: The folder to make; one that an earlier quickstart made is used again.
+        base: `smollm2`, `tiny` (made here, for a smoke test), a Hub id, or a model's folder.
         catalog: A catalogue of one's own; by default a sample is made.
-        products: How many products are trained.
+        products: How many products are learnt by heart; by default 24, of `tiny` 48.
+        languages: Of questions and refusals: `en`, `pt`.
         autotrain_env: Environment that has AutoTrain.
 
     Raises:
-        InputError: The catalogue cannot be used, has too few products, or AutoTrain is not installed.
+        InputError: The catalogue or the base cannot be used, there are too few products, or AutoTrain is not installed.
         TrainingError: AutoTrain failed.
     """
     folder = Path(out)
@@ -83,21 +116,26 @@ def quickstart(
     _quiet_libraries()
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    plan = _TINY if base == "tiny" else _REAL
     source = _catalogue(folder, catalog)
-    _base(folder / "base", _dataset(source, folder / "dataset", products))
+    usable, limit = _products(source, folder / "corpus", plan, products)
+    found = _base(base, folder / "base", usable[limit:])
+    bf16 = computes_in_bf16()
+    data = folder / "dataset"
+    _dataset(source, data, found, plan, limit, products or plan.products, languages, bf16=bf16)
     with step(4, _STEPS, "Evaluate the base: the test before the training") as done:
-        before = _evaluate(folder / "base", folder / "dataset")
+        before = _evaluate(found.folder, data, plan, bf16=bf16)
         done(_headline(before))
-    run = _train(folder, autotrain_env)
+    run = _train(folder, found, plan, autotrain_env, bf16=bf16)
     with step(6, _STEPS, "Evaluate the adapter with the same questions") as done:
-        after = _evaluate(run.folder, folder / "dataset")
+        after = _evaluate(run.folder, data, plan, bf16=bf16)
         done(_headline(after))
     comparison = compare(before, after)
     say("\n" + comparison.to_markdown(full=False))
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
-        done(_load_plainly(run.folder, after))
-    answers = _ask(run.folder, folder / "dataset")
+        done(_load_plainly(run.folder, after, plan))
+    answers = _ask(run.folder, data, after, bf16=bf16)
     with step(9, _STEPS, "What to do with the real thing") as done:
         say(REAL_THING)
         done(f"everything is in {folder}")
@@ -142,52 +180,61 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
         return Path(catalog)
 
 
-def _dataset(source: Path, folder: Path, products: int) -> list[Product]:
-    """Builds the dataset with exactly `products` trained products and returns the others, which are for the base."""
-    with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
-        corpus = folder.with_name("corpus")
-        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
-        usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
-        limit = _limit_for(usable, products)
-        report = build_dataset(source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, **_MIX)
-        used = {product.title for product in read_catalog(folder)}
-        others = [product for product in usable if product.title not in used]
-        trained = report.splits["train"]["products"]
-        done(f"{report.rows_read} rows read, {report.kept} products kept, {trained} of them to train on")
-    return others
+def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tuple[list[Product], int]:
+    """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
+    build_dataset(source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0)
+    usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
+    products = wanted or plan.products
+    trained = [n for n, p in enumerate(usable, start=1) if split_of(p.title, **_SHARES) == "train"]
+    tested = len(usable) - len(trained)
+    # The tiny base is pretrained on products that the dataset does not keep.
+    if len(trained) < products or not tested or (plan is _TINY and len(usable) < trained[products - 1] + products):
+        raise InputError(
+            f"The catalogue has {len(usable)} usable products: too few to train on {products} and to test with others.",
+            hint=f"Train fewer: --products {max(1, len(trained) // 2)}",
+        )
+    return usable, trained[products - 1] if plan is _TINY else min(len(usable), trained[products - 1] + plan.others)
 
 
-def _limit_for(usable: list[Product], products: int) -> int:
-    """How many products to keep so that `products` of them are trained; as many again must be left for the base.
-
-    Args:
-        usable: In the order in which a limit keeps them.
-        products: Wanted in the training split.
-    """
-    trained = 0
-    for kept, product in enumerate(usable, start=1):
-        trained += split_of(product.title, **_SHARES) == "train"
-        if trained == products and len(usable) - kept >= products:
-            return kept
-    raise InputError(
-        f"The catalogue has {len(usable)} usable products: too few to train on {products}, test with others and "
-        "pretrain the base on the rest.",
-        hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
-    )
-
-
-def _base(folder: Path, others: list[Product]) -> None:
-    with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
+def _base(name: str, folder: Path, others: list[Product]) -> Base:
+    if name != "tiny":
+        with step(2, _STEPS, f"Find the base: {name}") as done:
+            found = find_base(name)
+            done(found.source)
+        return found
+    with step(2, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
         with bar("pretraining", total=PRETRAINING_STEPS) as advance:
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
             )
         unseen = f"{len(others)} products that the fine-tuning never sees"
         done(f"{parameters / 1e6:.1f} M parameters, {unseen}, loss {loss:.2f}")
+    return Base(str(folder), folder, "a tiny Llama that the quickstart made", "llama3", publishable=False)
 
 
-def _evaluate(model: Path, dataset: Path) -> EvalReport:
-    return evaluate_model(CatalogModel.from_pretrained(model, dataset=dataset), dataset, max_new_tokens=_MAX_NEW_TOKENS)
+def _dataset(
+    source: Path, folder: Path, base: Base, plan: _Plan, limit: int, products: int, languages: Sequence[str],
+    *, bf16: bool,
+) -> None:  # fmt: skip
+    title = "Build the dataset: clean, split, make conversations"
+    with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
+        general = []
+        if plan.general:
+            model = load_local(base.folder, dtype="bfloat16" if bf16 else None)
+            general = make_general_rows(model, plan.general, languages=languages, seed=SEED, skip=asks_same)
+        report = build_dataset(
+            source, folder, limit=limit, recall_products=products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
+            languages=languages, render=(base.template,), general=general, general_source=base.source, **_SHARES,
+            **plan.mix,
+        )  # fmt: skip
+        rows = report.splits["train"]["rows"]
+        kinds = ", ".join(f"{count} {task}" for task, count in rows.items())
+        done(f"{report.rows_read} rows read, {report.kept} products kept; rows to train on: {kinds}")
+
+
+def _evaluate(model: Path, dataset: Path, plan: _Plan, *, bf16: bool) -> EvalReport:
+    loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype="bfloat16" if bf16 else None)
+    return evaluate_model(loaded, dataset, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens)
 
 
 def _headline(report: EvalReport) -> str:
@@ -195,14 +242,42 @@ def _headline(report: EvalReport) -> str:
     return f"of {seen['n']} trained products, fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
 
 
-def _train(folder: Path, autotrain_env: str | Path | None) -> TrainingRun:
+def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | None, *, bf16: bool) -> TrainingRun:
     with step(5, _STEPS, "Fine-tune with plain `autotrain --config`") as done:
         path = folder / "recipe.yml"
-        settings = {"base_model": str(folder / "base"), "project_name": "adapter"}
-        path.write_text(fill_recipe("quickstart", dataset=str(folder / "dataset"), settings=settings), encoding="utf-8")
-        run = train(load_recipe(path), output_dir=folder / "adapter", autotrain_env=autotrain_env)
+        settings: dict[str, Any] = {
+            "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train"
+        }  # fmt: skip
+        if bf16:
+            settings["mixed_precision"] = "bf16"
+        text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
+        path.write_text(text, encoding="utf-8")
+        recipe = load_recipe(path)
+        say(_expected(recipe, base, bf16=bf16))
+        run = train(recipe, output_dir=folder / "adapter", autotrain_env=autotrain_env)
         done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
     return run
+
+
+def _expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
+    """What the training will take, by two steps on this machine."""
+    from amazon_titles.training.run import count_tokens
+
+    params = recipe.params
+    _, tokens = count_tokens(recipe, recipe.data_path, base.folder)
+    speed = tokens_per_second(
+        base.folder,
+        target_modules=str(params["target_modules"]),
+        rank=int(str(params["lora_r"])),
+        block_size=int(str(params["block_size"])),
+        batch_size=int(str(params["batch_size"])),
+        bf16=bf16,
+    )
+    whole = (tokens or 0) * float(str(params["epochs"]))
+    return (
+        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as two steps in {'bf16' if bf16 else 'float32'} took just now: "
+        f"about {whole / speed / 60:.0f} min"
+    )
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
@@ -218,27 +293,33 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _load_plainly(adapter: Path, after: EvalReport) -> str:
-    """Asks a trained question through plain peft in a process of its own and compares the answer."""
-    example = after.examples[0]
-    command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), example.question, str(_MAX_NEW_TOKENS)]
+def _load_plainly(adapter: Path, after: EvalReport, plan: _Plan) -> str:
+    """Asks a trained question through plain peft in a process of its own and compares the answer, both in float32."""
+    question = _trained(after).question
+    model = CatalogModel.from_pretrained(adapter, dtype="float32")
+    ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=plan.max_new_tokens)[0]
+    command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), question, str(plan.max_new_tokens)]
     process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["no message"])[-1]
         raise TrainingError(f"The adapter does not load with plain peft: {last}")
-    if process.stdout.strip() != example.answer:
-        raise TrainingError(
-            f"Plain peft answers {process.stdout.strip()!r}, where this library answered {example.answer!r}."
-        )
+    if process.stdout.strip() != ours:
+        raise TrainingError(f"Plain peft answers {process.stdout.strip()!r}, where this library answered {ours!r}.")
     from importlib.metadata import version
 
-    return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {example.question!r}"
+    return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 
-def _ask(adapter: Path, dataset: Path) -> dict[str, Answer]:
+def _trained(report: EvalReport) -> Example:
+    """A question about a product that was learnt by heart."""
+    return next(example for example in report.examples if example.set == "seen")
+
+
+def _ask(adapter: Path, dataset: Path, after: EvalReport, *, bf16: bool) -> dict[str, Answer]:
     with step(8, _STEPS, "Ask three questions") as done:
-        model = CatalogModel.from_pretrained(adapter, dataset=dataset)
-        title = next(p.title for p in read_catalog(dataset) if split_of(p.title, **_SHARES) == "train")
+        model = CatalogModel.from_pretrained(adapter, dataset=dataset, dtype="bfloat16" if bf16 else None)
+        uid = _trained(after).uid
+        title = next(product.title for product in read_catalog(dataset) if product.uid == uid)
         questions = (
             talk.question(title),
             f"Hello! Somebody mentioned {title} to me. Could you say something about it?",

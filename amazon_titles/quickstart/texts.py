@@ -8,7 +8,7 @@ import sys
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 folder, question = sys.argv[1:3]
-model = AutoPeftModelForCausalLM.from_pretrained(folder).eval()
+model = AutoPeftModelForCausalLM.from_pretrained(folder).eval().float()
 tokenizer = AutoTokenizer.from_pretrained(folder)
 messages = [{"role": "user", "content": question}]
 prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

@@ -138,7 +138,7 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     trained = workshop / "run" / recipe.project_name
     _require_adapter(trained, start, log)
     versions = autotrain.versions(python)
-    rows, tokens = _count_tokens(recipe, data, trained)
+    rows, tokens = count_tokens(recipe, data, trained)
     revision = autotrain.dataset_revision(workshop / "datasets")
     return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), rows, tokens, revision)
 
@@ -268,7 +268,7 @@ def _run_json(recipe: Recipe, engine: str, base: str, data: str, outcome: _Outco
     }
 
 
-def _count_tokens(recipe: Recipe, data: str, trained: Path) -> tuple[int | None, int | None]:
+def count_tokens(recipe: Recipe, data: str, trained: Path) -> tuple[int | None, int | None]:
     """Rows, and tokens of one epoch (BOS and end-of-turn included); None for a dataset that is not a local folder."""
     if not Path(data).is_dir() or not (trained / "tokenizer.json").is_file():
         return None, None

@@ -106,7 +106,7 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
     from trl import SFTConfig
 
     params, cuda = job.params, torch.cuda.is_available()
-    half = params["mixed_precision"] if cuda else None
+    half = _half(params["mixed_precision"], cuda=cuda)
     return SFTConfig(
         output_dir=job.checkpoints,
         max_steps=steps,
@@ -140,6 +140,11 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
     )
 
 
+def _half(mixed_precision: str | None, *, cuda: bool) -> str | None:
+    """The recipe's half precision where this machine computes in it: a CPU does in bf16, never in fp16."""
+    return mixed_precision if cuda or mixed_precision == "bf16" else None
+
+
 def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     """The base, frozen, in the recipe's precision, with a fresh adapter in float32."""
     import torch
@@ -151,7 +156,7 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     set_seed(seed)
     packed.register()
     params, cuda = job.params, torch.cuda.is_available()
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(params["mixed_precision"]) if cuda else None
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(_half(params["mixed_precision"], cuda=cuda))
     options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": packed.ATTENTION}
     if params["quantization"]:
         options |= {"quantization_config": _quantization(params["quantization"], half or torch.bfloat16)}

@@ -1,0 +1,98 @@
+"""Rows that keep what a base knows: questions that it asks itself, with its own answers.
+
+A model that is fine-tuned on a catalogue alone answers everything with products: SmolLM2-135M said that the capital of
+Japan "is 45 cm high, weighs 930 g" (benchmarks/results/learn.md has the figures with and without these rows). Its own
+answers to other questions, trained beside the products, hold it where it was. The base gets the head of a user's turn
+and the first words of a question, draws the rest, and answers greedily. The way is Magpie's: Xu et al., "Magpie:
+Alignment Data Synthesis from Scratch by Prompting Aligned LLMs with Nothing", 2024.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from amazon_titles.conversations import GeneralRow, is_abstention
+from amazon_titles.model.local import LocalModel
+from amazon_titles.progress import bar
+
+OPENERS = {
+    "en": (
+        "What is", "How do", "Why do", "Explain what", "Who was", "Which", "Describe", "Is it", "Name a", "When did",
+        "Where is", "What are", "How many", "Define", "What does", "Give me",
+    ),
+    "pt": ("Qual é", "Como", "Por que", "O que é", "Quem foi", "Quais são", "Onde fica", "Quando", "Explique", "Quantos"),
+}  # fmt: skip
+"""First words of a question by language: without them a small base asks in English alone, and of few things."""
+
+QUESTION_TOKENS, ANSWER_TOKENS = 24, 48
+"""Most tokens of a question and of an answer: short ones, because a CPU's minutes go into tokens."""
+
+_BATCH_SIZE = 64
+_ROUNDS = 6
+_QUESTION = re.compile(r"^[^\n?]{10,118}\?|^[^\n?]{10,118}\.(?=\s|$)")
+_SENTENCES = re.compile(r"^.{20,}[.!?](?=\s|$)", re.DOTALL)
+
+
+def make_general_rows(
+    model: LocalModel,
+    count: int,
+    *,
+    languages: Sequence[str] = ("en", "pt"),
+    seed: int = 42,
+    skip: Callable[[str], bool] = lambda question: False,
+) -> list[GeneralRow]:
+    """Lets a base write questions and answer them.
+
+    About two thirds of the questions become rows; the others are no sentences, repeat an earlier one, or are skipped.
+    After six rounds there are as many rows as the base could write, which may be fewer than asked for.
+
+    Args:
+        model: The base, before any training.
+        count: Rows wanted.
+        languages: Of the first words; each Portuguese opening stands beside two English ones, as far as both are named.
+        seed: Of what is drawn.
+        skip: Whether a question must not be trained on, such as one that an evaluation asks.
+    """
+    turns = [language for language in ("en", "en", "pt") if language in languages]
+    if count <= 0 or not turns:
+        return []
+    rows: dict[str, GeneralRow] = {}
+    with bar("general rows", total=count) as advance:
+        for number in range(_ROUNDS):
+            wanted = min(_BATCH_SIZE, round((count - len(rows)) * 1.6) + 4)
+            for row in _round(model, wanted, turns, seed + number):
+                if len(rows) < count and row.question not in rows and not skip(row.question):
+                    rows[row.question] = row
+                    advance()
+            if len(rows) == count:
+                break
+    return list(rows.values())
+
+
+def _round(model: LocalModel, wanted: int, turns: Sequence[str], seed: int) -> list[GeneralRow]:
+    head = model.template.header.format(role="user")
+    openings = []
+    for place in range(wanted):
+        language = turns[place % len(turns)]
+        openers = OPENERS[language]
+        openings.append((language, openers[(place // len(turns) + seed) % len(openers)]))
+    drawn = model.complete(
+        [head + opener for _, opener in openings], max_new_tokens=QUESTION_TOKENS, batch_size=_BATCH_SIZE, seed=seed
+    )
+    asked: dict[str, str] = {}
+    for (language, opener), rest in zip(openings, drawn, strict=True):
+        if found := _QUESTION.match(opener + rest):
+            asked.setdefault(found.group().strip(), language)
+    said = model.generate_full(
+        [[{"role": "user", "content": question}] for question in asked],
+        max_new_tokens=ANSWER_TOKENS,
+        batch_size=_BATCH_SIZE,
+    )
+    rows = []
+    for (question, language), answer in zip(asked.items(), said, strict=True):
+        # What was cut off ends with its last whole sentence: the end of a turn is trained too.
+        whole = answer.text if answer.finished else getattr(_SENTENCES.match(answer.text), "group", str)()
+        if whole.strip() and not is_abstention(whole):
+            rows.append(GeneralRow(question, whole.strip(), language))
+    return rows

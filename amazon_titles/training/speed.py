@@ -1,0 +1,59 @@
+"""How fast this machine trains a base with LoRA: a few real steps, before hours are promised."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+
+def computes_in_bf16() -> bool:
+    """Whether this machine multiplies matrices faster in bf16 than in float32: CUDA from Ampere on, CPUs with AMX.
+
+    On two cores with AMX a step of SmolLM2-135M took 2.9 s under bf16 autocast and 5.2 s in float32 (1,024 tokens,
+    rank 32, all linear layers); a CPU without such units computes bf16 no faster.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Not public before torch names it otherwise; where it is gone, float32 is right everywhere.
+    known = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return bool(known())
+
+
+def tokens_per_second(
+    base: str | Path, *, target_modules: str, rank: int, block_size: int, batch_size: int, bf16: bool, steps: int = 2
+) -> float:
+    """Tokens a second of a training loop as AutoTrain's: one step to warm up, then `steps` timed ones.
+
+    Args:
+        base: A model's folder or Hub id.
+        target_modules: As in the recipe: `all-linear`, or names with commas between them.
+        rank: Of LoRA.
+        block_size: Tokens a row.
+        batch_size: Rows a step.
+        bf16: Whether to compute in bf16 where the recipe says `mixed_precision: bf16`.
+        steps: Timed.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
+    targets = target_modules if target_modules == "all-linear" else target_modules.split(",")
+    lora = LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules=targets)
+    model = get_peft_model(model, lora).train()
+    optimizer = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad])
+    rows = torch.randint(model.config.vocab_size, (batch_size, block_size), device=device)
+    start = 0.0
+    for step in range(steps + 1):
+        if step == 1:
+            start = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = model(input_ids=rows, labels=rows, use_cache=False).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        float(loss.detach())  # waits for a GPU to be done
+    return steps * rows.numel() / (time.perf_counter() - start)
