@@ -178,7 +178,7 @@ def _limit_for(usable: list[Product], products: int) -> int:
 
 def _base(folder: Path, others: list[Product]) -> None:
     with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
-        with bar("pretraining", total=PRETRAINING_STEPS) as advance:
+        with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
             )
