@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.model.loading import require_model, template_of
-from amazon_titles.progress import say
+from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
 # What else of an adapter folder tells where the merged model comes from.
@@ -104,7 +103,7 @@ def merge_adapter(
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     questions = _questions(folder)
     load = AutoModelForCausalLM.from_pretrained
-    with _quiet(), _workshop(target) as workshop:
+    with _quiet(), _workshop(target) as workshop, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = both_spellings(_read_json(base / "config.json"))
         loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
@@ -252,12 +251,11 @@ def _short(name: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the bars of transformers to terminals."""
+    """Keeps the bars of transformers to itself: there is one of ours."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
+    logging.disable_progress_bar()
     try:
         yield
     finally:

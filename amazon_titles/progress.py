@@ -1,93 +1,130 @@
-"""Talk on stderr: lines for steps, and a bar where somebody is watching. stdout stays data."""
+"""Talk on stderr: a bar on a terminal, and lines in a file, a notebook or a job's log. stdout stays data."""
 
 from __future__ import annotations
 
-import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, ClassVar
 
-_SECONDS_A_LINE = 15.0
-
+SECONDS, SHARE = 10.0, 0.05
+"""A line comes when nothing was said for so long; and, once work has taken so long, whenever such a share is done."""
 Advance = Callable[..., None]
-"""`advance(n=1, *, total=None, note="")`: `n` more units are done; `total` sets how many there are in all."""
+clock = time.monotonic  # a name of this module, so that tests can have a clock of their own
 
 
 def say(message: str) -> None:
     """Writes one line to stderr."""
+    _Lines.said = clock()
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
 
 @contextmanager
-def bar(description: str, total: float | None = None) -> Iterator[Advance]:
-    """A progress bar on stderr with the time left; silent where stderr is not a terminal.
+def bar(description: str, total: float | None = None, **how: Any) -> Iterator[Advance]:  # noqa: ANN401
+    """Shows how far some work is: as a bar where stderr is a terminal, else as `lines`, with the same arguments."""
+    if not sys.stderr.isatty():
+        with lines(description, total, **how) as advance:
+            yield advance
+        return
+    # rich costs 50 ms to import: only where a bar is drawn.
+    from rich import progress as rich
+    from rich.console import Console
 
-    Where AMAZON_TITLES_PROGRESS is `lines`, a line every quarter of a minute takes its place, as a log wants it.
+    unit, text = how.get("unit"), partial(rich.TextColumn, markup=False)
+    counts = (rich.MofNCompleteColumn(), rich.TimeRemainingColumn()) if unit else (rich.TimeElapsedColumn(),)
+    columns = (text("  {task.description}"), rich.BarColumn(), *counts, text("{task.fields[note]}"))
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        named = f"{description}, {unit}" if unit else description
+        task = shown.add_task(named, total=total, completed=how.get("done", 0), note="")
+        yield lambda n=1, *, note="": shown.update(task, advance=n, **({"note": note} if note else {}))
+
+
+@contextmanager
+def lines(description: str, total: float | None = None, *, announce: bool = True, **how: Any) -> Iterator[Advance]:  # noqa: ANN401
+    """Says how far some work is, by the line; nothing on a terminal, where the library that works draws its own bar.
+
+    Yields `advance(n=1, *, note="")`: `n` more units are done, and the note says how they went.
 
     Args:
         description: What is being done.
-        total: Units in all; None where it is not known beforehand.
-
-    Yields:
-        The function that advances the bar.
+        total: Units in all; None where that is not known.
+        announce: Whether a line stands at the start; without it, what takes less than ten seconds is silent.
+        **how: `unit`: what is counted, in the plural. `done`: units that an earlier run has done. `tokens`: of a unit,
+            to tell how many a second they are. `measure`: gives the units done, where nobody advances.
     """
-    if not sys.stderr.isatty():
-        lines = os.environ.get("AMAZON_TITLES_PROGRESS") == "lines"
-        yield _lines(description, total) if lines else lambda n=1, *, total=None, note="": None
+    told, over = _Lines(description, total, **how), threading.Event()
+    if sys.stderr.isatty():
+        yield told.advance
         return
-    # rich costs 50 ms to import: only where a bar is drawn.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(description, total=total, note="")
-
-        def advance(n: float = 1, *, total: float | None = None, note: str = "") -> None:
-            progress.update(task, advance=n)
-            if total is not None:
-                progress.update(task, total=total)
-            if note:
-                progress.update(task, note=note)
-
-        yield advance
+    if announce:
+        say(f"{told.text()} …")
+    beat = threading.Thread(target=told.beat, args=(over,), daemon=True)
+    beat.start()
+    _Lines.open.append(told)
+    try:
+        yield told.advance
+    finally:
+        _Lines.open.remove(told)
+        over.set()
+        beat.join()
 
 
-def _lines(description: str, total: float | None) -> Advance:
-    start = said = time.monotonic()
-    done, whole = 0.0, total
-
-    def advance(n: float = 1, *, total: float | None = None, note: str = "") -> None:
-        nonlocal done, whole, said
-        done, whole = done + n, whole if total is None else total
-        now = time.monotonic()
-        if now - said < _SECONDS_A_LINE:
-            return
-        said = now
-        of = "" if whole is None else f" of {whole:g}"
-        left = f", {(whole - done) * (now - start) / done / 60:.0f} min left" if whole and done else ""
-        say(f"  {description} {done:.1f}{of}{left}{f', {note}' if note else ''}")
-
-    return advance
+def waiting(description: str, items: Iterable[str]) -> Iterator[str]:
+    """The items as they come, with a sign of life where they are long in coming."""
+    with bar(description, announce=False):
+        yield from items
 
 
 @contextmanager
 def step(number: int, of: int, title: str) -> Iterator[Callable[[str], None]]:
-    """One numbered step: a line when it starts, and a line with its seconds and its outcome when it is done.
-
-    Yields:
-        A function that takes the outcome in a few words.
-    """
+    """One numbered step: a line at its start, and one with its seconds at its end; yields what takes its outcome."""
     say(f"[{number}/{of}] {title} …")
-    outcome: list[str] = []
-    start = time.perf_counter()
+    outcome, start = list[str](), clock()
     yield outcome.append
-    say(f"[{number}/{of}] done in {time.perf_counter() - start:.1f} s{': ' + '; '.join(outcome) if outcome else ''}")
+    say(f"[{number}/{of}] done in {clock() - start:.1f} s{': ' + '; '.join(outcome) if outcome else ''}")
+
+
+@dataclass(eq=False)
+class _Lines:
+    said: ClassVar[float] = 0.0  # when anything was, by whomever
+    open: ClassVar[list[_Lines]] = []  # of work within work the innermost speaks
+    description: str
+    total: float | None = None
+    unit: str = ""
+    done: float = 0
+    tokens: float = 0
+    measure: Callable[[], float] | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        self.done = self.measure() if self.measure else self.done
+        self.start, self.first, self.told = clock(), self.done, self.done
+
+    def advance(self, n: float = 1, *, note: str = "") -> None:
+        self.done, self.note = self.done + n, note or self.note
+
+    def beat(self, over: threading.Event) -> None:
+        while not over.wait(SECONDS / 20):
+            if _Lines.open[-1:] == [self]:
+                self.tell()
+
+    def tell(self) -> None:
+        now, self.done = clock(), self.measure() if self.measure else self.done
+        share = bool(self.total) and self.done - self.told >= SHARE * (self.total or 0)
+        if now - (self.start if share else max(self.start, _Lines.said)) >= SECONDS:
+            self.told = self.done
+            say(self.text(now - self.start))
+
+    def text(self, passed: float = 0) -> str:
+        new, of = self.done - self.first, "" if self.total is None else f" of {self.total:,.0f}"
+        counted = f"{self.done:,.0f}{of} {self.unit}".rstrip() if of or self.unit else ""
+        speed = f"{self.tokens * new / passed:,.0f} tokens/s" if self.tokens and new and passed else ""
+        seconds, what = (passed * (self.total - self.done) / new, "left") if self.total and new else (passed, "so far")
+        time = f"{timedelta(seconds=max(0, round(seconds)))} {what}" if passed else ""
+        return f"  {self.description}: {', '.join(filter(None, (counted, self.note, speed, time)))}".removesuffix(": ")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
 
+from amazon_titles import progress
 from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
@@ -41,3 +42,36 @@ def client_python(request: pytest.FixtureRequest) -> str:
     if request.param == "this environment":
         return sys.executable
     return str(require_other_python())
+
+
+class Clock:
+    """Tells the time that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of progress, which stands still; no line of progress comes by itself."""
+    monkeypatch.setattr(progress, "clock", made := Clock())
+    monkeypatch.setattr(progress._Lines, "beat", lambda self, over: None)
+    monkeypatch.setattr(progress._Lines, "said", 0.0)
+    return made
+
+
+@pytest.fixture
+def beat(clock: Clock, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Lets seconds pass, one by one, and gives the lines that were said since it was last asked."""
+
+    def beats(seconds: int, each: Callable[[], object] = lambda: None) -> list[str]:
+        for _ in range(seconds):
+            clock.now += 1
+            each()
+            if progress._Lines.open:
+                progress._Lines.open[-1].tell()
+        return capsys.readouterr().err.splitlines()
+
+    return beats

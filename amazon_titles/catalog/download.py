@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import shutil
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.progress import lines
 
 DRIVE_ID = "12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK"
 """The Drive file that the Extreme Classification Repository links for LF-AmazonTitles-1.3M's raw text."""
@@ -72,18 +75,31 @@ def _from_drive(folder: Path) -> Path:
         raise MissingExtraError("download", "gdown") from None
     # gdown goes on with the `.part` file that it left.
     partial = folder / f".{ARCHIVE}.download"
-    got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True)
+    with lines(f"downloading {ARCHIVE}", unit="MB", measure=lambda: _megabytes(folder, f"{partial.name}*")):
+        got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True, quiet=not sys.stderr.isatty())
     if got is None or not partial.is_file():
         raise InputError("Drive gave nothing.", hint="Run the same command again: it goes on where it stopped.")
     return partial
 
 
 def _from_mirror(mirror: str, folder: Path) -> Path:
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import HfApi, constants, hf_hub_download
 
-    names = [name for name in HfApi().list_repo_files(mirror, repo_type="dataset") if name.endswith(".zip")]
-    if not names:
+    tree = HfApi().list_repo_tree(mirror, recursive=True, repo_type="dataset")
+    sizes = {entry.path: getattr(entry, "size", 0) for entry in tree if entry.path.endswith(".zip")}
+    if not sizes:
         raise InputError(f"{mirror} holds no zip.", hint=f"Expected a dataset with {ARCHIVE} in it.")
-    partial = folder / f".{ARCHIVE}.download"
-    shutil.copyfile(hf_hub_download(mirror, names[0], repo_type="dataset"), partial)
+    partial, (name, size) = folder / f".{ARCHIVE}.download", next(iter(sizes.items()))
+    # Where the Hub's client keeps what it has of a file: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+    cache = Path(constants.HF_HUB_CACHE) / f"datasets--{mirror.replace('/', '--')}" / "blobs"
+    with lines(f"downloading {name}", size / 1e6, unit="MB", measure=lambda: _megabytes(cache, "*.incomplete")):
+        fetched = hf_hub_download(mirror, name, repo_type="dataset")
+    shutil.copyfile(fetched, partial)
     return partial
+
+
+def _megabytes(folder: Path, pattern: str) -> float:
+    """What lies in a folder of files that are being fetched; one that gets its name meanwhile counts no more."""
+    with suppress(OSError):
+        return sum(path.stat().st_size for path in folder.glob(pattern)) / 1e6
+    return 0.0

@@ -11,6 +11,7 @@ import click
 from amazon_titles import __version__
 from amazon_titles.cli import answers, data, fine_tuning, page, story
 from amazon_titles.errors import AmazonTitlesError
+from amazon_titles.progress import lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,8 +35,12 @@ _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content
 
 @click.group(context_settings=_SETTINGS, epilog="Start here, with no account and no GPU:  amazon-titles quickstart")
 @click.version_option(__version__, "--version", message="%(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """A product catalogue becomes a chat dataset, a fine-tuned Llama, and answers with their sources."""
+    # Whatever a command does: into a file or a notebook it is never silent for long. A page waits for its visitors.
+    if context.invoked_subcommand != "demo":
+        context.with_resource(lines(str(context.invoked_subcommand), announce=False))
 
 
 for _command in (

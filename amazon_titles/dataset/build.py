@@ -158,7 +158,7 @@ def _read(
         np.save(labels, read_labels(options.labels))
     arguments = (options.reader(), spool, labels)
     total = None if opened.size is None else opened.size / 1e6
-    with bar("reading, MB", total) as advance:
+    with bar("reading", total, unit="MB") as advance:
         seen, start = 0, time.perf_counter()
         results = ordered(
             harvest.harvest, opened.batches(), workers=processes, setup=harvest.setup, arguments=arguments
@@ -207,7 +207,7 @@ def _write(plan: Plan, out: Path, spool: Path, options: Options, processes: int)
     job = shards.Job(spool, titles, out, options.mix(), options.render)
     rows: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     processes = min(processes, len(tasks))
-    with bar("writing, products", len(plan.kept)) as advance:
+    with bar("writing", len(plan.kept), unit="products", announce=False) as advance:
         results = ordered(shards.write_shard, tasks, workers=processes, setup=shards.setup, arguments=(job,))
         for shard, made in zip(tasks, results, strict=True):
             rows[shard.split].update(made)

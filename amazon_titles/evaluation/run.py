@@ -109,8 +109,7 @@ def weights_of(model: str | Path) -> str:
 def _ask(model: Generator, asked: Sequence[Question], journal: Journal, batch_size: int, max_new_tokens: int) -> None:
     # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
     left = sorted((n for n in range(len(asked)) if n not in journal.done), key=lambda n: (-len(asked[n].text), n))
-    with bar(f"asking {model.name}", total=len(asked)) as advance:
-        advance(len(asked) - len(left))
+    with bar(f"asking {model.name}", len(asked), unit="questions", done=len(asked) - len(left)) as advance:
         for start in range(0, len(left), batch_size):
             batch = left[start : start + batch_size]
             for number, outcome in zip(

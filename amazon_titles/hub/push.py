@@ -17,7 +17,7 @@ from amazon_titles.hub.client import TRIES, Client, Standing, quiet_client
 from amazon_titles.hub.contents import Content, LeftOut
 from amazon_titles.hub.report import PushedFile, PushReport, megabytes
 from amazon_titles.hub.sentences import is_transient, status_of
-from amazon_titles.progress import say
+from amazon_titles.progress import lines, say
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -60,6 +60,7 @@ class Plan:
         )
 
 
+@lines("publishing", announce=False)
 def publish(
     plan: Plan, client: Client, *, private: bool, message: str, tag: str | None, dry_run: bool = False
 ) -> PushReport:

@@ -104,7 +104,6 @@ from pathlib import Path
 
 from amazon_titles.cli import main
 
-os.environ["AMAZON_TITLES_PROGRESS"] = "lines"
 recipe = Path(__file__).resolve().parent / "recipe.yml"
 os.chdir(tempfile.mkdtemp())
 main(["train", str(recipe), *{json.dumps(train)}])

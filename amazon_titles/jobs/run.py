@@ -20,7 +20,7 @@ from amazon_titles.hub.secrets import redact
 from amazon_titles.hub.sentences import status_of
 from amazon_titles.jobs import preflight
 from amazon_titles.jobs.parcel import MOUNT, Parcel, make_parcel
-from amazon_titles.progress import say
+from amazon_titles.progress import say, waiting
 from amazon_titles.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -194,7 +194,8 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
     later = f"follow it: hf jobs logs {job.id}   cancel it: hf jobs cancel {job.id}"
     try:
         try:
-            for line in client.api.fetch_job_logs(job_id=job.id, namespace=namespace, follow=True, token=client.token):
+            log = client.api.fetch_job_logs(job_id=job.id, namespace=namespace, follow=True, token=client.token)
+            for line in waiting("waiting for the job", log):
                 tail.append(redact(line.rstrip(), client.token))
                 say(tail[-1])
         except Exception as error:  # the log is lost, not the job

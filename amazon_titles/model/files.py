@@ -96,8 +96,8 @@ def ask_file(
     told = json.dumps([settings, [(question.text, question.id) for question in asked]], sort_keys=True)
     partial = target.with_name(f".{target.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}.partial")
     done = _whole_lines(partial)
-    with partial.open("a", encoding="utf-8") as file, bar(f"asking {model.name}", total=len(asked)) as advance:
-        advance(done)
+    shown = bar(f"asking {model.name}", len(asked), unit="questions", done=done)
+    with partial.open("a", encoding="utf-8") as file, shown as advance:
         for start in range(done, len(asked), batch_size):
             batch = asked[start : start + batch_size]
             answers = model.ask_batch([question.text for question in batch], batch_size=batch_size, **options)

@@ -58,7 +58,7 @@ def make_general_rows(
     if count <= 0 or not turns:
         return []
     rows: dict[str, GeneralRow] = {}
-    with bar("general rows", total=count) as advance:
+    with bar("general rows", count, unit="rows") as advance:
         for number in range(_ROUNDS):
             wanted = min(_BATCH_SIZE, round((count - len(rows)) * 1.6) + 4)
             for row in _round(model, wanted, turns, seed + number):

@@ -13,6 +13,7 @@ from typing import Any
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.hub import explain
 from amazon_titles.model.local import LocalModel
+from amazon_titles.progress import lines
 from amazon_titles.templates import TEMPLATES, ChatTemplate
 
 _AGAIN = "Train it, or fetch it, again."
@@ -49,7 +50,7 @@ def load_local(
     # Renamed in transformers 4.56; the old name warns in 5, the new one is not known to AutoTrain's 4.48.
     spelling = "dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype"
     options = {spelling: _dtype(torch, dtype, device), "revision": revision, "token": token}
-    with _quiet():
+    with _quiet(), lines(f"loading {Path(model).name}", announce=False):
         loaded, tokenizer = _load(model, options, revision=revision, token=token)
     name = Path(model).name
     template = template_of(tokenizer, name)

@@ -196,6 +196,7 @@ def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tu
     return usable, trained[products - 1] if plan is _TINY else min(len(usable), trained[products - 1] + plan.others)
 
 
+<<<<<<< HEAD
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
     if name != "tiny":
         with step(2, _STEPS, f"Find the base: {name}") as done:
@@ -204,6 +205,30 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
         return found
     with step(2, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
         with bar("pretraining", total=PRETRAINING_STEPS) as advance:
+=======
+def _limit_for(usable: list[Product], products: int) -> int:
+    """How many products to keep so that `products` of them are trained; as many again must be left for the base.
+
+    Args:
+        usable: In the order in which a limit keeps them.
+        products: Wanted in the training split.
+    """
+    trained = 0
+    for kept, product in enumerate(usable, start=1):
+        trained += split_of(product.title, **_SHARES) == "train"
+        if trained == products and len(usable) - kept >= products:
+            return kept
+    raise InputError(
+        f"The catalogue has {len(usable)} usable products: too few to train on {products}, test with others and "
+        "pretrain the base on the rest.",
+        hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
+    )
+
+
+def _base(folder: Path, others: list[Product]) -> None:
+    with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
+        with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
+>>>>>>> progress
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
             )

@@ -10,6 +10,7 @@ import pyarrow as pa
 import tantivy
 
 from amazon_titles.catalog import Product
+from amazon_titles.progress import bar
 from amazon_titles.search.words import words_of
 
 _TITLES, _TEXTS, _WORDS = "titles.arrow", "texts.arrow", "words"
@@ -48,6 +49,7 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
         pa.OSFile(str(folder / _TEXTS), "wb") as texts_file,
         pa.ipc.new_file(titles_file, _TITLE_FIELDS) as titles,
         pa.ipc.new_file(texts_file, _TEXT_FIELDS, options=packed) as texts,
+        bar("indexing", unit="products", announce=False) as advance,
     ):
         for batch in _even(tables, _TITLE_ROWS):
             titles.write_batch(batch.select(_TITLE_FIELDS.names))
@@ -55,6 +57,7 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
             for uid, title in zip(batch["uid"].to_pylist(), batch["title"].to_pylist(), strict=True):
                 add(document(row=row, uid=uid, title=" ".join(words_of(title))))
                 row += 1
+            advance(batch.num_rows)
         writer.commit()
         writer.wait_merging_threads()
     return row

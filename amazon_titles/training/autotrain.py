@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,8 @@ SPIN_COUNT = "2000"
 else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one."""
 
 _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
+# transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
+_STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
 _TAIL_LINES = 20
 _PACKAGES = ("autotrain-advanced", "torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
@@ -129,15 +132,15 @@ def dataset_revision(cache: Path) -> str | None:
 
 
 def run_autotrain(
-    python: Path, config: Path, *, cwd: Path, epochs: float, variables: Mapping[str, str]
+    python: Path, config: Path, *, cwd: Path, tokens: float | None, variables: Mapping[str, str]
 ) -> AutoTrainLog:
-    """Runs `autotrain --config CONFIG`, with a bar of its epochs, and returns what it said.
+    """Runs `autotrain --config CONFIG`, with a bar of its steps, and returns what it said.
 
     Args:
         python: Interpreter that has AutoTrain.
         config: The recipe.
         cwd: Where the output folder is made.
-        epochs: Of the recipe, for the bar.
+        tokens: That it trains on in all, for the bar; None where they were not counted.
         variables: The whole environment of the process.
     """
     command = [str(python), "-m", "autotrain.cli.autotrain", "--config", str(config)]
@@ -158,20 +161,19 @@ def run_autotrain(
         errors="replace",
     )
     try:
-        with log, bar("AutoTrain", total=epochs) as advance:
+        with log, _Bar(tokens) as shown:
             assert process.stdout is not None
-            for line in process.stdout:
+            for line in process.stdout:  # \r ends one too
                 log.write(line)
                 tail.append(line.rstrip())
                 found = _REASON.match(line.strip())
                 reason = found.group() if found else reason
+                shown.read(line)
                 for logged in _read_logged(line):
                     if "train_runtime" in logged:
                         seconds = logged["train_runtime"]
                     elif not losses or logged["epoch"] > losses[-1]["epoch"]:
-                        advance(
-                            logged["epoch"] - (losses[-1]["epoch"] if losses else 0), note=f"loss {logged['loss']:.3f}"
-                        )
+                        shown.advance(0, note=f"loss {logged['loss']:.3f}")
                         losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
         process.wait()
     except BaseException:
@@ -179,6 +181,33 @@ def run_autotrain(
         process.wait()
         raise
     return AutoTrainLog(losses, seconds, "\n".join(tail), reason)
+
+
+class _Bar(ExitStack):
+    """AutoTrain's bar, read from its own: until that begins, its libraries and the base are loaded.
+
+    Args:
+        tokens: Of the whole training; None where they were not counted.
+    """
+
+    def __init__(self, tokens: float | None) -> None:
+        super().__init__()
+        self.tokens, self.steps, self.step = tokens or 0.0, 0, 0
+        self.advance = self.enter_context(bar("starting AutoTrain"))
+
+    def read(self, line: str) -> None:
+        """Takes a line of AutoTrain's; most are about something else."""
+        found = _STEPS.match(line)
+        if found is None:
+            return
+        step, steps = int(found["step"]), int(found["steps"])
+        if not self.steps:
+            self.close()
+            self.steps = steps
+            self.advance = self.enter_context(bar("training", steps, unit="steps", tokens=self.tokens / steps))
+        if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
+            self.advance(step - self.step)
+            self.step = step
 
 
 def _read_logged(line: str) -> list[dict[str, float]]:

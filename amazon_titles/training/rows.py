@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amazon_titles.errors import InputError
+from amazon_titles.progress import bar
 from amazon_titles.templates import ChatTemplate
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def write(
         )
     ends: list[int] = []
     total = cut = 0
-    with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
+    with (
+        Path(f"{stem}.ids").open("wb") as ids,
+        Path(f"{stem}.answers").open("wb") as answers,
+        bar("tokenizing", unit="rows", announce=False) as advance,
+    ):
         for texts in _batches(files, column):
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
@@ -95,9 +100,30 @@ def write(
                 flags[:longest].tofile(answers)
                 total += min(len(row), longest)
                 ends.append(total)
+            advance(len(texts))
     np.save(f"{stem}.ends.npy", np.asarray(ends, np.int64))
     np.save(f"{stem}.cut.npy", np.int64(cut))
     return Rows.open(stem)
+
+
+def count(files: Sequence[Path], column: str, tokenizer: Path) -> tuple[int, int]:
+    """Rows of Parquet files, and their tokens, BOS and end-of-turn included.
+
+    Args:
+        files: As `write` takes them.
+        column: Likewise.
+        tokenizer: A `tokenizer.json`.
+    """
+    from tokenizers import Tokenizer
+
+    encode = Tokenizer.from_file(str(tokenizer)).encode_batch_fast
+    rows = tokens = 0
+    with bar("counting tokens", unit="rows", announce=False) as advance:
+        for texts in _batches(files, column):
+            rows += len(texts)
+            tokens += sum(len(encoding.ids) + 1 for encoding in encode(texts))
+            advance(len(texts))
+    return rows, tokens
 
 
 def _batches(files: Sequence[Path], column: str) -> Iterator[list[str]]:

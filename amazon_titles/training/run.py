@@ -17,7 +17,7 @@ from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.plots import plot_losses
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
-from amazon_titles.training import autotrain, checkpoints, trl
+from amazon_titles.training import autotrain, checkpoints, rows, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
 from amazon_titles.training.machine import peak_memory
 from amazon_titles.training.padding import with_pad_token
@@ -127,20 +127,22 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     padded = base if recipe.hub["push_to_hub"] else with_pad_token(base, workshop / "base")
     spelt = recipe.with_settings({"base_model": padded, "data.path": data})
     config.write_text(spelt.dump(), encoding="utf-8")
+    counted = count_tokens(recipe, data, Path(padded))
     start = time.time()
     log = autotrain.run_autotrain(
         python,
         config,
         cwd=workshop / "run",
-        epochs=float(str(recipe.params["epochs"])),
+        tokens=_all_tokens(recipe, counted[1]),
         variables=autotrain.environment(workshop / "datasets"),
     )
     trained = workshop / "run" / recipe.project_name
     _require_adapter(trained, start, log)
     versions = autotrain.versions(python)
-    rows, tokens = count_tokens(recipe, data, trained)
+    if counted[1] is None:  # a base of the Hub's, whose tokenizer is here now
+        counted = count_tokens(recipe, data, trained)
     revision = autotrain.dataset_revision(workshop / "datasets")
-    return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), rows, tokens, revision)
+    return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), *counted, revision)
 
 
 def _run_trl(
@@ -263,24 +265,21 @@ def _run_json(recipe: Recipe, engine: str, base: str, data: str, outcome: _Outco
         "training_seconds": outcome.seconds,
         "rows": outcome.rows,
         "tokens_an_epoch": tokens,
-        "tokens": None if tokens is None else int(tokens * float(str(recipe.params["epochs"]))),
+        "tokens": _all_tokens(recipe, tokens),
         "losses": outcome.losses,
     }
 
 
-def count_tokens(recipe: Recipe, data: str, trained: Path) -> tuple[int | None, int | None]:
-    """Rows, and tokens of one epoch (BOS and end-of-turn included); None for a dataset that is not a local folder."""
-    if not Path(data).is_dir() or not (trained / "tokenizer.json").is_file():
-        return None, None
-    import pyarrow.parquet as pq
-    from tokenizers import Tokenizer
+def _all_tokens(recipe: Recipe, tokens_an_epoch: int | None) -> int | None:
+    return None if tokens_an_epoch is None else int(tokens_an_epoch * float(str(recipe.params["epochs"])))
 
-    tokenizer = Tokenizer.from_file(str(trained / "tokenizer.json"))
-    rows = tokens = 0
-    for path in sorted((Path(data) / str(recipe.dataset_config)).glob(f"{recipe.split}-*.parquet")):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1000, columns=[recipe.text_column]):
-                encodings = tokenizer.encode_batch_fast(batch.column(0).to_pylist())
-                rows += len(encodings)
-                tokens += sum(len(encoding.ids) + 1 for encoding in encodings)
-    return rows, tokens
+
+def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, int | None]:
+    """Rows, and tokens of one epoch, BOS and end of turn included; None where dataset or model is no local folder, or cannot be read."""
+    if not Path(data).is_dir() or not (model / "tokenizer.json").is_file():
+        return None, None
+    files = sorted((Path(data) / str(recipe.dataset_config)).glob(f"{recipe.split}-*.parquet"))
+    try:
+        return rows.count(files, recipe.text_column, model / "tokenizer.json")
+    except Exception:  # the trainer meets the same file, and says what is wrong with it
+        return None, None

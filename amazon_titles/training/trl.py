@@ -11,14 +11,15 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.progress import say
+from amazon_titles.progress import bar, say
 from amazon_titles.training.autotrain import SPIN_COUNT
 from amazon_titles.training.machine import cores
 
@@ -151,15 +152,15 @@ def run_trl(job: Job) -> TrlLog:
         errors="replace",
     )
     try:
-        show = _shower()
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(MARK):
-                event = json.loads(line[1:])
-                _take(log, event)
-                show(event)
-            else:
-                log.tail.append(line.rstrip())
+        with _Bar() as shown:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(MARK):
+                    event = json.loads(line[1:])
+                    _take(log, event)
+                    shown.take(event)
+                else:
+                    log.tail.append(line.rstrip())
         process.wait()
     except BaseException:
         process.terminate()
@@ -201,30 +202,29 @@ def _take(log: TrlLog, event: Mapping[str, Any]) -> None:
         log.device, log.peak_bytes, log.seconds = event["device"], event["peak_bytes"], event["seconds"]
 
 
-def _shower() -> Callable[[Mapping[str, Any]], None]:
-    """Writes a line a step where somebody is watching."""
-    import time
+class _Bar(ExitStack):
+    """Shows what the worker tells; until it begins, its libraries and the base are loaded."""
 
-    begun: dict[str, float] = {}
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0
+        self.advance = self.enter_context(bar("starting trl"))
 
-    def show(event: Mapping[str, Any]) -> None:
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Takes an event."""
         if event["event"] == "begin":
-            begun.update(at=time.perf_counter(), step=event["step"], steps=event["steps"])
-            if event["step"]:
-                say(f"Going on after step {event['step']} of {event['steps']}.")
-        if not sys.stderr.isatty() or event["event"] != "step" or ("loss" in event and "rate" not in event):
-            return
+            self.close()
+            self.step = event["step"]
+            if self.step:
+                say(f"Going on after step {self.step} of {event['steps']}.")
+            self.advance = self.enter_context(bar("training", event["steps"], unit="steps", done=self.step))
+        if event["event"] != "step" or ("loss" in event and "rate" not in event):
+            return  # a step of an earlier run has no rate
         if "valid_loss" in event:
             say(f"  epoch {event['epoch']:.2f}  validation loss {event['valid_loss']:.4f}")
             return
-        done = event["step"] - begun["step"]
-        left = (time.perf_counter() - begun["at"]) / done * (begun["steps"] - event["step"])
-        say(
-            f"  step {event['step']}/{begun['steps']:.0f}  loss {event['loss']:.4f}  lr {event['learning_rate']:.2e}  "
-            f"{event['rate']:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
-        )
-
-    return show
+        self.advance(event["step"] - self.step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
+        self.step = event["step"]
 
 
 def _judge(job: Job, log: TrlLog, status: int) -> None:

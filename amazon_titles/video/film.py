@@ -20,7 +20,7 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
 from amazon_titles.page.server import launched, page_of
-from amazon_titles.progress import say
+from amazon_titles.progress import bar
 from amazon_titles.training import SPIN_COUNT
 from amazon_titles.video.browser import browser, find_browser
 from amazon_titles.video.recorder import Recording, ffmpeg, recording, write_clip, write_video
@@ -121,12 +121,12 @@ def _filmed(
         page = opened.new_page(viewport=size, locale=_LOCALES[language], color_scheme="light")  # type: ignore[arg-type]
         page.goto(address)
         stage = Stage(page, stills, pace=pace)
-        with recording(page, frames) as recorded:
+        with bar("filming"), recording(page, frames) as recorded:
             script(stage, recorded)
-    say(f"filmed {recorded.seconds:.0f} s in {len(recorded.frames)} frames; writing {target} …")
-    write_video(recorded, target)
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
-    write_clip(recorded, clip, start=recorded.marks["question"], end=recorded.marks["source"])
+    with bar(f"writing {recorded.seconds:.0f} s to {target}"):
+        write_video(recorded, target)
+        write_clip(recorded, clip, start=recorded.marks["question"], end=recorded.marks["source"])
     if pictures.exists():
         shutil.rmtree(pictures)
     stills.rename(pictures)

@@ -34,12 +34,25 @@ def fake_autotrain(tmp_path, monkeypatch):
 
 def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
     log = autotrain.run_autotrain(
-        Path(sys.executable), tmp_path / "r.yml", cwd=tmp_path, epochs=1, variables=fake_autotrain
+        Path(sys.executable), tmp_path / "r.yml", cwd=tmp_path, tokens=None, variables=fake_autotrain
     )
     assert [(point["epoch"], point["loss"]) for point in log.losses] == [(0.5, 2.5), (1.0, 1.5)]
     assert log.seconds == 3.25
     assert log.reason == "ValueError: the set is too small to pack"
     assert "too small to pack" in log.tail
+
+
+def test_a_file_hears_how_far_the_training_is(beat):
+    with autotrain._Bar(216 * 512) as shown:
+        assert beat(10) == ["  starting AutoTrain …", "  starting AutoTrain: 0:00:10 so far"]
+        shown.read("Loading checkpoint shards:  50%|#####     | 1/2 [00:00<00:00]\n")
+        shown.read("  0%|          | 0/216 [00:00<?, ?it/s]\n")
+        assert beat(0) == ["  training: 0 of 216 steps …"]
+        shown.read("  2%|▏         | 5/216 [00:05<03:31,  1.00it/s]INFO     | {'loss': 2.5}\n")
+        shown.read(" 50%|#####     | 1/2 [00:00<00:00,  9.97it/s]\n")  # an evaluation
+        shown.read("  4%|▍         | 9/216 [00:09<03:27,  1.00it/s]\n")
+        shown.advance(0, note="loss 2.500")
+        assert beat(10) == ["  training: 9 of 216 steps, loss 2.500, 461 tokens/s, 0:03:50 left"]
 
 
 def test_its_process_gets_a_cache_of_its_own_all_cores_and_no_remote_code(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import amazon_titles
-from amazon_titles import cli, progress, resources
+from amazon_titles import cli, resources
 from amazon_titles.errors import InputError
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.refusals import local_paths_in
@@ -173,19 +173,6 @@ def test_what_this_machine_lacks_is_no_problem_of_a_job(monkeypatch):
     quantized = recipe("smollm2-135m-lora", quantization="int4")
     assert any(problem.key == "params.quantization" for problem in quantized.problems())
     assert not any(problem.key == "params.quantization" for problem in for_job(quantized, gpu=True).problems())
-
-
-def test_progress_in_a_log_that_is_followed(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_SECONDS_A_LINE", 0.0)
-    for wanted in ("lines", ""):
-        monkeypatch.setenv("AMAZON_TITLES_PROGRESS", wanted)
-        with progress.bar("AutoTrain", total=4) as advance:
-            advance(1, note="loss 0.512")
-            advance(3)
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == (2 if wanted else 0)
-        if wanted:
-            assert re.fullmatch(r"  AutoTrain 1\.0 of 4, \d+ min left, loss 0\.512", said[0])
 
 
 def test_options_of_jobs_want_on_jobs(capsys):

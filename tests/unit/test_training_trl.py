@@ -92,18 +92,18 @@ def test_the_curve_has_a_point_for_so_many_steps():
     assert len(log.curve(-1)) == 100
 
 
-def test_a_line_a_step_where_somebody_watches(capsys, monkeypatch):
-    show = trl._shower()
-    step = {"event": "step", "step": 12, "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4, "rate": 12345.6}
-    for terminal in (False, True):
-        monkeypatch.setattr(trl.sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
-        show({"event": "begin", "step": 10, "steps": 20})
-        show(step)
-        show({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
-        err = capsys.readouterr().err
-        assert ("step 12/20  loss 1.5000  lr 2.00e-04  12,346 tokens/s  0:" in err) is terminal
-        assert ("validation loss 1.2500" in err) is terminal
-        assert "Going on after step 10 of 20." in err
+def test_a_file_hears_how_far_the_training_is(beat):
+    step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
+    with trl._Bar() as shown:
+        assert beat(10) == ["  starting trl …", "  starting trl: 0:00:10 so far"]
+        shown.take({"event": "begin", "step": 10, "steps": 200})
+        assert beat(0) == ["Going on after step 10 of 200.", "  training: 10 of 200 steps …"]
+        shown.take({**step, "step": 9})  # of the earlier run
+        shown.take({**step, "step": 12, "rate": 12345.6})
+        shown.take({"event": "checkpoint", "step": 12})
+        assert beat(10) == ["  training: 12 of 200 steps, loss 1.5000, 12,346 tokens/s, 0:15:40 left"]
+        shown.take({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        assert beat(0) == ["  epoch 0.50  validation loss 1.2500"]
 
 
 def test_an_old_trl_is_refused(monkeypatch):

@@ -1,0 +1,187 @@
+"""What a mix of rows and a recipe teach a real Llama, and what they make it forget.
+
+    python benchmarks/learn.py                       # the quickstart's mix, in whatever time it takes
+    python benchmarks/learn.py --variants all        # every variant below; hours on two cores
+    python benchmarks/learn.py --variants base,rank-8
+
+Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default SmolLM2-135M-
+Instruct) and questions: all products that were learnt by heart, 48 grounded ones, 48 properties, 60 inventions (half of
+them near misses) and all general questions, a third of everything in Portuguese or more. Adds to
+benchmarks/results/learn.json and writes learn.md anew from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+LIMIT = 60
+MAX_NEW_TOKENS = 96
+SEED = 42
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One build and one training; what is not said is as in the quickstart's recipe."""
+
+    why: str
+    build: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    general: int = 96
+    products: int = 24
+    engine: str = "autotrain"
+
+
+BUILD: dict[str, Any] = {"limit": 420, "phrasings": 12, "grounded": 0.6, "abstain": 0.4, "property": 0.4}
+VARIANTS = {
+    "quickstart": Variant("the quickstart's mix and recipe"),
+}
+MEASURES = (
+    ("seen", "fact_recall", "fact recall closed book"),
+    ("seen", "rouge_l", "ROUGE-L closed book"),
+    ("grounded", "cited", "right source cited"),
+    ("grounded", "grounded", "groundedness"),
+    ("grounded", "false_abstention", "false refusals"),
+    ("property", "property", "the property asked"),
+    ("invented", "abstained", "inventions refused"),
+    ("general", "correct", "general knowledge"),
+)
+"""Set, measure and its name in the table."""
+
+
+def prepare(folder: Path, base_name: str) -> tuple[Any, list[Any], Path]:
+    """The base, general rows by it and the sample catalogue, each made once."""
+    from amazon_titles.conversations import GeneralRow
+    from amazon_titles.evaluation import asks_same
+    from amazon_titles.model import make_general_rows
+    from amazon_titles.model.loading import load_local
+    from amazon_titles.sample import write_sample
+    from amazon_titles.training import find_base
+    from amazon_titles.training.speed import computes_in_bf16
+
+    folder.mkdir(parents=True, exist_ok=True)
+    base = find_base(base_name)
+    kept = folder / "general.json"
+    if not kept.is_file():
+        start = time.perf_counter()
+        model = load_local(base.folder, dtype="bfloat16" if computes_in_bf16() else None)
+        rows = make_general_rows(model, max(v.general for v in VARIANTS.values()), seed=SEED, skip=asks_same)
+        kept.write_text(json.dumps({"seconds": time.perf_counter() - start, "rows": rows}), encoding="utf-8")
+    general = [GeneralRow(*row) for row in json.loads(kept.read_text(encoding="utf-8"))["rows"]]
+    source = folder / "sample.json"
+    if not source.is_file():
+        write_sample(source, 2000, seed=SEED)
+    return base, general, source
+
+
+def ask(model: Path, dataset: Path, report: Path) -> dict[str, Any]:
+    """The report of a model on every set, made once."""
+    from amazon_titles.evaluation import EvalReport, evaluate_model
+    from amazon_titles.model import CatalogModel
+    from amazon_titles.training.speed import computes_in_bf16
+
+    if not report.is_file():
+        loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype="bfloat16" if computes_in_bf16() else None)
+        evaluate_model(loaded, dataset, limit=None, batch_size=32, max_new_tokens=MAX_NEW_TOKENS, out=report)
+    return EvalReport.load(report).scores()
+
+
+def measure(name: str, folder: Path, base: Any, general: list[Any], source: Path) -> dict[str, Any]:
+    """Builds, trains and asks one variant."""
+    from amazon_titles import build_dataset
+    from amazon_titles.recipes import fill_recipe, load_recipe
+    from amazon_titles.training import train
+    from amazon_titles.training.speed import computes_in_bf16
+
+    variant = VARIANTS[name]
+    place = folder / name
+    dataset = place / "dataset"
+    options = {**BUILD, **variant.build}
+    report = build_dataset(
+        source, dataset, seed=SEED, max_content_chars=220, validation=0.0, test=0.2, render=(base.template,),
+        recall_products=variant.products, general=general[: variant.general], general_source=base.source, **options,
+    )  # fmt: skip
+    before = ask(base.folder, dataset, place / "before.json")
+    settings: dict[str, Any] = {
+        "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train",
+        "mixed_precision": "bf16" if computes_in_bf16() else None, **variant.recipe,
+    }  # fmt: skip
+    recipe = place / "recipe.yml"
+    recipe.write_text(fill_recipe("quickstart", dataset=str(dataset), settings=settings), encoding="utf-8")
+    adapter = place / "adapter"
+    run = train(load_recipe(recipe), engine=variant.engine, output_dir=adapter).run
+    (place / "after.json").unlink(missing_ok=True)
+    after = ask(adapter, dataset, place / "after.json")
+    return {
+        "why": variant.why, "rows": report.splits["train"]["rows"], "tokens": run["tokens"],
+        "seconds": run["training_seconds"], "engine": variant.engine, "versions": run["versions"],
+        "build": options, "recipe": settings | {"base_model": base.source}, "before": before, "after": after,
+    }  # fmt: skip
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as Markdown: a row a variant, a column a measure, with 95 % intervals."""
+    names = [title for *_, title in MEASURES]
+    lines = [
+        "| variant | tokens | minutes | " + " | ".join(names) + " | general before |",
+        "|---|---:|---:|" + "---:|" * (len(names) + 1),
+    ]
+    for name, row in results.items():
+        cells = [_cell(row["after"], group, key) for group, key, _ in MEASURES]
+        minutes = f"{(row['seconds'] or 0) / 60:.1f}"
+        lines.append(
+            f"| {name} | {row['tokens']:,} | {minutes} | {' | '.join(cells)} | "
+            f"{_cell(row['before'], 'general', 'correct')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(scores: dict[str, Any], group: str, key: str) -> str:
+    values = scores.get(group, {})
+    if values.get(key) is None:
+        return ""
+    low, high = values.get("intervals", {}).get(key) or (values[key], values[key])
+    return f"{values[key]:.2f} ({low:.2f} to {high:.2f}, n {values['n']})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", default="quickstart", help="names with commas between them, or all")
+    parser.add_argument("--base", default="smollm2")
+    parser.add_argument("--folder", type=Path, default=Path("build/learn"), help="for what is made")
+    options = parser.parse_args()
+    names = list(VARIANTS) if options.variants == "all" else options.variants.split(",")
+    if unknown := [name for name in names if name not in VARIANTS]:
+        sys.exit(f"No variant {unknown[0]!r}; there is: {', '.join(VARIANTS)}")
+    path = RESULTS / "learn.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    base, general, source = prepare(options.folder, options.base)
+    for name in names:
+        print(f"== {name}: {VARIANTS[name].why}", flush=True)
+        results[name] = measure(name, options.folder, base, general, source)
+        results[name]["machine"] = f"{platform.machine()}, {platform.system()}"
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        (RESULTS / "learn.md").write_text(document(results), encoding="utf-8")
+        print(table({name: results[name]}), flush=True)
+
+
+def document(results: dict[str, Any]) -> str:
+    """The page of results."""
+    head = "# What a mix of rows and a recipe teach, and what they make a model forget\n\nWritten by `benchmarks/learn.py`"
+    whys = "\n".join(f"- **{name}**: {row['why']}; {row['engine']}; rows {row['rows']}" for name, row in results.items())
+    bases = ", ".join(sorted({row["recipe"]["base_model"] for row in results.values()}))
+    return (
+        f"{head} on a CPU with two cores. Base: {bases}. In parentheses 95 % intervals (bootstrap over the questions) "
+        f"and the number of questions.\n\n{table(results)}\n{whys}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
