@@ -146,5 +146,7 @@ def _tracked() -> dict[str, Path]:
     except (OSError, subprocess.CalledProcessError):
         return {}
     names = [os.fsdecode(name) for name in said.split(b"\0") if name]
-    places = {name if name.startswith(f"{_PACKAGE.name}/") else f"{_PACKAGE.name}/_files/{name}": name for name in names}
-    return {place: root / name for place, name in places.items()} if f"{_PACKAGE.name}/__init__.py" in places else {}
+    if f"{_PACKAGE.name}/__init__.py" not in names:
+        return {}
+    inside = f"{_PACKAGE.name}/"
+    return {name if name.startswith(inside) else f"{inside}_files/{name}": root / name for name in names}

@@ -16,7 +16,7 @@ from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather
+from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, LeftOut, gather, is_there
 from amazon_titles.hub.papers import Papers, read_papers
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
@@ -91,7 +91,7 @@ def push_adapter_to_hub(
         words = refusals.words(contents, message=message, tag=tag)
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        refusals.refuse(_refusals(contents, words, origin, client.token), folder)
+        refusals.refuse(_refusals(contents, left_out, words, origin, client.token), folder)
         plan = Plan(
             contents=contents,
             left_out=left_out,
@@ -130,11 +130,15 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew or not (papers.folder / "README.md").is_file():
+    if papers.new or named or anew or not is_there(papers.folder, "README.md"):
         papers.write_card(repo_id)
     papers.name_repository(repo_id)
     licence = licence_of(papers.base)
-    if licence is not None and licence.notice_file and not any(papers.folder.glob("NOTICE*")):
+    if (
+        licence is not None
+        and licence.notice_file
+        and not any(is_there(papers.folder, path.name) for path in papers.folder.glob("NOTICE*"))
+    ):
         # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
         papers.files["NOTICE"] = licence.notice_file.encode()
 
@@ -158,10 +162,14 @@ def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[st
 
 
 def _refusals(
-    contents: Sequence[Content], words: Sequence[Content], origin: Origin, token: str | None
+    contents: Sequence[Content],
+    left_out: Sequence[LeftOut],
+    words: Sequence[Content],
+    origin: Origin,
+    token: str | None,
 ) -> Iterator[Refusal]:
     yield from origin.refusals
-    yield from refusals.missing(contents, NEEDED, "amazon-titles train")
+    yield from refusals.missing(contents, left_out, NEEDED, "amazon-titles train")
     yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
     # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.

@@ -1,9 +1,8 @@
-"""What of this library may leave the machine is a list: what was installed, or what git tracks. Never what lies there."""
+"""What of this library may leave the machine is a list, the installation's or git's, and never what lies there."""
 
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import subprocess
 import zipfile
@@ -45,7 +44,7 @@ def plant(package: Path) -> set[str]:
     (package / "key.py").symlink_to(private / "id_ed25519")
     (package / "deep").symlink_to(private / "deep", target_is_directory=True)
     (package.parent / "autotrain" / "mine.yml").write_bytes(SECRET)
-    return {f"amazon_titles/{name}" for name in (*planted, "key.py", "deep")} | {"amazon_titles/_files/autotrain/mine.yml"}
+    return {f"amazon_titles/{name}" for name in (*planted, "key.py", "deep", "_files/autotrain/mine.yml")}
 
 
 def git(folder: Path, *command: str) -> None:
@@ -74,7 +73,8 @@ def installed(package, monkeypatch):
         for path in sorted(package.rglob("*"))
         if path.is_file()
     ]
-    listed += [metadata.PackagePath("../../../bin/amazon-titles"), metadata.PackagePath("amazon_titles/__pycache__/a.pyc")]
+    others = ("../../../bin/amazon-titles", "amazon_titles/__pycache__/a.pyc")
+    listed += [metadata.PackagePath(other) for other in others]
     for path in listed:
         path.dist = metadata.PathDistribution(package.parent / "x.dist-info")
     (package.parent / "autotrain").mkdir()
@@ -182,7 +182,7 @@ def test_the_folder_of_a_space_takes_nothing_along(beside, tmp_path, capsys, mon
     monkeypatch.setattr(space, "version", lambda name: "1.0")  # gradio's, where it is not installed
     folder = space.write_space(tmp_path / "space", model="ana/M")
     written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    assert {"app.py", "amazon_titles/page/page.css", "amazon_titles/_files/hub_cards/space_card.md.jinja"} <= set(written)
+    assert {"app.py", *resources.library_files().files} <= set(written)
     assert not beside & set(written)
     assert not [path for path in written.values() if path.is_symlink() or SECRET in path.read_bytes()]
     told = capsys.readouterr().err
@@ -197,10 +197,10 @@ def test_links_are_known_but_not_those_of_the_hubs_own_cache(tmp_path):
     (repo / "blobs" / "abc").write_text("x")
     (tmp_path / "private").write_text("x")
     (repo / "blobs" / "out").symlink_to(tmp_path / "private")
-    (snapshot / "run.json").symlink_to(os.path.join("..", "..", "blobs", "abc"))
-    (snapshot / "eval" / "after.json").symlink_to(os.path.join("..", "..", "..", "blobs", "abc"))
+    (snapshot / "run.json").symlink_to("../../blobs/abc")
+    (snapshot / "eval" / "after.json").symlink_to("../../../blobs/abc")
     (snapshot / "LICENSE").symlink_to(tmp_path / "private")
-    (snapshot / "NOTICE").symlink_to(os.path.join("..", "..", "blobs", "out"))
+    (snapshot / "NOTICE").symlink_to("../../blobs/out")
     (snapshot / "plain").write_text("x")
     found = {name: resources.is_link(snapshot / name, snapshot) for name in ("run.json", "eval/after.json", "plain")}
     assert found == {"run.json": False, "eval/after.json": False, "plain": False}
