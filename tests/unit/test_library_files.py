@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles import cli, resources
-from amazon_titles.errors import InputError
+from amazon_titles.errors import InputError, PublishError
 from amazon_titles.jobs import pack_wheel
 
 SECRET = b"the password of ana's shop is 1234"
@@ -222,3 +222,28 @@ def test_a_dry_run_of_a_space_shows_every_file(beside, capsys, monkeypatch):
     said = capsys.readouterr()
     assert all(f"  {name} " in said.out for name in resources.library_files().files)
     assert all(f"left out: {name} (" in said.err for name in beside)
+
+
+def test_a_space_is_searched_for_secrets_and_must_be_whole(tmp_path, monkeypatch):
+    from amazon_titles.hub import push_space_to_hub
+    from amazon_titles.page import space
+
+    monkeypatch.setattr(space, "version", lambda name: "1.0")
+    folder = space.write_space(tmp_path / "space", model="ana/M")
+    (folder / "amazon_titles" / "passwords.py").write_bytes(SECRET)
+    (folder / "me.png").write_bytes(b"\x89PNG")
+    shown = push_space_to_hub(folder, "ana/ask", dry_run=True)
+    assert {file.path for file in shown.files} == {
+        "README.md",
+        "app.py",
+        "requirements.txt",
+        *resources.library_files().files,
+    }
+    assert {row.path for row in shown.left_out} == {"amazon_titles/passwords.py", "me.png"}
+    monkeypatch.setenv("CI_TOKEN", "def write_space(folder")
+    with pytest.raises(PublishError, match=r"amazon_titles/page/space\.py: it holds the value of CI_TOKEN"):
+        push_space_to_hub(folder, "ana/ask", dry_run=True)
+    monkeypatch.delenv("CI_TOKEN")
+    (folder / "amazon_titles" / "errors.py").unlink()
+    with pytest.raises(PublishError, match=r"amazon_titles/errors\.py: it is missing"):
+        push_space_to_hub(folder, "ana/ask", dry_run=True)
