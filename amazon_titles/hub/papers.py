@@ -163,7 +163,7 @@ def read_papers(folder: Path) -> Papers:
             f"{folder} is no adapter folder: it has no adapter_config.json.",
             hint="Make one: amazon-titles train RECIPE",
         )
-    written = _object(read_file(folder, "adapter_config.json"))
+    written = read_object(read_file(folder, "adapter_config.json"))
     config, too_new = for_every_peft(written)
     papers = _papers(folder, config)
     papers.too_new = too_new
@@ -175,13 +175,13 @@ def read_papers(folder: Path) -> Papers:
 def _papers(folder: Path, config: dict[str, Any]) -> Papers:
     if is_there(folder, "run.json") or not is_there(folder, leftovers.PARAMETERS):
         recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
-        return Papers(folder, config, _object(read_file(folder, "run.json")), recipe)
-    parameters = _object(read_file(folder, leftovers.PARAMETERS))
+        return Papers(folder, config, read_object(read_file(folder, "run.json")), recipe)
+    parameters = read_object(read_file(folder, leftovers.PARAMETERS))
     recipe = leftovers.recipe_of(parameters)
     run = leftovers.run_of(parameters, folder)
     papers = Papers(folder, config, run, recipe, new=True)
     papers.files = {"run.json": _dump(run), "recipe.yml": recipe.encode()}
-    tokenizer = leftovers.tokenizer_of(parameters, _object(read_file(folder, "tokenizer_config.json")))
+    tokenizer = leftovers.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
     if tokenizer is not None:
         papers.files["tokenizer_config.json"] = _dump(tokenizer)
     return papers
@@ -190,12 +190,13 @@ def _papers(folder: Path, config: dict[str, Any]) -> Papers:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; {} where it is missing or is none: the checks of the contents name such a file."""
     try:
-        return _object(path.read_bytes())
+        return read_object(path.read_bytes())
     except OSError:
         return {}
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def read_object(data: bytes) -> dict[str, Any]:
+    """The JSON object of a file's bytes; {} where they hold none."""
     try:
         value = json.loads(data)
     except ValueError:

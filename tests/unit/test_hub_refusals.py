@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub import adapters, push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
 from amazon_titles.hub.refusals import _PATH_IN_TEXT
 from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
@@ -346,3 +347,56 @@ def test_only_the_named_files_of_an_evaluation_go(tmp_path: Path) -> None:
     assert left_out["eval/.env"] == left_out[".secret/loss.png"] == "hidden or a cache"
     assert left_out["eval/notes.md"] == left_out["eval/customers.csv"] == "not part of such a folder"
     assert left_out["eval/holiday.png"] == "a picture that the card does not link"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{}", "its peft_type is None, and a LoRA adapter of a language model has 'LORA'"),
+        ("[]", "its peft_type is None"),
+        ({"peft_type": "IA3"}, "its peft_type is 'IA3'"),
+        ({"task_type": None}, "its task_type is None"),
+        ({"r": 0}, "its r is 0"),
+        ({"r": "four"}, "its r is 'four'"),
+    ],
+)
+def test_a_config_that_loads_no_adapter(tmp_path: Path, config: Any, reason: str) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    if isinstance(config, str):
+        (folder / "adapter_config.json").write_text(config)
+    else:
+        edit(folder / "adapter_config.json", **config)
+    assert f"adapter_config.json: {reason}" in refused("adapter", folder)
+
+
+def test_a_tokenizer_without_a_vocabulary(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    (folder / "tokenizer.json").unlink()
+    assert "tokenizer.json: it is missing, and so is any other vocabulary" in refused("adapter", folder)
+    (folder / "tokenizer.model").write_bytes(b"\x0a")
+    assert push_adapter_to_hub(folder, "ana/a", dry_run=True).dry_run
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("adapter_config.json", b"{}", "adapter_config.json: its peft_type is None"),
+        ("adapter_config.json", b"[1]", "adapter_config.json: its peft_type is None"),
+        ("adapter_config.json", b"<html>", "adapter_config.json: its peft_type is None"),
+        ("adapter_model.safetensors", b"<html>", "adapter_model.safetensors: it is no safetensors file"),
+        ("tokenizer_config.json", b"", "tokenizer_config.json: it is empty"),
+    ],
+)
+def test_what_does_not_load_back_was_not_published_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, reason: str
+) -> None:
+    """Whatever the checks before let through: a push that ends well has read an adapter from the repository."""
+    contents, _ = gather(adapter_folder(tmp_path / "sent"), ADAPTER_FILES)
+    there = adapter_folder(tmp_path / "there")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repo_id, path, **_: str(there / path))
+    client = Client("ana/a", "model", None)
+    assert "LORA adapter of ana/tiny" in adapters._load_back(client, "main", contents)
+    (there / name).write_bytes(content)
+    with pytest.raises(PublishError, match="What stands at ana/a now cannot be loaded") as failed:
+        adapters._load_back(client, "main", contents)
+    assert reason in str(failed.value)
