@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,14 @@ def merge_adapter(
     except ImportError as error:
         raise MissingExtraError("model", error.name or "transformers") from error
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     questions = _questions(folder)
-    load = AutoModelForCausalLM.from_pretrained
+    load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
     with _quiet(), _workshop(target) as workshop, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = both_spellings(_read_json(base / "config.json"))
         loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
-        model = peft.PeftModel.from_pretrained(loaded, str(folder)).eval()
+        model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
         wanted = [_answer(torch, model, tokenizer, question) for question in questions]
         merged = model.merge_and_unload(safe_merge=True)
         _write(merged, base, folder, workshop / "model")

@@ -8,7 +8,7 @@ chance, is another adapter without an error. peft 0.15 and later write such keys
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # The fields of LoraConfig in peft 0.14.0, AutoTrain's pin.
@@ -39,3 +39,19 @@ def for_every_peft(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
         return dict(config), []
     kept = {key: value for key, value in config.items() if key in _KNOWN or not (key in _SAY_NOTHING or value in _OFF)}
     return kept, sorted(set(kept) - _KNOWN)
+
+
+def config_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Every reason why `AutoPeftModelForCausalLM.from_pretrained` would not load an adapter with this config.
+
+    Args:
+        config: `adapter_config.json`; {} where it holds no object.
+    """
+    for key, wanted in (("peft_type", "LORA"), ("task_type", "CAUSAL_LM")):
+        if config.get(key) != wanted:
+            yield f"its {key} is {config.get(key)!r}, and a LoRA adapter of a language model has {wanted!r}"
+    base, rank = config.get("base_model_name_or_path"), config.get("r")
+    if not isinstance(base, str) or not base:
+        yield "it names no base_model_name_or_path"
+    if not isinstance(rank, int) or rank < 1:
+        yield f"its r is {rank!r}, and a rank is a whole number from 1 on"

@@ -137,8 +137,13 @@ def _compared(folder: str, before: str | None, after: str | None) -> Iterator[Pa
 
     The page and the card show the comparison, so reports that came without it would not be seen there.
     """
-    reports = [Path(given or f"{folder}/eval/{name}.json") for name, given in (("before", before), ("after", after))]
-    if not (before or after) or not all(path.is_file() for path in reports):
+    from amazon_titles.hub.contents import is_there
+
+    names = {"before": before, "after": after}
+    reports = [Path(given or f"{folder}/eval/{name}.json") for name, given in names.items()]
+    # A report that is named may be a link; in the folder one is as if it were not there.
+    found = all(given or is_there(Path(folder), f"eval/{name}.json") for name, given in names.items())
+    if not (before or after) or not found or not all(path.is_file() for path in reports):
         yield None
         return
     from amazon_titles.evaluation import EvalReport, compare, save_comparison

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,19 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.adapter_files import weight_problems
+from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather
-from amazon_titles.hub.papers import Papers, read_papers
+from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, LeftOut, gather, is_there
+from amazon_titles.hub.papers import Papers, read_object, read_papers
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
 from amazon_titles.hub.report import PushReport
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
+_VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 
 
 def push_adapter_to_hub(
@@ -91,7 +91,7 @@ def push_adapter_to_hub(
         words = refusals.words(contents, message=message, tag=tag)
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        refusals.refuse(_refusals(contents, words, origin, client.token), folder)
+        refusals.refuse(_refusals(contents, left_out, words, origin, client.token), folder)
         plan = Plan(
             contents=contents,
             left_out=left_out,
@@ -130,11 +130,15 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         base = origin.base.id if origin.base else papers.base
         stand = origin.dataset
         papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew or not (papers.folder / "README.md").is_file():
+    if papers.new or named or anew or not is_there(papers.folder, "README.md"):
         papers.write_card(repo_id)
     papers.name_repository(repo_id)
     licence = licence_of(papers.base)
-    if licence is not None and licence.notice_file and not any(papers.folder.glob("NOTICE*")):
+    if (
+        licence is not None
+        and licence.notice_file
+        and not any(is_there(papers.folder, path.name) for path in papers.folder.glob("NOTICE*"))
+    ):
         # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
         papers.files["NOTICE"] = licence.notice_file.encode()
 
@@ -158,10 +162,18 @@ def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[st
 
 
 def _refusals(
-    contents: Sequence[Content], words: Sequence[Content], origin: Origin, token: str | None
+    contents: Sequence[Content],
+    left_out: Sequence[LeftOut],
+    words: Sequence[Content],
+    origin: Origin,
+    token: str | None,
 ) -> Iterator[Refusal]:
     yield from origin.refusals
-    yield from refusals.missing(contents, NEEDED, "amazon-titles train")
+    yield from refusals.missing(contents, left_out, NEEDED, "amazon-titles train")
+    if not any(content.path in _VOCABULARIES for content in contents):
+        yield Refusal(
+            "tokenizer.json", "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
+        )
     yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
     # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
@@ -173,23 +185,25 @@ def _refusals(
     for content in contents:
         if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
             yield from (Refusal(content.path, reason) for reason in weight_problems(content.source))
+        if content.path == "adapter_config.json":
+            yield from (Refusal(content.path, reason) for reason in config_problems(read_object(content.read())))
         if content.path == "tokenizer_config.json":
             yield from _tokenizer(content)
 
 
 def _tokenizer(content: Content) -> Iterator[Refusal]:
     """A tokenizer that transformers 5 has saved anew does not load in 4.48 (`TokenizersBackend does not exist`)."""
-    try:
-        config = json.loads(content.read())
-    except ValueError:
-        return  # `unreadable` names it
-    if config.get("tokenizer_class") == "TokenizersBackend":
+    if read_object(content.read()).get("tokenizer_class") == "TokenizersBackend":
         reason = "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
         yield Refusal(content.path, reason)
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
-    """Downloads config, tokenizer and weights by the repository's id, and reads them as a loader would."""
+    """Downloads config, tokenizer and weights by the repository's id, and reads them as a loader would.
+
+    Raises:
+        PublishError: It could not be loaded.
+    """
     from huggingface_hub import hf_hub_download
 
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
@@ -201,11 +215,19 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
         got = {
             content.path: client.call(f"loading {content.path} back", partial(fetch, content.path))
             for content in contents
-            if content.path in NEEDED or content.path == "tokenizer.json"
+            if content.path in (*NEEDED, *_VOCABULARIES)
         }
-        config = json.loads(got["adapter_config.json"].read_bytes())
-        problems = list(weight_problems(got["adapter_model.safetensors"]))
-        if problems:
-            raise PublishError(f"The weights came back damaged: {problems[0]}.", hint="Run the same command again.")
+        config = read_object(got["adapter_config.json"].read_bytes())
+        problems = {
+            "adapter_config.json": list(config_problems(config)),
+            "adapter_model.safetensors": list(weight_problems(got["adapter_model.safetensors"])),
+            "tokenizer_config.json": [] if read_object(got["tokenizer_config.json"].read_bytes()) else ["it is empty"],
+        }
+        for path, reasons in problems.items():
+            if reasons:
+                raise PublishError(
+                    f"What stands at {client.repo_id} now cannot be loaded: {path}: {reasons[0]}.",
+                    hint="Mend the folder here and run the same command again.",
+                )
         size = got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

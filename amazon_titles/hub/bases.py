@@ -12,7 +12,7 @@ from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.hub.client import Client
-from amazon_titles.hub.contents import LEGAL_FILES
+from amazon_titles.hub.contents import LEGAL_FILES, is_there
 from amazon_titles.hub.papers import Papers, read_json
 from amazon_titles.hub.refusals import Refusal
 
@@ -156,7 +156,7 @@ def legal_files(origin: Origin, client: Client, folder: Path, *, private: bool) 
         return found
     there = Client(origin.base.id, "model", client.token)
     for path in origin.base.paths:
-        if not LEGAL_FILES.fullmatch(path) or (folder / path).is_file():
+        if not LEGAL_FILES.fullmatch(path) or is_there(folder, path):
             continue
         text = _fetch(there, path, str(origin.base.revision), gated=b"")
         if text:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
+
+from amazon_titles import resources
 
 _PIECE = 1 << 20
 
 _PICTURES = r"(?:[\w-]+/)?[\w.-]+\.(?:png|svg|jpe?g)"
+_PICTURE = re.compile(_PICTURES)
 _LEGAL = r"(?:LICENSE|LICENCE|NOTICE|USE_POLICY)(?:\.(?:md|txt))?"
 
 LEGAL_FILES = re.compile(_LEGAL)
@@ -23,7 +27,7 @@ DATASET_FILES = re.compile(
 
 ADAPTER_FILES = re.compile(
     r"README\.md|adapter_config\.json|adapter_model\.safetensors|recipe\.yml|run\.json"
-    r"|eval/(?:[\w-]+/)*[\w.-]+\.(?:json|md|csv|png|svg)"
+    r"|eval/(?:(?:before|after|comparison)\.json|comparison\.md)"
     # what tokenizers of the last years are made of, by transformers' VOCAB_FILES_NAMES
     r"|(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|generation_config|chat_template)\.json"
     r"|chat_template\.jinja|merges\.txt|vocab\.txt|tokenizer\.model|spiece\.model"
@@ -33,12 +37,16 @@ ADAPTER_FILES = re.compile(
 
 # Left out by rule, with the reason that the report gives. The first that fits counts.
 _NEVER: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?:.*/)?(?:\.git|\.cache|__pycache__|\.ipynb_checkpoints)/.*|(?:.*/)?\.[^/]*"), "hidden or a cache"),
+    (re.compile(r"(?:.*/)?(?:\.[^/]*|__pycache__)(?:/.*)?"), "hidden or a cache"),
     (re.compile(r"(?:.*/)?checkpoint-\d+/.*"), "a checkpoint"),
     (re.compile(r"(?:.*/)?runs/.*|.*\.tfevents\..*"), "a log of training"),
     (re.compile(r".*\.(?:bin|pkl|pickle|pt|pth|ckpt|joblib|npy|npz)"), "a pickle, which runs code when it is loaded"),
     (re.compile(r"(?:.*/)?(?:training_params|trainer_state)\.json"), "AutoTrain's own; run.json and recipe.yml say it"),
 )
+
+
+LINK = "a link, and what it leads to may be anybody's"
+"""Why a link stays here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ def gather(
 ) -> tuple[list[Content], list[LeftOut]]:
     """Takes the files that belong into a published folder, and names the others.
 
+    A link is never followed, and a picture goes only where the card links it: any other is somebody's own.
+
     Args:
         folder: A dataset or an adapter folder.
         belongs: `DATASET_FILES` or `ADAPTER_FILES`.
@@ -93,11 +103,14 @@ def gather(
     rewritten, without = rewritten or {}, without or {}
     contents = [_content(path, value) for path, value in rewritten.items()]
     left_out = []
-    for file in _files(folder):
+    linked = _linked(rewritten.get("README.md") or read_file(folder, "README.md"))
+    for file in resources.walk(folder):
         path = file.relative_to(folder).as_posix()
         if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
-        reason = without.get(path) or next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
+        reason = LINK if resources.is_link(file, folder) else without.get(path) or _never(path, file)
+        if reason is None and _PICTURE.fullmatch(path) and path not in linked:
+            reason = "a picture that the card does not link"
         if reason is None and belongs.fullmatch(path):
             contents.append(_content(path, file))
         else:
@@ -105,8 +118,27 @@ def gather(
     return sorted(contents, key=lambda c: c.path), sorted(left_out, key=lambda f: f.path)
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def read_file(folder: Path, path: str) -> bytes:
+    """A file of a folder that is published; b"" where there is none, or it is a link to something elsewhere."""
+    return (folder / path).read_bytes() if is_there(folder, path) else b""
+
+
+def is_there(folder: Path, path: str) -> bool:
+    """Whether a folder holds the file itself, not a link to it."""
+    return (folder / path).is_file() and not resources.is_link(folder / path, folder)
+
+
+def _never(path: str, file: Path) -> str | None:
+    if not file.is_file():
+        return "no file"
+    return next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
+
+
+def _linked(card: bytes) -> set[str]:
+    """What a card links, in Markdown or in HTML."""
+    text = card.decode("utf-8", "replace")
+    found = re.findall(r"\]\(\s*<?([^)\s>]+)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", text, re.IGNORECASE)
+    return {unquote(markdown or html).removeprefix("./") for markdown, html in found}
 
 
 def _content(path: str, source: Path | bytes) -> Content:

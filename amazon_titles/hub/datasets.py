@@ -12,7 +12,7 @@ from typing import Any
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import DATASET_FILES, Content, gather
+from amazon_titles.hub.contents import DATASET_FILES, Content, LeftOut, gather, read_file
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import Refusal
 from amazon_titles.hub.report import PushReport
@@ -62,7 +62,7 @@ def push_dataset_to_hub(
             client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
     words = refusals.words(contents, message=message, tag=tag)
-    refusals.refuse(_refusals(contents, words, client.token), folder)
+    refusals.refuse(_refusals(contents, left_out, words, client.token), folder)
     plan = Plan(
         contents=contents,
         left_out=left_out,
@@ -75,13 +75,14 @@ def push_dataset_to_hub(
 
 def _named_card(folder: Path, repo_id: str) -> dict[str, bytes]:
     """The card with the repository's id in its examples, which could not know it when they were written."""
-    card = folder / "README.md"
-    text = card.read_bytes() if card.is_file() else b""
+    text = read_file(folder, "README.md")
     return {"README.md": text.replace(b"USER/NAME", repo_id.encode())} if b"USER/NAME" in text else {}
 
 
-def _refusals(contents: Sequence[Content], words: Sequence[Content], token: str | None) -> Iterator[Refusal]:
-    yield from refusals.missing(contents, ("README.md", "report.json"), "amazon-titles build")
+def _refusals(
+    contents: Sequence[Content], left_out: Sequence[LeftOut], words: Sequence[Content], token: str | None
+) -> Iterator[Refusal]:
+    yield from refusals.missing(contents, left_out, ("README.md", "report.json"), "amazon-titles build")
     yield from refusals.secrets_in([*contents, *words], token)
     yield from refusals.unreadable(contents)
     yield from refusals.local_paths_in(contents)

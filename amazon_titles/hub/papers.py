@@ -14,9 +14,11 @@ from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import leftovers
+from amazon_titles.hub.contents import is_there, read_file
 from amazon_titles.recipes import load_recipe
 
 _REPORTS = ("eval/before.json", "eval/after.json")
+_PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
 
@@ -85,9 +87,7 @@ class Papers:
         Args:
             repo_id: Where it will stand.
         """
-        there = {path.relative_to(self.folder).as_posix() for path in self.folder.glob("eval/*.png")}
-        there |= {path for path in self.files if path.startswith("eval/") and path.endswith(".png")}
-        plots = [*sorted(there), *(path.name for path in self.folder.glob("loss.png"))]
+        plots = [path for path in _PLOTS if path in self.files or is_there(self.folder, path)]
         before, after = self._evaluation("before"), self._evaluation("after")
         try:
             card = cards.model_card(
@@ -117,7 +117,7 @@ class Papers:
             if _evaluated(data) is None:
                 raise InputError(f"{path} is no evaluation report.", hint="Make one: amazon-titles evaluate MODEL …")
             self.files[path] = data
-        if any(data != _read(self.folder / path) for path, data in files.items()):
+        if any(data != read_file(self.folder, path) for path, data in files.items()):
             for found in sorted(self.folder.glob("eval/**/*")):
                 name = found.relative_to(self.folder).as_posix()
                 if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
@@ -143,11 +143,11 @@ class Papers:
         path = f"eval/{name}.json"
         if path in self.outdated:
             return None
-        return _evaluated(self.files.get(path) or _read(self.folder / path), rows=name == "comparison")
+        return _evaluated(self.files.get(path) or read_file(self.folder, path), rows=name == "comparison")
 
     def name_repository(self, repo_id: str) -> None:
         """Fills the repository's id into the card's examples, which could not know it when they were written."""
-        card = self.files.get("README.md") or _read(self.folder / "README.md")
+        card = self.files.get("README.md") or read_file(self.folder, "README.md")
         if b"USER/NAME" in card:
             self.files["README.md"] = card.replace(b"USER/NAME", repo_id.encode())
 
@@ -163,7 +163,7 @@ def read_papers(folder: Path) -> Papers:
             f"{folder} is no adapter folder: it has no adapter_config.json.",
             hint="Make one: amazon-titles train RECIPE",
         )
-    written = read_json(folder / "adapter_config.json")
+    written = read_object(read_file(folder, "adapter_config.json"))
     config, too_new = for_every_peft(written)
     papers = _papers(folder, config)
     papers.too_new = too_new
@@ -173,15 +173,15 @@ def read_papers(folder: Path) -> Papers:
 
 
 def _papers(folder: Path, config: dict[str, Any]) -> Papers:
-    if (folder / "run.json").is_file() or not (folder / leftovers.PARAMETERS).is_file():
-        recipe = _read(folder / "recipe.yml").decode("utf-8", "replace")
-        return Papers(folder, config, read_json(folder / "run.json"), recipe)
-    parameters = read_json(folder / leftovers.PARAMETERS)
+    if is_there(folder, "run.json") or not is_there(folder, leftovers.PARAMETERS):
+        recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
+        return Papers(folder, config, read_object(read_file(folder, "run.json")), recipe)
+    parameters = read_object(read_file(folder, leftovers.PARAMETERS))
     recipe = leftovers.recipe_of(parameters)
     run = leftovers.run_of(parameters, folder)
     papers = Papers(folder, config, run, recipe, new=True)
     papers.files = {"run.json": _dump(run), "recipe.yml": recipe.encode()}
-    tokenizer = leftovers.tokenizer_of(parameters, read_json(folder / "tokenizer_config.json"))
+    tokenizer = leftovers.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
     if tokenizer is not None:
         papers.files["tokenizer_config.json"] = _dump(tokenizer)
     return papers
@@ -190,8 +190,16 @@ def _papers(folder: Path, config: dict[str, Any]) -> Papers:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; {} where it is missing or is none: the checks of the contents name such a file."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return read_object(path.read_bytes())
+    except OSError:
+        return {}
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """The JSON object of a file's bytes; {} where they hold none."""
+    try:
+        value = json.loads(data)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -13,7 +13,7 @@ import yaml
 
 from amazon_titles.errors import PublishError
 from amazon_titles.hub import secrets
-from amazon_titles.hub.contents import Content
+from amazon_titles.hub.contents import LINK, Content, LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,16 @@ def _line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def missing(contents: Iterable[Content], needed: Iterable[str], made_by: str) -> Iterator[Refusal]:
+def missing(
+    contents: Iterable[Content], left_out: Iterable[LeftOut], needed: Iterable[str], made_by: str
+) -> Iterator[Refusal]:
     """Files without which the folder is not what it says."""
     there = {content.path for content in contents}
+    links = {row.path for row in left_out if row.reason == LINK}
     for path in needed:
-        if path not in there:
+        if path in links:
+            yield Refusal(path, f"it is {LINK}: put the file itself there")
+        elif path not in there:
             yield Refusal(path, f"it is missing; {made_by} writes it")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from amazon_titles import resources
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import refusals
 from amazon_titles.hub.client import Client, quiet_client
@@ -14,13 +15,8 @@ from amazon_titles.hub.contents import Content, gather
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.report import PushReport
 
-SPACE_FILES = re.compile(
-    r"README\.md|app\.py|requirements\.txt|LICENSE"
-    r"|amazon_titles/(?:[\w-]+/)*[\w.-]+\.(?:py|css|typed|yml|jinja|json|jsonl|txt)"
-)
-"""What a Space of this library holds: the app, and the library's own source beside it."""
-
-NEEDED = ("README.md", "app.py", "requirements.txt", "amazon_titles/__init__.py")
+NEEDED = ("README.md", "app.py", "requirements.txt")
+"""What a Space of this library holds, with the library's own files beside them."""
 
 
 def push_space_to_hub(
@@ -51,11 +47,13 @@ def push_space_to_hub(
         raise InputError(f"{folder} is no Space's folder: it has no app.py.", hint="Make one: amazon-titles push-space")
     client = Client(repo_id, "space", token)
     message = commit_message or "Publish the page"
-    contents, left_out = gather(folder, SPACE_FILES)
+    needed = (*NEEDED, *resources.library_files().files)
+    contents, left_out = gather(folder, re.compile("|".join(map(re.escape, (*needed, "LICENSE")))))
     with quiet_client(client.token):
         if not dry_run:
             client.check_rights()
-        refusals.refuse(_refusals(contents, message, client.token), folder)
+        missing = refusals.missing(contents, left_out, needed, "`amazon-titles push-space`")
+        refusals.refuse([*missing, *_refusals(contents, message, client.token)], folder)
         plan = Plan(
             contents=contents,
             left_out=left_out,
@@ -78,7 +76,6 @@ def _refusals(contents: Sequence[Content], message: str, token: str | None) -> l
         *refusals.local_paths_in([content for content in contents if not content.path.startswith("amazon_titles/")]),
         *refusals.unreadable(contents),
         *refusals.card_in(contents),
-        *refusals.missing(contents, NEEDED, "`amazon-titles push-space`"),
     ]
 
 

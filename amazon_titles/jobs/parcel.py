@@ -6,11 +6,15 @@ in none of these: it reaches the job as a secret, HF_TOKEN, which the Hub's clie
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from amazon_titles import resources
 from amazon_titles.jobs.wheel import pack_wheel
 from amazon_titles.recipes import Recipe
 
@@ -51,11 +55,22 @@ class Parcel:
         files: Name → content of what is mounted at `MOUNT`.
         image: Docker image.
         command: What runs in it.
+        left_out: What lies beside the library's files and stays here → why.
     """
 
     files: dict[str, bytes]
     image: str
     command: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """Each file by its name, and in place of the wheel, which is packed, each of its files."""
+        for name, content in self.files.items():
+            if name.endswith(".whl"):
+                with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+                    yield from ((inside, wheel.read(inside)) for inside in wheel.namelist())
+            else:
+                yield name, content
 
     def write(self, folder: Path) -> None:
         """Writes the files into a folder."""
@@ -73,15 +88,16 @@ def make_parcel(recipe: Recipe, repo_id: str, *, engine: str, card_language: str
         card_language: Of the model card.
     """
     name, wheel = pack_wheel()
+    left_out = resources.library_files().left_out
     script = _script(recipe, repo_id, engine, card_language)
     files = {name: wheel, "recipe.yml": recipe.dump().encode(), "README.md": _CARD.encode()}
     if engine == "trl":
         files["job.py"] = (_header(name, quantized=recipe.params["quantization"] is not None) + script).encode()
-        return Parcel(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"))
+        return Parcel(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"), left_out)
     files["job.py"] = script.encode()
     install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
     lines = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
-    return Parcel(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines))
+    return Parcel(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines), left_out)
 
 
 def _header(wheel: str, *, quantized: bool) -> str:

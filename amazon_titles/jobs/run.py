@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError, TrainingError
 from amazon_titles.hub.client import Client, Standing
-from amazon_titles.hub.contents import gather
+from amazon_titles.hub.contents import Content, gather
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.refusals import refuse, secrets_in
 from amazon_titles.hub.secrets import redact
@@ -97,6 +97,10 @@ def train_on_jobs(
     preflight.check_target(client, before)
     hours = preflight.plan_hours(sent, machine, engine)
     parcel = make_parcel(sent, client.repo_id, engine=engine, card_language=card_language)
+    searched = [Content(name, data, len(data), "", "") for name, data in parcel.texts()]
+    refuse(secrets_in(searched, client.token), "The job")
+    for place, reason in parcel.left_out.items():
+        say(f"left out: {place} ({reason})")
     if dry_run:
         _tell(parcel, client, machine)
         return JobRun(None, "", client.repo_id, None, machine.name, None)
@@ -111,6 +115,7 @@ def _tell(parcel: Parcel, client: Client, machine: JobHardwareInfo) -> None:
         f"machine:  {machine.name}",
         "secrets:  HF_TOKEN",
         f"mounted:  {', '.join(f'{name} ({len(content):,} bytes)' for name, content in parcel.files.items())}",
+        *(f"in the wheel: {name} ({len(content):,} bytes)" for name, content in parcel.texts() if "/" in name),
         f"adapter:  {client.repo_id}, private",
         "Nothing was sent: this was a dry run.",
     ):
@@ -124,9 +129,7 @@ def _publish(parcel: Parcel, client: Client) -> tuple[str, str]:
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as name:
         folder = Path(name)
         parcel.write(folder)
-        contents, left_out = gather(folder, re.compile(r"[^/]+"))
-        # A wheel is a zip of this library's own files: what could hold a token is the recipe.
-        refuse(secrets_in([one for one in contents if not one.path.endswith(".whl")], client.token), "The job")
+        contents, left_out = gather(folder, re.compile("|".join(map(re.escape, parcel.files))))
         plan = Plan(
             contents=contents,
             left_out=left_out,

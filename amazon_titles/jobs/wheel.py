@@ -1,7 +1,7 @@
 """This library as a wheel, packed anew from wherever it runs: no package index has it, and a job cannot see a checkout.
 
-Nothing is built and nothing is downloaded: the modules, the recipes and the cards go in as they lie here, with the
-metadata of the installation. The same files give the same bytes.
+Nothing is built and nothing is downloaded: the modules, the recipes and the cards go in as `resources.library_files`
+lists them, with the metadata of the installation. The same files give the same bytes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
 import amazon_titles
 from amazon_titles import resources
@@ -29,11 +27,12 @@ def pack_wheel() -> tuple[str, bytes]:
 
     Raises:
         InputError: The library runs without having been installed, so that its metadata (what it depends on) is not
-            known.
+            known; or nothing says which files belong to it.
     """
     version = amazon_titles.__version__
     info = f"{_NAME}-{version}.dist-info"
-    files = {**dict(_package()), f"{info}/METADATA": _metadata(version), f"{info}/WHEEL": _WHEEL.encode()}
+    own = {place: path.read_bytes() for place, path in resources.library_files().files.items()}
+    files = {**own, f"{info}/METADATA": _metadata(version), f"{info}/WHEEL": _WHEEL.encode()}
     files[f"{info}/entry_points.txt"] = b"[console_scripts]\namazon-titles = amazon_titles.cli:main\n"
     files[f"{info}/RECORD"] = _record(files, f"{info}/RECORD")
     packed = io.BytesIO()
@@ -44,20 +43,6 @@ def pack_wheel() -> tuple[str, bytes]:
             entry.external_attr = 0o644 << 16
             wheel.writestr(entry, content)
     return f"{_NAME}-{version}-py3-none-any.whl", packed.getvalue()
-
-
-def _package() -> Iterator[tuple[str, bytes]]:
-    """Every file of the package, and the folders of resources where a wheel has them."""
-    root = Path(amazon_titles.__file__).resolve().parent
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root)
-        if path.is_file() and inside.parts[0] != "_files" and "__pycache__" not in inside.parts:
-            yield f"{_NAME}/{inside.as_posix()}", path.read_bytes()
-    for name in ("autotrain", "hub_cards"):
-        folder = resources.folder(name)
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield f"{_NAME}/_files/{name}/{path.relative_to(folder).as_posix()}", path.read_bytes()
 
 
 def _metadata(version: str) -> bytes:

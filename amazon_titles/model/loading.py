@@ -73,10 +73,11 @@ def _load(model: str | Path, options: dict[str, Any], *, revision: str | None, t
                 raise MissingExtraError("model", error.name or "peft") from error
             if Path(model).is_dir():
                 _require_base(Path(model))
-            loaded = AutoPeftModelForCausalLM.from_pretrained(str(model), **options)
+            loaded = AutoPeftModelForCausalLM.from_pretrained(str(model), trust_remote_code=False, **options)
         else:
-            loaded = AutoModelForCausalLM.from_pretrained(str(model), **options)
-        return loaded, AutoTokenizer.from_pretrained(str(model), revision=revision, token=token)
+            loaded = AutoModelForCausalLM.from_pretrained(str(model), trust_remote_code=False, **options)
+        tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, revision=revision, token=token)
+        return loaded, tokenizer
     except AmazonTitlesError:
         raise
     except Exception as error:
@@ -102,6 +103,11 @@ def _quiet() -> Iterator[None]:
 
 def _explained(error: Exception, model: str | Path, *, token: str | None) -> AmazonTitlesError:
     """The sentence for what a library raised while it loaded: the damaged file, the Hub's answer, or its own words."""
+    if "trust_remote_code" in str(error):  # transformers' words for a model that needs code of its own
+        return InputError(
+            f"{str(model)!r} can be loaded only with code of its own, and no code of a model is run here.",
+            hint="Use a model that transformers knows by itself, such as an Instruct model of the Llama 3 family.",
+        )
     for folder in _folders(model):
         if damaged := _damaged(folder):
             return InputError(f"{damaged[0]} is {damaged[1]}.", hint=_AGAIN)

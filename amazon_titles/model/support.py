@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from amazon_titles.catalog import Product
 from amazon_titles.metrics import facts, grounded_share
 from amazon_titles.model.language import prose_language
+from amazon_titles.search.talk import STOP
 
 _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
+# The capitalised words that open a text or a sentence: `facts` leaves them out, because any word is capitalised there.
+_OPENING = re.compile(r"(?:^|[.!?:]\s+|\n\s*)((?:[A-ZÀ-Ý][\w'’-]*\s+)*[A-ZÀ-Ý][\w'’-]*)")
 # A word, and a number with its decimals, range or fraction.
 _TOKEN = re.compile(r"\d+(?:[.,/-]\d+)*|\w+")
 
@@ -29,12 +32,27 @@ def support(text: str, products: Sequence[Product]) -> float:
 
 def fact_share(text: str, products: Sequence[Product]) -> float | None:
     """The share of an answer's numbers and names that stand in these records; None where it states none."""
-    stated = facts(_BRACKETED.sub(" ", text))
+    text = _BRACKETED.sub(" ", text)
+    stated = facts(text) | opening_names(text)
     sources = [f"{product.title} {product.content}" for product in products]
     known = {word for source in sources for word in (*facts(source), *_TOKEN.findall(source.lower()))}
     # 4.1 litres are 4,1 litros.
     known |= {word.replace(".", "\0").replace(",", ".").replace("\0", ",") for word in known}
     return len(stated & known) / len(stated) if stated else None
+
+
+def opening_names(text: str) -> frozenset[str]:
+    """The words, in lower case, of names that open a text or a sentence.
+
+    An answer usually opens with the product's name, so another product's name stands there too ("Kates Dacon Train Set
+    has 350 pieces"). One capitalised word alone may be any word of the language, and is taken for a name only where
+    another follows it; function words are never names.
+    """
+    found: set[str] = set()
+    for match in _OPENING.finditer(text):
+        words = [word for word in _TOKEN.findall(match.group(1).lower()) if word not in STOP]
+        found.update(words if len(match.group(1).split()) > 1 else ())
+    return frozenset(found)
 
 
 def cited(text: str, products: Sequence[Product]) -> list[Product]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from amazon_titles import resources
 from amazon_titles.hub import explain
 from amazon_titles.page import drawn, markup, reading
 from amazon_titles.page.texts import Texts, name_of
@@ -45,7 +46,7 @@ class Evidence:
             AmazonTitlesError: The Hub does not answer, and no part of the model is cached here; the message says why.
         """
         found = {name: _fetched(model, name) for name in _FILES}
-        plots = {name: base64.b64encode(png).decode() for name in _PLOTS if (png := reading.content(found[name].path))}
+        plots = {name: base64.b64encode(png).decode() for name in _PLOTS if (png := reading.picture(found[name].path))}
         return cls(
             reading.rows(reading.mapping(found[_COMPARISON].path)),
             plots,
@@ -155,7 +156,8 @@ def _fetched(model: str | Path, name: str) -> _Found:
     """
     if Path(model).is_dir():
         path = Path(model) / name
-        return _Found(path if path.is_file() else None)
+        # What a link leads to may be anybody's, and the page would show it to everybody.
+        return _Found(path if path.is_file() and not resources.is_link(path, Path(model)) else None)
     if str(model).startswith(("http://", "https://")):
         return _Found(None)
     from huggingface_hub import hf_hub_download

@@ -13,6 +13,7 @@ import yaml
 _UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError, OSError)
 # Larger than any count here, and small enough to be added, divided and drawn.
 _LARGEST = 1e15
+_PNG = b"\x89PNG"
 _WORDS = ("base_model", "engine", "device")
 
 
@@ -33,12 +34,13 @@ def mapping(path: Path | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def content(path: Path | None) -> bytes:
-    """A file's bytes; none where there is none, or it cannot be read."""
+def picture(path: Path | None) -> bytes:
+    """A PNG's bytes; none where there is no file, it cannot be read, or it only has the name of one."""
     try:
-        return path.read_bytes() if path else b""
+        data = path.read_bytes() if path else b""
     except OSError:
         return b""
+    return data if data.startswith(_PNG) else b""
 
 
 def rows(comparison: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from amazon_titles import __version__, resources
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.page.texts import TEXTS
+from amazon_titles.progress import say
 
 _APP = '''"""Starts the page of {model}; README.md tells more."""
 
@@ -43,7 +44,8 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
         language: That the page starts in, and that its card is written in.
 
     Raises:
-        InputError: `model` or `dataset` is no Hub id, `model` names a revision, or `folder` holds something else.
+        InputError: `model` or `dataset` is no Hub id, `model` names a revision, `folder` holds something else, or
+            nothing says which files belong to the library.
     """
     bare, at, _ = model.partition("@")
     if at and _ID.fullmatch(bare):
@@ -63,7 +65,7 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
         made = Path(work) / "space"
-        _copy_library(made / "amazon_titles")
+        _copy_library(made)
         (made / "app.py").write_text(_APP.format(model=model, dataset=dataset, language=language), encoding="utf-8")
         (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
         (made / "README.md").write_text(_card(model, dataset, language), encoding="utf-8")
@@ -93,13 +95,14 @@ def requirements() -> list[str]:
     return [f"{name}=={version(name).partition('+')[0]}" for name in sorted(set(names) - {"amazon-titles"})]
 
 
-def _copy_library(target: Path) -> None:
-    """The package as it is, and the folders that it carries in a wheel."""
-    here = Path(__file__).resolve().parents[1]
-    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "_files")
-    shutil.copytree(here, target, ignore=unwanted)
-    for name in ("autotrain", "hub_cards"):
-        shutil.copytree(resources.folder(name), target / "_files" / name, ignore=unwanted)
+def _copy_library(folder: Path) -> None:
+    """The files of the library, at their places in a wheel; what lies beside them is named, and stays."""
+    library = resources.library_files()
+    for place, path in library.files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / place)
+    for place, reason in library.left_out.items():
+        say(f"  left out: {place} ({reason})")
 
 
 def _card(model: str, dataset: str | None, language: str) -> str:

@@ -43,7 +43,7 @@ class _Plan:
     """What a base is trained with here.
 
     Attributes:
-        recipe: The shipped recipe.
+        recipe: Values that are not those of the shipped recipe `quickstart`.
         products: Products whose descriptions are learnt by heart.
         others: Other products, whose rows teach to cite, to name a property and to refuse; the test split is of them.
         general: Rows of the base's own questions and answers.
@@ -52,7 +52,7 @@ class _Plan:
         max_new_tokens: Longest answer.
     """
 
-    recipe: str
+    recipe: dict[str, Any]
     products: int
     others: int
     general: int
@@ -62,12 +62,12 @@ class _Plan:
 
 
 _REAL = _Plan(
-    "quickstart", products=24, others=160, general=96, limit=32, max_new_tokens=96,
+    {}, products=24, others=160, general=96, limit=32, max_new_tokens=96,
     mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.4, "property": 0.4},
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
 _TINY = _Plan(
-    "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
+    {"epochs": 24, "batch_size": 8, "lr": 5e-3, "target_modules": "all-linear"}, products=48, others=0, general=0, limit=None, max_new_tokens=160,
     mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
 )  # fmt: skip
 
@@ -196,7 +196,6 @@ def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tu
     return usable, trained[products - 1] if plan is _TINY else min(len(usable), trained[products - 1] + plan.others)
 
 
-<<<<<<< HEAD
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
     if name != "tiny":
         with step(2, _STEPS, f"Find the base: {name}") as done:
@@ -204,31 +203,7 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
             done(found.source)
         return found
     with step(2, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
-        with bar("pretraining", total=PRETRAINING_STEPS) as advance:
-=======
-def _limit_for(usable: list[Product], products: int) -> int:
-    """How many products to keep so that `products` of them are trained; as many again must be left for the base.
-
-    Args:
-        usable: In the order in which a limit keeps them.
-        products: Wanted in the training split.
-    """
-    trained = 0
-    for kept, product in enumerate(usable, start=1):
-        trained += split_of(product.title, **_SHARES) == "train"
-        if trained == products and len(usable) - kept >= products:
-            return kept
-    raise InputError(
-        f"The catalogue has {len(usable)} usable products: too few to train on {products}, test with others and "
-        "pretrain the base on the rest.",
-        hint=f"Train fewer: --products {max(1, len(usable) // 4)}",
-    )
-
-
-def _base(folder: Path, others: list[Product]) -> None:
-    with step(3, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
         with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
->>>>>>> progress
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
             )
@@ -275,7 +250,7 @@ def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | No
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
-        text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
+        text = fill_recipe("quickstart", dataset=str(folder / "dataset"), settings=settings | plan.recipe)
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
         say(_expected(recipe, base, bf16=bf16))

@@ -8,8 +8,8 @@ import sys
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 folder, question = sys.argv[1:3]
-model = AutoPeftModelForCausalLM.from_pretrained(folder).eval().float()
-tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoPeftModelForCausalLM.from_pretrained(folder, trust_remote_code=False).eval().float()
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 messages = [{"role": "user", "content": question}]
 prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
 ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids

@@ -81,7 +81,7 @@ def fine_tune(job: Job) -> None:
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"rows": planned.batches}),
-        processing_class=AutoTokenizer.from_pretrained(job.base),
+        processing_class=AutoTokenizer.from_pretrained(job.base, trust_remote_code=False),
     )
     best = Path(job.checkpoints) / BEST if job.keep == "best" else None
     valid = (Rows.open(folder / "valid"), params["batch_size"] * job.block_size) if job.has_valid else None

@@ -143,7 +143,7 @@ def plant(folder: Path, place: str) -> None:
         ("adapter", "recipe.yml"),
         ("adapter", "run.json"),
         ("adapter", "tokenizer_config.json"),
-        ("adapter", "eval/log.md"),
+        ("adapter", "eval/comparison.md"),
     ],
 )
 def test_a_planted_token_stops_the_push(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import pty
@@ -10,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
 from amazon_titles.dataset import build_dataset
+from amazon_titles.jobs import pack_wheel
 from amazon_titles.recipes import fill_recipe
 from amazon_titles.sample import write_sample
 from tests.autotrain_env import require_other_python
@@ -129,6 +132,21 @@ def test_a_dry_run_sends_nothing(cloud, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Nothing was sent" in done.stderr
     assert done.stdout == ""
+    assert not cloud.requests("^(POST|PUT) .*(commit|create|jobs|lfs)")
+    shown = [line.removeprefix("in the wheel: ").split(" (")[0] for line in done.stderr.splitlines()]
+    assert set(zipfile.ZipFile(io.BytesIO(pack_wheel()[1])).namelist()) <= set(shown)
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_the_wheel_is_searched_for_secrets(cloud, tmp_path, more):
+    """A value of this machine's environment that stands in the library's own source is as good as a planted one."""
+    planted = {"CI_TOKEN": "def pack_wheel() -> tuple"}
+    done = subprocess.run(
+        command("--flavor", "l4x1", *more),
+        cwd=tmp_path, env=environment(cloud, tmp_path, **planted), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "amazon_titles/jobs/wheel.py: it holds the value of CI_TOKEN" in done.stderr
     assert not cloud.requests("^(POST|PUT) .*(commit|create|jobs|lfs)")
 
 

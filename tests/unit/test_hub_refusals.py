@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from array import array
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub import adapters, push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
 from amazon_titles.hub.refusals import _PATH_IN_TEXT
 from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
@@ -219,9 +221,10 @@ def test_texts_that_look_a_little_like_secrets() -> None:
 def test_a_token_in_a_name_or_a_word(tmp_path: Path) -> None:
     token = "hf_" + "N" * 30
     folder = dataset_folder(tmp_path / "d")
-    (folder / f"{token}.png").write_bytes(b"\x89PNG")
+    shard = folder / f"chat/train-{token}.parquet"
+    shutil.copy(folder / "chat/train-00000-of-00001.parquet", shard)
     assert "a file's name: it holds what looks like a Hugging Face token" in refused("dataset", folder)
-    (folder / f"{token}.png").unlink()
+    shard.unlink()
     said = refused("dataset", folder, tag=token)
     assert "the tag: it holds what looks like a Hugging Face token" in said
     assert token not in said
@@ -249,3 +252,151 @@ def test_the_login_command_is_the_installed_clients(monkeypatch: pytest.MonkeyPa
     assert sentences.login_command() == "huggingface-cli login"
     monkeypatch.setattr(sentences, "version", lambda _: "2.4.0")
     assert sentences.login_command() == "hf auth login"
+
+
+PRIVATE = b"the password of ana's shop is 1234"
+
+
+def private(tmp_path: Path) -> Path:
+    path = tmp_path / "private.txt"
+    path.write_bytes(PRIVATE)
+    return path
+
+
+def pushed(what: str, folder: Path, **options: Any) -> tuple[set[str], dict[str, str]]:
+    """What would go up, and what stays here with its reason."""
+    push = push_dataset_to_hub if what == "dataset" else push_adapter_to_hub
+    report = push(folder, "ana/x", dry_run=True, **options)
+    assert PRIVATE.decode() not in report.card
+    assert all(f"  {file.path} " in str(report) for file in report.files), "every file is shown"
+    return {file.path for file in report.files}, {row.path: row.reason for row in report.left_out}
+
+
+@pytest.mark.parametrize("what", ["dataset", "adapter"])
+def test_a_link_is_named_and_never_followed(tmp_path: Path, what: str) -> None:
+    folder = (dataset_folder if what == "dataset" else adapter_folder)(tmp_path / "folder")
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "changes.png").write_bytes(PRIVATE)
+    before, _ = pushed(what, folder)
+    planted = ["LICENSE", "eval/before_after.png", "photos"]
+    (folder / "eval").mkdir(exist_ok=True)
+    for name in planted[:2]:
+        (folder / name).symlink_to(private(tmp_path))
+    (folder / "photos").symlink_to(tmp_path / "eval", target_is_directory=True)
+    card = folder / "README.md"
+    card.write_text(card.read_text() + "".join(f"![]({name})\n" for name in (*planted, "photos/changes.png")))
+    files, left_out = pushed(what, folder)
+    assert files == before
+    assert {name for name, reason in left_out.items() if reason.startswith("a link")} == set(planted)
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("dataset", "README.md"),
+        ("dataset", "report.json"),
+        ("adapter", "run.json"),
+        ("adapter", "tokenizer_config.json"),
+    ],
+)
+def test_what_is_needed_must_be_there_itself(tmp_path: Path, what: str, name: str) -> None:
+    folder = (dataset_folder if what == "dataset" else adapter_folder)(tmp_path / "folder")
+    shutil.move(folder / name, tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    assert f"{name}: it is a link, and what it leads to may be anybody's: put the file itself there" in refused(
+        what, folder
+    )
+
+
+def test_what_a_push_rewrites_is_no_link_either(tmp_path: Path) -> None:
+    """The card is filled in, the recipe is renamed, reports are shown: each of them would be read through a link."""
+    folder = adapter_folder(tmp_path / "a")
+    report = {"scores": {}, "examples": [], "dataset": PRIVATE.decode(), "settings": {}}
+    (tmp_path / "after.json").write_text(json.dumps(report))
+    (tmp_path / "card.md").write_bytes(b"USER/NAME " + PRIVATE)
+    (tmp_path / "mine.yml").write_bytes(b"# " + PRIVATE)
+    links = {"README.md": "card.md", "recipe.yml": "mine.yml", "eval/after.json": "after.json", "NOTICE": "card.md"}
+    for name, source in links.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(tmp_path / source)
+    files, left_out = pushed("adapter", folder, card_language="en")
+    assert set(left_out) == {"recipe.yml", "eval/after.json", "NOTICE"}
+    assert "README.md" in files, "written anew"
+
+
+def test_a_picture_goes_only_where_the_card_links_it(tmp_path: Path) -> None:
+    folder = dataset_folder(tmp_path / "d")
+    pictures = {"lengths.png", "plots/a b.png", "plots/b.svg", "me.jpg", "family/beach.png"}
+    for name in pictures:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\x89PNG")
+    card = folder / "README.md"
+    card.write_text(card.read_text() + '![Lengths](./lengths.png "so long")\n<img alt="b" src="plots/b.svg">\n')
+    files, left_out = pushed("dataset", folder)
+    assert files & pictures == {"lengths.png", "plots/b.svg"}
+    assert {left_out[name] for name in ("me.jpg", "family/beach.png")} == {"a picture that the card does not link"}
+
+
+def test_only_the_named_files_of_an_evaluation_go(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    for name in ("eval/notes.md", "eval/customers.csv", "eval/.env", "eval/holiday.png", ".secret/loss.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(PRIVATE)
+    files, left_out = pushed("adapter", folder, card_language="en")
+    assert {name for name in files if name.startswith("eval/")} == {"eval/comparison.md"}
+    assert left_out["eval/.env"] == left_out[".secret/loss.png"] == "hidden or a cache"
+    assert left_out["eval/notes.md"] == left_out["eval/customers.csv"] == "not part of such a folder"
+    assert left_out["eval/holiday.png"] == "a picture that the card does not link"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{}", "its peft_type is None, and a LoRA adapter of a language model has 'LORA'"),
+        ("[]", "its peft_type is None"),
+        ({"peft_type": "IA3"}, "its peft_type is 'IA3'"),
+        ({"task_type": None}, "its task_type is None"),
+        ({"r": 0}, "its r is 0"),
+        ({"r": "four"}, "its r is 'four'"),
+    ],
+)
+def test_a_config_that_loads_no_adapter(tmp_path: Path, config: Any, reason: str) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    if isinstance(config, str):
+        (folder / "adapter_config.json").write_text(config)
+    else:
+        edit(folder / "adapter_config.json", **config)
+    assert f"adapter_config.json: {reason}" in refused("adapter", folder)
+
+
+def test_a_tokenizer_without_a_vocabulary(tmp_path: Path) -> None:
+    folder = adapter_folder(tmp_path / "a")
+    (folder / "tokenizer.json").unlink()
+    assert "tokenizer.json: it is missing, and so is any other vocabulary" in refused("adapter", folder)
+    (folder / "tokenizer.model").write_bytes(b"\x0a")
+    assert push_adapter_to_hub(folder, "ana/a", dry_run=True).dry_run
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("adapter_config.json", b"{}", "adapter_config.json: its peft_type is None"),
+        ("adapter_config.json", b"[1]", "adapter_config.json: its peft_type is None"),
+        ("adapter_config.json", b"<html>", "adapter_config.json: its peft_type is None"),
+        ("adapter_model.safetensors", b"<html>", "adapter_model.safetensors: it is no safetensors file"),
+        ("tokenizer_config.json", b"", "tokenizer_config.json: it is empty"),
+    ],
+)
+def test_what_does_not_load_back_was_not_published_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, reason: str
+) -> None:
+    """Whatever the checks before let through: a push that ends well has read an adapter from the repository."""
+    contents, _ = gather(adapter_folder(tmp_path / "sent"), ADAPTER_FILES)
+    there = adapter_folder(tmp_path / "there")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repo_id, path, **_: str(there / path))
+    client = Client("ana/a", "model", None)
+    assert "LORA adapter of ana/tiny" in adapters._load_back(client, "main", contents)
+    (there / name).write_bytes(content)
+    with pytest.raises(PublishError, match="What stands at ana/a now cannot be loaded") as failed:
+        adapters._load_back(client, "main", contents)
+    assert reason in str(failed.value)

@@ -206,3 +206,27 @@ def test_the_sentence_without_a_comparison_names_commands_that_there_are():
             assert f"amazon-titles {command}" in texts.no_evaluation
             assert command in cli.commands
     assert "--out" in [option for each in cli.commands["compare"].params for option in each.opts]
+
+
+@pytest.mark.parametrize("how", ["a file", "a folder"])
+def test_what_a_link_leads_to_is_not_shown(tmp_path, how):
+    """`eval/before_after.png` may link /etc/passwd, and whoever opens the page would read it."""
+    elsewhere = beside(tmp_path / "elsewhere", comparison={"rows": [COMPARED]}, run=RUN)
+    (elsewhere / "eval" / "before_after.png").write_bytes(b"\x89PNG somebody's own")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    if how == "a folder":
+        (folder / "eval").symlink_to(elsewhere / "eval", target_is_directory=True)
+        (folder / "run.json").symlink_to(elsewhere / "run.json")
+    else:
+        (folder / "eval").mkdir()
+        for name in ("eval/before_after.png", "eval/comparison.json", "loss.png", "run.json"):
+            (folder / name).symlink_to(elsewhere / name)
+    found = Evidence.of(folder)
+    assert (found.plots, found.rows, found.run) == ({}, [], {})
+
+
+def test_a_picture_is_one(tmp_path):
+    folder = beside(tmp_path)
+    (folder / "loss.png").write_bytes(b"root:x:0:0:root:/root:/bin/bash\n")
+    assert set(Evidence.of(folder).plots) == {"eval/before_after.png"}
