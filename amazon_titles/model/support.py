@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 
 from amazon_titles.catalog import Product
-from amazon_titles.metrics import facts, grounded_share
+from amazon_titles.metrics import facts, grounded_share, stated
+from amazon_titles.metrics.facts import without_citations, words
 from amazon_titles.model.language import prose_language
 
 _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
 # A word, and a number with its decimals, range or fraction.
 _TOKEN = re.compile(r"\d+(?:[.,/-]\d+)*|\w+")
+# "of iron that" is a fragment; "a kettle of iron for a large family" tells something.
+_SOME_WORDS = 5
 
 
 def support(text: str, products: Sequence[Product]) -> float:
@@ -29,12 +32,18 @@ def support(text: str, products: Sequence[Product]) -> float:
 
 def fact_share(text: str, products: Sequence[Product]) -> float | None:
     """The share of an answer's numbers and names that stand in these records; None where it states none."""
-    stated = facts(_BRACKETED.sub(" ", text))
+    claimed = facts(_BRACKETED.sub(" ", text))
     sources = [f"{product.title} {product.content}" for product in products]
     known = {word for source in sources for word in (*facts(source), *_TOKEN.findall(source.lower()))}
     # 4.1 litres are 4,1 litros.
     known |= {word.replace(".", "\0").replace(",", ".").replace("\0", ",") for word in known}
-    return len(stated & known) / len(stated) if stated else None
+    return len(claimed & known) / len(claimed) if claimed else None
+
+
+def tells(text: str, product: Product) -> bool:
+    """Whether an answer says something of a product: a fact of its record, or some words that its title has not."""
+    said = set(words(without_citations(text))) - set(words(product.title))
+    return bool(facts(text, title=product.title) & stated(product.content)) or len(said) >= _SOME_WORDS
 
 
 def cited(text: str, products: Sequence[Product]) -> list[Product]:
