@@ -1,6 +1,7 @@
 """A sample catalogue in trn.json's exact format: made-up products, seeded, with the defects of the real file.
 
-Nothing here is copied from anywhere: brands, people and books are put together from syllables. Each product has facts
+Nothing here is copied from anywhere: brands, people and books are put together from syllables. The uids say so, and every
+document, page and answer that is made from it does. Each product has facts
 that can be checked in an answer (sizes, weights, years, names), because that is what the evaluation counts.
 """
 
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+
+from amazon_titles.catalog.origin import MADE_UP
 
 _ONSETS = (
     "b",
@@ -234,7 +237,10 @@ def _damaged(rng: random.Random, content: str) -> str:
 
 
 def _uid(number: int, *, is_book: bool, rng: random.Random) -> str:
-    """Ten characters, as an ASIN: digits (the last may be X) for a book, `B` and nine letters or digits otherwise."""
+    """`MADEUP00042`: says what it is wherever it is cited, and is longer than an ASIN."""
+    # Uids once ended in letters of their own; they are still drawn, so that a seed makes the products that it made.
     if is_book:
-        return f"{number * 7 + 1360:09d}" + rng.choice("0123456789X")
-    return f"B{number:05d}" + "".join(rng.choices("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789", k=4))
+        rng.choice(range(11))
+    else:
+        rng.choices(range(33), k=4)
+    return f"{MADE_UP}{number:05d}"

@@ -29,19 +29,23 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
     Returns:
         Markdown with YAML at its head.
     """
+    catalogue = report["catalogue"]
+    made_up, license = bool(catalogue.get("made_up")), catalogue["license"] or ""
     rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
     values = {
         "card_language": language,
         "report": report,
-        "catalogue": report["catalogue"],
+        "catalogue": catalogue,
         "options": report["options"],
-        "amazon": report["catalogue"]["rules"] == "amazon",
+        # The sample is cleaned as trn.json, whose defects it has, and is not Amazon's for that.
+        "amazon": catalogue["rules"] == "amazon" and not made_up,
+        "made_up": made_up,
         "published": TRN_ROWS,
         "rows": rows,
         "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
         "splits": {name: split for name, split in report["splits"].items() if split["products"]},
-        "license": report["catalogue"]["license"] if report["catalogue"]["license"] in _LICENCES else "other",
-        "license_name": re.sub(r"[^a-z0-9.-]+", "-", report["catalogue"]["license"].lower()).strip("-") or "other",
+        "license": license if license in _LICENCES else license and "other",
+        "license_name": re.sub(r"[^a-z0-9.-]+", "-", license.lower()).strip("-") or "other",
     }
     template = environment().get_template("dataset_card.md.jinja")
     return template.render(values, say=wording("dataset_card", values))

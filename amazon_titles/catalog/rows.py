@@ -115,5 +115,5 @@ def explain(bad: BadLine, name: str) -> InputError:
         found = f"is no product ({bad.reason}: {bad.detail})"
     return InputError(
         f"Line {bad.line} of {name} {found}; expected one JSON object a line with {', '.join(FIELDS)}.",
-        hint="Name the fields of another catalogue with --field title=NAME (and use --rules generic).",
+        hint="Name the fields of another catalogue with --field title=NAME",
     )

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from amazon_titles.catalog.download import ARCHIVE
 from amazon_titles.errors import InputError
 
 MEMBERS = ("trn.json.gz", "trn.json")
 """What is looked for in a zip: LF-Amazon-1.3M.raw.zip holds the first, beside the test rows and the labels."""
+
+_ARCHIVE_FOLDER = "LF-Amazon-1.3M/"
 
 BLOCK = 4 << 20
 """Bytes of a block: some thousands of rows, so that handing blocks to workers costs nothing beside reading them."""
@@ -66,10 +69,13 @@ class Source:
         name: What the report calls it: the file's name, never its folder.
         bytes_read: Bytes of the file itself read so far, packed ones where it is packed.
         size: The file's bytes; None for a pipe.
+        archive: Whether it is the archive that trn.json was published in.
     """
 
-    def __init__(self, name: str, path: Path | None, raw: IO[bytes], stream: Any, plain: bool) -> None:  # noqa: ANN401
-        self.name = name
+    def __init__(
+        self, name: str, path: Path | None, raw: IO[bytes], stream: Any, plain: bool, archive: bool = False  # noqa: ANN401
+    ) -> None:
+        self.name, self.archive = name, archive
         self.size = path.stat().st_size if path else None
         self.bytes_read = 0
         self._path, self._raw, self._stream, self._plain = path, raw, stream, plain
@@ -179,10 +185,11 @@ def open_source(source: str | Path) -> Iterator[Source]:
             )
         raw = stack.enter_context(path.open("rb"))
         try:
-            stream = _unpacked(raw, path.name, stack)
+            stream, member = _unpacked(raw, path.name, stack)
         except _TRUNCATED as error:
             raise _damaged(path.name, error) from error
-        yield Source(path.name, path, raw, stream, plain=stream is raw)
+        archive = bool(member) and (path.name == ARCHIVE or member.startswith(_ARCHIVE_FOLDER))
+        yield Source(path.name, path, raw, stream, plain=stream is raw, archive=archive)
 
 
 def _damaged(name: str, error: Exception) -> InputError:
@@ -200,24 +207,27 @@ def _from_hub(address: str) -> Path:
     return Path(hf_hub_download(repo, "/".join(parts[3:]), repo_type="dataset", revision=revision or None))
 
 
-def _unpacked(raw: IO[bytes], name: str, stack: ExitStack) -> Any:  # noqa: ANN401 - three libraries' readers
+def _unpacked(raw: IO[bytes], name: str, stack: ExitStack) -> tuple[Any, str]:
+    """The stream of the lines, and of a zip the name of the member that holds them."""
     magic = raw.read(4)
     raw.seek(0)
     if magic[:2] == b"\x1f\x8b":
-        return stack.enter_context(gzip.GzipFile(fileobj=raw))
+        return stack.enter_context(gzip.GzipFile(fileobj=raw)), ""
     if magic == b"\x28\xb5\x2f\xfd":
         import pyarrow as pa
 
-        return stack.enter_context(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
+        return stack.enter_context(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")), ""
     if magic in (b"PK\x03\x04", b"PK\x05\x06"):
         archive = stack.enter_context(zipfile.ZipFile(raw))
         for wanted in MEMBERS:
             for entry in archive.namelist():
                 if entry.rsplit("/", 1)[-1] == wanted:
-                    member = stack.enter_context(archive.open(entry))
-                    return stack.enter_context(gzip.GzipFile(fileobj=member)) if wanted.endswith(".gz") else member
+                    member: Any = stack.enter_context(archive.open(entry))
+                    if wanted.endswith(".gz"):
+                        member = stack.enter_context(gzip.GzipFile(fileobj=member))
+                    return member, entry
         held = ", ".join(archive.namelist()[:5]) or "nothing"
         raise InputError(
             f"{name} holds no {MEMBERS[0]} but {held}.", hint="Expected LF-Amazon-1.3M.raw.zip as downloaded."
         )
-    return raw
+    return raw, ""

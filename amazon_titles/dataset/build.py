@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import msgspec
 import numpy as np
 
 from amazon_titles import __version__, cards
-from amazon_titles.catalog import BadLine, Counts, Source, open_source
+from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source, origin_of
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
 from amazon_titles.dataset import folder, harvest, shards
 from amazon_titles.dataset.histogram import draw
-from amazon_titles.dataset.options import Options
+from amazon_titles.dataset.options import AUTO, Options
 from amazon_titles.dataset.plan import SPLITS, Plan
 from amazon_titles.dataset.report import BuildReport, histograms
 from amazon_titles.dataset.workers import cores, ordered
@@ -47,7 +48,7 @@ def build_dataset(
     validation: float = 0.02,
     test: float = 0.02,
     render: Sequence[str] = ("llama3",),
-    rules: str = "amazon",
+    rules: str = AUTO,
     fields: Mapping[str, str] | None = None,
     labels: str | Path | None = None,
     name: str | None = None,
@@ -77,12 +78,13 @@ def build_dataset(
         validation: Share of the products, 0 to 1.
         test: Likewise.
         render: Chat templates to make `text-<template>` configs for.
-        rules: Cleaning rules: `amazon` or `generic`.
+        rules: Cleaning rules: `amazon`, with which goes all that is said of trn.json, or `generic`; `auto` takes the
+            first for trn.json alone, known by its archive or by the fields and uids of its first rows.
         fields: `uid`, `title` and `content` to the names that another catalogue has for them.
         labels: lbl.json, for related products.
-        name: What the catalogue is called.
-        license: Its licence.
-        url: Address of a product, with `{uid}` in it.
+        name: What the catalogue is called; by default as its file.
+        license: Its licence; by default none is named.
+        url: Address of a product, with `{uid}` in it; by default there are no links.
         card_language: Of the dataset card: `en` or `pt`.
         max_bad: Share of lines that may hold no product.
         workers: Processes; all cores by default.
@@ -117,8 +119,11 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
     spool = out / "spool"
     spool.mkdir()
     rejected = spool / "rejected.jsonl"
+    batches = opened.batches()
+    first = list(islice(batches, 1))
+    options = _for_this(opened, first, options)
     try:
-        counts, sheaves = _read(opened, options, spool, processes, rejected)
+        counts, sheaves = _read(opened, chain(first, batches), options, spool, processes, rejected)
     except InputError:
         # Too many lines are bad, and somebody wants to see them.
         _publish_rejected(rejected, target)
@@ -140,6 +145,18 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
     (out / "lengths.png").write_bytes(draw(report.lengths))
 
 
+def _for_this(opened: Source, first: list[Batch], options: Options) -> Options:
+    """The options for the catalogue that these first rows are of."""
+    beginning = first[0].load() if first and not first[0].too_long else b""
+    origin = origin_of(beginning, uid=options.fields.get("uid", "uid"), archive=opened.archive)
+    if origin.number is not None and options.rules == AUTO:
+        say(
+            f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros that they had are lost."
+            " Where they had some, make them text; in pandas: read_json(…, dtype=False)"
+        )
+    return options.resolved(origin)
+
+
 def _publish_rejected(rejected: Path, target: Path) -> None:
     beside = target.parent / f"{target.name}.rejected.jsonl"
     if rejected.exists():
@@ -149,7 +166,7 @@ def _publish_rejected(rejected: Path, target: Path) -> None:
 
 
 def _read(
-    opened: Source, options: Options, spool: Path, processes: int, rejected: Path
+    opened: Source, batches: Iterable[Batch], options: Options, spool: Path, processes: int, rejected: Path
 ) -> tuple[Counts, list[harvest.Sheaf]]:
     """The first pass: every row is read, cleaned and put aside."""
     counts, sheaves, lines = Counts(), [], 0
@@ -160,9 +177,7 @@ def _read(
     total = None if opened.size is None else opened.size / 1e6
     with bar("reading", total, unit="MB") as advance:
         seen, start = 0, time.perf_counter()
-        results = ordered(
-            harvest.harvest, opened.batches(), workers=processes, setup=harvest.setup, arguments=arguments
-        )
+        results = ordered(harvest.harvest, batches, workers=processes, setup=harvest.setup, arguments=arguments)
         for sheaf in results:
             if sheaf.bad and not counts.rows_read + sheaf.counts.rows_read:
                 # Not some bad lines, but another kind of file.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import conversations
-from amazon_titles.catalog import Reader
+from amazon_titles.catalog import CONTENT_RULES, Origin, Reader
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
 
@@ -18,6 +18,9 @@ AMAZON = {
     "url": "https://www.amazon.com/dp/{uid}",
 }
 """What is said of trn.json: the mirrors on the Hub give its licence as unknown, and an ASIN has this address."""
+
+AUTO = "auto"
+"""The rules that are chosen by what the catalogue is: `amazon` for trn.json, `generic` for any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Options:
     url: str | None
     card_language: str
     max_bad: float
+    made_up: bool = False
 
     def __post_init__(self) -> None:
         """Holds every option to its range."""
@@ -68,10 +72,26 @@ class Options:
                 )
         for template in self.render:
             get_template(template)
+        if self.rules not in (AUTO, *CONTENT_RULES):
+            raise InputError(f"There are no rules {self.rules!r}.", hint=f"There are: {AUTO}, {', '.join(CONTENT_RULES)}.")
         if self.url is not None and "{uid}" not in self.url:
             raise InputError(
                 f"The address {self.url} has no place for a product.", hint="Write {uid} where it belongs."
             )
+
+    def resolved(self, origin: Origin) -> Options:
+        """The options for a catalogue of this origin: which rules clean it, and whether it is made up.
+
+        Raises:
+            InputError: Links are asked for to products that do not exist.
+        """
+        if origin.made_up and self.url:
+            raise InputError(
+                "The products of this catalogue are made up, so they have no address.", hint="Leave --url out."
+            )
+        # The sample has trn.json's defects, and nothing else of it.
+        chosen = "amazon" if origin.amazon or origin.made_up else "generic"
+        return replace(self, rules=chosen if self.rules == AUTO else self.rules, made_up=origin.made_up)
 
     def reader(self, labels: Any = None) -> Reader:  # noqa: ANN401 - numpy's array, or None
         """How rows are read."""
@@ -88,16 +108,19 @@ class Options:
         return conversations.Mix(self.languages, self.phrasings, self.grounded, self.abstain, self.seed)
 
     def catalogue(self, source_name: str) -> dict[str, Any]:
-        """What the card, answers and the page say of the catalogue."""
-        known = (
-            AMAZON if self.rules == "amazon" else {"name": source_name.split(".")[0], "license": "unknown", "url": None}
-        )
+        """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
+        known: Mapping[str, str | None] = AMAZON
+        if self.made_up:
+            known = {"name": "Made-up sample", "license": None, "url": None}
+        elif self.rules != "amazon":
+            known = {"name": source_name.split(".")[0] or source_name, "license": None, "url": None}
         return {
             "name": self.name or known["name"],
             "license": self.license or known["license"],
             "url": self.url or known["url"],
             "rules": self.rules,
             "fields": dict(self.fields),
+            **({"made_up": True} if self.made_up else {}),
         }
 
     def recorded(self) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class BuildReport:
         splits: By split: `{"products": n, "rows": {task: n}}`.
         options: What `build_dataset` was given, folders aside.
         source: `{"name", "bytes", "sha256"}`.
-        catalogue: `{"name", "license", "url", "rules", "fields"}`: what the card, answers and the page say of it.
+        catalogue: `{"name", "license", "url", "rules", "fields"}`: what the card, answers and the page say of it;
+            of the made-up sample also `"made_up": true`.
         version: The library's.
     """
 

@@ -12,8 +12,8 @@ from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.generation import Generation, Speaker
 from amazon_titles.model.language import question_language
-from amazon_titles.model.prompts import closed_prompt, grounded_prompt
-from amazon_titles.model.support import behind, fact_share, without_false_citations
+from amazon_titles.model.prompts import by_title, closed_prompt, grounded_prompt
+from amazon_titles.model.support import behind, fact_share, tells, without_false_citations
 from amazon_titles.templates import Message
 
 QUOTE_BELOW = 0.5
@@ -46,6 +46,7 @@ class Asked:
         products: What the model is shown, or closed book the one that it is asked about; the likeliest first.
         others: What fits as well as the first of them.
         messages: The prompt.
+        by_uid: Whether the question names the first product by its uid.
     """
 
     question: str
@@ -53,6 +54,7 @@ class Asked:
     products: list[Product]
     others: list[Product]
     messages: list[Message]
+    by_uid: bool = False
 
 
 def prepare(question: str, catalogue: Catalogue, speaker: Speaker, options: Options) -> Asked | Answer:
@@ -71,31 +73,35 @@ def prepare(question: str, catalogue: Catalogue, speaker: Speaker, options: Opti
         return _refusal(question, language, catalogue, speaker, options)
     first, rest = hits[0].product, hits[1:]
     others = [hit.product for hit in rest if hit.tied]
+    spoken = by_title(question, [hit.product for hit in hits if hit.by_uid], language=language)
     if options.closed_book:
         products = [first]  # the only one that it is asked about
-        messages = closed_prompt(question, speaker, max_new_tokens=options.max_new_tokens)
+        messages = closed_prompt(spoken, speaker, max_new_tokens=options.max_new_tokens)
     else:
         # Another colour of the same product in view would lend its numbers to the answer.
         near = [first, *(hit.product for hit in rest if not hit.tied)][: options.k]
         messages, products = grounded_prompt(
-            question, near, speaker, language=language, max_new_tokens=options.max_new_tokens
+            spoken, near, speaker, language=language, max_new_tokens=options.max_new_tokens
         )
-    return Asked(question, language, products, others[:_OTHERS], messages)
+    return Asked(question, language, products, others[:_OTHERS], messages, hits[0].by_uid)
 
 
 def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Speaker, options: Options) -> Answer:
     """What the model said as an answer: with the records behind it, or the record itself where they support too little.
 
-    A model that says there is no such product is believed, unless a title that was found stands in the question word
-    for word.
+    A model that says there is no such product is believed, unless the question names a product's uid, or a title that
+    was found stands in it word for word. Where it names a uid, an answer must tell something of that product.
     """
     text = without_false_citations(said.text, asked.products).strip()
-    if is_abstention(text) and not _names_one(asked.question, asked.products):
+    if is_abstention(text) and not (asked.by_uid or _names_one(asked.question, asked.products)):
         return _refusal(asked.question, asked.language, catalogue, speaker, options)
     sources, grounded = behind(text, asked.products)
     true_facts = fact_share(text, sources)
     quoted = (
-        is_abstention(text) or grounded < QUOTE_BELOW or (true_facts is not None and true_facts < QUOTE_BELOW_FACTS)
+        is_abstention(text)
+        or grounded < QUOTE_BELOW
+        or (true_facts is not None and true_facts < QUOTE_BELOW_FACTS)
+        or (asked.by_uid and not tells(text, sources[0]))
     )
     if quoted:
         sources = asked.products[:1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amazon_titles.catalog import Product
 from amazon_titles.conversations import grounded_question, passage_limit
+from amazon_titles.conversations import question as question_about
 from amazon_titles.errors import InputError
 from amazon_titles.model.generation import Speaker
 from amazon_titles.sentences import cut_text
@@ -14,6 +16,8 @@ from amazon_titles.templates import Message
 
 # A record that is cut shorter tells too little; rather the least likely record is left out.
 _LEAST_CHARS = 200
+# What may follow a link and is no part of it.
+_MARKS = '.,;:!?)>]"”'
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,36 @@ class _Excerpt:
     uid: str
     title: str
     content: str
+
+
+def by_title(question: str, products: Sequence[Product], *, language: str) -> str:
+    """A question that names products by their uids, with their titles in place of these.
+
+    Models learn titles: asked about a uid, they make up a product.
+
+    Args:
+        question: As asked; it holds the uids alone, in brackets or quotation marks, or in links.
+        products: Those that it names.
+        language: Of the words around a title that stands alone.
+    """
+    for product in products:
+        # Where the title stands there too, it is said already.
+        if product.title.casefold() not in question.casefold():
+            question = _with_title(question, product)
+        if not re.search(r"\w", question.replace(product.title, "")):
+            return question_about(product.title, language=language)
+    return question
+
+
+def _with_title(question: str, product: Product) -> str:
+    uid = rf"(?<!\w){re.escape(product.uid)}(?!\w)"
+    title = f'"{product.title}"'
+    # Of a link that holds the uid nothing is left.
+    words = [
+        title + word[len(word.rstrip(_MARKS)) :] if "/" in word and re.search(uid, word, re.I) else word
+        for word in re.split(r"(\s+)", question)
+    ]
+    return re.sub(rf'[\[(<]*["“”]?{uid}["“”]?[\])>]*', lambda _: title, "".join(words), flags=re.I)
 
 
 def closed_prompt(question: str, speaker: Speaker, *, max_new_tokens: int) -> list[Message]:

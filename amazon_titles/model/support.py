@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from amazon_titles.catalog import Product
-from amazon_titles.metrics import facts, grounded_share
+from amazon_titles.metrics import facts, grounded_share, stated
+from amazon_titles.metrics.facts import without_citations, words
 from amazon_titles.model.language import prose_language
 from amazon_titles.search.talk import STOP
 
@@ -15,6 +16,8 @@ _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
 _OPENING = re.compile(r"(?:^|[.!?:]\s+|\n\s*)((?:[A-ZÀ-Ý][\w'’-]*\s+)*[A-ZÀ-Ý][\w'’-]*)")
 # A word, and a number with its decimals, range or fraction.
 _TOKEN = re.compile(r"\d+(?:[.,/-]\d+)*|\w+")
+# "of iron that" is a fragment; "a kettle of iron for a large family" tells something.
+_SOME_WORDS = 5
 
 
 def support(text: str, products: Sequence[Product]) -> float:
@@ -33,12 +36,18 @@ def support(text: str, products: Sequence[Product]) -> float:
 def fact_share(text: str, products: Sequence[Product]) -> float | None:
     """The share of an answer's numbers and names that stand in these records; None where it states none."""
     text = _BRACKETED.sub(" ", text)
-    stated = facts(text) | opening_names(text)
+    claimed = facts(text) | opening_names(text)
     sources = [f"{product.title} {product.content}" for product in products]
     known = {word for source in sources for word in (*facts(source), *_TOKEN.findall(source.lower()))}
     # 4.1 litres are 4,1 litros.
     known |= {word.replace(".", "\0").replace(",", ".").replace("\0", ",") for word in known}
-    return len(stated & known) / len(stated) if stated else None
+    return len(claimed & known) / len(claimed) if claimed else None
+
+
+def tells(text: str, product: Product) -> bool:
+    """Whether an answer says something of a product: a fact of its record, or some words that its title has not."""
+    said = set(words(without_citations(text))) - set(words(product.title))
+    return bool(facts(text, title=product.title) & stated(product.content)) or len(said) >= _SOME_WORDS
 
 
 def opening_names(text: str) -> frozenset[str]:
@@ -50,8 +59,8 @@ def opening_names(text: str) -> frozenset[str]:
     """
     found: set[str] = set()
     for match in _OPENING.finditer(text):
-        words = [word for word in _TOKEN.findall(match.group(1).lower()) if word not in STOP]
-        found.update(words if len(match.group(1).split()) > 1 else ())
+        named = [word for word in _TOKEN.findall(match.group(1).lower()) if word not in STOP]
+        found.update(named if len(match.group(1).split()) > 1 else ())
     return frozenset(found)
 
 

@@ -16,7 +16,7 @@ from amazon_titles.search.fits import Fit, Weigh, fit
 from amazon_titles.search.storage import Store, Term, as_tables, write
 from amazon_titles.search.strokes import allowed_typos
 from amazon_titles.search.talk import STOP
-from amazon_titles.search.words import MAX_CHARACTERS, Word, codes, name_in, question_words, quotations, words_of
+from amazon_titles.search.words import MAX_CHARACTERS, Word, bare, codes, name_in, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
@@ -40,11 +40,13 @@ class Hit:
             size of the catalogue does not matter.
         tied: Whether it fits the question as well as the best one does, there being others that do: variants, such as
             colours, editions and sizes, or two products of one title.
+        by_uid: Whether the question names its uid rather than its title.
     """
 
     product: Product
     score: float
     tied: bool = False
+    by_uid: bool = False
 
 
 class CatalogIndex:
@@ -86,17 +88,21 @@ class CatalogIndex:
 
         Args:
             question: Free text in English or Portuguese. Where it holds a quotation, the quotation is what is looked
-                for; a uid, or a link that holds one, finds its product.
+                for; a uid, alone or in a sentence, or a link that holds one, finds its product.
             k: At most this many.
         """
-        sure, maybe, rest = codes(_plain(question))
-        by_code = [row for code in (*sure, *maybe) for row in self._by_code(code)]
-        if by_code:
-            rows = list(dict.fromkeys(by_code))[:k]
-            return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1) for row in rows]
-        if sure:
-            return []
+        question = _plain(question)
+        sure, maybe, rest = codes(question)
+        quoted = quotations(rest)
+        # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
+        rows = self._by_code(bare(question)) or self._by_codes(*sure, *maybe)
+        if not rows and not sure and not quoted:
+            rows = self._by_code(name_in(rest))
+        if rows or sure:
+            return self._named_by_uid(rows[:k])
         ranked = [(row, fit) for row, fit in self._ranked(rest) if fit.score >= self.THRESHOLD]
+        if not ranked:
+            return self._named_by_uid(self._by_codes(*quoted)[:k])
         tied = {row for row, fit in ranked if _as_good(fit, ranked[0][1])}
         return [
             Hit(self._store.product(row), round(fit.score, 3), tied=row in tied and len(tied) > 1)
@@ -114,8 +120,15 @@ class CatalogIndex:
             return quoted[0]
         return name_in(question) or question.strip()
 
+    def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
+        return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]
+
+    def _by_codes(self, *codes: str) -> list[int]:
+        return list(dict.fromkeys(row for code in codes for row in self._by_code(code)))
+
     def _by_code(self, code: str) -> list[int]:
-        return self._store.rows_of(code) or self._store.rows_of(code.upper())
+        spelt = dict.fromkeys((code, code.upper(), code.lower()))
+        return next((rows for one in spelt if one and (rows := self._store.rows_of(one))), [])
 
     def _ranked(self, question: str) -> list[tuple[int, Fit]]:
         """The rows that have anything of a question, best first."""

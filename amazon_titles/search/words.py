@@ -22,10 +22,15 @@ _NAME_GOES_ON = re.compile(r"\s[A-Z]")
 
 # https://www.amazon.com/Some-Title/dp/UID/ref=…, /gp/product/UID, /gp/aw/d/UID, /product/UID
 _LINK = re.compile(r"\.[a-z]{2,}(?:/|/.*?/)(?:dp|gp/product|gp/aw/d|product)/([\w-]+)", re.I)
-_BRACKETED = re.compile(r"\[([^\s\[\]]{3,40})\]")
+_BRACKETED = re.compile(r"\[([^\[\]]{1,200})\]")
 # What Amazon calls its products: https://en.wikipedia.org/wiki/Amazon_Standard_Identification_Number
 _ASIN = re.compile(r"\b(B(?=[A-Z]*[0-9])[0-9A-Z]{9}|[0-9]{9}[0-9X])\b", re.I)
-_CODE = re.compile(r"[\w.-]{6,40}")
+_CODE = re.compile(r"[\w.-]{1,40}")
+_JOINED = re.compile(r"[^\W_][-_./][^\W_]")
+# A number of fewer digits is a quantity or a part of a title more likely than a code.
+_DIGITS = 6
+# What may stand around a code.
+_EDGES = " \t\r\n\"'“”„«»‘’`()[]{}<>.,;:!?¡¿…-"
 
 MAX_CHARACTERS = 4000
 MAX_WORDS = 64
@@ -93,9 +98,22 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         rest = rest.replace(word, " ")
     sure = [code for _, code in links] + _ASIN.findall(rest)
     rest = _ASIN.sub(" ", rest)
-    maybe = [word for word in _CODE.findall(rest) if has_digit(word)]
+    words = [bare(word) for word in (*rest.split(), *_CODE.findall(rest))]
+    maybe = [word for word in dict.fromkeys(words) if _like_a_code(word)]
     maybe += _BRACKETED.findall(rest)
-    return sure, maybe, rest
+    return sure, maybe[:MAX_WORDS], rest
+
+
+def bare(text: str) -> str:
+    """A text without the blanks, brackets and marks around it."""
+    return text.strip(_EDGES)
+
+
+def _like_a_code(word: str) -> bool:
+    """Whether a word may be a product's code: letters with digits, many digits, joined parts, or capitals alone."""
+    if has_digit(word):
+        return len(word) >= _DIGITS or any(sign.isalpha() for sign in word) or _JOINED.search(word) is not None
+    return _JOINED.search(word) is not None or (len(word) > 2 and word.isupper())
 
 
 def question_words(text: str, *, quoted: bool = False) -> list[Word]:

@@ -21,7 +21,8 @@ def report(tmp_path_factory):
         }
         for n in range(60)
     ]
-    rows += [{"uid": "B1", "title": "Nothing | `here`", "content": "x"}]
+    rows += [{"uid": "B000000099", "title": "Nothing | `here`", "content": "x"}]
+    rows = [row | {"target_ind": [], "target_rel": []} for row in rows]
     (folder / "trn.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     build_dataset(folder / "trn.json", folder / "out")
     return json.loads((folder / "out" / "report.json").read_text())

@@ -163,6 +163,61 @@ def test_a_model_that_does_not_know_is_believed_unless_the_title_stands_there():
     assert answer.text.startswith(KETTLE.content)
 
 
+BY_UID = [
+    "B00KETTLE1", "[B00KETTLE1]", "Tell me about B00KETTLE1", "Tell me about b00kettle1.", "How heavy is [B00KETTLE1]?",
+    "Is https://shop.example/dp/B00KETTLE1?ref=x any good?", 'What is "B00KETTLE1"?',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("closed_book", [False, True])
+@pytest.mark.parametrize("asked", BY_UID)
+def test_a_model_is_asked_about_the_title_of_a_uid(asked, closed_book):
+    """No model has learnt uids: asked about one alone, it makes up a product."""
+    speaker = Told(RIGHT)
+    answer = asked_of(speaker).ask(asked, closed_book=closed_book)
+    sent = speaker.asked[0].rpartition("Question: ")[2]
+    assert '"Velmo Tarkin Kettle"' in sent
+    assert "KETTLE1" not in sent.upper()
+    assert sent.count('"') == 2
+    assert "shop.example" not in sent
+    assert answer.question == asked
+    assert [source.uid for source in answer.sources] == [KETTLE.uid]
+
+
+def test_a_uid_alone_is_asked_about_in_the_words_of_the_training():
+    for asked, language in (("B00KETTLE1", "en"), ("[b00kettle1]?", "pt"), ("shop.example/dp/B00KETTLE1", "en")):
+        speaker = Told(RIGHT)
+        asked_of(speaker).ask(asked, closed_book=True, language=language)
+        assert speaker.asked == [question(KETTLE.title, language=language)]
+
+
+@pytest.mark.parametrize("closed_book", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Grinax Puzzle 300", "The Velmo Sarrel Kettle.", "Velmo Tarkin Kettle", "Velmo Tarkin Kettle [B00KETTLE1]",
+        "of iron that", "Kettle", "", "[B00KETTLE1]", abstention("B00KETTLE1"), abstention("it", language="pt"),
+        "I do not know this product.", "Sorry, there is no such product in the catalogue.",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("asked", BY_UID[:4])
+def test_a_uid_that_exists_is_answered_by_its_record_whatever_the_model_says(asked, said, closed_book):
+    answer = asked_of(Told(said)).ask(asked, closed_book=closed_book)
+    assert (answer.kind, answer.text) == ("quotation", f"{KETTLE.content} [B00KETTLE1]")
+    assert [source.uid for source in answer.sources] == [KETTLE.uid]
+
+
+@pytest.mark.parametrize("said", ["A kettle of iron that holds 4.1 litres.", "4.1 litres", RIGHT])
+def test_a_right_answer_to_a_uid_stays_the_models(said):
+    assert asked_of(Told(said)).ask("How much does B00KETTLE1 hold?").text == said
+
+
+def test_two_uids_are_two_products():
+    speaker = Told("Iron [B00KETTLE1] and 300 pieces [B00PUZZLE2], made for hours of play at home.")
+    answer = asked_of(speaker).ask("Compare B00KETTLE1 with B00PUZZLE2")
+    assert {source.uid for source in (*answer.sources, *answer.others)} == {KETTLE.uid, PUZZLE.uid}
+
+
 def test_our_own_words_are_in_the_language_of_the_question():
     answer = asked_of(Told("Nada.")).ask("O que você sabe sobre Velmo Tarkin Kettle?")
     assert answer.language == "pt"

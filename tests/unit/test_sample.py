@@ -14,8 +14,7 @@ def test_the_format_is_that_of_trn_json(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "trn.json").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 300
     assert {tuple(row) for row in rows} == {("uid", "title", "content", "target_ind", "target_rel")}
-    assert all(isinstance(row["uid"], str) and len(row["uid"]) == 10 for row in rows)
-    assert len({row["uid"] for row in rows}) == 300
+    assert [row["uid"] for row in rows] == [f"MADEUP{number:05}" for number in range(300)]
     assert all(len(row["target_ind"]) == len(row["target_rel"]) for row in rows)
 
 

@@ -119,6 +119,66 @@ def test_an_unknown_uid_is_no_product_whatever_else_fits(index, question):
     assert index.search(question) == []
 
 
+# uids as shops have them: short, of digits alone, of words, with blanks and slashes.
+SHOP = {
+    "A007": "Coffee Maker Orsk",
+    "12": "Bench of Poboxa",
+    "1001": "Rain Barrel Zand",
+    "mug-red": "Enamel Mug Trimulo",
+    "KETTLE": "Teapot Grinax",
+    "SKU/12-3": "Lamp Dorvan",
+    "AB 12": "Stool Nisk 12",
+    "B01418ZZ0U": "Roasting Pan Bometh",
+    "MADEUP00042": "The Ferry of Kiohis",
+}
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return CatalogIndex(Product(uid, title, "Some text.") for uid, title in SHOP.items())
+
+
+@pytest.mark.parametrize("uid", SHOP)
+@pytest.mark.parametrize(
+    "asked",
+    ["{}", " {} \n", "[{}]", '"{}"', "{}?", "Tell me about {}", "Tell me about [{}].", "What is {}?", "Fale sobre {}.",
+     "O que é [{}]?"],
+)  # fmt: skip
+def test_a_question_that_names_a_uid_is_about_that_product(shop, asked, uid):
+    (hit,) = shop.search(asked.format(uid))
+    assert (hit.product.uid, hit.score, hit.tied, hit.by_uid) == (uid, 1.0, False, True)
+
+
+@pytest.mark.parametrize("asked", ["How heavy is {}, please?", "is {} good for children", "quanto pesa o {}?"])
+@pytest.mark.parametrize("uid", ["A007", "a007", "mug-red", "KETTLE", "SKU/12-3", "b01418zz0u", "MADEUP00042"])
+def test_a_uid_is_found_in_the_midst_of_a_question(shop, asked, uid):
+    (hit,) = shop.search(asked.format(uid))
+    assert hit.product.uid.casefold() == uid.casefold()
+    assert hit.by_uid
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("What is the Stool Nisk 12?", "Stool Nisk 12"),
+        ('What is "Stool Nisk 12"?', "Stool Nisk 12"),
+        ("I saw 12 of the Rain Barrel Zand", "Rain Barrel Zand"),
+        ("Do the 1001 people who bought the Enamel Mug Trimulo like it?", "Enamel Mug Trimulo"),
+        ("Is the kettle, I mean the Teapot Grinax, good?", "Teapot Grinax"),
+    ],
+)
+def test_a_number_in_a_question_is_no_uid_where_a_title_is_named(shop, question, title):
+    hit = shop.search(question)[0]
+    assert (hit.product.title, hit.by_uid) == (title, False)
+
+
+def test_a_uid_is_found_without_ranking_titles(shop, monkeypatch):
+    """One look at a term, whatever the size of the catalogue."""
+    monkeypatch.setattr(shop._store, "find", lambda *_: pytest.fail("titles were ranked"))
+    for uid in SHOP:
+        assert shop.search(f"Tell me about {uid}")[0].product.uid == uid
+
+
 def test_says_which_fit_as_well_as_the_best(index):
     hits = index.search("the Dorvan lamp", k=5)
     assert {hit.product.title for hit in hits} == {title for title in TITLES if title.startswith("Dorvan")}

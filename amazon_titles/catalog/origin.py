@@ -1,0 +1,62 @@
+"""Whose catalogue it is, by its first rows: trn.json's, the made-up sample's, or anybody else's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+MADE_UP = "MADEUP"
+"""What the uids of the sample begin with: they are what is left of it in whatever form it is passed on."""
+
+FIRST_ROWS = 100
+"""So many rows decide, at most: what a catalogue is called must not depend on how it is read."""
+
+_TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
+_ASIN = re.compile(r"[0-9A-Z]{10}")
+_MADE_UP_UID = re.compile(rf"{MADE_UP}[0-9]{{5,}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a catalogue is.
+
+    Attributes:
+        amazon: It is trn.json: every row has its five fields, and an ASIN of ten characters as its uid.
+        made_up: A row of the sample stands in it.
+        number: The first uid that is a number, as far as leading zeros went; None where all are text.
+    """
+
+    amazon: bool
+    made_up: bool
+    number: int | None = None
+
+
+def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin:
+    """Tells it from the beginning of a catalogue; lines that hold no JSON object decide nothing.
+
+    Args:
+        data: Whole lines.
+        uid: The catalogue's name of the field.
+        archive: Whether they stand in the archive that trn.json was published in.
+    """
+    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := _row(line))]
+    uids = [row.get(uid) for row in rows]
+    trn = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows) and all(_matches(_ASIN, one) for one in uids)
+    made_up = any(_matches(_MADE_UP_UID, one) for one in uids)
+    number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
+    return Origin(amazon=(archive or trn) and not made_up, made_up=made_up, number=number)
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row: Any = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _matches(pattern: re.Pattern[str], uid: object) -> bool:
+    return isinstance(uid, str) and pattern.fullmatch(uid) is not None
