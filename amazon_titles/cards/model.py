@@ -77,7 +77,8 @@ def model_card(
     told = _run(run)
     settings = _settings(recipe)
     base, dataset = told["base_model"], told["dataset"]["path"]
-    licence = licence_of(base)
+    # A base that was made in a folder here tells whose it is.
+    licence = licence_of(base) or licence_of(str(told["base_source"] or "").partition(",")[0])
     name = _name(repo_id, settings, licence)
     both = before is not None and after is not None
     if before is not None and after is not None:
@@ -123,7 +124,9 @@ def model_card(
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     """`run.json` with None for all that an older or another program did not write."""
     names = ("library", "engine", "base_model", "template", "device", "machine", "seconds", "training_seconds", "rows")
-    told: dict[str, Any] = dict.fromkeys((*names, "tokens", "tokens_an_epoch", "train_split", "why_not_publishable"))
+    told: dict[str, Any] = dict.fromkeys(
+        (*names, "tokens", "tokens_an_epoch", "train_split", "why_not_publishable", "base_source")
+    )
     told |= {"publishable": True, "versions": {}, "losses": []}
     told |= {key: value for key, value in run.items() if value is not None}
     told["base_model"] = str(told["base_model"] or "")

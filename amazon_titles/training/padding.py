@@ -8,9 +8,15 @@ has to stop by what the base remembers (seen: 2 ends of a turn in the row, none 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from amazon_titles.training.caching import cache_folder, make_once
 
 # Tokens that no conversation holds, the first that the tokenizer has: Llama 3.1's own pad, Llama 3.0's spare, SmolLM2's
 # end of a document.
@@ -20,52 +26,110 @@ _PATCHED = ("tokenizer_config.json", "special_tokens_map.json")
 _NEEDED = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 
 
-def with_pad_token(base: str, folder: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """What a tokenizer's files say of its special tokens: pad, end of a turn, and all that it has."""
+
+    pad: str | None
+    eos: str | None
+    known: frozenset[str]
+
+
+def with_pad_token(base: str, cache_dir: Path | None = None) -> str:
     """The base itself where its pad token is one, else a folder with its files and another pad token.
 
     Args:
         base: A folder, or a Hub id, which is downloaded as AutoTrain would.
-        folder: Made where it is needed; its weights are links.
+        cache_dir: As of `padded`.
 
     Returns:
         What AutoTrain is to be given as base.
     """
-    here = Path(base)
-    if not here.is_dir():
+    folder, name = Path(base), Path(base).name
+    if not folder.is_dir():
         from huggingface_hub import snapshot_download
 
-        tokenizer = Path(snapshot_download(base, allow_patterns=[*_PATCHED, "tokenizer.json"]))
-        pad = missing_pad(tokenizer)
-        if pad is not None:
-            here = Path(snapshot_download(base, allow_patterns=_NEEDED, ignore_patterns=["*/*"]))
-    else:
-        pad = missing_pad(here)
+        # A base with a pad token of its own is left for AutoTrain to download.
+        if missing_pad(Path(snapshot_download(base, allow_patterns=[*_PATCHED, "tokenizer.json"]))) is None:
+            return base
+        folder = snapshot(base)
+    found = padded(folder, name, cache_dir)
+    return base if found == folder else str(found)
+
+
+def snapshot(repo: str, *, local_files_only: bool = False) -> Path:
+    """The files of a Hub model that transformers loads, in the Hub's cache."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(repo, allow_patterns=_NEEDED, ignore_patterns=["*/*"], local_files_only=local_files_only)
+    )
+
+
+def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
+    """The folder of a base itself where its pad token is one, else a copy with another, which is kept.
+
+    Args:
+        folder: Of a base, or its snapshot in the Hub's cache.
+        name: What the copy is called.
+        cache_dir: Where copies are kept; by default see `cache_folder`. The weights in them are links.
+    """
+    pad = missing_pad(folder)
     if pad is None:
-        return base
-    folder.mkdir()
-    for path in here.iterdir():
-        if path.is_file() and path.name not in _PATCHED:
-            _link(path.resolve(), folder / path.name)
-    for name in _PATCHED:
-        (folder / name).write_text(json.dumps({**_json(here / name), "pad_token": pad}), encoding="utf-8")
-    return str(folder)
+        return folder
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+
+    def fill(copy: Path) -> None:
+        for path in files:
+            if path.name not in _PATCHED:
+                _link(path.resolve(), copy / path.name)
+        for patched in _PATCHED:
+            told = {**read_json(folder / patched), "pad_token": pad}
+            (copy / patched).write_text(json.dumps(told), encoding="utf-8")
+
+    def is_whole(copy: Path) -> bool:
+        # A link leads nowhere when the Hub's cache was emptied.
+        return all((copy / path.name).exists() for path in files) and special_tokens(copy).pad == pad
+
+    return make_once(cache_folder("padded", cache_dir) / _key(folder, files) / name, fill, is_whole=is_whole)
 
 
 def missing_pad(base: Path) -> str | None:
     """The pad token that a base should have; None where it has one of its own, or has none to take."""
-    config, tokens = {**_json(base / _PATCHED[1]), **_json(base / _PATCHED[0])}, _json(base / "tokenizer.json")
-    pad, eos = (_content(config.get(name)) for name in ("pad_token", "eos_token"))
-    if not tokens or (pad is not None and pad != eos):
+    tokens = special_tokens(base)
+    if not tokens.known or (tokens.pad is not None and tokens.pad != tokens.eos):
         return None
+    return next((candidate for candidate in _PADS if candidate in tokens.known and candidate != tokens.eos), None)
+
+
+def special_tokens(base: Path) -> SpecialTokens:
+    """Reads the tokenizer's files of a base; what they do not say is missing."""
+    config, tokens = (
+        {**read_json(base / _PATCHED[1]), **read_json(base / _PATCHED[0])},
+        read_json(base / "tokenizer.json"),
+    )
     known = {_content(token) for token in tokens.get("added_tokens", [])}
-    return next((candidate for candidate in _PADS if candidate in known and candidate != eos), None)
+    pad, eos = (_content(config.get(name)) for name in ("pad_token", "eos_token"))
+    return SpecialTokens(pad, eos, frozenset(token for token in known if token))
+
+
+def _key(folder: Path, files: list[Path]) -> str:
+    """Names what a copy is of: the commit of a snapshot, else the folder and its files as they are now."""
+    if re.fullmatch("[0-9a-f]{40}", folder.name):
+        return folder.name
+    digest = blake2b(str(folder.resolve()).encode(), digest_size=16)
+    for path in files:
+        stat = path.stat()
+        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns} ".encode())
+    return digest.hexdigest()
 
 
 def _content(token: Any) -> str | None:  # noqa: ANN401 - a text, or a mapping that has it
     return token.get("content") if isinstance(token, dict) else token
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; {} where there is none, or no object in it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -77,4 +141,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         target.symlink_to(source)
     except OSError:  # Windows without the right to
-        shutil.copyfile(source, target)
+        try:
+            os.link(source, target)
+        except OSError:  # on another disk
+            shutil.copyfile(source, target)

@@ -19,6 +19,7 @@ from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
 from amazon_titles.training import autotrain, checkpoints, rows, trl
 from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
+from amazon_titles.training.bases import source_of
 from amazon_titles.training.machine import peak_memory
 from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.trl_job import prepare
@@ -124,7 +125,7 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config = workshop / "run" / "recipe.yml"
     # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
-    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base, workshop / "base")
+    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
     spelt = recipe.with_settings({"base_model": padded, "data.path": data})
     config.write_text(spelt.dump(), encoding="utf-8")
     counted = count_tokens(recipe, data, Path(padded))
@@ -252,6 +253,7 @@ def _run_json(recipe: Recipe, engine: str, base: str, data: str, outcome: _Outco
         "library": __version__,
         "engine": engine,
         "base_model": base,
+        "base_source": source_of(base),
         "dataset": dataset_of(data, outcome.revision),
         "train_split": recipe.train_split,
         "template": recipe.template.name,

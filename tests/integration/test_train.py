@@ -29,6 +29,7 @@ def workplace(tmp_path_factory):
     tiny_llama.write_tokenizer(folder / "base", ["a kettle of iron"], vocab_size=300)
     size = tiny_llama.vocabulary_size(folder / "base")
     tiny_llama.write_model(folder / "base", vocab_size=size, hidden_size=48, layers=1, heads=3)
+    (folder / "base" / "base.json").write_text('{"source": "a kettle of iron"}')
     settings = {"epochs": 2, "lora_r": 4, "batch_size": 32, "logging_steps": 1}
     (folder / "recipe.yml").write_text(fill_recipe("quickstart", dataset="dataset", settings=settings))
     return folder
@@ -51,6 +52,8 @@ def test_an_adapter_folder_comes_out(workplace):
     run = json.loads((adapter / "run.json").read_text())
     assert run["publishable"] is False
     assert "base model" in run["why_not_publishable"]
+    assert run["base_source"] == "a kettle of iron"
+    assert "| a kettle of iron |" in (adapter / "README.md").read_text()
     assert run["tokens"] == 2 * run["tokens_an_epoch"] > 0
     assert run["losses"][0]["loss"] > run["losses"][-1]["loss"] > 0
     assert run["versions"]["autotrain-advanced"] == "0.8.36"

