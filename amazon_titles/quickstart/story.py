@@ -39,7 +39,7 @@ _MADE = {
 }  # fmt: skip
 _SHARES = {"validation": 0.05, "test": 0.2}
 # Mostly recall: a tiny model has time for little else.
-_MIX: dict[str, Any] = {**_SHARES, "languages": ("en", "pt"), "phrasings": 12, "grounded": 0.0, "abstain": 0.25}
+_MIX: dict[str, Any] = {**_SHARES, "phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0}
 _MAX_NEW_TOKENS = 160
 
 
@@ -146,7 +146,7 @@ def _dataset(source: Path, folder: Path, products: int) -> list[Product]:
     """Builds the dataset with exactly `products` trained products and returns the others, which are for the base."""
     with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
         corpus = folder.with_name("corpus")
-        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
+        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0)
         usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
         limit = _limit_for(usable, products)
         report = build_dataset(source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, **_MIX)
