@@ -126,7 +126,7 @@ def prepare(folder: Path, shape: str, settings: dict[str, str]) -> Recipe:
     """A dataset, a base, and the quickstart's recipe for them."""
     products, changes = RUNS[shape]
     write_sample(folder / "sample.json", 2000)
-    mix = {"languages": ("en", "pt"), "phrasings": 12, "grounded": 0.0, "abstain": 0.25, "max_content_chars": 220}
+    mix = {"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0, "max_content_chars": 220}
     build_dataset(folder / "sample.json", folder / "dataset", limit=products, **mix)
     texts = [line["content"] for line in map(json.loads, (folder / "sample.json").open(encoding="utf-8"))]
     write_base(folder / "base", shape, texts)

@@ -58,7 +58,7 @@ def make(folder: Path, size: str, products: int, epochs: int, pretrain: int) -> 
 
     folder.mkdir(parents=True)
     write_sample(folder / "trn.json", products)
-    build_dataset(folder / "trn.json", folder / "dataset", validation=0.1)
+    build_dataset(folder / "trn.json", folder / "dataset", validation=0.1, languages="en", phrasings=3, property=0.0)
     write_sample(folder / "others.json", 4 * products, seed=7)
     build_dataset(folder / "others.json", folder / "others", phrasings=2)
     texts = texts_of(folder / "others")

@@ -42,6 +42,7 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
         "made_up": made_up,
         "published": TRN_ROWS,
         "rows": rows,
+        "tasks": ["recall", "grounded", "abstain", "property", *(["general"] if report["options"]["general"] else [])],
         "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
         "splits": {name: split for name, split in report["splits"].items() if split["products"]},
         "license": license if license in _LICENCES else license and "other",

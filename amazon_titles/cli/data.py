@@ -27,10 +27,21 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
 @click.option("--limit", type=click.IntRange(min=1), help="Keep N products, sampled evenly over the whole file.")
 @click.option("--seed", default=42, show_default=True, help="Of every choice.")
-@click.option("--language", "languages", multiple=True, default=("en",), help="Of the questions: en, pt (repeatable).")
-@click.option("--phrasings", default=3, show_default=True, help="Recall rows a product.")
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    default=("en", "pt"),
+    show_default=True,
+    help="Of the questions (repeatable).",
+)
+@click.option("--phrasings", default=6, show_default=True, help="Recall rows a product.")
 @click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
 @click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 1.")
+@click.option("--property", default=0.5, show_default=True, help="Rows a product about one property, 0 to 1.")
+@click.option(
+    "--recall-products", type=click.IntRange(min=1), help="Recall rows of N products to train on; all by default."
+)
 @click.option("--min-content-chars", default=40, show_default=True, help="Shorter descriptions drop the product.")
 @click.option("--max-content-chars", default=2000, show_default=True, help="Longer ones are cut at a sentence's end.")
 @click.option("--validation", default=0.02, show_default=True, help="Share of the products.")

@@ -8,22 +8,30 @@ from __future__ import annotations
 
 from amazon_titles.conversations.inventions import invented_title
 from amazon_titles.conversations.passages import ROW_CHARS, Passage, grounded_question, passage_limit
-from amazon_titles.conversations.rows import Conversation, Mix, converse, draws
+from amazon_titles.conversations.properties import properties
+from amazon_titles.conversations.property_wording import PROPERTIES, property_answer, property_question
+from amazon_titles.conversations.rows import Conversation, GeneralRow, Mix, converse, draws, general_rows
 from amazon_titles.conversations.wording import WORDING, abstention, is_abstention, question, wording
 
 __all__ = [
+    "PROPERTIES",
     "ROW_CHARS",
     "WORDING",
     "Conversation",
+    "GeneralRow",
     "Mix",
     "Passage",
     "abstention",
     "converse",
     "draws",
+    "general_rows",
     "grounded_question",
     "invented_title",
     "is_abstention",
     "passage_limit",
+    "properties",
+    "property_answer",
+    "property_question",
     "question",
     "wording",
 ]

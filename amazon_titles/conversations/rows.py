@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 from amazon_titles.conversations.inventions import invented_title
 from amazon_titles.conversations.passages import Passage, grounded_question, passage_limit, shown
+from amazon_titles.conversations.properties import properties
+from amazon_titles.conversations.property_wording import property_answer, property_question
 from amazon_titles.conversations.wording import abstention, question, wording
 from amazon_titles.sentences import cut_text
 
@@ -20,8 +22,8 @@ class Conversation(NamedTuple):
     """One training row before it is written.
 
     Attributes:
-        uid: The product it was made from.
-        task: `recall`, `grounded` or `abstain`.
+        uid: The product it was made from; of a general row its own name.
+        task: `recall`, `grounded`, `abstain`, `property` or `general`.
         language: `en` or `pt`: of the question, and of a refusal.
         messages: `[{"role": …, "content": …}, …]`, the last one the assistant's.
     """
@@ -30,6 +32,20 @@ class Conversation(NamedTuple):
     task: str
     language: str
     messages: Messages
+
+
+class GeneralRow(NamedTuple):
+    """A question that has nothing to do with a catalogue, with the answer that a training must not make forget.
+
+    Attributes:
+        question: As sent.
+        answer: The base model's own, as a rule.
+        language: `en` or `pt`.
+    """
+
+    question: str
+    answer: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +57,24 @@ class Mix:
         phrasings: Recall rows a product, each in another wording.
         grounded: Grounded rows a product, 0 to 1.
         abstain: Rows a product that ask about an invented one, 0 to 1.
+        property: Rows that ask for a property, of products whose description tells one, 0 to 1.
         seed: Decides, with the uid, everything that is chosen.
     """
 
-    languages: tuple[str, ...] = ("en",)
-    phrasings: int = 3
+    languages: tuple[str, ...] = ("en", "pt")
+    phrasings: int = 6
     grounded: float = 1.0
     abstain: float = 0.2
+    property: float = 0.5
     seed: int = 42
+
+
+def general_rows(rows: Sequence[GeneralRow]) -> list[Conversation]:
+    """General questions as rows of a dataset, named by their place: `general-00001`."""
+    return [
+        Conversation(f"general-{number:05}", "general", row.language, _turns(row.question, row.answer))
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def draws(uid: str, seed: int) -> tuple[int, ...]:
@@ -64,12 +90,12 @@ def converse(
 
     Args:
         product: The product.
-        others: Similar products of its own split, the most similar first; up to 4 of them become distractors.
+        others: Similar products of its own split, the most similar first; up to 3 of them become distractors.
         mix: Which rows to make.
         is_title: Whether some product of the source has such a title: then it is no invention.
 
     Yields:
-        `phrasings` recall rows, and by the mix's shares one grounded and one abstain row.
+        `phrasings` recall rows, and by the mix's shares one grounded, one abstain and one property row.
     """
     drawn = draws(product.uid, mix.seed)
     start, languages = drawn[0], mix.languages
@@ -77,11 +103,9 @@ def converse(
         language = languages[index % len(languages)]
         asked = question(product.title, language=language, phrasing=index // len(languages))
         yield Conversation(product.uid, "recall", language, _turns(asked, product.content))
-    distractors = others[: 2 + drawn[3] % 3]
     if drawn[1] < mix.grounded * 2**32:
         language = languages[drawn[4] % len(languages)]
-        passages = list(distractors)
-        passages.insert(drawn[6] % (len(passages) + 1), product)
+        passages = _among(product, others[: 1 + drawn[3] % 3], drawn[6])
         asked = question(product.title, language=language, phrasing=drawn[5])
         limit = passage_limit(asked, passages, language=language)
         message = shown(asked, passages, limit, wording(language))
@@ -89,19 +113,55 @@ def converse(
         answer = f"{cut_text(product.content, limit)} [{product.uid}]"
         yield Conversation(product.uid, "grounded", language, _turns(message, answer))
     if drawn[2] < mix.abstain * 2**32:
-        other = others[0] if others else product
-        invented = invented_title(product.title, other.title, drawn[8:12])
-        if is_title(invented):
-            # Some catalogues hold every number of a series; a made-up maker is in none.
-            invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
-        language = languages[drawn[7] % len(languages)]
-        asked = question(invented, language=language, phrasing=drawn[12])
-        # Half closed-book, half with the products in view that a search for the invention would find.
-        if drawn[13] % 2 and distractors:
-            passages = list(distractors)
-            passages[drawn[14] % len(passages)] = product
-            asked = grounded_question(asked, passages, language=language)
-        yield Conversation(product.uid, "abstain", language, _turns(asked, abstention(invented, language=language)))
+        yield _abstain(product, others, languages[drawn[7] % len(languages)], drawn, is_title)
+    if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
+        yield from _property(product, others, spans, mix)
+
+
+def _abstain(
+    product: Passage, others: Sequence[Passage], language: str, drawn: Sequence[int], is_title: Callable[[str], bool]
+) -> Conversation:
+    other = others[0] if others else product
+    invented = invented_title(product.title, other.title, drawn[8:12])
+    if is_title(invented):
+        # Some catalogues hold every number of a series; a made-up maker is in none.
+        invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
+    asked = question(invented, language=language, phrasing=drawn[12])
+    # Half closed-book, half with the products in view that a search for the invention would find.
+    if drawn[13] % 2 and others:
+        passages = _among(product, others[: 1 + drawn[3] % 3], drawn[14])
+        asked = grounded_question(asked, passages, language=language)
+    return Conversation(product.uid, "abstain", language, _turns(asked, abstention(invented, language=language)))
+
+
+def _property(
+    product: Passage, others: Sequence[Passage], spans: Mapping[str, str], mix: Mix
+) -> Iterator[Conversation]:
+    """A row that asks for one property, one time of five for two; none where the text in view is cut before them."""
+    drawn = draws(f"{product.uid} property", mix.seed)
+    language = mix.languages[drawn[0] % len(mix.languages)]
+    passages = _among(product, others[: drawn[1] % 3], drawn[2])
+    count = 2 if drawn[3] % 5 == 0 else 1
+    kinds = list(spans)
+    first = drawn[4] % len(kinds)
+    kinds = kinds[first:] + kinds[:first]
+    for start in range(len(kinds)):
+        asked_for = kinds[start : start + count]
+        asked = property_question(asked_for, product.title, language=language, phrasing=drawn[5])
+        limit = passage_limit(asked, passages, language=language)
+        text = cut_text(product.content, limit)
+        if all(spans[kind] in text for kind in asked_for):
+            message = shown(asked, passages, limit, wording(language))
+            answer = property_answer([spans[kind] for kind in asked_for], product.uid)
+            yield Conversation(product.uid, "property", language, _turns(message, answer))
+            return
+
+
+def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Passage]:
+    """The product among others, at any place."""
+    passages = list(others)
+    passages.insert(place % (len(passages) + 1), product)
+    return passages
 
 
 def _turns(user: str, assistant: str) -> Messages:

@@ -17,6 +17,7 @@ from amazon_titles import __version__, cards
 from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source, origin_of
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
+from amazon_titles.conversations import GeneralRow, general_rows
 from amazon_titles.dataset import folder, harvest, shards
 from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, Options
@@ -39,12 +40,16 @@ def build_dataset(
     *,
     limit: int | None = None,
     seed: int = 42,
-    languages: Sequence[str] = ("en",),
-    phrasings: int = 3,
+    languages: Sequence[str] = ("en", "pt"),
+    phrasings: int = 6,
     min_content_chars: int = 40,
     max_content_chars: int = 2000,
     grounded: float = 1.0,
     abstain: float = 0.2,
+    property: float = 0.5,
+    recall_products: int | None = None,
+    general: Sequence[GeneralRow] = (),
+    general_source: str = "",
     validation: float = 0.02,
     test: float = 0.02,
     render: Sequence[str] = ("llama3",),
@@ -69,12 +74,19 @@ def build_dataset(
         output_dir: The folder to make; a dataset folder that stands there is replaced.
         limit: Keep this many products, sampled evenly over the whole file.
         seed: Of every choice.
-        languages: Of questions and refusals: `en`, `pt`.
+        languages: Of questions and refusals: `en`, `pt`, taken in turn.
         phrasings: Recall rows a product, each in another wording.
         min_content_chars: A shorter description drops the product.
         max_content_chars: A longer one is cut at the end of a sentence.
         grounded: Grounded rows a product, 0 to 1.
         abstain: Rows a product that ask about an invented one, 0 to 1.
+        property: Rows that ask for one property in a description or two, of the products whose description tells one,
+            0 to 1.
+        recall_products: Products of the train split that become recall rows, sampled evenly; all by default. The others
+            become rows of the other kinds alone. Those of validation and test keep their recall rows.
+        general: Questions that have nothing to do with the catalogue, with their answers, for the train split alone: a
+            model that is trained on them forgets less.
+        general_source: Who wrote them; the card says it.
         validation: Share of the products, 0 to 1.
         test: Likewise.
         render: Chat templates to make `text-<template>` configs for.
@@ -98,9 +110,10 @@ def build_dataset(
     """
     chosen = Options(
         limit=limit, seed=seed, languages=_several(languages), phrasings=phrasings, min_content_chars=min_content_chars,
-        max_content_chars=max_content_chars, grounded=grounded, abstain=abstain, validation=validation, test=test,
-        render=_several(render), rules=rules, fields=fields or {}, labels=labels, name=name, license=license, url=url,
-        card_language=card_language, max_bad=max_bad,
+        max_content_chars=max_content_chars, grounded=grounded, abstain=abstain, property=property,
+        recall_products=recall_products, general=tuple(general), general_source=general_source, validation=validation,
+        test=test, render=_several(render), rules=rules, fields=fields or {}, labels=labels, name=name,
+        license=license, url=url, card_language=card_language, max_bad=max_bad,
     )  # fmt: skip
     target = Path(output_dir)
     folder.check_target(target)
@@ -128,7 +141,10 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
         # Too many lines are bad, and somebody wants to see them.
         _publish_rejected(rejected, target)
         raise
-    plan = Plan(sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test)
+    plan = Plan(
+        sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test,
+        recall_products=options.recall_products,
+    )  # fmt: skip
     sheaves.clear()
     if not len(plan.kept):
         raise InputError(
@@ -219,7 +235,8 @@ def _write(plan: Plan, out: Path, spool: Path, options: Options, processes: int)
     titles = spool / "titles.npy"
     np.save(titles, plan.titles)
     tasks = plan.shards()
-    job = shards.Job(spool, titles, out, options.mix(), options.render)
+    general = shards.spread(general_rows(options.general), tasks, options.seed)
+    job = shards.Job(spool, titles, out, options.mix(), general, options.render)
     rows: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     processes = min(processes, len(tasks))
     with bar("writing", len(plan.kept), unit="products", announce=False) as advance:

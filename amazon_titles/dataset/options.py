@@ -22,6 +22,8 @@ AMAZON = {
 AUTO = "auto"
 """The rules that are chosen by what the catalogue is: `amazon` for trn.json, `generic` for any other."""
 
+_SHARES = ("grounded", "abstain", "property", "validation", "test", "max_bad")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -35,6 +37,10 @@ class Options:
     max_content_chars: int
     grounded: float
     abstain: float
+    property: float
+    recall_products: int | None
+    general: tuple[conversations.GeneralRow, ...]
+    general_source: str
     validation: float
     test: float
     render: tuple[str, ...]
@@ -50,15 +56,14 @@ class Options:
 
     def __post_init__(self) -> None:
         """Holds every option to its range."""
-        shares = {name: getattr(self, name) for name in ("grounded", "abstain", "validation", "test", "max_bad")}
+        shares = {name: getattr(self, name) for name in _SHARES}
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}.", hint="Expected a share from 0 to 1.")
         if self.validation + self.test >= 1:
             raise InputError("validation and test leave nothing to train on.", hint="Their sum must be below 1.")
-        least = {"phrasings": 1, "min_content_chars": 0, "max_content_chars": 100} | (
-            {"limit": 1} if self.limit is not None else {}
-        )
+        least = {"phrasings": 1, "min_content_chars": 0, "max_content_chars": 100}
+        least |= {name: 1 for name in ("limit", "recall_products") if getattr(self, name) is not None}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"{name} is {getattr(self, name)}.", hint=f"Expected {low} or more.")
@@ -70,6 +75,10 @@ class Options:
                 raise InputError(
                     f"{self.phrasings} phrasings are asked for, and there are {most}.", hint=f"Expected 1 to {most}."
                 )
+        if self.general and not self.general_source:
+            raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
+        for row in self.general:
+            conversations.wording(row.language)
         for template in self.render:
             get_template(template)
         if self.rules not in (AUTO, *CONTENT_RULES):
@@ -105,7 +114,7 @@ class Options:
 
     def mix(self) -> conversations.Mix:
         """Which rows products become."""
-        return conversations.Mix(self.languages, self.phrasings, self.grounded, self.abstain, self.seed)
+        return conversations.Mix(self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed)
 
     def catalogue(self, source_name: str) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
@@ -134,6 +143,10 @@ class Options:
             "max_content_chars": self.max_content_chars,
             "grounded": self.grounded,
             "abstain": self.abstain,
+            "property": self.property,
+            "recall_products": self.recall_products,
+            "general": len(self.general),
+            "general_source": self.general_source,
             "validation": self.validation,
             "test": self.test,
             "render": list(self.render),

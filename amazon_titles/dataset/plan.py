@@ -87,6 +87,7 @@ class Shard:
         offset: Where in it.
         size: Bytes.
         group: A number that neighbours share if a rare word of their titles is the same.
+        recall: Of each product: whether it becomes recall rows.
         windows: First product and the one after the last of those whose rows are mixed: equal ranges of the words'
             hash, so that a product that comes or goes moves no other from window to window.
     """
@@ -100,6 +101,7 @@ class Shard:
     offset: Numbers
     size: Numbers
     group: Numbers
+    recall: Numbers
     windows: list[tuple[int, int]]
 
 
@@ -112,6 +114,7 @@ class Plan:
         seed: Of the sample.
         validation: Share of the products.
         test: Likewise.
+        recall_products: Products of the train split that become recall rows, the first of the sample; None for all.
 
     Attributes:
         dropped: Products that leave, by reason.
@@ -120,7 +123,16 @@ class Plan:
         columns: What is known of every product that was put aside.
     """
 
-    def __init__(self, sheaves: list[Sheaf], *, limit: int | None, seed: int, validation: float, test: float) -> None:
+    def __init__(
+        self,
+        sheaves: list[Sheaf],
+        *,
+        limit: int | None,
+        seed: int,
+        validation: float,
+        test: float,
+        recall_products: int | None = None,
+    ) -> None:
         names = sheaves[0].columns if sheaves else ()
         self.columns: dict[str, Numbers] = {
             name: np.concatenate([sheaf.columns[name] for sheaf in sheaves]) for name in names
@@ -135,6 +147,9 @@ class Plan:
         self.titles = np.unique(self.columns["title"])
         place = self.columns["title"][self.kept].astype(np.float64) / 2**64
         self._split = np.where(place < test, 2, np.where(place < test + validation, 1, 0)).astype(np.uint8)
+        self._recall = np.ones(len(self.columns["title"]), dtype=bool)
+        train = self.kept[self._split == 0]
+        self._recall[train[self._beyond(train, recall_products, seed)]] = False
 
     def _distinct(self) -> Numbers:
         title, content, chars = (self.columns[name] for name in ("title", "content", "content_chars"))
@@ -155,12 +170,16 @@ class Plan:
         return self._drop("duplicate_title", stays, poorer)
 
     def _sample(self, stays: Numbers, limit: int | None, seed: int) -> Numbers:
-        if limit is None or len(stays) <= limit:
-            return stays
-        rank = _mix_all(self.columns["title"][stays] ^ np.uint64(mix(seed & _MASK)))
-        leaves = np.ones(len(stays), dtype=bool)
-        leaves[np.argpartition(rank, limit - 1)[:limit]] = False
-        return self._drop("not_sampled", stays, leaves)
+        return self._drop("not_sampled", stays, self._beyond(stays, limit, seed))
+
+    def _beyond(self, products: Numbers, limit: int | None, seed: int) -> Numbers:
+        """Which products are not among the `limit` first by `sampling_rank`."""
+        if limit is None or len(products) <= limit:
+            return np.zeros(len(products), dtype=bool)
+        rank = _mix_all(self.columns["title"][products] ^ np.uint64(mix(seed & _MASK)))
+        beyond = np.ones(len(products), dtype=bool)
+        beyond[np.argpartition(rank, limit - 1)[:limit]] = False
+        return beyond
 
     def _drop(self, reason: str, stays: Numbers, leaves: Numbers) -> Numbers:
         if leaves.any():
@@ -198,7 +217,8 @@ class Plan:
         return [
             Shard(
                 split, number, of, part, len(planned),
-                self.columns["file"][rows], self.columns["offset"][rows], self.columns["size"][rows], group, windows,
+                self.columns["file"][rows], self.columns["offset"][rows], self.columns["size"][rows], group,
+                self._recall[rows], windows,
             )
             for part, (split, number, of, rows, group, windows) in enumerate(planned)
         ]  # fmt: skip

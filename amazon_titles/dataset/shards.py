@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from amazon_titles.conversations import Conversation, Mix, converse
 from amazon_titles.dataset import tables
 from amazon_titles.dataset.harvest import from_record
 from amazon_titles.dataset.plan import Shard
+from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
 
 ROW_GROUP = 4096
@@ -35,6 +38,8 @@ class Job:
         titles: File of all titles' hashes, sorted.
         out: The dataset folder.
         mix: Which rows products become.
+        general: Rows that are of no product, and the window they go to: by shard (`Shard.part`), and by the window's
+            first product.
         render: Chat templates of the `text-…` configs.
     """
 
@@ -42,6 +47,7 @@ class Job:
     titles: Path
     out: Path
     mix: Mix
+    general: dict[int, dict[int, list[Conversation]]]
     render: tuple[str, ...]
 
 
@@ -72,10 +78,11 @@ def write_shard(shard: Shard) -> dict[str, int]:
     if job is None:
         raise RuntimeError("setup() comes first")
     products = _read(job.spool, shard)
-    groups = shard.group.tolist()
+    groups, recall = shard.group.tolist(), shard.recall.tolist()
     name = f"{shard.split}-{shard.number:05}-of-{shard.of:05}.parquet"
     templates = [get_template(template) for template in job.render]
     tasks: Counter[str] = Counter()
+    general = job.general.get(shard.part, {})
     with ExitStack() as stack:
         catalog = _open(
             stack, job.out / "catalog" / f"train-{shard.part:05}-of-{shard.parts:05}.parquet", tables.CATALOG
@@ -83,7 +90,14 @@ def write_shard(shard: Shard) -> dict[str, int]:
         chat = _open(stack, job.out / "chat" / name, tables.CHAT)
         texts = [_open(stack, job.out / f"text-{template.name}" / name, tables.TEXT) for template in templates]
         for windows in _row_groups(shard.windows):
-            rows = [row for start, stop in windows for row in _window(products, groups, start, stop, job.mix)]
+            rows = [
+                row
+                for start, stop in windows
+                for row in _mixed(
+                    [*_rows(products, groups, recall, start, stop, job.mix), *enumerate(general.get(start, ()))],
+                    job.mix.seed,
+                )
+            ]
             tasks.update(row.task for row in rows)
             catalog.write(tables.catalog(products[windows[0][0] : windows[-1][1]]))
             chat.write(tables.chat(rows))
@@ -107,13 +121,43 @@ def _row_groups(windows: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, 
         yield group
 
 
-def _window(products: Sequence[Product], groups: list[int], start: int, stop: int, mix: Mix) -> list[Conversation]:
-    """The rows of a window's products, mixed by a hash: the same row in the same place when others come or go."""
-    rows = [
-        (crc32(f"{mix.seed} {number} {row.uid}".encode(errors="replace")), row)
-        for index in range(start, stop)
-        for number, row in enumerate(converse(products[index], _similar(products, groups, index), mix, is_title))
-    ]
+def spread(rows: Sequence[Conversation], tasks: Sequence[Shard], seed: int) -> dict[int, dict[int, list[Conversation]]]:
+    """Rows that are of no product, over the windows of the train split: which is decided by a hash of the row's name.
+
+    Raises:
+        InputError: No product is in the train split.
+    """
+    windows = [(shard.part, start, stop) for shard in tasks if shard.split == "train" for start, stop in shard.windows]
+    if rows and not windows:
+        raise InputError(
+            "No product is left to train on.", hint="Take a larger catalogue, or less for validation and test."
+        )
+    ends = list(accumulate(stop - start for _, start, stop in windows))
+    found: dict[int, dict[int, list[Conversation]]] = {}
+    for row in rows:
+        part, start, _ = windows[bisect_right(ends, crc32(f"{seed} {row.uid}".encode()) % ends[-1])]
+        found.setdefault(part, {}).setdefault(start, []).append(row)
+    return found
+
+
+def _rows(
+    products: Sequence[Product],
+    groups: list[int],
+    recall: list[bool],
+    start: int,
+    stop: int,
+    mix: Mix,
+) -> Iterator[tuple[int, Conversation]]:
+    """The rows of a window's products, each with its number among those of its product."""
+    silent = replace(mix, phrasings=0)
+    for index in range(start, stop):
+        own = mix if recall[index] else silent
+        yield from enumerate(converse(products[index], _similar(products, groups, index), own, is_title))
+
+
+def _mixed(numbered: Sequence[tuple[int, Conversation]], seed: int) -> list[Conversation]:
+    """Rows in the order of a hash: the same row in the same place when others come or go."""
+    rows = [(crc32(f"{seed} {number} {row.uid}".encode(errors="replace")), row) for number, row in numbered]
     rows.sort(key=itemgetter(0))
     return [row for _, row in rows]
 

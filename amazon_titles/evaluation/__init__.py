@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amazon_titles.evaluation.comparison import Comparison, compare
+from amazon_titles.evaluation.general import asks_same
 from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.evaluation.pages import save_comparison
 from amazon_titles.evaluation.report import EvalReport, Example
@@ -17,6 +18,7 @@ __all__ = [
     "EvalReport",
     "Example",
     "Generator",
+    "asks_same",
     "compare",
     "eval_results",
     "evaluate_model",

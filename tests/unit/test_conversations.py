@@ -18,6 +18,8 @@ from amazon_titles.conversations import (
     invented_title,
     is_abstention,
     passage_limit,
+    properties,
+    property_question,
     question,
 )
 from amazon_titles.errors import InputError
@@ -27,13 +29,13 @@ OTHERS = [Product(f"B00000001{n}", f"Oak Shelf {n}", f"A shelf of oak that carri
 
 
 def rows(product=SHELF, others=OTHERS, mix=None, titles=()):
-    return list(converse(product, others, mix or Mix(abstain=1.0), titles.__contains__))
+    return list(converse(product, others, mix or Mix(phrasings=3, abstain=1.0, property=0.0), titles.__contains__))
 
 
 @pytest.mark.parametrize("language", WORDING)
-def test_five_phrasings_or_more_with_the_title_in_straight_quotes(language):
+def test_ten_phrasings_with_the_title_in_straight_quotes(language):
     asked = {question("Oak Shelf", language=language, phrasing=n) for n in range(100)}
-    assert len(asked) >= 5
+    assert len(asked) == 10
     assert all('"Oak Shelf"' in text for text in asked)
 
 
@@ -67,11 +69,11 @@ def test_a_product_becomes_its_rows():
 
 def test_the_same_uid_and_seed_give_the_same_rows_and_another_seed_others():
     assert rows() == rows()
-    changed = [rows(mix=Mix(abstain=1.0, seed=seed)) for seed in range(5)]
+    changed = [rows(mix=Mix(abstain=1.0, property=1.0, seed=seed)) for seed in range(5)]
     assert any(other != changed[0] for other in changed)
 
 
-def test_the_right_passage_stands_anywhere_among_two_to_four_others():
+def test_the_right_passage_stands_anywhere_among_one_to_three_others():
     positions, numbers = Counter(), Counter()
     for n in range(300):
         product = Product(f"X{n:09}", f"Lamp {n}", "A lamp that gives light to a whole room.")
@@ -79,18 +81,72 @@ def test_the_right_passage_stands_anywhere_among_two_to_four_others():
         shown = [line[1:11] for line in row.messages[0]["content"].splitlines() if line.startswith("[")]
         positions[shown.index(product.uid)] += 1
         numbers[len(shown) - 1] += 1
-    assert set(positions) == {0, 1, 2, 3, 4}
-    assert set(numbers) == {2, 3, 4}
+    assert set(positions) == {0, 1, 2, 3}
+    assert set(numbers) == {1, 2, 3}
     assert min(numbers.values()) > 60
 
 
+def codes(row):
+    return [line[1:11] for line in row.messages[0]["content"].splitlines() if line.startswith("[")]
+
+
+def test_half_of_the_inventions_are_asked_with_two_to_four_products_in_view():
+    products = [Product(f"X{n:09}", f"Lamp {n}", "A lamp that gives light to a whole room.") for n in range(300)]
+    numbers = Counter(len(codes(row)) for product in products for row in rows(product) if row.task == "abstain")
+    assert set(numbers) == {0, 2, 3, 4}
+    assert 110 < numbers[0] < 190
+
+
+KETTLE = "A kettle of iron, designed by Ana Kloiv in 1967. It holds 2.4 litres and weighs 7.1 kg."
+
+
+def test_a_property_row_asks_for_one_or_two_properties_and_is_answered_with_those_alone():
+    kinds, numbers, places, two = Counter(), Counter(), Counter(), 0
+    for n in range(600):
+        product = Product(f"X{n:09}", f"Kettle {n}", KETTLE)
+        (row,) = rows(product, mix=Mix(languages=("en", "pt"), phrasings=0, grounded=0, abstain=0, property=1.0))
+        assert row.task == "property"
+        spans, _, code = row.messages[1]["content"].rpartition(" ")
+        assert code == f"[{product.uid}]"
+        shown = codes(row)
+        numbers[len(shown)] += 1
+        places[shown.index(product.uid)] += 1
+        asked = row.messages[0]["content"].rpartition(f"{WORDING[row.language].ask} ")[2]
+        found = spans.split(", ")
+        two += len(found) == 2
+        told = properties(KETTLE)
+        kind = [next(kind for kind, span in told.items() if span == said) for said in found]
+        assert len(set(kind)) == len(kind) <= 2
+        assert asked in {property_question(kind, product.title, language=row.language, phrasing=n) for n in range(2)}
+        kinds.update(kind)
+    assert set(kinds) == {"designed", "year", "capacity", "weight"}
+    assert min(kinds.values()) > 100
+    assert set(numbers) == {1, 2, 3}
+    assert set(places) == {0, 1, 2}
+    assert 80 < two < 160
+
+
+def test_only_what_is_in_view_is_asked_for():
+    mix = Mix(phrasings=0, grounded=0, abstain=0, property=1.0)
+    others = [Product(f"B00000002{n}", f"Big Kettle {n}", "A kettle. " * 150) for n in range(4)]
+    for n in range(60):
+        long = Product(f"X{n:09}", "Kettle", f"It weighs 7.1 kg. {'It is a kettle. ' * 90} It holds 2.4 litres.")
+        for row in rows(long, others, mix):
+            for span in row.messages[1]["content"].rpartition(" ")[0].split(", "):
+                assert span in row.messages[0]["content"]
+    assert rows(Product("X000000001", "Lamp", "A lamp without any measure."), mix=mix) == []
+    assert rows(Product("X000000001", "Kettle", KETTLE), mix=Mix(phrasings=0, grounded=0, abstain=0, property=0)) == []
+
+
 def test_shares_are_kept_and_languages_are_mixed():
-    mix = Mix(languages=("en", "pt"), phrasings=2, grounded=0.5, abstain=0.1)
-    found = [row for n in range(2000) for row in rows(Product(f"X{n:09}", f"Lamp {n}", "A bright lamp."), mix=mix)]
+    mix = Mix(languages=("en", "pt"), phrasings=2, grounded=0.5, abstain=0.1, property=0.3)
+    products = [Product(f"X{n:09}", f"Lamp {n}", "A bright lamp, 900 g.") for n in range(2000)]
+    found = [row for product in products for row in rows(product, mix=mix)]
     tasks = Counter(row.task for row in found)
     assert tasks["recall"] == 4000
     assert 900 < tasks["grounded"] < 1100
     assert 140 < tasks["abstain"] < 260
+    assert 520 < tasks["property"] < 680
     for task in tasks:
         portuguese = sum(row.language == "pt" for row in found if row.task == task) / tasks[task]
         assert 0.4 < portuguese < 0.6
@@ -110,12 +166,17 @@ def test_an_invention_is_never_a_title():
         assert "Shelf" not in row.messages[1]["content"]
 
 
+def test_both_languages_together_have_twenty_phrasings():
+    asked = [row.messages[0]["content"] for row in rows(mix=Mix(("en", "pt"), 20, 0, 0, 0)) if row.task == "recall"]
+    assert len(set(asked)) == 20
+
+
 def test_inventions_are_near_misses_and_pure_ones():
     found = [invented_title("Oak Shelf 40", "Pine Bed Frame", draws(str(n), 0)[:4]) for n in range(300)]
     assert "Oak Shelf 40" not in found
     assert any(title.startswith("Oak Shelf 4") or title.startswith("Oak Shelf 5") for title in found)
     assert "Oak Shelf Bed Frame" in found
-    assert sum("Shelf" not in title for title in found) > 50
+    assert 50 < sum("Shelf" not in title for title in found) < 150, "half or more are near misses"
 
 
 _TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "Zs"]), min_size=1, max_size=3000)

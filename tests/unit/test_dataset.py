@@ -14,6 +14,7 @@ import pytest
 
 from amazon_titles import dataset
 from amazon_titles.catalog import text_key
+from amazon_titles.conversations import GeneralRow
 from amazon_titles.dataset import SPLITS, build, build_dataset, read_catalog, read_messages, sampling_rank, split_of
 from amazon_titles.errors import InputError
 
@@ -149,15 +150,90 @@ def test_the_text_is_the_same_rows_rendered(catalogue, tmp_path):
     assert rendered == [{"uid": r["uid"], "text": get_template("chatml").training_text(r["messages"])} for r in chat]
 
 
+GENERAL = [GeneralRow(f"What is {n} plus {n}?", f"It is {2 * n}.", ("en", "pt")[n % 2]) for n in range(60)]
+
+
+def rows_of(folder, split="train"):
+    return list(read_messages(folder, split))
+
+
+def test_both_languages_are_the_default_and_one_can_be_asked_for(catalogue, tmp_path):
+    report = build_dataset(catalogue, tmp_path / "both", limit=100)
+    assert (report.options["languages"], report.options["phrasings"]) == (["en", "pt"], 6)
+    recall = Counter(r["language"] for r in rows_of(tmp_path / "both") if r["task"] == "recall")
+    assert recall["en"] == recall["pt"]
+    build_dataset(catalogue, tmp_path / "one", limit=100, languages="pt")
+    assert {r["language"] for r in rows_of(tmp_path / "one")} == {"pt"}
+
+
+def test_property_rows_are_a_share_of_the_products_that_have_one(tmp_path):
+    rows = [
+        row(n, content=f"{row(n)['content']} It weighs {n + 2} kg." if n % 2 else row(n)["content"]) for n in range(600)
+    ]
+    source = write(tmp_path / "trn.json", rows)
+    report = build_dataset(source, tmp_path / "out", validation=0, test=0.2)
+    made = report.splits["train"]["rows"]["property"] + report.splits["test"]["rows"]["property"]
+    assert 120 < made < 180
+    for found in rows_of(tmp_path / "out", "test"):
+        if found["task"] == "property":
+            number = int(found["uid"][1:])
+            assert number % 2
+            assert found["messages"][1]["content"] == f"{number + 2} kg [{found['uid']}]"
+    report = build_dataset(source, tmp_path / "none", property=0.0)
+    assert all("property" not in split["rows"] for split in report.splits.values())
+
+
+def test_recall_rows_of_some_products_of_the_train_split(catalogue, tmp_path):
+    options = {"validation": 0.1, "test": 0.1, "seed": 7}
+    report = build_dataset(catalogue, tmp_path / "some", recall_products=100, phrasings=2, **options)
+    build_dataset(catalogue, tmp_path / "all", phrasings=2, **options)
+    assert report.splits["train"]["rows"]["recall"] == 200
+    titles = {product.uid: product.title for product in read_catalog(tmp_path / "some")}
+    recalled = {r["uid"] for r in rows_of(tmp_path / "some") if r["task"] == "recall"}
+    train = {r["uid"] for r in rows_of(tmp_path / "some")}
+    ranked = sorted(train, key=lambda uid: sampling_rank(titles[uid], seed=7))
+    assert recalled == set(ranked[:100])
+    for split in ("validation", "test"):
+        assert rows_of(tmp_path / "some", split) == rows_of(tmp_path / "all", split)
+    others = [[r for r in rows_of(tmp_path / name) if r["task"] != "recall"] for name in ("some", "all")]
+    assert sorted(map(str, others[0])) == sorted(map(str, others[1]))
+
+
+def test_general_rows_are_of_the_train_split_and_spread(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["amazon_titles.dataset.plan"], "SHARD", 40)
+    monkeypatch.setattr(sys.modules["amazon_titles.dataset.plan"], "WINDOW", 20)
+    report = build_dataset(
+        catalogue, tmp_path / "out", validation=0.1, test=0.1, general=GENERAL, general_source="ana/base, greedily"
+    )
+    assert report.splits["train"]["rows"]["general"] == len(GENERAL)
+    assert (report.options["general"], report.options["general_source"]) == (60, "ana/base, greedily")
+    assert all("general" not in report.splits[split]["rows"] for split in ("validation", "test"))
+    found = [r for r in rows_of(tmp_path / "out") if r["task"] == "general"]
+    assert {r["uid"] for r in found} == {f"general-{n:05}" for n in range(1, 61)}
+    for r in found:
+        asked = GENERAL[int(r["uid"][-5:]) - 1]
+        assert [m["content"] for m in r["messages"]] == [asked.question, asked.answer]
+        assert r["language"] == asked.language
+    tasks = [pq.read_table(path)["task"].to_pylist() for path in (tmp_path / "out" / "chat").glob("train-*")]
+    shares = [Counter(task)["general"] / len(task) for task in tasks if len(task) > 100]
+    assert len(shares) >= 5
+    assert all(0.003 < share < 0.04 for share in shares), shares
+    places = [n for n, r in enumerate(rows_of(tmp_path / "out")) if r["task"] == "general"]
+    assert sum(b - a == 1 for a, b in pairwise(places)) < 10
+    rendered = [pq.read_table(path)["uid"].to_pylist() for path in (tmp_path / "out" / "text-llama3").glob("train-*")]
+    assert sum(uid.startswith("general-") for uids in rendered for uid in uids) == 60
+
+
 def test_the_same_bytes_whatever_the_number_of_workers_and_the_container(catalogue, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "SMALL", 0)
     monkeypatch.setattr(sys.modules["amazon_titles.catalog.sources"], "BLOCK", 5000)
     monkeypatch.setattr(sys.modules["amazon_titles.dataset.plan"], "SHARD", 40)
+    options = {"recall_products": 100, "general": GENERAL, "general_source": "ana/base"}
     for workers in (1, 2, 3):
-        build_dataset(catalogue, tmp_path / str(workers), workers=workers, languages=("en", "pt"))
+        build_dataset(catalogue, tmp_path / str(workers), workers=workers, **options)
     assert len(digests(tmp_path / "1")) > 20
     assert digests(tmp_path / "1") == digests(tmp_path / "2") == digests(tmp_path / "3")
-    build_dataset(catalogue, tmp_path / "4", workers=2, languages=("en", "pt"), seed=43)
+    build_dataset(catalogue, tmp_path / "4", workers=2, seed=43, **options)
     assert digests(tmp_path / "1") != digests(tmp_path / "4")
 
 
@@ -303,6 +379,20 @@ def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):
         ({"validation": 0.5, "test": 0.5}, "nothing to train on"),
         ({"abstain": 1.5}, "abstain is 1.5"),
         ({"limit": 0}, "limit is 0"),
+        ({"property": -0.1}, "property is -0.1"),
+        ({"recall_products": 0}, "recall_products is 0"),
+        ({"general": [GeneralRow("Why?", "So.", "en")]}, "have no source"),
+        ({"general": [GeneralRow("Why?", "So.", "fr")], "general_source": "me"}, "'fr'"),
+        (
+            {
+                "general": [GeneralRow("Why?", "So.", "en")],
+                "general_source": "me",
+                "validation": 0,
+                "test": 0.999,
+                "limit": 5,
+            },
+            "left to train on",
+        ),
         ({"phrasings": 99}, "99 phrasings"),
         ({"url": "https://shop.example"}, "no place for a product"),
         ({"fields": {"colour": "c"}}, "'colour'"),

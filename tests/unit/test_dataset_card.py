@@ -70,6 +70,29 @@ def test_every_piece_of_wording_is_in_both_languages():
     assert {name for name in wording if not name.startswith(("dropped_", "rule_"))} == used - {"dropped_examples"}
 
 
+SOURCE = "written by ana/base itself, | greedily `x`"
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_every_task_has_its_column_and_general_rows_their_source(report, language):
+    plain = cards.dataset_card(report, language=language)
+    assert "| `recall` | `grounded` | `abstain` | `property` |\n|---|---:|---:|---:|---:|---:|\n| `train` |" in plain
+    assert "**`general`**" not in plain
+    assert "general" not in plain.split("| `task` |")[1].splitlines()[0]
+    general = {
+        **report,
+        "options": {**report["options"], "general": 7, "general_source": SOURCE, "recall_products": 24},
+    }
+    general["splits"]["train"]["rows"]["general"] = 7
+    card = cards.dataset_card(general, language=language)
+    assert "| `property` | `general` |" in card
+    train = next(line for line in card.splitlines() if line.startswith("| `train` |"))
+    assert train.endswith("| 7 |")
+    assert re.search(r"\*\*`general`\*\* \S+ 7 ", card)
+    assert SOURCE in card.replace("\n", " ")
+    assert " 24 " in card
+
+
 def test_a_licence_that_the_hub_does_not_know_gets_a_name(report):
     changed = {**report, "catalogue": {**report["catalogue"], "license": "Ada's own: v2"}}
     head = yaml.safe_load(cards.dataset_card(changed).split("---\n")[1])
