@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from amazon_titles.training.bases import Base, made_base
 from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
@@ -41,3 +42,9 @@ def client_python(request: pytest.FixtureRequest) -> str:
     if request.param == "this environment":
         return sys.executable
     return str(require_other_python())
+
+
+@pytest.fixture(scope="session")
+def real_base() -> Base:
+    """SmolLM2-135M-Instruct from the package index, made once a machine: the same wherever the tests run."""
+    return made_base()
