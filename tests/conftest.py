@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from amazon_titles import progress
+from amazon_titles.training.bases import Base, made_base
 from tests.autotrain_env import require_other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN
@@ -75,3 +76,9 @@ def beat(clock: Clock, capsys: pytest.CaptureFixture[str]) -> Callable[..., list
         return capsys.readouterr().err.splitlines()
 
     return beats
+
+
+@pytest.fixture(scope="session")
+def real_base() -> Base:
+    """SmolLM2-135M-Instruct from the package index, made once a machine: the same wherever the tests run."""
+    return made_base()

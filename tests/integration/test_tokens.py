@@ -134,11 +134,11 @@ def read(tmp_path_factory):
             "conversations": rows,
         }
         (folder / f"{date}.json").write_text(json.dumps(jobs), encoding="utf-8")
-        answers[date] = _drive(python, folder, date)
+        answers[date] = drive(python, folder, date)
     return answers
 
 
-def _drive(python: str, folder: Path, date: str) -> dict:
+def drive(python: str, folder: Path, date: str) -> dict:
     env = {
         **os.environ,
         "PYTHONPATH": str(ROOT),

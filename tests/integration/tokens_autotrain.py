@@ -49,7 +49,7 @@ def make_model(folder):
 
 
 def packed_rows(recipe):
-    """The rows that AutoTrain packs, each a list of `block_size` token ids."""
+    """The rows that AutoTrain packs, each a list of `block_size` token ids; and its batches' labels, in any order."""
     from autotrain.parser import AutoTrainConfigParser
     from autotrain.project import llm_munge_data
     from autotrain.trainers.clm import train_clm_sft
@@ -61,7 +61,7 @@ def packed_rows(recipe):
         def train(self, *args, **kwargs):
             rows = [[int(i) for i in row["input_ids"]] for row in self.train_dataset]
             assert rows == [[int(i) for i in row["labels"]] for row in self.train_dataset]
-            raise Handed(rows)
+            raise Handed(rows, [row for batch in self.get_train_dataloader() for row in batch["labels"].tolist()])
 
     trl_utils.random = types.SimpleNamespace(shuffle=lambda rows: None)
     train_clm_sft.SFTTrainer = Reading
@@ -72,7 +72,7 @@ def packed_rows(recipe):
     try:
         train_clm_sft.train(params)
     except Handed as handed:
-        return handed.args[0]
+        return handed.args
     raise AssertionError("AutoTrain's SFT did not come to train()")
 
 
@@ -96,12 +96,12 @@ def sent(base, template_name, conversations):
 def main():
     jobs = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     set_clock(jobs["today"])
-    answer = {"packed": {}, "sent": {}}
+    answer = {"packed": {}, "labels": {}, "sent": {}}
     for template, base in jobs["bases"].items():
         make_model(Path(base))
         answer["sent"][template] = sent(base, template, jobs["conversations"])
     for name, recipe in jobs["recipes"].items():
-        answer["packed"][name] = packed_rows(Path(recipe))
+        answer["packed"][name], answer["labels"][name] = packed_rows(Path(recipe))
     Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
 
 
