@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command(epilog="Example:  amazon-titles evaluate adapter --out after.json")
 @click.argument("model")
 @dataset_option
-@click.option("--sets", default="seen,unseen,grounded,invented,general", show_default=True, help="Which to ask.")
+@click.option(
+    "--sets", default="seen,unseen,grounded,property,invented,general", show_default=True, help="Which to ask."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most N products a set.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1), help="Questions at a time.")
 @click.option("--max-new-tokens", default=256, show_default=True, type=click.IntRange(min=1), help="Longest answer.")

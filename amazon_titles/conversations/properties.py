@@ -84,7 +84,7 @@ _MONTH = re.compile("January|February|March|April|May|June|July|August|September
 _EDITION = re.compile(rf"(?:edition of|edição de) ({_YEAR}){_ENDS}")
 _WRITTEN = r"['’]s (?:novel|memoir|autobiography|poems|short stories)"
 _NOVEL = re.compile(
-    rf"(?:^|(?<=[.!?,;:] ))(?!(?:In|The|This|That|With|From|And|But|Like|Of|An?) ){_NAME}{_WRITTEN}"
+    rf"(?:^|(?<=[.!?,;:] ))(?!(?:In|The|This|That|With|From|And|But|Like|Of|An?) )({_NAME}){_WRITTEN}"
     r"(?=[,.;:)]| (?:is|was|has|tells|takes|follows|about)\b)"
 )
 _WROTE = re.compile(_WRITTEN)
@@ -136,7 +136,7 @@ def _spans(text: str) -> Iterator[tuple[str, str]]:
     if "edi" in text:
         yield from (("year", match[1]) for match in _EDITION.finditer(text))
     if _WROTE.search(text):
-        yield from (("written", match.group()) for match in _NOVEL.finditer(text))
+        yield from (("written", match[1]) for match in _NOVEL.finditer(text))
     if any(word in text for word in ("ade of", "ade from", "eito ", "eita ")):
         yield from (("material", match.group()) for match in _MATERIAL.finditer(text))
     if _AGED.search(text):

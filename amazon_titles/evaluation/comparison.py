@@ -16,7 +16,7 @@ from amazon_titles.evaluation.sets import SETS
 from amazon_titles.metrics import Change, bootstrap_interval, mean, paired_change
 
 # What an example is judged by, the first that it has in both reports.
-_JUDGED_BY = ("correct", "fact_recall", "rouge_l", "abstained")
+_JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
 
 
@@ -117,8 +117,8 @@ class Comparison:
     def examples(self, count: int = 1) -> dict[str, list[Pair]]:
         """`improved` and `damaged`: the examples whose answer gained and lost most, at most `count` of each a set.
 
-        An example is judged by the first of right answer, fact recall, ROUGE-L and refusal that it has; in `unseen`,
-        where no model can know the facts, an example counts as any other.
+        An example is judged by the first of right answer, property, fact recall, ROUGE-L and refusal that it has; in
+        `unseen`, where no model can know the facts, an example counts as any other.
         """
         found: dict[str, list[Pair]] = {"improved": [], "damaged": []}
         for name in SETS:

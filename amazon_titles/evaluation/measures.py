@@ -10,11 +10,24 @@ from typing import NamedTuple
 
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import Question
-from amazon_titles.metrics import chrf, cites, fact_precision, fact_recall, grounded_share, repetition, rouge_l
-from amazon_titles.metrics.facts import without_citations
+from amazon_titles.metrics import (
+    chrf,
+    cites,
+    fact_precision,
+    fact_recall,
+    facts,
+    grounded_share,
+    repetition,
+    rouge_l,
+    stated,
+)
+from amazon_titles.metrics.facts import without_citations, words
+from amazon_titles.search.talk import STOP
 
-VERSION = 2
+VERSION = 3
 """Of the measures and the sets: reports of two versions do not compare."""
+
+_MADE = {"made", "feito", "feita"}
 
 
 class Measure(NamedTuple):
@@ -40,6 +53,7 @@ MEASURES = {
     "fact_precision": Measure("fact precision", 1, sets=("seen", "unseen")),
     "grounded": Measure("groundedness", 1, sets=("grounded",)),
     "cited": Measure("right source cited", 1, sets=("grounded",)),
+    "property": Measure("property asked, and no other", 1, sets=("property",)),
     "correct": Measure("right answer", 1, sets=("general",)),
     "abstained": Measure("said it does not know", 0, sets=("unseen", "invented")),
     "false_abstention": Measure("false abstention", -1, sets=("seen",)),
@@ -81,6 +95,7 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
 
     `grounded` asks whether the products in view support the answer, or, where none is in view, the record that it is
     about. An answer that refuses is judged by that alone: it states nothing that could be grounded or repeat.
+    `property` is 1 where an answer holds the property that was asked, as the record has it, and states nothing else.
     """
     refused = refuses(outcome.text)
     found: dict[str, float | None] = {}
@@ -92,6 +107,8 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
         found["correct"] = float(_is_right(outcome.text, question.accepted))
     elif question.set != "invented":
         found |= worth(question, outcome.text)
+    if question.set == "property":
+        found["property"] = float(_is_property(question, outcome.text))
     found["repetition"] = None if refused else repetition(outcome.text)
     return {measure: value for measure, value in found.items() if value is not None}
 
@@ -109,6 +126,17 @@ def worth(question: Question, answer: str) -> dict[str, float | None]:
         "grounded": None if refused else grounded_share(answer, sources),
         "cited": float(cites(answer, question.uid)) if question.shown else None,
     }
+
+
+def _is_property(question: Question, answer: str) -> bool:
+    """Whether every fact of the right answer stands in an answer, and no other but what the title says."""
+    said, right = without_citations(answer), without_citations(question.reference)
+    told = stated(said)
+    for span in right.split(", "):
+        # "made of cast iron" has no fact: its words count, without those that every material has.
+        if not (facts(span) or set(words(span)) - STOP - _MADE) <= told:
+            return False
+    return facts(said, title=question.title) <= stated(right)
 
 
 def _is_right(answer: str, accepted: Sequence[str]) -> bool:

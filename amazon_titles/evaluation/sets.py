@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.catalog import Product, key_hash
-from amazon_titles.conversations import WORDING, Mix, converse, draws
+from amazon_titles.conversations import WORDING, Conversation, Mix, converse, draws, properties
 from amazon_titles.dataset import read_catalog, read_messages
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.metrics.facts import words
@@ -19,6 +20,7 @@ SETS = {
     "seen": ("train", "recall", "products that the model was trained on"),
     "unseen": ("test", "recall", "products that it never saw"),
     "grounded": ("test", "grounded", "the same with product texts in view, the right one and others"),
+    "property": ("test", "property", "one property of a product with product texts in view"),
     "invented": ("test", "abstain", "products that do not exist"),
     "general": ("", "", "general knowledge, which a training may make forget"),
 }
@@ -32,6 +34,8 @@ _NEAR = 1 / 3
 _DISTRACTORS = 4
 # Products of a split that rows are made of here, at most, and that stand beside them: each is compared with all.
 _POOL = 500
+# Rows that are made of one product until one is as wanted.
+_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,10 @@ class Question:
 def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = None) -> list[Question]:
     """The questions of some sets, in a fixed order.
 
-    A product without a grounded row or without a refusal, as most are where a build was asked for few, has one made
-    here by the code that makes them in a build. So every set of a split asks about the same products.
+    A product without a grounded or a property row, as most are where a build was asked for few, has one made here by
+    the code that makes them in a build. So every set of a split asks about the same products; `property` about those
+    whose description tells one. The refusals are all made here, so that at least half are near misses and the languages
+    of the dataset take turns.
 
     Args:
         dataset: A dataset folder.
@@ -96,11 +102,15 @@ def _question(name: str, row: dict[str, Any], products: dict[str, Product]) -> Q
         shown=tuple(_record(product) for product in shown),
     )  # fmt: skip
     if name == "invented":
-        match = _QUOTED.search(reference)
-        said = set(words(match.group(1) if match else question.asked))
-        near = len(said & set(words(product.title))) >= _NEAR * len(said)
-        return replace(question, kind="near miss" if near else "made up")
+        return replace(question, kind="near miss" if _is_near(reference, product.title) else "made up")
     return question
+
+
+def _is_near(refusal: str, title: str) -> bool:
+    """Whether the invented title of a refusal, which quotes it, is a near miss of a real one."""
+    match = _QUOTED.search(refusal)
+    said = set(words(match.group(1) if match else refusal))
+    return len(said & set(words(title))) >= _NEAR * len(said)
 
 
 def _record(product: Product) -> str:
@@ -123,15 +133,23 @@ def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, A
         # A row with passages has more than the question in its message.
         asked = (row for row in read_messages(dataset, split) if row["task"] == task)
         return drawn((row for row in asked if "\n" not in row["messages"][0]["content"]), limit)
-    chosen = {row["uid"]: row for row in drawn(read_messages(dataset, split), limit)}
+    about = read_messages(dataset, split)
+    if task == "property":
+        able = _with_property(dataset, {row["uid"] for row in read_messages(dataset, split)})
+        about = (row for row in about if row["uid"] in able)
+    chosen = [row["uid"] for row in drawn(about, limit)]
     rows: dict[str, dict[str, Any]] = {}
     for row in read_messages(dataset, split):
         if row["task"] == task and row["uid"] in chosen:
             rows.setdefault(row["uid"], row)
-    missing = {uid: row["language"] for uid, row in chosen.items() if uid not in rows}
+    missing = [uid for uid in chosen if task == "abstain" or uid not in rows]
     if missing:
         rows |= {row["uid"]: row for row in _made(dataset, name, missing)}
     return [rows[uid] for uid in chosen if uid in rows]
+
+
+def _with_property(dataset: str | Path, uids: set[str]) -> set[str]:
+    return {product.uid for product in read_catalog(dataset) if product.uid in uids and properties(product.content)}
 
 
 def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
@@ -153,10 +171,11 @@ def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, A
     return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
 
 
-def _made(dataset: str | Path, name: str, languages: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Rows that the dataset was built without, of some products (uid → language), among others of their split."""
+def _made(dataset: str | Path, name: str, uids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of some products, among others of their split; the dataset's languages in turn."""
     split, task, _ = SETS[name]
     others = {row["uid"] for row in drawn(read_messages(dataset, split), _POOL)}
+    wanted = set(uids)
     pool: list[Product] = []
     products: list[Product] = []
     titles = set()
@@ -164,12 +183,33 @@ def _made(dataset: str | Path, name: str, languages: dict[str, str]) -> Iterator
         titles.add(key_hash(product.title))
         if product.uid in others:
             pool.append(product)
-        if product.uid in languages and len(products) < _POOL:
+        if product.uid in wanted and len(products) < _POOL:
             products.append(product)
-    for product in products:
-        mix = Mix((languages[product.uid],), phrasings=0, grounded=task == "grounded", abstain=task == "abstain")
-        for row in converse(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles):
-            yield row._asdict()
+    languages, near = _languages(dataset), 0
+    alone = Mix(phrasings=0, grounded=task == "grounded", abstain=task == "abstain", property=task == "property")
+    for number, product in enumerate(products):
+        mix = replace(alone, languages=(languages[number % len(languages)],))
+        found = list(_tries(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles))
+        if task == "abstain" and 2 * near <= number:
+            # A made-up one would leave fewer than half near misses.
+            found.sort(key=lambda row: not _is_near(row.messages[1]["content"], product.title))
+        if found:
+            near += task == "abstain" and _is_near(found[0].messages[1]["content"], product.title)
+            yield found[0]._asdict()
+
+
+def _tries(
+    product: Product, others: Sequence[Product], mix: Mix, is_title: Callable[[str], bool]
+) -> Iterator[Conversation]:
+    """A product's row as several seeds make it: of a refusal some are near misses, and of a property one is in view."""
+    for seed in range(mix.seed, mix.seed + _TRIES):
+        yield from converse(product, others, replace(mix, seed=seed), is_title)
+
+
+def _languages(dataset: str | Path) -> list[str]:
+    """The languages that a dataset was built in."""
+    report = json.loads((Path(dataset) / "report.json").read_text(encoding="utf-8"))
+    return list(report["options"]["languages"])
 
 
 def _similar(product: Product, pool: Sequence[Product]) -> list[Product]:
@@ -185,4 +225,4 @@ def _similar(product: Product, pool: Sequence[Product]) -> list[Product]:
 
 def _general(limit: int | None) -> Iterator[Question]:
     for number, (question, accepted) in enumerate(QUESTIONS[:limit], start=1):
-        yield Question("general", f"general{number:02}", question, question, accepted[0], accepted=accepted)
+        yield Question("general", f"general{number:03}", question, question, accepted[0], accepted=accepted)

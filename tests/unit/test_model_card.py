@@ -222,7 +222,7 @@ def test_three_questions_are_chosen_by_the_change():
     assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
 
 
-@pytest.mark.parametrize("name", ["grounded", "invented", "general"])
+@pytest.mark.parametrize("name", ["grounded", "property", "invented", "general"])
 def test_no_question_is_shown_whose_record_was_in_view_or_that_has_none(name):
     """The card says that neither model saw the source when it answered."""
     reports = [report(0.0, 0.1, set_name=name), report(1.0, 0.5, set_name=name)]

@@ -27,7 +27,7 @@ FOUND = [
     ("Feito em Porto desde 1930.", {"place": "Feito em Porto", "year": "1930"}),
     ("A book written by J. R. R. Tolkien and illustrated by Bo Lind.",
      {"written": "written by J. R. R. Tolkien", "illustrated": "illustrated by Bo Lind"}),
-    ("In 1950 all was well. Ana Kloiv's novel has 96 pages.", {"written": "Ana Kloiv's novel", "pages": "96 pages"}),
+    ("In 1950 all was well. Ana Kloiv's novel has 96 pages.", {"written": "Ana Kloiv", "pages": "96 pages"}),
     ("Made of cast iron for the open fire.", {"material": "Made of cast iron"}),
     ("It is made of oak and brass.", {"material": "made of oak and brass"}),
     ("Feita de aço inoxidável, para fogão a gás.", {"material": "Feita de aço inoxidável"}),
