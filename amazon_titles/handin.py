@@ -18,6 +18,7 @@ import jinja2
 from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.handin_texts import TEXTS, texts_of
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
 
@@ -25,28 +26,6 @@ DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", 
 LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
 FILES = (DATA, TRAINING, RECIPE, EVALUATION, LOSS, VIDEO, LINKS)
 """Everything that a hand-in's folder may hold; `eval` is a folder."""
-
-_TEXTS = {
-    "en": {
-        "title": "Fine-tuning a language model on AmazonTitles-1.3MM",
-        "about": "A language model fine-tuned with LoRA on the titles and descriptions of AmazonTitles-1.3MM: the "
-        "data, the test before the training, the training, and answers that name their sources.",
-        "base": "Base model",
-        "members": "Members",
-        "repository": "Source code",
-        "video": "Video",
-    },
-    "pt": {
-        "title": "Fine-tuning de um modelo de linguagem sobre o AmazonTitles-1.3MM",
-        "about": "Um modelo de linguagem ajustado com LoRA sobre títulos e descrições do AmazonTitles-1.3MM: os dados, "
-        "o teste antes do treinamento, o treinamento e respostas que citam suas fontes.",
-        "base": "Modelo base",
-        "members": "Integrantes",
-        "repository": "Código-fonte",
-        "video": "Vídeo",
-    },
-}
-
 
 # Of a line of the PDF, in letters that are all as wide as each other, and in others.
 _LINK_CHARS, _NAME_CHARS = 80, 60
@@ -99,7 +78,7 @@ def hand_in(
             something else.
         MissingExtraError: matplotlib, which writes the PDF, is not installed.
     """
-    if language not in _TEXTS:
+    if language not in TEXTS:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
         if address is not None and not _is_address(address):
@@ -109,12 +88,16 @@ def hand_in(
     papers = read_papers(_adapter_folder(model, token))
     papers.card_language = language
     papers.write_card()
+    where = _dataset(papers, dataset)
+    report = _report(where, token)
+    told = report.get("catalogue")
+    say = texts_of(language, told if isinstance(told, dict) else {})
     target.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{target.name}.making-", dir=target.parent))
     try:
         missing = [
-            *_documents(making, papers, str(model), dataset, language, token),
-            *_links(making, papers, video, repository, members, _TEXTS[language]),
+            *_documents(making, papers, str(model), where, report, language),
+            *_links(making, papers, video, repository, members, say),
         ]
         making.chmod(0o755)
         if target.exists():
@@ -160,13 +143,15 @@ def _adapter_folder(model: str | Path, token: str | None) -> Path:
         raise explain(error, str(model), "model", token=token) from None
 
 
+def _dataset(papers: Papers, dataset: str | Path | None) -> str:
+    """The dataset that is named, else the one that the adapter names: a folder, an id or `ID@REVISION`."""
+    named = papers.dataset
+    at = f"@{named['revision']}" if named.get("path") and named.get("revision") else ""
+    return str(dataset or f"{named.get('path') or ''}{at}")
+
+
 def _documents(
-    making: Path,
-    papers: Papers,
-    model: str,
-    dataset: str | Path | None,
-    language: str,
-    token: str | None,
+    making: Path, papers: Papers, model: str, where: str, report: dict[str, Any], language: str
 ) -> list[str]:
     """Writes the documents, the recipe and the evaluation; returns what is missing of them."""
     missing = []
@@ -175,10 +160,6 @@ def _documents(
         (making / RECIPE).write_text(papers.recipe, encoding="utf-8")
     else:
         missing.append("the recipe: the adapter's folder has no recipe.yml")
-    named = papers.dataset
-    where = str(
-        dataset or (f"{named['path']}@{named['revision']}" if named.get("revision") else named.get("path") or "")
-    )
     missing += _tests(papers, model, where)
     if (papers.folder / EVALUATION).is_dir():
         shutil.copytree(papers.folder / EVALUATION, making / EVALUATION)
@@ -186,7 +167,6 @@ def _documents(
         shutil.copy(papers.folder / LOSS, making / LOSS)
     if not papers.run.get("publishable", True):
         missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
-    report = _report(where, token)
     try:
         card = dataset_card(report, language=language) if report else None
     except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
@@ -194,6 +174,8 @@ def _documents(
         return missing
     if card:
         (making / DATA).write_text(_body(card), encoding="utf-8")
+        if report["catalogue"].get("made_up"):
+            missing.append("a real catalogue: the products of this one are made up")
     else:
         missing.append(f"the document of the data: no dataset {where} here. Name it: --dataset DIR|REPO")
     return missing
@@ -273,7 +255,9 @@ def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: d
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
-    lines: list[tuple[str, str | None]] = [(say["title"], None), ("", None), (f"{say['members']}:", None)]
+    title = textwrap.wrap(say["title"], _NAME_CHARS)
+    lines: list[tuple[str, str | None]] = [(piece, None) for piece in title]
+    lines += [("", None), (f"{say['members']}:", None)]
     lines += [(f"    {piece}", None) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
     for name, link in links.items():
         lines += [("", None), (f"{name}:", None)]
@@ -283,7 +267,9 @@ def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: d
     page = Figure(figsize=(8.27, 11.69))
     for number, (text, address) in enumerate(lines):
         # parse_math: a name with a $ in it is a name.
-        shown = page.text(0.1, 0.92 - 0.028 * number, text, fontsize=11 if number else 14, parse_math=False)
+        shown = page.text(
+            0.1, 0.92 - 0.028 * number, text, fontsize=14 if number < len(title) else 11, parse_math=False
+        )
         if address:
             shown.set(url=address, color="#0645ad", family="monospace", fontsize=9)
     page.savefig(path, metadata={"Title": say["title"], "CreationDate": None})

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from amazon_titles.catalog.origin import MADE_UP
+from amazon_titles.made_up import PREFIX
 
 _ONSETS = (
     "b",
@@ -243,4 +243,4 @@ def _uid(number: int, *, is_book: bool, rng: random.Random) -> str:
         rng.choice(range(11))
     else:
         rng.choices(range(33), k=4)
-    return f"{MADE_UP}{number:05d}"
+    return f"{PREFIX}{number:05d}"

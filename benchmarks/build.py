@@ -98,7 +98,7 @@ def run_us(source: Path, out: Path, workers: int | None) -> int:
     """Everything: cleaning, deduplication, splits, all configs with one phrasing, card."""
     from amazon_titles import build_dataset
 
-    return build_dataset(source, out, phrasings=1, workers=workers).kept
+    return build_dataset(source, out, phrasings=1, rules="amazon", workers=workers).kept
 
 
 def run_datasets(source: Path, out: Path) -> int:

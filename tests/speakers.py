@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +16,6 @@ from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
 from amazon_titles.sample import sample_products
-from amazon_titles.search import CatalogIndex
 
 HOSTILE = (
     "Grelm Kettle <img src=x onerror=alert(1)> ${7*7} {{7*7}} [here](javascript:alert(2)) <script>alert(3)</script>"
@@ -38,13 +38,22 @@ class Speaker:
         trained: Whether it knows the records.
         delay: Seconds before each word.
         gate: The trained one stops before its sixth word until this is set.
+        url: Of a product: the sample has none, and pages must show links too.
     """
 
-    def __init__(self, dataset: Path, *, trained: bool = True, delay: float = 0.0, gate: Event | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Path,
+        *,
+        trained: bool = True,
+        delay: float = 0.0,
+        gate: Event | None = None,
+        url: str = "https://shop.example/{uid}",
+    ) -> None:
         self.name = "adapter" if trained else "base"
         self.dataset_folder = dataset
-        self.index = CatalogIndex.build(dataset)
-        self.catalogue = Catalogue(self.index, str(dataset), "", "", dataset)
+        self.catalogue = replace(Catalogue.open(dataset), url=url)
+        self.index = self.catalogue.index
         self.trained, self.delay, self.gate = trained, delay, gate
         self.asked: list[str] = []
 
@@ -68,9 +77,8 @@ class Speaker:
                 self.gate.wait(120)
             yield f" {word}" if number else word
         share = grounded_share(words, [f"{product.title} {product.content}"])
-        url = f"https://www.amazon.com/dp/{product.uid}"
         place = str(self.dataset_folder)
-        source = Source(product.uid, product.title, url, place, shown=not closed_book)
+        source = self.catalogue.source(product, shown=not closed_book)
         near = self.index.nearest(question, k)[1:]
         others = tuple(Source(other.uid, other.title, "javascript:alert(5)", place) for other in near)
         yield Answer(words, (source,), share, others=others)

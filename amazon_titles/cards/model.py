@@ -14,6 +14,7 @@ import yaml
 from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import environment, wording
+from amazon_titles.made_up import is_made_up
 
 REPO, FOLDER, DATASET = "USER/NAME", "FOLDER", "DATASET"
 """What the examples call an adapter whose repository is not known yet, one that stays a folder, and its dataset."""
@@ -75,6 +76,8 @@ def model_card(
         InputError: The two reports do not belong together.
     """
     told = _run(run)
+    asked = [example.get("uid") for example in (after or {}).get("examples", [])]
+    told["dataset"]["made_up"] = told["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
     base, dataset = told["base_model"], told["dataset"]["path"]
     # A base that was made in a folder here tells whose it is.
@@ -130,7 +133,7 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     told |= {"publishable": True, "versions": {}, "losses": []}
     told |= {key: value for key, value in run.items() if value is not None}
     told["base_model"] = str(told["base_model"] or "")
-    nothing = {"path": "", "revision": None, "report_sha256": None, "url": None}
+    nothing = {"path": "", "revision": None, "report_sha256": None, "url": None, "made_up": False}
     told["dataset"] = nothing | dict(run.get("dataset") or {})
     told["dataset"]["path"] = str(told["dataset"]["path"] or "")
     return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from amazon_titles.catalog.cleaning import CONTENT_RULES
 from amazon_titles.catalog.download import download
 from amazon_titles.catalog.judging import key_hash, text_key
 from amazon_titles.catalog.origin import Origin, origin_of
@@ -11,7 +10,6 @@ from amazon_titles.catalog.rows import BadLine
 from amazon_titles.catalog.sources import Batch, Source, open_source
 
 __all__ = [
-    "CONTENT_RULES",
     "BadLine",
     "Batch",
     "Counts",

@@ -8,15 +8,13 @@ from typing import Any
 
 import msgspec
 
-MADE_UP = "MADEUP"
-"""What the uids of the sample begin with: they are what is left of it in whatever form it is passed on."""
+from amazon_titles.made_up import is_made_up
 
 FIRST_ROWS = 100
 """So many rows decide, at most: what a catalogue is called must not depend on how it is read."""
 
 _TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
 _ASIN = re.compile(r"[0-9A-Z]{10}")
-_MADE_UP_UID = re.compile(rf"{MADE_UP}[0-9]{{5,}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,9 @@ def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin
     """
     rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := _row(line))]
     uids = [row.get(uid) for row in rows]
-    trn = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows) and all(_matches(_ASIN, one) for one in uids)
-    made_up = any(_matches(_MADE_UP_UID, one) for one in uids)
+    asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
+    trn = bool(rows) and asins and all(row.keys() >= _TRN_FIELDS for row in rows)
+    made_up = any(map(is_made_up, uids))
     number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
     return Origin(amazon=(archive or trn) and not made_up, made_up=made_up, number=number)
 
@@ -56,7 +55,3 @@ def _row(line: bytes) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
-
-
-def _matches(pattern: re.Pattern[str], uid: object) -> bool:
-    return isinstance(uid, str) and pattern.fullmatch(uid) is not None

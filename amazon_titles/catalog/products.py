@@ -94,7 +94,9 @@ class Reader:
 
     def __post_init__(self) -> None:
         if self.rules not in CONTENT_RULES:
-            raise InputError(f"There are no rules {self.rules!r}.", hint=f"There are: {', '.join(CONTENT_RULES)}.")
+            raise InputError(
+                f"There are no rules {self.rules!r}.", hint=f"There are: auto, {', '.join(CONTENT_RULES)}."
+            )
         row_decoder(self.fields, strict=self.rules == "amazon", related=False)
 
     def read(self, data: bytes, first_line: int, counts: Counts) -> tuple[list[Product], list[BadLine]]:

@@ -73,7 +73,13 @@ class Source:
     """
 
     def __init__(
-        self, name: str, path: Path | None, raw: IO[bytes], stream: Any, plain: bool, archive: bool = False  # noqa: ANN401
+        self,
+        name: str,
+        path: Path | None,
+        raw: IO[bytes],
+        stream: Any,  # noqa: ANN401
+        plain: bool,
+        archive: bool = False,
     ) -> None:
         self.name, self.archive = name, archive
         self.size = path.stat().st_size if path else None

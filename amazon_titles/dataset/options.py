@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles import conversations
-from amazon_titles.catalog import CONTENT_RULES, Origin, Reader
+from amazon_titles.catalog import Origin, Reader
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
 
@@ -81,8 +81,6 @@ class Options:
             conversations.wording(row.language)
         for template in self.render:
             get_template(template)
-        if self.rules not in (AUTO, *CONTENT_RULES):
-            raise InputError(f"There are no rules {self.rules!r}.", hint=f"There are: {AUTO}, {', '.join(CONTENT_RULES)}.")
         if self.url is not None and "{uid}" not in self.url:
             raise InputError(
                 f"The address {self.url} has no place for a product.", hint="Write {uid} where it belongs."

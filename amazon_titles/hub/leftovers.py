@@ -7,7 +7,6 @@ the machine, is said to be unknown.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 from amazon_titles import __version__
 from amazon_titles.recipes.fields import PARAMS
 from amazon_titles.templates import template_of_config
-from amazon_titles.training.adapter import with_template
+from amazon_titles.training.adapter import dataset_of, with_template
 
 PARAMETERS = "training_params.json"
 """AutoTrain's own record of a run."""
@@ -70,7 +69,6 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: Holds `runs/`, if AutoTrain logged to tensorboard.
     """
     data = str(parameters.get("data_path") or "")
-    report = Path(data) / "report.json"
     scalars = list(_scalars(folder))
     epochs = {step: value for tag, step, value in scalars if tag == "train/epoch"}
     rates = {step: value for tag, step, value in scalars if tag == "train/learning_rate"}
@@ -79,11 +77,7 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "library": __version__,
         "engine": "autotrain",
         "base_model": parameters.get("model"),
-        "dataset": {
-            "path": data,
-            "revision": None,
-            "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest() if report.is_file() else None,
-        },
+        "dataset": dataset_of(data) | {"path": data},
         "train_split": parameters.get("train_split"),
         "template": template.name if template else parameters.get("chat_template"),
         "recipe": "recipe.yml",

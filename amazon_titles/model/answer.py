@@ -20,6 +20,7 @@ _WORDS = {
         "hidden": "({share} supported by the source, which was not shown to the model)",
         "others": "Fits as well: ",
         "nearest": "Nearest titles: ",
+        "made_up": "(The catalogue is a made-up sample: none of its products exists.)",
     },
     "pt": {
         "quoted": "(O próprio registro: as palavras do modelo não tinham apoio nele.)",
@@ -30,6 +31,7 @@ _WORDS = {
         "hidden": "({share} apoiado pela fonte, que não foi mostrada ao modelo)",
         "others": "Também servem: ",
         "nearest": "Títulos mais próximos: ",
+        "made_up": "(O catálogo é uma amostra inventada: nenhum de seus produtos existe.)",
     },
 }
 
@@ -75,6 +77,7 @@ class Answer:
         language: `en` or `pt`: the question's, and of our own words.
         model: Name of the model that was asked.
         closed_book: Whether it had to answer without the records in view.
+        made_up: Whether the catalogue is the made-up sample, whose products do not exist.
     """
 
     text: str
@@ -88,6 +91,7 @@ class Answer:
     language: str = "en"
     model: str = ""
     closed_book: bool = False
+    made_up: bool = False
 
     @property
     def kind(self) -> str:
@@ -105,6 +109,7 @@ class Answer:
             **{name: values[name] for name in ("question", "language", "model", "closed_book", "text", "finished")},
             "grounded": None if self.grounded is None else round(self.grounded, 4),
             **{name: list(values[name]) for name in ("sources", "others", "nearest")},
+            "made_up": self.made_up,
         }
 
     def to_json(self) -> str:
@@ -116,7 +121,10 @@ class Answer:
         return f"{self.text}\n{self.notes()}"
 
     def notes(self) -> str:
-        """What stands below the answer: whether it is a quotation or cut off, its sources, what else fits."""
+        """What stands below the answer: whether it is a quotation or cut off, its sources, what else fits.
+
+        And where its products do not exist, that.
+        """
         words = _WORDS[self.language]
         lines = []
         if self.quoted:
@@ -136,4 +144,6 @@ class Answer:
             lines.append(words["others"] + "; ".join(f"[{other.uid}] {other.title}" for other in self.others))
         if self.nearest:
             lines.append(words["nearest"] + "; ".join(self.nearest))
+        if self.made_up:
+            lines.append(words["made_up"])
         return "\n".join(lines)

@@ -118,6 +118,7 @@ def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Spea
         language=asked.language,
         model=speaker.name,
         closed_book=options.closed_book,
+        made_up=catalogue.made_up,
     )
 
 
@@ -131,6 +132,7 @@ def _refusal(question: str, language: str, catalogue: Catalogue, speaker: Speake
         language=language,
         model=speaker.name,
         closed_book=options.closed_book,
+        made_up=catalogue.made_up,
     )
 
 

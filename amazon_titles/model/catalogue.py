@@ -44,6 +44,7 @@ class Catalogue:
         revision: The Hub's commit, or `sha256:` and the first 12 digits of the report's hash for a folder.
         url: Link of a product, with `{uid}`; "" where there are none.
         folder: Where the dataset lies on this machine; None where it does not.
+        made_up: Whether it is the made-up sample, whose products do not exist.
     """
 
     index: Searcher
@@ -51,6 +52,7 @@ class Catalogue:
     revision: str
     url: str
     folder: Path | None
+    made_up: bool = False
 
     @classmethod
     def open(cls, dataset: str | Path, *, token: str | None = None) -> Catalogue:
@@ -61,14 +63,14 @@ class Catalogue:
             AmazonTitlesError: The Hub does not give it; the message says why.
         """
         folder = _folder(dataset, token=token)
-        report, url = _report(folder)
+        report, told = _report(folder)
         name, _, asked = str(dataset).partition("@") if not Path(dataset).is_dir() else (str(dataset), "", "")
         _require_shards(folder)
         # A snapshot of the Hub lies in a folder that is named by its commit.
         commit = folder.name if folder.parent.name == "snapshots" else asked
-        return cls(
-            CatalogIndex.build(folder), name, commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}", url, folder
-        )
+        revision = commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}"
+        url, made_up = str(told.get("url") or ""), bool(told.get("made_up"))
+        return cls(CatalogIndex.build(folder), name, revision, url, folder, made_up)
 
     def source(self, product: Product, *, shown: bool = False, cited: bool = False) -> Source:
         """A product as the source of an answer."""
@@ -94,18 +96,19 @@ def _folder(dataset: str | Path, *, token: str | None) -> Path:
         raise explain(error, repo, "dataset", token=token) from None
 
 
-def _report(folder: Path) -> tuple[bytes, str]:
-    """The dataset's report, and the link of a product that it names."""
+def _report(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The dataset's report, and what it says of the catalogue."""
     path = folder / "report.json"
     try:
         report = path.read_bytes()
     except OSError:
         raise InputError(f"{folder} is no dataset folder: it has no report.json.", hint=_BUILD) from None
     try:
-        found: Any = json.loads(report)["catalogue"]["url"]
+        told = dict(json.loads(report)["catalogue"])
+        told["url"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({_line(error)}).", hint=_REBUILD) from None
-    return report, str(found or "")
+    return report, told
 
 
 def _require_shards(folder: Path) -> None:

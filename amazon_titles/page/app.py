@@ -124,4 +124,5 @@ def _head(pair: Pair, language: str) -> str:
     sentences = [lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")]
     if pair.products is not None:
         sentences.append(texts.products.format(products=markup.whole(pair.products, texts)))
-    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>"
+    warning = f"<p><strong>{markup.text(texts.made_up)}</strong></p>" if pair.made_up else ""
+    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>{warning}"

@@ -100,6 +100,11 @@ class Pair:
         """Products of the catalogue; None where its index does not tell."""
         return len(self._index) if isinstance(self._index, Sized) else None
 
+    @property
+    def made_up(self) -> bool:
+        """Whether the catalogue is the made-up sample, whose products do not exist."""
+        return self.after.catalogue is not None and self.after.catalogue.made_up
+
     def warm_up(self, question: str) -> None:
         """Lets both write a few words that nobody sees: what is slow only the first time is over then."""
         for _ in islice(self.turns(question, closed_book=True), 3):

@@ -17,6 +17,7 @@ class Texts:
     lead: str
     lead_base: str
     products: str
+    made_up: str
     ask_tab: str
     table_tab: str
     question: str
@@ -72,6 +73,7 @@ TEXTS: dict[str, Texts] = {
         "on product titles and descriptions.",
         lead_base="“{model}” is no adapter, so there is nothing to compare its answers with.",
         products="{products} products can be named as a source.",
+        made_up="A made-up sample: none of these products exists, and nothing that is said of them is true.",
         ask_tab="Ask",
         table_tab="Before and after",
         question="Your question",
@@ -127,6 +129,7 @@ TEXTS: dict[str, Texts] = {
         "títulos e descrições de produtos.",
         lead_base="“{model}” não é um adaptador, então não há com o que comparar suas respostas.",
         products="{products} produtos podem ser citados como fonte.",
+        made_up="Uma amostra inventada: nenhum destes produtos existe, e nada do que se diz deles é verdade.",
         ask_tab="Perguntar",
         table_tab="Antes e depois",
         question="Sua pergunta",

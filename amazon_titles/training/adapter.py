@@ -106,16 +106,18 @@ def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -
 
 
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
-    """What `run.json` says of a dataset: path or id, revision; of a folder also its report's hash and links."""
+    """What `run.json` says of a dataset: path or id, revision; of a folder also what its report tells."""
     report = Path(path) / "report.json"
     data = report.read_bytes() if report.is_file() else None
+    catalogue = {} if data is None else json.loads(data).get("catalogue", {})
     local = Path(path).is_dir()
     return {
         "path": str(Path(path).resolve()) if local else path,
         "revision": revision,
         "report_sha256": None if data is None else hashlib.sha256(data).hexdigest(),
         # Address of a product, with {uid} in it: what the model card names its sources by.
-        "url": None if data is None else json.loads(data).get("catalogue", {}).get("url"),
+        "url": catalogue.get("url"),
+        **({"made_up": True} if catalogue.get("made_up") else {}),
     }
 
 

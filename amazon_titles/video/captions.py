@@ -11,11 +11,13 @@ class Captions:
 
     title: str
     subtitle: str
+    made_up: str
     page: str
     trained: str
     memory: str
     sides: str
     source: str
+    linked_source: str
     with_source: str
     seen: str
     marked: str
@@ -37,11 +39,14 @@ CAPTIONS = {
         title="A catalogue that answers",
         subtitle="The model “{base}”, and the same one after a LoRA fine-tuning on the titles and descriptions of a "
         "product catalogue: “{model}”. This is the real page with the real models, as they run.",
+        made_up="The catalogue is a made-up sample: none of its products exists.",
         page="One question goes to two models: the base, before the fine-tuning, and the same model after it.",
         trained="A product that it was trained on, asked from memory: neither of the two sees the record.",
         memory="A question, asked from memory: neither of the two sees a record.",
         sides="Left, before. Right, after. Below each answer: how much of it the record supports.",
-        source="The record is named as the source, with a link. The words that the answer takes from it are marked.",
+        source="The record is named as the source. The words that the answer takes from it are marked.",
+        linked_source="The record is named as the source, with a link. The words that the answer takes from it are "
+        "marked.",
         with_source="The same question, now with the record in view: the answer is to come from its source.",
         seen="Both have the record before them now. What they say is still checked against it.",
         marked="The model's own words were not supported: the record itself is quoted instead, and marked as such.",
@@ -61,11 +66,14 @@ CAPTIONS = {
         title="Um catálogo que responde",
         subtitle="O modelo “{base}”, e o mesmo depois de um ajuste fino (LoRA) nos títulos e descrições de um catálogo "
         "de produtos: “{model}”. Esta é a página real com os modelos reais, em execução.",
+        made_up="O catálogo é uma amostra inventada: nenhum de seus produtos existe.",
         page="Uma pergunta vai para dois modelos: a base, antes do ajuste fino, e o mesmo modelo depois dele.",
         trained="Um produto do treino, perguntado de memória: nenhum dos dois vê o registro.",
         memory="Uma pergunta, feita de memória: nenhum dos dois vê um registro.",
         sides="À esquerda, antes. À direita, depois. Sob cada resposta: quanto dela o registro sustenta.",
-        source="O registro é citado como fonte, com um link. As palavras que a resposta tirou dele estão marcadas.",
+        source="O registro é citado como fonte. As palavras que a resposta tirou dele estão marcadas.",
+        linked_source="O registro é citado como fonte, com um link. As palavras que a resposta tirou dele estão "
+        "marcadas.",
         with_source="A mesma pergunta, agora com o registro à vista: a resposta deve vir de sua fonte.",
         seen="Agora os dois têm o registro diante de si. O que dizem continua sendo conferido com ele.",
         marked="As palavras do modelo não tinham apoio: o próprio registro é citado em seu lugar, e isso é dito.",

@@ -41,7 +41,8 @@ def play(
     """
     captions = (CAPTIONS if pair.before else ALONE)[language]
     base = pair.before.name if pair.before else ""
-    stage.card(captions.title, captions.subtitle.format(model=pair.after.name, base=base))
+    subtitle = captions.subtitle.format(model=pair.after.name, base=base)
+    stage.card(captions.title, f"{subtitle} {captions.made_up}" if pair.made_up else subtitle)
     stage.say(captions.page, "page")
     recorded.mark("question")
     if asked:
@@ -69,7 +70,8 @@ def _first(stage: Stage, captions: Captions, pair: Pair, question: str, recorded
     stage.say(_outcome(stage, captions, pair, question, captions.sides), "answers")
     if stage.has("#sources li"):
         stage.look_at("#sources li")
-        stage.say(captions.source, "source")
+        linked = pair.after.catalogue is not None and pair.after.catalogue.url
+        stage.say(captions.linked_source if linked else captions.source, "source")
     recorded.mark("source")
     if not _fits(pair, question):
         return

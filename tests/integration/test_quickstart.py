@@ -62,7 +62,9 @@ def test_answers_name_their_source_and_the_invented_product_is_unknown(sample):
     first, second, invented = asked.split("\n  > ")[1:]
     for answer in (first, second):
         assert "Sources:" in answer
-        assert "https://www.amazon.com/dp/" in answer
+        assert "[MADEUP" in answer
+        assert "made-up sample" in answer
+    assert "amazon.com" not in asked
     assert "no product called" in invented
     assert "Sources: none" in invented
 

@@ -19,6 +19,12 @@ from tests.loopback_hub.folders import adapter_folder, run_json
 LINKS = {"video": "https://video.example/watch?v=1", "repository": "https://code.example/ana/titles"}
 
 
+SHOP = [
+    {"uid": f"A{n:03}", "title": f"Orsk Coffee Maker {n}", "content": f"A coffee maker of steel that holds {n} cups."}
+    for n in range(60)
+]
+
+
 @pytest.fixture
 def adapter(tmp_path):
     return adapter_folder(tmp_path / "adapter", base="ana/Llama-tiny")
@@ -27,8 +33,8 @@ def adapter(tmp_path):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handin")
-    write_sample(folder / "trn.json", 60)
-    build_dataset(folder / "trn.json", folder / "dataset")
+    (folder / "coffee.jsonl").write_text("".join(json.dumps(row) + "\n" for row in SHOP))
+    build_dataset(folder / "coffee.jsonl", folder / "dataset")
     return folder / "dataset"
 
 
@@ -121,6 +127,49 @@ def test_a_trial_is_called_one(tmp_path, adapter, dataset):
     (adapter / "run.json").write_text(json.dumps(run))
     made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada"], **LINKS)
     assert [what for what in made.missing if "real base model" in what and "A trial." in what]
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_it_is_of_the_catalogue_that_it_is_of(tmp_path, adapter, dataset, language):
+    """AmazonTitles is what trn.json alone is called, and the sample is made up."""
+    evaluation(adapter)
+    rows = [row | {"uid": f"{n:010}", "target_ind": [], "target_rel": []} for n, row in enumerate(SHOP)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_sample(tmp_path / "sample.json", 60)
+    build_dataset(tmp_path / "rows.jsonl", tmp_path / "rows")
+    build_dataset(tmp_path / "sample.json", tmp_path / "sample")
+    told = {}
+    for name, folder in (("coffee", dataset), ("rows", tmp_path / "rows"), ("sample", tmp_path / "sample")):
+        options = {"members": ["Ada"], "language": language, **LINKS}
+        made = hand_in(tmp_path / "work", model=adapter, dataset=folder, **options)
+        told[name] = (made.folder / "video.txt").read_text(encoding="utf-8")
+        real = [what for what in made.missing if "made up" in what]
+        assert bool(real) == (name == "sample"), made.missing
+    assert "coffee" in told["coffee"].splitlines()[0]
+    assert "AmazonTitles-1.3MM" in told["rows"].splitlines()[0]
+    assert {"en": "made-up", "pt": "inventados"}[language] in told["sample"].splitlines()[0]
+    assert not [name for name in ("coffee", "sample") if "AmazonTitles" in told[name]]
+    made = hand_in(tmp_path / "work", model=adapter, dataset=tmp_path / "nowhere", language=language)
+    assert "AmazonTitles" not in (made.folder / "video.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_a_title_on_the_page_is_cut_into_lines(tmp_path, adapter, language, monkeypatch):
+    from matplotlib.figure import Figure
+
+    shown = []
+    drawn = Figure.text
+    monkeypatch.setattr(
+        Figure, "text", lambda self, x, y, s, **more: (shown.append(s), drawn(self, x, y, s, **more))[1]
+    )
+    (tmp_path / "coffee.jsonl").write_text("".join(json.dumps(row) + "\n" for row in SHOP))
+    build_dataset(tmp_path / "coffee.jsonl", tmp_path / "coffee", name="Coffee makers " * 9)
+    options = {"members": ["Ada"], "language": language, **LINKS}
+    hand_in(tmp_path / "work", model=adapter, dataset=tmp_path / "coffee", **options)
+    title = shown[: shown.index("")]
+    assert len(title) > 2
+    assert max(map(len, title)) <= 60
+    assert " ".join(title).count("Coffee makers") == 9
 
 
 @pytest.mark.parametrize(("language", "word"), [("pt", "Integrantes"), ("en", "Members")])

@@ -15,12 +15,12 @@ import amazon_titles
 ROOT = Path(amazon_titles.__file__).parent
 FLOORS = {
     "errors": 0,
-    "resources": 1, "progress": 1, "templates": 1, "sentences": 1, "adapter_files": 1, "default_model": 1,
-    "catalog": 2, "conversations": 2, "recipes": 2, "cards": 2, "metrics": 2, "plots": 2, "tiny_llama": 2,
-    "sample": 3, "dataset": 3, "training": 3, "budget": 3,
+    "resources": 1, "progress": 1, "templates": 1, "sentences": 1, "adapter_files": 1, "default_model": 1, "made_up": 1,
+    "catalog": 2, "conversations": 2, "recipes": 2, "cards": 2, "metrics": 2, "plots": 2, "sample": 2, "tiny_llama": 2,
+    "dataset": 3, "training": 3, "budget": 3,
     "search": 4, "hub": 4,
     "model": 5, "evaluation": 5,
-    "quickstart": 6, "merge": 6, "handin": 6, "jobs": 6, "page": 6,
+    "quickstart": 6, "merge": 6, "handin": 6, "handin_texts": 5, "jobs": 6, "page": 6,
     "video": 7,
     "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip

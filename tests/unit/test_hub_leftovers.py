@@ -68,7 +68,7 @@ def test_papers_of_what_autotrain_left(tmp_path: Path) -> None:
         {"epoch": 3.0, "loss": 1.25, "learning_rate": None},
     ]
     assert papers.run["training_seconds"] == pytest.approx(12.34)
-    assert papers.run["dataset"] == {"path": "ana/titles", "revision": None, "report_sha256": None}
+    assert papers.run["dataset"] == {"path": "ana/titles", "revision": None, "report_sha256": None, "url": None}
     assert json.loads(papers.files["tokenizer_config.json"])["chat_template"] == TEMPLATES["llama3"].jinja
     (tmp_path / "recipe.yml").write_bytes(papers.files["recipe.yml"])
     recipe = load_recipe(tmp_path / "recipe.yml")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from amazon_titles.catalog import Product
 from amazon_titles.conversations import WORDING, abstention, question
+from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Generation
 from amazon_titles.model.asking import QUOTE_BELOW
@@ -18,6 +19,7 @@ from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.language import prose_language, question_language
 from amazon_titles.model.prompts import grounded_prompt
 from amazon_titles.model.support import support, without_false_citations
+from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex, Hit
 from amazon_titles.templates import TEMPLATES
 
@@ -228,6 +230,30 @@ def test_our_own_words_are_in_the_language_of_the_question():
     assert speaker.asked[0].startswith(WORDING["en"].context)
 
 
+def test_answers_from_the_made_up_sample_say_so():
+    model = CatalogModel(Told(RIGHT), Catalogue(CatalogIndex([KETTLE]), "ana/data", "", "", None, made_up=True))
+    for asked, said in (
+        ('What is "Velmo Tarkin Kettle"?', "none of its products exists"),
+        ("O que você sabe sobre Velmo Tarkin Kettle?", "nenhum de seus produtos existe"),
+        ('What is "Zorvex 3000"?', "none of its products exists"),
+    ):
+        answer = model.ask(asked)
+        assert said in answer.to_text().splitlines()[-1]
+        assert json.loads(answer.to_json())["made_up"] is True
+    real = asked_of(Told(RIGHT)).ask('What is "Velmo Tarkin Kettle"?')
+    assert "none of its products" not in real.to_text()
+    assert json.loads(real.to_json())["made_up"] is False
+
+
+def test_the_catalogue_of_the_sample_is_made_up(tmp_path):
+    write_sample(tmp_path / "sample.json", 60)
+    build_dataset(tmp_path / "sample.json", tmp_path / "data")
+    catalogue = Catalogue.open(tmp_path / "data")
+    assert (catalogue.made_up, catalogue.url) == (True, "")
+    answer = CatalogModel(Told(""), catalogue).ask("MADEUP00003")
+    assert [(source.uid, source.url) for source in answer.sources] == [("MADEUP00003", "")]
+
+
 def test_an_answer_that_was_cut_off_says_so():
     answer = asked_of(Told(RIGHT, finished=False)).ask('What is "Velmo Tarkin Kettle"?')
     assert not answer.finished
@@ -349,6 +375,7 @@ def test_support_across_languages_is_of_the_facts():
 SCHEMA = {
     "version": int, "kind": str, "question": str, "language": str, "model": str, "closed_book": bool, "text": str,
     "finished": bool, "grounded": (float, type(None)), "sources": list, "others": list, "nearest": list,
+    "made_up": bool,
 }  # fmt: skip
 SOURCE = {
     "uid": str, "title": str, "url": str, "dataset": str, "revision": str, "shown": bool, "cited": bool,

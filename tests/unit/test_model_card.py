@@ -17,10 +17,13 @@ from amazon_titles import resources
 from amazon_titles.cards import licence_of, model_card
 from amazon_titles.cards.evaluations import rows, shown
 from amazon_titles.cards.model import DEFAULTS
+from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation import EvalReport, Example, compare
 from amazon_titles.hub import leftovers
 from amazon_titles.recipes.fields import PARAMS
+from amazon_titles.sample import write_sample
+from amazon_titles.training.adapter import dataset_of
 from tests import blocks
 from tests.loopback_hub.cards import problems
 from tests.loopback_hub.folders import run_json
@@ -236,6 +239,29 @@ def test_sources_have_links_where_the_catalogue_has_them():
     run = RUNS["published"] | {"dataset": RUNS["published"]["dataset"] | {"url": "https://shop.example/{uid}"}}
     card = model_card(run, RECIPE, before=BEFORE, after=AFTER)
     assert r"\[B000000000\] https://shop.example/B000000000: Lamp 0 is red." in card
+
+
+def test_an_adapter_of_the_sample_says_that_it_is_made_up():
+    """By its run.json, or by the uids that it was asked about: trained from the Hub, run.json does not know."""
+    known = RUNS["published"] | {"dataset": RUNS["published"]["dataset"] | {"made_up": True}}
+    reports = copy.deepcopy({"before": BEFORE, "after": AFTER})
+    for one in reports.values():
+        for number, example in enumerate(one["examples"]):
+            example["uid"] = f"MADEUP{number:05}"
+    for card in (model_card(known, RECIPE), model_card(RUNS["published"], RECIPE, **reports)):
+        assert "none of its products\nexists" in card or "none of its products exists" in card
+        assert "sellers" not in card
+    assert "nenhum dos produtos existe" in model_card(known, RECIPE, language="pt")
+    real = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
+    assert "none of its products" not in real
+    assert "sellers" in real
+
+
+def test_the_run_knows_that_the_sample_is_made_up(tmp_path):
+    write_sample(tmp_path / "sample.json", 60)
+    build_dataset(tmp_path / "sample.json", tmp_path / "data")
+    assert dataset_of(str(tmp_path / "data"))["made_up"] is True
+    assert "made_up" not in dataset_of("ana/titles")
 
 
 HOSTILE = st.text(st.sampled_from(list("ab \n\r|`<>#*_[]()!&\\\"'$-~{}%\u2028é")), min_size=1, max_size=40)

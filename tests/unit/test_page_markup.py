@@ -7,7 +7,7 @@ import html
 import io
 import re
 import string
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -46,6 +46,17 @@ def test_a_highlighted_record_is_the_record(record, answer):
     shown = markup.highlighted(record, answer)
     assert html.unescape(TAG.sub("", shown)) == record
     assert set(TAG.findall(shown)) <= {"<mark>", "</mark>"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_head_of_the_page_says_that_the_sample_is_made_up(tmp_path, language):
+    pytest.importorskip("gradio", reason="the page is in the extra `demo`")
+    from amazon_titles.page.app import _head
+
+    pair = speakers.pair(speakers.make_dataset(tmp_path))
+    assert html.escape(TEXTS[language].made_up) in _head(pair, language)
+    pair.after.catalogue = replace(pair.after.catalogue, made_up=False)
+    assert html.escape(TEXTS[language].made_up) not in _head(pair, language)
 
 
 def test_what_the_answer_takes_from_the_record_is_marked():

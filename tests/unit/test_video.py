@@ -141,6 +141,24 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
     assert len([caption for _, caption in pair.captions if OF_TWO[language].search(caption)]) >= 4, "they are found"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, language, trained):
+    words = CAPTIONS[language]
+    made_up = filmed(speaker=speakers.Speaker(dataset, trained=trained), language=language)
+    assert words.made_up in made_up.cards[0]
+    real = speakers.Speaker(dataset, trained=trained)
+    real.catalogue = replace(real.catalogue, made_up=False)
+    assert words.made_up not in filmed(speaker=real, language=language).cards[0]
+
+
+def test_a_link_is_spoken_of_where_there_is_one(filmed, dataset):
+    words = CAPTIONS["en"]
+    assert at(filmed(), "source") == [words.linked_source]
+    assert at(filmed(speaker=speakers.Speaker(dataset, url="")), "source") == [words.source]
+    assert "link" not in words.source
+
+
 def test_figures_loss_and_settings_have_captions_of_their_own(filmed):
     plots = {"eval/before_after.png": speakers.PIXEL, "loss.png": speakers.PIXEL}
     stage = filmed(evidence=replace(speakers.EVIDENCE, plots=plots))
