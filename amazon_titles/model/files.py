@@ -96,7 +96,7 @@ def ask_file(
     told = json.dumps([settings, [(question.text, question.id) for question in asked]], sort_keys=True)
     partial = target.with_name(f".{target.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}.partial")
     done = _whole_lines(partial)
-    shown = bar(f"asking {model.name}", len(asked), unit="questions", done=done)
+    shown = bar(f"asking {model.name}", len(asked), unit="questions", done=done, announce=False)
     with partial.open("a", encoding="utf-8") as file, shown as advance:
         for start in range(done, len(asked), batch_size):
             batch = asked[start : start + batch_size]

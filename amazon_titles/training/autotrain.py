@@ -14,14 +14,13 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from amazon_titles.errors import InputError, TrainingError
-from amazon_titles.progress import bar
 from amazon_titles.training.machine import cores
+from amazon_titles.training.phases import Phases
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 """What a training that went well has written."""
@@ -161,7 +160,7 @@ def run_autotrain(
         errors="replace",
     )
     try:
-        with log, _Bar(tokens) as shown:
+        with log, _Shown(tokens) as shown:
             assert process.stdout is not None
             for line in process.stdout:  # \r ends one too
                 log.write(line)
@@ -172,6 +171,7 @@ def run_autotrain(
                 for logged in _read_logged(line):
                     if "train_runtime" in logged:
                         seconds = logged["train_runtime"]
+                        shown.end()
                     elif not losses or logged["epoch"] > losses[-1]["epoch"]:
                         shown.advance(0, note=f"loss {logged['loss']:.3f}")
                         losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
@@ -183,17 +183,16 @@ def run_autotrain(
     return AutoTrainLog(losses, seconds, "\n".join(tail), reason)
 
 
-class _Bar(ExitStack):
-    """AutoTrain's bar, read from its own: until that begins, its libraries and the base are loaded.
+class _Shown(Phases):
+    """Where AutoTrain is, read from its own bar.
 
     Args:
         tokens: Of the whole training; None where they were not counted.
     """
 
     def __init__(self, tokens: float | None) -> None:
-        super().__init__()
-        self.tokens, self.steps, self.step = tokens or 0.0, 0, 0
-        self.advance = self.enter_context(bar("starting AutoTrain"))
+        super().__init__("AutoTrain")
+        self.tokens = tokens or 0.0
 
     def read(self, line: str) -> None:
         """Takes a line of AutoTrain's; most are about something else."""
@@ -202,12 +201,9 @@ class _Bar(ExitStack):
             return
         step, steps = int(found["step"]), int(found["steps"])
         if not self.steps:
-            self.close()
-            self.steps = steps
-            self.advance = self.enter_context(bar("training", steps, unit="steps", tokens=self.tokens / steps))
+            self.begin(steps, tokens=self.tokens / steps)
         if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
-            self.advance(step - self.step)
-            self.step = step
+            self.reach(step)
 
 
 def _read_logged(line: str) -> list[dict[str, float]]:

@@ -12,16 +12,16 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.progress import bar, say
+from amazon_titles.progress import say
 from amazon_titles.training.autotrain import SPIN_COUNT
 from amazon_titles.training.machine import cores
+from amazon_titles.training.phases import Phases
 
 MARK = "\x1e"
 """Stands before an event; whatever else a library prints does not begin with it."""
@@ -152,13 +152,13 @@ def run_trl(job: Job) -> TrlLog:
         errors="replace",
     )
     try:
-        with _Bar() as shown:
+        with Phases("trl") as shown:
             assert process.stdout is not None
             for line in process.stdout:
                 if line.startswith(MARK):
                     event = json.loads(line[1:])
                     _take(log, event)
-                    shown.take(event)
+                    _show(shown, event)
                 else:
                     log.tail.append(line.rstrip())
         process.wait()
@@ -202,29 +202,17 @@ def _take(log: TrlLog, event: Mapping[str, Any]) -> None:
         log.device, log.peak_bytes, log.seconds = event["device"], event["peak_bytes"], event["seconds"]
 
 
-class _Bar(ExitStack):
-    """Shows what the worker tells; until it begins, its libraries and the base are loaded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.step = 0
-        self.advance = self.enter_context(bar("starting trl"))
-
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Takes an event."""
-        if event["event"] == "begin":
-            self.close()
-            self.step = event["step"]
-            if self.step:
-                say(f"Going on after step {self.step} of {event['steps']}.")
-            self.advance = self.enter_context(bar("training", event["steps"], unit="steps", done=self.step))
-        if event["event"] != "step" or ("loss" in event and "rate" not in event):
-            return  # a step of an earlier run has no rate
-        if "valid_loss" in event:
-            say(f"  epoch {event['epoch']:.2f}  validation loss {event['valid_loss']:.4f}")
-            return
-        self.advance(event["step"] - self.step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
-        self.step = event["step"]
+def _show(shown: Phases, event: Mapping[str, Any]) -> None:
+    if event["event"] == "begin":
+        if event["step"]:
+            say(f"Going on after step {event['step']} of {event['steps']}.")
+        shown.begin(event["steps"], done=event["step"])
+    elif event["event"] == "step" and "valid_loss" in event:
+        say(f"  epoch {event['epoch']:.2f}  validation loss {event['valid_loss']:.4f}")
+    elif event["event"] == "step" and "rate" in event:  # a step of an earlier run has none
+        shown.reach(event["step"], note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
+        if event["step"] == shown.steps:
+            shown.end()
 
 
 def _judge(job: Job, log: TrlLog, status: int) -> None:

@@ -43,7 +43,7 @@ def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
 
 
 def test_a_file_hears_how_far_the_training_is(beat):
-    with autotrain._Bar(216 * 512) as shown:
+    with autotrain._Shown(216 * 512) as shown:
         assert beat(10) == ["  starting AutoTrain …", "  starting AutoTrain: 0:00:10 so far"]
         shown.read("Loading checkpoint shards:  50%|#####     | 1/2 [00:00<00:00]\n")
         shown.read("  0%|          | 0/216 [00:00<?, ?it/s]\n")
@@ -53,6 +53,8 @@ def test_a_file_hears_how_far_the_training_is(beat):
         shown.read("  4%|▍         | 9/216 [00:09<03:27,  1.00it/s]\n")
         shown.advance(0, note="loss 2.500")
         assert beat(10) == ["  training: 9 of 216 steps, loss 2.500, 461 tokens/s, 0:03:50 left"]
+        shown.end()
+        assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 
 def test_its_process_gets_a_cache_of_its_own_all_cores_and_no_remote_code(tmp_path, monkeypatch):

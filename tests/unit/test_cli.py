@@ -56,6 +56,13 @@ def test_a_bad_catalogue_is_one_sentence_and_leaves_nothing(capsys, tmp_path, ki
     assert not [path for path in tmp_path.rglob("*") if path.suffix in {".parquet", ".md"}]
 
 
+def test_no_command_is_silent_for_long(capsys, beat, monkeypatch):
+    said = []
+    monkeypatch.setattr("amazon_titles.budget.examine", lambda *recipes, **options: said.extend(beat(20)) or [])
+    assert run(capsys, "check")[0] == 0
+    assert said == ["  check: 0:00:10 so far", "  check: 0:00:20 so far"]
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(capsys, tmp_path):
     write_sample(tmp_path / "trn.json", 50)
     (tmp_path / "thesis").mkdir()

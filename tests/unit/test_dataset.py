@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import pyarrow.parquet as pq
@@ -288,6 +289,21 @@ def test_a_product_keeps_its_split_when_others_leave(catalogue, tmp_path):
     where = {r["uid"]: split for split in SPLITS for r in read_messages(tmp_path / "all", split)}
     for split in SPLITS:
         assert all(where[r["uid"]] == split for r in read_messages(tmp_path / "some", split))
+
+
+def test_a_file_hears_how_far_the_build_is(catalogue, tmp_path, beat, monkeypatch):
+    said, harvest, write_shard = [], build.harvest.harvest, build.shards.write_shard
+
+    def slowly(function, *arguments):
+        said.extend(beat(10))
+        return function(*arguments)
+
+    monkeypatch.setattr(build.harvest, "harvest", partial(slowly, harvest))
+    monkeypatch.setattr(build.shards, "write_shard", partial(slowly, write_shard))
+    report = build_dataset(catalogue, tmp_path / "out", workers=1)
+    assert said[0] == "  reading: 0 of 0 MB …"
+    assert said[1] == "  reading: 0 of 0 MB, 0:00:10 so far"
+    assert said[2] == f"  writing: 0 of {report.kept} products, 0:00:10 so far"
 
 
 def test_bad_lines_are_listed_beside_the_folder(tmp_path, capsys):

@@ -381,6 +381,30 @@ class Tired(Talker):
         return super().generate_full(conversations)
 
 
+def test_a_file_hears_how_many_questions_are_answered(dataset, truth, tmp_path, beat, capsys):
+    options = {"limit": 4, "batch_size": 4, "sets": ["seen", "unseen", "invented"]}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_model(Tired("model", truth), dataset, out=tmp_path / "after.json", **options)
+    capsys.readouterr()
+
+    class Slow(Talker):
+        def generate_full(self, conversations, **limits):
+            said.extend(beat(10))
+            return super().generate_full(conversations, **limits)
+
+    said = []
+    evaluate_model(Slow("slow", truth), dataset, **options)
+    assert said == [
+        "  asking slow: 0 of 12 questions …",
+        "  asking slow: 0 of 12 questions, 0:00:10 so far",
+        "  asking slow: 4 of 12 questions, 0:00:22 left",
+        "  asking slow: 8 of 12 questions, 0:00:10 left",
+    ]
+    said.clear()
+    evaluate_model(Slow("model", truth), dataset, out=tmp_path / "after.json", **options)
+    assert said == ["  asking model: 8 of 12 questions …", "  asking model: 8 of 12 questions, 0:00:10 so far"]
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_path, capsys):
     options = {"limit": 4, "batch_size": 4}
     whole = evaluate_model(Talker("model", truth), dataset, **options)

@@ -7,8 +7,6 @@ import re
 import sys
 import threading
 
-import pytest
-
 from amazon_titles import progress
 from amazon_titles.progress import bar, lines, say, step, waiting
 

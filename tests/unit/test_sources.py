@@ -6,6 +6,7 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -173,12 +174,18 @@ class Drive:
     def __init__(self, payload):
         self.payload, self.calls = payload, []
 
-    def download(self, *, id, output, resume):
+    def download(self, *, id, output, resume, quiet):
         self.calls.append((id, resume))
+        assert quiet is not sys.stderr.isatty(), "its own bar is for terminals"
         if self.payload is None:
             return None
-        Path(output).write_bytes(self.payload)
+        Path(f"{output}k2x9.part").write_bytes(self.payload)
+        self.meanwhile()
+        Path(f"{output}k2x9.part").replace(output)
         return output
+
+    def meanwhile(self):
+        """What happens when all is there but the name."""
 
 
 def test_a_download_resumes_and_says_what_it_got(tmp_path, monkeypatch):
@@ -194,16 +201,47 @@ def test_a_download_resumes_and_says_what_it_got(tmp_path, monkeypatch):
     assert len(list(read_products(got.path))) == 50
 
 
-def test_a_download_from_a_mirror(tmp_path, monkeypatch):
+def test_a_file_hears_how_much_of_a_download_is_there(tmp_path, monkeypatch, beat):
+    drive = Drive(b"PK" + bytes(25_000_000))
+    monkeypatch.setitem(sys.modules, "gdown", drive)
+    said = []
+    monkeypatch.setattr(drive, "meanwhile", lambda: said.extend(beat(10)))
+    fetch(tmp_path)
+    assert said == [
+        "  downloading LF-Amazon-1.3M.raw.zip: 0 MB …",
+        "  downloading LF-Amazon-1.3M.raw.zip: 25 MB, 0:00:10 so far",
+    ]
+
+
+def test_a_download_from_a_mirror(tmp_path, monkeypatch, beat):
     import huggingface_hub
 
     archive = write(tmp_path, "zip")
-    names = ["README.md", "raw/LF-Amazon-1.3M.raw.zip"]
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, repo, repo_type: names)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, path, repo_type: str(archive))
+    cache = tmp_path / "hub" / "datasets--ada--mirror" / "blobs"
+    cache.mkdir(parents=True)
+    entries = [
+        SimpleNamespace(path="README.md", size=9),
+        SimpleNamespace(path="raw"),  # a folder has no size
+        SimpleNamespace(path="raw/LF-Amazon-1.3M.raw.zip", size=20_000_000),
+    ]
+    said = []
+
+    def download(repo, path, repo_type):
+        (cache / "0f3a.incomplete").write_bytes(bytes(5_000_000))
+        said.extend(beat(10))
+        (cache / "0f3a.incomplete").unlink()
+        return str(archive)
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_tree", lambda self, repo, recursive, repo_type: entries)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     got = fetch(tmp_path / "data", mirror="ada/mirror")
     assert got.path.read_bytes() == archive.read_bytes()
-    names.pop()
+    assert said == [
+        "  downloading raw/LF-Amazon-1.3M.raw.zip: 0 of 20 MB …",
+        "  downloading raw/LF-Amazon-1.3M.raw.zip: 5 of 20 MB, 0:00:30 left",
+    ]
+    entries.pop()
     with pytest.raises(InputError, match="ada/mirror holds no zip"):
         fetch(tmp_path / "other", mirror="ada/mirror")
 

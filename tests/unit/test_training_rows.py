@@ -87,6 +87,15 @@ def test_rows_are_written_and_read_again(tmp_path, tokenizer):
     assert opened.lengths.tolist() == [len(opened.row(0)[0]), 60]
 
 
+def test_rows_are_counted_as_they_are_trained_on(tmp_path, tokenizer):
+    texts = [LLAMA3.training_text(messages([("What?", "A kettle.")] * n)) for n in (1, 2, 3)]
+    parquet(tmp_path / "train-0.parquet", texts)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    written = rows.write([tmp_path / "train-0.parquet"], "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
+    counted = rows.count([tmp_path / "train-0.parquet"], "text", tmp_path / "tokenizer.json")
+    assert counted == (3, len(written.ids))
+
+
 def test_a_base_of_another_family_is_refused(tmp_path, tokenizer):
     chatml = get_template("chatml")
     parquet(tmp_path / "train.parquet", [chatml.training_text(messages([("What?", "That.")]))])

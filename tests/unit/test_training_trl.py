@@ -9,6 +9,7 @@ import pytest
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.training import trl
+from amazon_titles.training.phases import Phases
 
 
 def job(folder, **changes):
@@ -94,16 +95,18 @@ def test_the_curve_has_a_point_for_so_many_steps():
 
 def test_a_file_hears_how_far_the_training_is(beat):
     step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
-    with trl._Bar() as shown:
+    with Phases("trl") as shown:
         assert beat(10) == ["  starting trl …", "  starting trl: 0:00:10 so far"]
-        shown.take({"event": "begin", "step": 10, "steps": 200})
+        trl._show(shown, {"event": "begin", "step": 10, "steps": 200})
         assert beat(0) == ["Going on after step 10 of 200.", "  training: 10 of 200 steps …"]
-        shown.take({**step, "step": 9})  # of the earlier run
-        shown.take({**step, "step": 12, "rate": 12345.6})
-        shown.take({"event": "checkpoint", "step": 12})
+        trl._show(shown, {**step, "step": 9})  # of the earlier run
+        trl._show(shown, {**step, "step": 12, "rate": 12345.6})
+        trl._show(shown, {"event": "checkpoint", "step": 12})
         assert beat(10) == ["  training: 12 of 200 steps, loss 1.5000, 12,346 tokens/s, 0:15:40 left"]
-        shown.take({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        trl._show(shown, {"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
         assert beat(0) == ["  epoch 0.50  validation loss 1.2500"]
+        trl._show(shown, {**step, "step": 200, "rate": 12345.6})
+        assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 
 def test_an_old_trl_is_refused(monkeypatch):
