@@ -4,8 +4,8 @@
     python benchmarks/learn.py --variants all        # every variant below; hours on two cores
     python benchmarks/learn.py --variants base,rank-8
 
-Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default SmolLM2-135M-
-Instruct) and questions: all products that were learnt by heart, 48 grounded ones, 48 properties, 60 inventions (half of
+Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default
+SmolLM2-135M-Instruct) and questions: all products that were learnt by heart, 48 grounded ones, 48 properties, 60 inventions (half of
 them near misses) and all general questions, a third of everything in Portuguese or more. Adds to
 benchmarks/results/learn.json and writes learn.md anew from it.
 """
@@ -152,6 +152,7 @@ def _cell(scores: dict[str, Any], group: str, key: str) -> str:
 
 
 def main() -> None:
+    """Measures the variants that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", default="quickstart", help="names with commas between them, or all")
     parser.add_argument("--base", default="smollm2")
@@ -174,11 +175,15 @@ def main() -> None:
 
 def document(results: dict[str, Any]) -> str:
     """The page of results."""
-    head = "# What a mix of rows and a recipe teach, and what they make a model forget\n\nWritten by `benchmarks/learn.py`"
-    whys = "\n".join(f"- **{name}**: {row['why']}; {row['engine']}; rows {row['rows']}" for name, row in results.items())
+    head = (
+        "# What a mix of rows and a recipe teach, and what they make a model forget\n\nWritten by `benchmarks/learn.py`"
+    )
+    whys = "\n".join(
+        f"- **{name}**: {row['why']}; {row['engine']}; rows {row['rows']}" for name, row in results.items()
+    )
     bases = ", ".join(sorted({row["recipe"]["base_model"] for row in results.values()}))
     return (
-        f"{head} on a CPU with two cores. Base: {bases}. In parentheses 95 % intervals (bootstrap over the questions) "
+        f"{head}\n\nWritten by `benchmarks/learn.py` on a CPU with two cores. Base: {bases}. In parentheses 95 % intervals (bootstrap over the questions) "
         f"and the number of questions.\n\n{table(results)}\n{whys}\n"
     )
 

@@ -91,10 +91,13 @@ class Shape:
             modules: `target_modules`: `all-linear`, names with commas, or None for peft's own choice (q and v).
         """
         if modules == "all-linear":
-            names: tuple[str, ...] = _MODULES
-        else:
-            names = tuple(name for name in _MODULES if name in (modules or "q_proj,v_proj").split(","))
-        return self.layers * sum(rank * sum(self.linear(name)) for name in names)
+            modules = ",".join(_MODULES)
+        adapted = (modules or "q_proj,v_proj").split(",")
+        # `29.mlp.up_proj` is of one layer, `up_proj` of every one.
+        layers = {
+            name: self.layers if name in adapted else sum(p.endswith(f".{name}") for p in adapted) for name in _MODULES
+        }
+        return sum(layers[name] * rank * sum(self.linear(name)) for name in _MODULES)
 
     def work(self, block_size: int, *, checkpointing: bool) -> float:
         """Floating-point operations to train LoRA on one token of a packed row.

@@ -17,7 +17,7 @@ from amazon_titles.default_model import DEFAULT_MODEL
     default="smollm2",
     show_default=True,
     metavar="smollm2|tiny|ID|DIR",
-    help="The base model: SmolLM2-135M-Instruct; a tiny one made here, as a smoke test of three minutes; a Hub id; a folder.",
+    help="SmolLM2-135M-Instruct; a tiny Llama made here (a smoke test of three minutes); a Hub id; a folder.",
 )
 @click.option("--catalog", metavar="FILE", help="A catalogue of your own; by default a sample is made.")
 @click.option("--products", type=click.IntRange(min=1), help="Products to learn by heart.  [default: 24; of tiny 48]")

@@ -21,7 +21,9 @@ OPENERS = {
         "What is", "How do", "Why do", "Explain what", "Who was", "Which", "Describe", "Is it", "Name a", "When did",
         "Where is", "What are", "How many", "Define", "What does", "Give me",
     ),
-    "pt": ("Qual é", "Como", "Por que", "O que é", "Quem foi", "Quais são", "Onde fica", "Quando", "Explique", "Quantos"),
+    "pt": (
+        "Qual é", "Como", "Por que", "O que é", "Quem foi", "Quais são", "Onde fica", "Quando", "Explique", "Quantos",
+    ),
 }  # fmt: skip
 """First words of a question by language: without them a small base asks in English alone, and of few things."""
 

@@ -16,7 +16,15 @@ from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.evaluation import Comparison, EvalReport, Example, asks_same, compare, evaluate_model, save_comparison
+from amazon_titles.evaluation import (
+    Comparison,
+    EvalReport,
+    Example,
+    asks_same,
+    compare,
+    evaluate_model,
+    save_comparison,
+)
 from amazon_titles.model import Answer, CatalogModel, make_general_rows
 from amazon_titles.model.loading import load_local
 from amazon_titles.progress import bar, say, step
@@ -25,7 +33,7 @@ from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import Recipe, fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.training import SPIN_COUNT, Base, TrainingRun, find_autotrain, find_base, train
-from amazon_titles.training.speed import computes_in_bf16, tokens_per_second
+from amazon_titles.training.speed import accelerator, computes_in_bf16, tokens_per_second, upper_half
 
 SAMPLE_ROWS = 2000
 MAX_CONTENT_CHARS = 220
@@ -35,7 +43,7 @@ _MADE = {
     "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "recipe.yml",
     "adapter",
 }  # fmt: skip
-_SHARES = {"validation": 0.0, "test": 0.2}
+_VALIDATION, _TEST = 0.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,12 @@ class _Plan:
 
 _REAL = _Plan(
     {}, products=24, others=160, general=96, limit=32, max_new_tokens=96,
-    mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.4, "property": 0.4},
+    mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3},
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
 _TINY = _Plan(
-    {"epochs": 24, "batch_size": 8, "lr": 5e-3, "target_modules": "all-linear"}, products=48, others=0, general=0, limit=None, max_new_tokens=160,
+    {"epochs": 24, "batch_size": 8, "lr": 5e-3, "target_modules": "all-linear"},
+    products=48, others=0, general=0, limit=None, max_new_tokens=160,
     mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
 )  # fmt: skip
 
@@ -185,7 +194,9 @@ def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tu
     build_dataset(source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0)
     usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
     products = wanted or plan.products
-    trained = [n for n, p in enumerate(usable, start=1) if split_of(p.title, **_SHARES) == "train"]
+    trained = [
+        n for n, p in enumerate(usable, start=1) if split_of(p.title, validation=_VALIDATION, test=_TEST) == "train"
+    ]
     tested = len(usable) - len(trained)
     # The tiny base is pretrained on products that the dataset does not keep.
     if len(trained) < products or not tested or (plan is _TINY and len(usable) < trained[products - 1] + products):
@@ -224,8 +235,8 @@ def _dataset(
             general = make_general_rows(model, plan.general, languages=languages, seed=SEED, skip=asks_same)
         report = build_dataset(
             source, folder, limit=limit, recall_products=products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
-            languages=languages, render=(base.template,), general=general, general_source=base.source, **_SHARES,
-            **plan.mix,
+            languages=languages, render=(base.template,), general=general, general_source=base.source,
+            validation=_VALIDATION, test=_TEST, **plan.mix,
         )  # fmt: skip
         rows = report.splits["train"]["rows"]
         kinds = ", ".join(f"{count} {task}" for task, count in rows.items())
@@ -250,6 +261,9 @@ def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | No
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
+        if accelerator() is None:
+            config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
+            settings["target_modules"] = upper_half(config)
         text = fill_recipe("quickstart", dataset=str(folder / "dataset"), settings=settings | plan.recipe)
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
@@ -274,8 +288,9 @@ def _expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
         bf16=bf16,
     )
     whole = (tokens or 0) * float(str(params["epochs"]))
+    precision = "bf16" if bf16 else "float32"
     return (
-        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as two steps in {'bf16' if bf16 else 'float32'} took just now: "
+        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as a few steps in {precision} took just now: "
         f"about {whole / speed / 60:.0f} min"
     )
 

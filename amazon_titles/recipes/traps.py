@@ -187,7 +187,8 @@ def modules(sheet: Sheet) -> Iterator[Problem]:
                 "holds spaces, which AutoTrain takes as part of the names.",
                 f"Write {','.join(part.strip() for part in parts)}.",
             )
-        odd = sorted({part.strip() for part in parts} - _LINEAR)
+        # peft takes the end of a module's name, so that `29.mlp.up_proj` is that of one layer.
+        odd = sorted(part for part in {part.strip() for part in parts} if part.rpartition(".")[2] not in _LINEAR)
         if odd:
             yield sheet.problem(
                 "params.target_modules",

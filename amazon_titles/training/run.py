@@ -277,7 +277,7 @@ def _all_tokens(recipe: Recipe, tokens_an_epoch: int | None) -> int | None:
 
 
 def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, int | None]:
-    """Rows, and tokens of one epoch, BOS and end of turn included; None where dataset or model is no local folder, or cannot be read."""
+    """Rows, and tokens of one epoch; None where dataset or model is no local folder, or cannot be read."""
     if not Path(data).is_dir() or not (model / "tokenizer.json").is_file():
         return None, None
     files = sorted((Path(data) / str(recipe.dataset_config)).glob(f"{recipe.split}-*.parquet"))

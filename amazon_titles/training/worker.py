@@ -156,7 +156,7 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     set_seed(seed)
     packed.register()
     params, cuda = job.params, torch.cuda.is_available()
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(_half(params["mixed_precision"], cuda=cuda))
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(_half(params["mixed_precision"], cuda=cuda) or "")
     options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": packed.ATTENTION}
     if params["quantization"]:
         options |= {"quantization_config": _quantization(params["quantization"], half or torch.bfloat16)}
