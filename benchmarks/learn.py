@@ -5,9 +5,9 @@
     python benchmarks/learn.py --variants base,rank-8
 
 Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default
-SmolLM2-135M-Instruct) and questions: all products that were learnt by heart, 48 grounded ones, 48 properties, 60 inventions (half of
-them near misses) and all general questions, a third of everything in Portuguese or more. Adds to
-benchmarks/results/learn.json and writes learn.md anew from it.
+SmolLM2-135M-Instruct) and questions: all products that were learnt by heart, 48 grounded ones or more, as many
+properties, 60 inventions (half of them near misses) and all general questions, a third of everything in Portuguese or
+more. Adds to benchmarks/results/learn.json and writes learn.md anew from it.
 """
 
 from __future__ import annotations
@@ -175,16 +175,13 @@ def main() -> None:
 
 def document(results: dict[str, Any]) -> str:
     """The page of results."""
-    head = (
-        "# What a mix of rows and a recipe teach, and what they make a model forget\n\nWritten by `benchmarks/learn.py`"
-    )
-    whys = "\n".join(
-        f"- **{name}**: {row['why']}; {row['engine']}; rows {row['rows']}" for name, row in results.items()
-    )
+    told = "- **{}**: {why}; {engine}; rows {rows}"
+    whys = "\n".join(told.format(name, **row) for name, row in results.items())
     bases = ", ".join(sorted({row["recipe"]["base_model"] for row in results.values()}))
     return (
-        f"{head}\n\nWritten by `benchmarks/learn.py` on a CPU with two cores. Base: {bases}. In parentheses 95 % intervals (bootstrap over the questions) "
-        f"and the number of questions.\n\n{table(results)}\n{whys}\n"
+        "# What a mix of rows and a recipe teach, and what they make a model forget\n\n"
+        f"Written by `benchmarks/learn.py` on a CPU with two cores. Base: {bases}. In parentheses: 95 % intervals "
+        f"(bootstrap over the questions) and the number of questions.\n\n{table(results)}\n{whys}\n"
     )
 
 
