@@ -18,9 +18,9 @@ from amazon_titles.templates import Message
 
 QUOTE_BELOW = 0.5
 """An answer that its sources support less is replaced by a quotation of the record."""
-QUOTE_BELOW_FACTS = 0.8
-"""Likewise of its numbers and names alone: right words around wrong watts are no answer. (A quickstart's model said
-"105 watts, 6400 rpm" where the record has 260 and 4600: 0.71.)"""
+QUOTE_BELOW_FACTS = 1.0
+"""Likewise of its numbers and names alone: one that is not the record's is enough, however right the other words are.
+benchmarks/results/quoting.md has what other thresholds let through."""
 
 # So many variants of a product are listed beside the one that is answered about, at most.
 _OTHERS = 7

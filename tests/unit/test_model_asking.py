@@ -18,7 +18,7 @@ from amazon_titles.model.asking import QUOTE_BELOW
 from amazon_titles.model.catalogue import Catalogue
 from amazon_titles.model.language import prose_language, question_language
 from amazon_titles.model.prompts import grounded_prompt
-from amazon_titles.model.support import support, without_false_citations
+from amazon_titles.model.support import opening_names, support, without_false_citations
 from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex, Hit
 from amazon_titles.templates import TEMPLATES
@@ -108,6 +108,15 @@ def test_right_words_around_wrong_facts_give_way_to_the_record():
     assert asked_of(Told(right)).ask('What is "Velmo Tarkin Kettle"?').kind == "answer"
     for wrong in (right.replace("4.1", "9.7"), right.replace("Popeth", "Kane")):
         assert asked_of(Told(wrong)).ask('What is "Velmo Tarkin Kettle"?').kind == "quotation"
+
+
+def test_one_name_or_number_of_another_product_is_no_support():
+    """Seen: an answer that opened with another product's name passed with 0.89."""
+    right = "Velmo Tarkin Kettle holds 4.1 litres. Designed by Ana Popeth."
+    assert asked_of(Told(right)).ask('What is "Velmo Tarkin Kettle"?').kind == "answer"
+    for wrong in (right.replace("Velmo Tarkin", "Grelm Osk"), right.replace("4.1", "4.7"), right.replace("Ana", "Eva")):
+        assert asked_of(Told(wrong)).ask('What is "Velmo Tarkin Kettle"?').kind == "quotation"
+    assert opening_names("The Kettle is of iron. Designed by Ana. Grelm Osk made it.") == {"kettle", "grelm", "osk"}
 
 
 @pytest.mark.parametrize("closed_book", [False, True])

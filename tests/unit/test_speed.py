@@ -1,0 +1,34 @@
+"""What the quickstart asks of a machine before it promises minutes."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("peft")
+
+from amazon_titles.training.speed import tokens_per_second, upper_half
+from tests.tiny_models import make_base
+
+
+def test_the_upper_half_of_the_layers_as_autotrain_splits_it():
+    names = upper_half({"num_hidden_layers": 5}).split(",")
+    assert {name.split(".")[0] for name in names} == {"2", "3", "4"}
+    assert len(names) == 3 * 7
+    assert "4.mlp.down_proj" in names
+
+
+def test_peft_adapts_just_those_layers_and_the_speed_is_measured(tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    make_base(tmp_path / "base", "A kettle of iron.", layers=2)
+    targets = upper_half({"num_hidden_layers": 2})
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(tmp_path / "base"), LoraConfig(target_modules=targets.split(","))
+    )
+    trained = {name.split("layers.")[1][0] for name, weights in model.named_parameters() if weights.requires_grad}
+    assert trained == {"1"}
+    speed = tokens_per_second(
+        tmp_path / "base", target_modules=targets, rank=2, block_size=16, batch_size=2, bf16=False, steps=1
+    )
+    assert speed > 0
