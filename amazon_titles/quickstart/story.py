@@ -146,10 +146,13 @@ def _dataset(source: Path, folder: Path, products: int) -> list[Product]:
     """Builds the dataset with exactly `products` trained products and returns the others, which are for the base."""
     with step(2, _STEPS, "Build the dataset: clean, split, make conversations") as done:
         corpus = folder.with_name("corpus")
-        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0)
+        # Whatever catalogue an earlier quickstart had, both folders are its own.
+        build_dataset(source, corpus, limit=_CORPUS, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, force=True)
         usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
         limit = _limit_for(usable, products)
-        report = build_dataset(source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, **_MIX)
+        report = build_dataset(
+            source, folder, limit=limit, seed=SEED, max_content_chars=MAX_CONTENT_CHARS, force=True, **_MIX
+        )
         used = {product.title for product in read_catalog(folder)}
         others = [product for product in usable if product.title not in used]
         trained = report.splits["train"]["products"]
