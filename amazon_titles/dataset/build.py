@@ -66,7 +66,8 @@ def build_dataset(
 
     Args:
         source: The catalogue, as `open_source` takes it.
-        output_dir: The folder to make; a dataset folder that stands there, made from the same source, is replaced.
+        output_dir: The folder to make; a dataset folder that stands there is replaced, where it was made from a source
+            of the same name or the same bytes.
         limit: Keep this many products, sampled evenly over the whole file.
         seed: Of every choice.
         languages: Of questions and refusals: `en`, `pt`.
@@ -107,7 +108,7 @@ def build_dataset(
     folder.require_apart(target, source, labels)
     with open_source(source) as opened, staged(target, folder.DATASET) as out:
         if not force:
-            folder.require_same_source(target, size=opened.size)
+            folder.require_same_source(target, opened.name, size=opened.size)
         _build(opened, target, out, chosen, workers or cores(), force)
         return _REPORT.decode((out / "report.json").read_bytes())
 
@@ -129,7 +130,7 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
         _publish_rejected(rejected, target)
         raise
     if not force:
-        folder.require_same_source(target, sha256=opened.sha256())
+        folder.require_same_source(target, opened.name, sha256=opened.sha256())
     plan = Plan(sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test)
     sheaves.clear()
     if not len(plan.kept):

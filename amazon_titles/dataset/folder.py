@@ -51,12 +51,15 @@ def rejected(target: Path) -> Path:
     return target.parent / f"{target.name}.rejected.jsonl"
 
 
-def require_same_source(target: Path, *, size: int | None = None, sha256: str | None = None) -> None:
-    """Refuses to replace a dataset that was made from something else.
+def require_same_source(target: Path, name: str, *, size: int | None = None, sha256: str | None = None) -> None:
+    """Refuses to replace a dataset that was made from something else: of another name, and with other bytes.
+
+    A catalogue that was mended or has grown keeps its name, and one that was moved or renamed its bytes.
 
     Args:
         target: The folder to make.
-        size: Of the source, in bytes, where it is known.
+        name: Of the source.
+        size: Its bytes, where they are known.
         sha256: Of its bytes, likewise.
 
     Raises:
@@ -70,9 +73,11 @@ def require_same_source(target: Path, *, size: int | None = None, sha256: str | 
     except (ValueError, KeyError, TypeError):
         source = {}
     known = {"bytes": size, "sha256": sha256}
-    if any(value is not None and source.get(key) != value for key, value in known.items()):
+    other = any(value is not None and source.get(key) != value for key, value in known.items())
+    if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
+        told = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
         raise InputError(
-            f"{target} is a dataset that was made from something else ({source.get('name', 'its report is damaged')}).",
+            f"{target} is a dataset that was made from {told}.",
             hint="Choose another --out, or replace it: --force",
         )
 

@@ -15,7 +15,8 @@ COMPLETE = "complete"
 """The file that a checkpoint gets last: one without it was being written when the run ended."""
 BEST = "best"
 """The folder of the best adapter so far, with `keep: best`."""
-_IDENTITY = "run.json"
+# Not run.json, which an adapter folder has.
+_IDENTITY = "training.json"
 _OURS = re.compile(rf"checkpoint-\d+|{BEST}|{re.escape(_IDENTITY)}|README\.md")  # trl writes a card beside them
 # What transformers, peft and tokenizers put into a checkpoint, and safetensors while it writes; no note of the user's.
 _FILES = re.compile(
