@@ -70,7 +70,7 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
 
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    complete = [path for path in _leftovers(folder) if (path / COMPLETE).is_file() and path.name != BEST]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 

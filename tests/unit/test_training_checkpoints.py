@@ -17,7 +17,7 @@ def checkpoint(folder, step, *, complete=True):
 def test_goes_on_from_the_newest_that_is_complete(tmp_path):
     folder = tmp_path / "unfinished"
     assert checkpoints.starting_point(folder, {"lr": 1}, resume=False) is None
-    for step, complete in ((9, True), (100, True), (101, False)):
+    for step, complete in ((9, True), (100, True), (101, False), ("100-copy", True)):
         checkpoint(folder, step, complete=complete)
     assert checkpoints.starting_point(folder, {"lr": 1}, resume=True) == folder / "checkpoint-100"
 
