@@ -90,10 +90,10 @@ def digests(adapter: Path) -> dict[str, str]:
 class Series:
     """The trainings of one engine in one folder."""
 
-    def __init__(self, folder: Path, engine: str, autotrain_env: str | None) -> None:
+    def __init__(self, folder: Path, engine: str, autotrain_env: str) -> None:
         self.folder, self.engine = folder, engine
         self.adapter, self.keep = folder / "adapter", folder / "kept" / "adapter"
-        self.options = ["--autotrain-env", autotrain_env] if autotrain_env and engine == "autotrain" else []
+        self.options = ["--autotrain-env", autotrain_env] if engine == "autotrain" else []
         seconds = [self.run(OLD_RATE), self.run(OLD_RATE)]  # the first also fills the system's caches
         self.seconds = seconds[-1]
         self.old = digests(self.adapter)
@@ -179,7 +179,7 @@ class Series:
         return [*found, self.state()]
 
 
-def series(folder: Path, engine: str, kills: int, seed: int, autotrain_env: str | None) -> dict:
+def series(folder: Path, engine: str, kills: int, seed: int, autotrain_env: str) -> dict:
     """All kills of one engine."""
     make(folder)
     rng, trainings = random.Random(seed), Series(folder, engine, autotrain_env)
@@ -242,7 +242,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="of each engine")
     parser.add_argument("--engine", action="append", choices=["autotrain", "trl"], help="by default both")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--autotrain-env", help="environment that has AutoTrain")
+    here = Path(__file__).resolve().parents[1] / ".venv-autotrain"
+    parser.add_argument("--autotrain-env", default=str(here), help="environment that has AutoTrain")
     options = parser.parse_args()
     results = []
     for engine in options.engine or ["autotrain", "trl"]:

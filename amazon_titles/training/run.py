@@ -67,8 +67,8 @@ def train(
         devices: Processes that share each step (trl): GPUs, or on a CPU processes. The result is that of one.
 
     Raises:
-        InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds something
-            else, or the checkpoints are of another training.
+        InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds what no
+            training made or is in use by another one, or the checkpoints are of another training.
         TrainingError: The engine failed; the message holds its reason and its last lines, or what to change.
     """
     _check(recipe, engine, resume, devices)
