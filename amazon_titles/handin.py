@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import tempfile
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,23 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.handin_texts import TEXTS, texts_of
 from amazon_titles.hub import explain
 from amazon_titles.hub.papers import Papers, read_json, read_papers
+from amazon_titles.io import FolderKind, require_replaceable, staged
+from amazon_titles.training.adapter import EVALUATION_FILES
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
 LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
 FILES = (DATA, TRAINING, RECIPE, EVALUATION, LOSS, VIDEO, LINKS)
 """Everything that a hand-in's folder may hold; `eval` is a folder."""
+
+_FOLDER = FolderKind(
+    command="handin",
+    doing="gathering",
+    files=re.compile(
+        "|".join(re.escape(name) for name in (*FILES, *(f"{EVALUATION}/{name}" for name in ("", *EVALUATION_FILES))))
+    ),
+    marks=(TRAINING, VIDEO),
+    hint="Name a new folder: amazon-titles handin DIR …",
+)
 
 # Of a line of the PDF, in letters that are all as wide as each other, and in others.
 _LINK_CHARS, _NAME_CHARS = 80, 60
@@ -64,7 +75,7 @@ def hand_in(
     """Gathers the two documents, the recipe, the evaluation, the video's description and the PDF with both links.
 
     Args:
-        output_dir: The folder to make. One that this function made is replaced.
+        output_dir: The folder to make. One that this function made, and nobody added to, is replaced.
         model: Adapter folder or Hub id.
         dataset: Dataset folder or Hub id; by default the one that the adapter names.
         video: Address of the video.
@@ -84,7 +95,7 @@ def hand_in(
         if address is not None and not _is_address(address):
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
-    _check_target(target)
+    require_replaceable(target, _FOLDER)
     papers = read_papers(_adapter_folder(model, token))
     papers.card_language = language
     papers.write_card()
@@ -92,19 +103,11 @@ def hand_in(
     report = _report(where, token)
     told = report.get("catalogue")
     say = texts_of(language, told if isinstance(told, dict) else {})
-    target.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{target.name}.making-", dir=target.parent))
-    try:
+    with staged(target, _FOLDER) as making:
         missing = [
             *_documents(making, papers, str(model), where, report, language),
             *_links(making, papers, video, repository, members, say),
         ]
-        making.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        making.rename(target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return HandIn(target, tuple(missing))
 
 
@@ -117,15 +120,6 @@ def _is_address(text: str) -> bool:
         return False
     whole = not re.search(r"\s|…|\.\.\.", text) and text.isprintable()
     return whole and parts.scheme in ("http", "https") and bool(re.search(r"\w", parts.hostname or ""))
-
-
-def _check_target(target: Path) -> None:
-    foreign = [] if not target.is_dir() else sorted({path.name for path in target.iterdir()} - set(FILES))
-    if foreign or (target.exists() and not target.is_dir()):
-        raise InputError(
-            f"{target} holds something else ({foreign[0] if foreign else 'it is a file'}), and would be replaced.",
-            hint="Name a new folder: amazon-titles handin DIR …",
-        )
 
 
 def _adapter_folder(model: str | Path, token: str | None) -> Path:
@@ -161,8 +155,11 @@ def _documents(
     else:
         missing.append("the recipe: the adapter's folder has no recipe.yml")
     missing += _tests(papers, model, where)
-    if (papers.folder / EVALUATION).is_dir():
-        shutil.copytree(papers.folder / EVALUATION, making / EVALUATION)
+    evaluations = [name for name in EVALUATION_FILES if (papers.folder / EVALUATION / name).is_file()]
+    if evaluations:
+        (making / EVALUATION).mkdir()
+    for name in evaluations:
+        shutil.copy(papers.folder / EVALUATION / name, making / EVALUATION / name)
     if (papers.folder / LOSS).is_file():
         shutil.copy(papers.folder / LOSS, making / LOSS)
     if not papers.run.get("publishable", True):

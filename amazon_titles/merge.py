@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +14,7 @@ from typing import Any
 
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.io import FolderKind, require_replaceable, staged
 from amazon_titles.model.loading import require_model, template_of
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
@@ -23,6 +24,17 @@ _PAPERS = ("run.json", "recipe.yml")
 # The base's licence holds for the merged model, and wants to stand beside it.
 _LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _OWN = "merge.json"  # says what was merged, and tells a merged model from another folder
+_MERGED = FolderKind(
+    command="merge",
+    doing="merging",
+    files=re.compile(
+        r"model(?:-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|(?:generation_)?config\.json"
+        + "".join(f"|{re.escape(name)}" for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS, _OWN))
+        + "".join(f"|{pattern.replace('*', '[^/]*')}" for pattern in _LEGAL)
+    ),
+    marks=(_OWN,),
+    hint="Choose another folder: --out DIR",
+)
 _QUESTIONS = 3
 _ANSWER = 48  # tokens of each answer that is compared
 
@@ -83,7 +95,7 @@ def merge_adapter(
         MissingExtraError: torch, transformers or peft is not installed.
     """
     target = Path(out)
-    _check_target(target)
+    require_replaceable(target, _MERGED)
     require_model(adapter)
     folder = _opened(adapter, revision=revision, token=token)
     config = _read_json(folder / "adapter_config.json")
@@ -104,24 +116,23 @@ def merge_adapter(
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     questions = _questions(folder)
     load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
-    with _quiet(), _workshop(target) as workshop, bar("merging"):
+    with _quiet(), staged(target, _MERGED) as new, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = both_spellings(_read_json(base / "config.json"))
         loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
         model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
         wanted = [_answer(torch, model, tokenizer, question) for question in questions]
         merged = model.merge_and_unload(safe_merge=True)
-        _write(merged, base, folder, workshop / "model")
+        _write(merged, base, folder, new)
         kind = str(merged.dtype).removeprefix("torch.")
-        size = sum(path.stat().st_size for path in (workshop / "model").glob("*.safetensors"))
+        size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         del loaded, model, merged  # one model in memory, not two
-        again = load(str(workshop / "model"), torch_dtype="auto").eval()
+        again = load(str(new), torch_dtype="auto").eval()
         same = sum(_answer(torch, again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
         del again
         _judge(same, len(questions), kind)
         report = MergeReport(target.name, _short(config["base_model_name_or_path"]), kind, size, len(questions), same)
-        (workshop / "model" / _OWN).write_text(report.to_json(), encoding="utf-8")
-        _put(workshop, target)
+        (new / _OWN).write_text(report.to_json(), encoding="utf-8")
     return replace(report, folder=str(target))
 
 
@@ -146,15 +157,6 @@ def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
     if (kind := both.get("torch_dtype") or both.get("dtype")) is not None:
         both["torch_dtype"] = both["dtype"] = kind
     return both
-
-
-def _check_target(target: Path) -> None:
-    merged_before = (target / _OWN).is_file()
-    if target.exists() and not (target.is_dir() and (merged_before or not any(target.iterdir()))):
-        raise InputError(
-            f"{target} holds something that is no merged model, and would be replaced.",
-            hint="Choose another folder: --out DIR",
-        )
 
 
 def _opened(adapter: str | Path, *, revision: str | None, token: str | None) -> Path:
@@ -269,19 +271,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     value = json.loads(path.read_text(encoding="utf-8"))
     return value if isinstance(value, dict) else {}
-
-
-@contextmanager
-def _workshop(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.merging-", dir=target.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put(workshop: Path, target: Path) -> None:
-    if target.exists():
-        target.rename(workshop / "old")
-    (workshop / "model").rename(target)

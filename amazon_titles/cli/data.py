@@ -55,6 +55,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--rules", default="auto", show_default=True, help="Cleaning: amazon (trn.json's), generic, auto.")
 @click.option("--card-language", default="en", show_default=True, help="Of the dataset card: en, pt.")
 @click.option("--max-bad", default=0.001, show_default=True, help="Share of lines that may hold no product.")
+@click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def build(source: str, fields: tuple[str, ...], as_json: bool, **options: Any) -> None:  # noqa: ANN401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from amazon_titles.dataset.plan import SPLITS, Plan
 from amazon_titles.dataset.report import BuildReport, histograms
 from amazon_titles.dataset.workers import cores, ordered
 from amazon_titles.errors import InputError
+from amazon_titles.io import require_replaceable, staged
 from amazon_titles.progress import bar, say
 
 SMALL = 8 << 20
@@ -61,6 +61,7 @@ def build_dataset(
     url: str | None = None,
     card_language: str = "en",
     max_bad: float = 0.001,
+    force: bool = False,
     workers: int | None = None,
 ) -> BuildReport:
     """Builds a dataset folder from a catalogue.
@@ -71,7 +72,8 @@ def build_dataset(
 
     Args:
         source: The catalogue, as `open_source` takes it.
-        output_dir: The folder to make; a dataset folder that stands there is replaced.
+        output_dir: The folder to make; a dataset folder that stands there is replaced, where it was made from a source
+            of the same name or the same bytes.
         limit: Keep this many products, sampled evenly over the whole file.
         seed: Of every choice.
         languages: Of questions and refusals: `en`, `pt`, taken in turn.
@@ -99,6 +101,7 @@ def build_dataset(
         url: Address of a product, with `{uid}` in it; by default there are no links.
         card_language: Of the dataset card: `en` or `pt`.
         max_bad: Share of lines that may hold no product.
+        force: Replace a dataset that was made from something else, too; never files that no build made.
         workers: Processes; all cores by default.
 
     Returns:
@@ -106,7 +109,7 @@ def build_dataset(
 
     Raises:
         InputError: The source or an option is wrong, too many lines hold no product, or `output_dir` holds
-            something else.
+            something else, or is in use.
     """
     chosen = Options(
         limit=limit, seed=seed, languages=_several(languages), phrasings=phrasings, min_content_chars=min_content_chars,
@@ -116,9 +119,12 @@ def build_dataset(
         license=license, url=url, card_language=card_language, max_bad=max_bad,
     )  # fmt: skip
     target = Path(output_dir)
-    folder.check_target(target)
-    with open_source(source) as opened, folder.replaced(target) as out:
-        _build(opened, target, out, chosen, workers or cores())
+    require_replaceable(target, folder.DATASET)
+    folder.require_apart(target, source, labels)
+    with open_source(source) as opened, staged(target, folder.DATASET) as out:
+        if not force:
+            folder.require_same_source(target, opened.name, size=opened.size)
+        _build(opened, target, out, chosen, workers or cores(), force)
         return _REPORT.decode((out / "report.json").read_bytes())
 
 
@@ -127,9 +133,9 @@ def _several(names: Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _build(opened: Source, target: Path, out: Path, options: Options, workers: int) -> None:
+def _build(opened: Source, target: Path, out: Path, options: Options, workers: int, force: bool) -> None:
     processes = 1 if opened.size is not None and opened.size < SMALL else workers
-    spool = out / "spool"
+    spool = out.parent / "spool"
     spool.mkdir()
     rejected = spool / "rejected.jsonl"
     batches = opened.batches()
@@ -141,6 +147,8 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
         # Too many lines are bad, and somebody wants to see them.
         _publish_rejected(rejected, target)
         raise
+    if not force:
+        folder.require_same_source(target, opened.name, sha256=opened.sha256())
     plan = Plan(
         sheaves, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test,
         recall_products=options.recall_products,
@@ -153,7 +161,6 @@ def _build(opened: Source, target: Path, out: Path, options: Options, workers: i
         )
     splits = _write(plan, out, spool, options, processes)
     _publish_rejected(rejected, target)
-    shutil.rmtree(spool)
     report = _report(opened, options, counts, plan, splits)
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
@@ -174,7 +181,7 @@ def _for_this(opened: Source, first: list[Batch], options: Options) -> Options:
 
 
 def _publish_rejected(rejected: Path, target: Path) -> None:
-    beside = target.parent / f"{target.name}.rejected.jsonl"
+    beside = folder.rejected(target)
     if rejected.exists():
         rejected.replace(beside)
     else:

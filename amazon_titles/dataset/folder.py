@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import glob
-import os
-import shutil
+import json
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,84 +12,74 @@ import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
+from amazon_titles.io import FolderKind
 
-_OURS = {"README.md", "report.json", "lengths.png", "catalog", "chat", ".gitattributes", ".cache"}
+DATASET = FolderKind(
+    command="build",
+    doing="building",
+    files=re.compile(
+        r"README\.md|report\.json|lengths\.png"
+        r"|(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
+    ),
+    marks=("report.json",),
+    hint="Choose another --out, or move what is there away.",
+)
+"""A dataset folder, which the next build into it replaces."""
 
 
-def check_target(target: Path) -> None:
-    """Refuses a target that holds something that is not a dataset folder of ours.
+def require_apart(target: Path, *read: str | Path | None) -> None:
+    """Refuses to replace what the build itself reads.
+
+    Args:
+        target: The folder to make.
+        read: Files, or addresses of such.
 
     Raises:
-        InputError: A file, or a folder with other things in it.
+        InputError: One of them lies in the folder, or is the list of refused lines beside it.
     """
-    if target.is_dir():
-        held = {entry.name for entry in target.iterdir()}
-        ours = {name for name in held if name in _OURS or name.startswith("text-")}
-        if held and (held != ours or not {"report.json", "catalog"} <= held):
+    for path in (Path(given).resolve() for given in read if given is not None):
+        within = target.exists() and any(folder.exists() and folder.samefile(target) for folder in path.parents)
+        if within or path == rejected(target).resolve():
             raise InputError(
-                f"{target} holds files that are not a dataset of this library"
-                f" ({min(held - ours, default=min(held))}), and would be replaced.",
-                hint="Choose another --out, or move what is there away.",
+                f"{path.name} is to be read, and {target} is where it lies and would be replaced.",
+                hint="Choose another --out, or move the file away.",
             )
-    elif target.exists():
-        raise InputError(f"{target} is a file.", hint="Choose a folder as --out.")
 
 
-@contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """A new folder beside the target that takes its place when the block ends well, and vanishes when it does not.
+def rejected(target: Path) -> Path:
+    """Where the lines are listed that hold no product: beside the folder."""
+    return target.parent / f"{target.name}.rejected.jsonl"
 
-    Killed at any moment, the old folder or the new one stands there whole; what lies beside it is removed by the next
-    build into the same place.
+
+def require_same_source(target: Path, name: str, *, size: int | None = None, sha256: str | None = None) -> None:
+    """Refuses to replace a dataset that was made from something else: of another name, and with other bytes.
+
+    A catalogue that was mended or has grown keeps its name, and one that was moved or renamed its bytes.
+
+    Args:
+        target: The folder to make.
+        name: Of the source.
+        size: Its bytes, where they are known.
+        sha256: Of its bytes, likewise.
+
+    Raises:
+        InputError: The dataset that stands there has another source.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(target)
-    building = target.parent / f".{target.name}.building-{os.getpid()}"
-    building.mkdir()
+    report = target / "report.json"
+    if not report.is_file():
+        return
     try:
-        yield building
-        if not target.exists():
-            building.rename(target)
-        elif not _exchanged(building, target):
-            old = target.parent / f".{target.name}.old-{os.getpid()}"
-            target.rename(old)
-            building.rename(target)
-            shutil.rmtree(old)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def _exchanged(new: Path, old: Path) -> bool:
-    """Swaps two folders in one step, where the system can: Linux's `renameat2` with `RENAME_EXCHANGE`."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    here, exchange = -100, 2
-    return bool(rename(here, os.fsencode(new), here, os.fsencode(old), exchange) == 0)
-
-
-def _tidy(target: Path) -> None:
-    """Removes what killed builds left, and puts back a folder that one of them had just set aside."""
-    for kind in ("old", "building"):
-        for left in target.parent.glob(f".{glob.escape(target.name)}.{kind}-*"):
-            owner = left.name.rpartition("-")[2]
-            if not owner.isdigit() or (int(owner) != os.getpid() and _runs(int(owner))):
-                continue
-            if kind == "old" and not target.exists():
-                left.rename(target)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        source = dict(json.loads(report.read_bytes())["source"])
+    except (ValueError, KeyError, TypeError):
+        source = {}
+    known = {"bytes": size, "sha256": sha256}
+    other = any(value is not None and source.get(key) != value for key, value in known.items())
+    if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
+        told = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
+        raise InputError(
+            f"{target} is a dataset that was made from {told}.",
+            hint="Choose another --out, or replace it: --force",
+        )
 
 
 def _tables(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:

@@ -191,7 +191,10 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
 
 def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tuple[list[Product], int]:
     """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
-    build_dataset(source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0)
+    # Whatever catalogue an earlier quickstart had, both folders are its own: hence `force`.
+    build_dataset(
+        source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0, force=True
+    )
     usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
     products = wanted or plan.products
     trained = [
@@ -236,7 +239,7 @@ def _dataset(
         report = build_dataset(
             source, folder, limit=limit, recall_products=products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
             languages=languages, render=(base.template,), general=general, general_source=base.source,
-            validation=_VALIDATION, test=_TEST, **plan.mix,
+            validation=_VALIDATION, test=_TEST, force=True, **plan.mix,
         )  # fmt: skip
         rows = report.splits["train"]["rows"]
         kinds = ", ".join(f"{count} {task}" for task, count in rows.items())

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from importlib.metadata import version
@@ -27,6 +27,8 @@ FORMAT = 1
 """Counts up when what `storage.write` writes changes."""
 
 _MANIFEST = "index.json"
+# A file that was written so shortly before it was read may be written again without its time telling: 2 s on FAT.
+_SETTLED_NS = 2_000_000_000
 _UNUSED_DAYS = 30
 _BATCH = 8192
 _AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
@@ -59,7 +61,8 @@ def index_folder(dataset: Path) -> Path:
         InputError: The dataset holds no catalogue, an empty or a damaged one, or the cache cannot be written.
     """
     files = catalogue_files(dataset)
-    folder = cache_folder() / "indexes" / _key(dataset, files)
+    seen = _states(files)
+    folder = cache_folder() / "indexes" / _key(dataset, files, seen)
     if intact(folder):
         _touch(folder)
         return folder
@@ -67,7 +70,7 @@ def index_folder(dataset: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not intact(folder):
-                _build(folder, dataset, files)
+                _build(folder, dataset, files, seen)
     except OSError as error:
         raise InputError(
             f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
@@ -92,20 +95,59 @@ def catalogue_files(dataset: Path) -> list[Path]:
     return files
 
 
-def _key(dataset: Path, files: Iterable[Path]) -> str:
-    """Names an index by what it is made of: the report of the build and the end of each file, which tells its parts."""
-    digest = blake2b(f"{FORMAT} {version('tantivy')}".encode(), digest_size=16)
-    report = dataset / "report.json"
-    digest.update(report.read_bytes() if report.is_file() else b"")
+def _states(files: Iterable[Path]) -> dict[str, list[int]]:
+    """What tells of each file that it is as it was: size, times of content and of state, place on the disk."""
+    stats = {path.name: path.stat() for path in files}
+    return {name: [at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino] for name, at in stats.items()}
+
+
+def _key(dataset: Path, files: Iterable[Path], seen: dict[str, list[int]]) -> str:
+    """Names an index by the content that it is made of, which is read once for as long as the files stay as they are.
+
+    Args:
+        dataset: Its folder.
+        files: Of its catalogue.
+        seen: Their states before they are read.
+    """
+    place = blake2b(os.fsencode((dataset / "catalog").resolve()), digest_size=16).hexdigest()
+    record = cache_folder() / "catalogues" / f"{place}.json"
+    content = _recorded(record, seen)
+    if content is None:
+        start = time.time_ns()
+        content = _digest(files)
+        if start - max(max(times) for _, *times, _ in seen.values()) > _SETTLED_NS and _states(files) == seen:
+            _record(record, seen, content)
+    return blake2b(f"{FORMAT} {version('tantivy')} {content}".encode(), digest_size=16).hexdigest()
+
+
+def _recorded(record: Path, seen: dict[str, list[int]]) -> str | None:
+    try:
+        told = json.loads(record.read_text(encoding="utf-8"))
+        return str(told["content"]) if told["files"] == seen else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _record(record: Path, seen: dict[str, list[int]], content: str) -> None:
+    beside = record.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # a cache that others own can be read all the same
+        record.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps({"content": content, "files": seen}), encoding="utf-8")
+        beside.replace(record)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """Of the files' names and of every byte in them."""
+    digest = blake2b(digest_size=16)
     for path in files:
-        size = path.stat().st_size
+        digest.update(f"{path.name} {path.stat().st_size} ".encode())
         with path.open("rb") as file:
-            file.seek(max(size - 65_536, 0))
-            digest.update(f"{path.name} {size} ".encode() + file.read())
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 
-def _build(folder: Path, dataset: Path, files: Iterable[Path]) -> None:
+def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: dict[str, list[int]]) -> None:
     for left in folder.parent.glob(f".{folder.name}.building-*"):  # of a process that was killed: the lock is ours
         shutil.rmtree(left, ignore_errors=True)
     building = folder.parent / f".{folder.name}.building-{os.getpid()}"
@@ -115,6 +157,8 @@ def _build(folder: Path, dataset: Path, files: Iterable[Path]) -> None:
         products = write(building, _tables(files))
         if not products:
             raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
+        if _states(files) != seen:  # an index under the name of another content would be wrong for good
+            raise InputError(f"The catalogue of {dataset} was changed while it was read.", hint="Do it again.")
         manifest = {"format": FORMAT, "products": products, "files": _sums(building)}
         (building / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         if folder.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,28 @@ def as_tables(products: Iterable[Product]) -> Iterator[pa.Table]:
     yield pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
 
 
+def _open_words(words: Path) -> tuple[Any, Any]:
+    """What tantivy finds rows by, and the scratch folder that it needs where nobody may write beside the index.
+
+    It takes a lock for as long as it opens the files, in their own folder.
+    """
+    try:
+        return tantivy.Index.open(str(words)), None
+    except ValueError as error:
+        if "Lockfile" not in str(error):
+            raise
+    scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
+    for path in words.iterdir():
+        if path.suffix == ".lock":
+            continue
+        there = Path(scratch.name, path.name)
+        try:
+            there.symlink_to(path.resolve())
+        except (OSError, NotImplementedError):  # Windows asks for a privilege
+            shutil.copyfile(path, there)
+    return tantivy.Index.open(scratch.name), scratch
+
+
 class Store:
     """An index as `write` left it; its files are mapped, not loaded.
 
@@ -102,7 +126,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        index: Any = tantivy.Index.open(str(folder / _WORDS))
+        index, self._scratch = _open_words(folder / _WORDS)
         self._schema: Any = index.schema
         self._searcher: Any = index.searcher()
         titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES)))

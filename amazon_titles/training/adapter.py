@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import TrainingError
+from amazon_titles.io import FolderKind
 from amazon_titles.templates import ChatTemplate
 
 TOKENIZER_FILES = (
@@ -24,6 +26,29 @@ TOKENIZER_FILES = (
     "added_tokens.json",
 )
 """Copied from the base, never saved anew: a tokenizer saved by transformers 5 does not load in 4.48."""
+
+EVALUATION_FILES = (
+    "before.json",
+    "after.json",
+    "comparison.json",
+    "comparison.md",
+    "before_after.png",
+    "changes.png",
+)
+"""What an adapter's `eval` holds, by the names that the documents give: the tests of this adapter, and theirs alone."""
+
+ADAPTER = FolderKind(
+    command="train",
+    doing="training",
+    files=re.compile(
+        r"README\.md|run\.json|recipe\.yml|loss\.png|adapter_config\.json|adapter_model\.safetensors|eval/"
+        + "".join(f"|{re.escape(name)}" for name in TOKENIZER_FILES)
+        + "".join(f"|eval/{re.escape(name)}" for name in EVALUATION_FILES)
+    ),
+    marks=("run.json",),
+    hint="Choose another name: --set project_name=NAME",
+)
+"""An adapter folder, which the next training of its name replaces."""
 
 
 @dataclass(frozen=True, slots=True)

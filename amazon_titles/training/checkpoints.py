@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,13 @@ COMPLETE = "complete"
 """The file that a checkpoint gets last: one without it was being written when the run ended."""
 BEST = "best"
 """The folder of the best adapter so far, with `keep: best`."""
-_IDENTITY = "run.json"
+# Not run.json, which an adapter folder has.
+_IDENTITY = "training.json"
+_OURS = re.compile(rf"checkpoint-\d+|{BEST}|{re.escape(_IDENTITY)}|README\.md")  # trl writes a card beside them
+# What transformers, peft and tokenizers put into a checkpoint, and safetensors while it writes; no note of the user's.
+_FILES = re.compile(
+    rf"{COMPLETE}|README\.md|(?:vocab|merges)\.txt|.*\.(?:safetensors|bin|pt|pth|json|jinja|model)|\.tmp\w*"
+)
 
 
 def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path | None:
@@ -28,10 +34,15 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
 
     Raises:
         InputError: To go on is wanted, and what stands there is another training; or it is not wanted, and what stands
-            there is this very training, unfinished.
+            there is this very training, unfinished; or what stands there is none of this library's.
     """
     before = _read(folder / _IDENTITY)
     found = latest(folder)
+    if before is None and (others := sorted(path.name for path in _leftovers(folder))):
+        raise InputError(
+            f"{folder} holds what no training of this library left ({', '.join(others[:3])}), and would be replaced.",
+            hint="Choose another folder: --set checkpoint_dir=DIR",
+        )
     if found is not None and before is not None:
         changed = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if resume and changed:
@@ -51,22 +62,40 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
         say(f"No checkpoint in {folder}: beginning at the beginning.")
     remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _IDENTITY).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    beside = folder / f".{_IDENTITY}"
+    beside.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    beside.replace(folder / _IDENTITY)
     return None
 
 
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    complete = [path for path in _leftovers(folder) if (path / COMPLETE).is_file() and path.name != BEST]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def remove(folder: Path) -> None:
     """Removes what a run needs to go on, and nothing else; an empty folder goes too."""
-    for path in (*folder.glob("checkpoint-*"), folder / BEST):
-        shutil.rmtree(path, ignore_errors=True)
-    for name in (_IDENTITY, "README.md"):  # trl writes a card beside its checkpoints
-        (folder / name).unlink(missing_ok=True)
+    # Last goes what tells that the rest is ours: whoever is killed in between can do it again.
+    for path in sorted(_leftovers(folder), key=lambda path: path.name == _IDENTITY):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+            continue
+        # The deepest first, so that a folder is empty by the time that it is its turn.
+        for inner in sorted(path.rglob("*"), reverse=True):
+            if inner.is_dir() and not inner.is_symlink():
+                _remove_empty(inner)
+            elif _FILES.fullmatch(inner.name):
+                inner.unlink()
+        _remove_empty(path)
+    _remove_empty(folder)
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if _OURS.fullmatch(path.name)] if folder.is_dir() else []
+
+
+def _remove_empty(folder: Path) -> None:
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import __version__, cards
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.io import held, staged
 from amazon_titles.plots import plot_losses
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
 from amazon_titles.training import autotrain, checkpoints, rows, trl
-from amazon_titles.training.adapter import TrainingRun, dataset_of, finish_adapter
+from amazon_titles.training.adapter import ADAPTER, TrainingRun, dataset_of, finish_adapter
 from amazon_titles.training.bases import source_of
 from amazon_titles.training.machine import peak_memory
 from amazon_titles.training.padding import with_pad_token
@@ -27,7 +25,7 @@ from amazon_titles.training.trl_job import prepare
 ENGINES = ("autotrain", "trl")
 """What trains: plain `autotrain --config`, or this environment's TRL."""
 
-_OURS = ("run.json", "training_params.json")
+_ELSEWHERE = "Choose another folder for the checkpoints: --set checkpoint_dir=DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +68,33 @@ def train(
         devices: Processes that share each step (trl): GPUs, or on a CPU processes. The result is that of one.
 
     Raises:
-        InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds something
-            else, or the checkpoints are of another training.
+        InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds what no
+            training made or is in use by another one, or the checkpoints are of another training.
         TrainingError: The engine failed; the message holds its reason and its last lines, or what to change.
     """
     _check(recipe, engine, resume, devices)
     target = Path(output_dir or recipe.project_name)
-    _check_target(target)
-    if resume:  # what a killed run left; its checkpoints stand elsewhere
-        for folder in target.parent.glob(f".{target.name}.training-*"):
-            shutil.rmtree(folder, ignore_errors=True)
-    with _workshop(target) as workshop:
-        (workshop / "run").mkdir()
-        (workshop / "adapter").mkdir()
-        base, data = _full(recipe.base_model), _full(recipe.data_path)
-        start = time.time()
-        if engine == "trl":
-            place = target.parent / f"{target.name}.checkpoints"
-            outcome, unfinished = _run_trl(recipe, workshop / "run", base, data, place, resume, devices)
-        else:
-            outcome, unfinished = _run_autotrain(recipe, workshop, base, data, autotrain_env), None
-        run = _run_json(recipe, engine, base, data, outcome, time.time() - start)
-        run |= {"peak_memory_mb": peak_memory()} | outcome.more | {"card_language": card_language}
-        assert recipe.template is not None
-        finish_adapter(
-            outcome.trained, workshop / "adapter", base=base, template=recipe.template, recipe=recipe.dump(), run=run
-        )
-        _put(workshop / "adapter", target)
-    # Last: whatever goes wrong with a document, the hours of training are safe.
-    if unfinished is not None:
-        checkpoints.remove(unfinished)
-    plots = _plot(run, target)
-    (target / "README.md").write_text(cards.model_card(run, recipe.dump(), plots=plots), encoding="utf-8")
+    place = _checkpoints(recipe, target) if engine == "trl" else None
+    # Another training may have been told to leave its checkpoints in the same folder.
+    with nullcontext() if place is None else held(place, "training", hint=_ELSEWHERE):
+        with staged(target, ADAPTER) as new:
+            workshop = new.parent
+            (workshop / "run").mkdir()
+            base, data = _full(recipe.base_model), _full(recipe.data_path)
+            start = time.time()
+            if place is None:
+                outcome = _run_autotrain(recipe, workshop, base, data, autotrain_env)
+            else:
+                outcome = _run_trl(recipe, workshop / "run", base, data, place, resume, devices)
+            run = _run_json(recipe, engine, base, data, outcome, time.time() - start)
+            run |= {"peak_memory_mb": peak_memory()} | outcome.more | {"card_language": card_language}
+            assert recipe.template is not None
+            finish_adapter(outcome.trained, new, base=base, template=recipe.template, recipe=recipe.dump(), run=run)
+            trouble = _write_documents(run, recipe, new, target.name)
+        if place is not None:
+            checkpoints.remove(place)
+    if trouble is not None:
+        raise trouble
     return TrainingRun(target, run)
 
 
@@ -146,14 +139,9 @@ def _run_autotrain(recipe: Recipe, workshop: Path, base: str, data: str, env: st
     return _Outcome(trained, log.losses, log.seconds, versions, versions.pop("device"), *counted, revision)
 
 
-def _run_trl(
-    recipe: Recipe, folder: Path, base: str, data: str, unfinished: Path, resume: bool, devices: int
-) -> tuple[_Outcome, Path]:
+def _run_trl(recipe: Recipe, folder: Path, base: str, data: str, place: Path, resume: bool, devices: int) -> _Outcome:
     versions = trl.require_trl()
-    prepared = prepare(
-        recipe, folder, base=base, data=data, unfinished=unfinished, resume=resume, devices=devices
-    )  # fmt: skip
-    place = Path(prepared.job.checkpoints)
+    prepared = prepare(recipe, folder, base=base, data=data, checkpoint_dir=place, resume=resume, devices=devices)
     try:
         log = trl.run_trl(prepared.job)
     except BaseException:
@@ -176,21 +164,36 @@ def _run_trl(
     if log.peak_bytes is not None:
         more["peak_memory_mb"] = round(log.peak_bytes / 2**20)
     every = int(str(recipe.params["logging_steps"]))
-    outcome = _Outcome(
+    return _Outcome(
         Path(prepared.job.folder) / trl.ADAPTER, log.curve(every), log.seconds, versions, log.device,
         len(train.ends), len(train.ids), prepared.revision, more,
     )  # fmt: skip
-    return outcome, place
 
 
-def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
+def _checkpoints(recipe: Recipe, target: Path) -> Path:
+    """The folder for the checkpoints: the recipe's, else one beside the adapter's."""
+    given = recipe.settings["checkpoint_dir"]
+    place = (target.parent / f"{target.name}.checkpoints" if given is None else Path(str(given))).resolve()
+    if target.resolve() in (place, *place.parents):
+        raise InputError(f"{given} is where the adapter will stand, and is no place for checkpoints.", hint=_ELSEWHERE)
+    return place
+
+
+def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: str) -> Exception | None:
+    """Draws the plots and writes the card; what went wrong is for later, so that the hours of training are safe."""
+    try:
+        plots = _plot(run, folder, name)
+        (folder / "README.md").write_text(cards.model_card(run, recipe.dump(), plots=plots), encoding="utf-8")
+    except Exception as error:
+        return error
+    return None
+
+
+def _plot(run: dict[str, Any], folder: Path, name: str) -> tuple[str, ...]:
     """Draws `loss.png` where matplotlib is installed; the names of what was drawn."""
     try:
         plot_losses(
-            run["losses"],
-            target / "loss.png",
-            title=f"{target.name}, {run['engine']}",
-            valid=run.get("valid_losses", ()),
+            run["losses"], folder / "loss.png", title=f"{name}, {run['engine']}", valid=run.get("valid_losses", ())
         )
     except MissingExtraError as error:
         say(f"No loss.png: {error}")
@@ -201,33 +204,6 @@ def _plot(run: dict[str, Any], target: Path) -> tuple[str, ...]:
 def _full(path: str) -> str:
     """A local folder as an absolute path; a Hub id as it is."""
     return str(Path(path).resolve()) if Path(path).is_dir() else path
-
-
-def _check_target(target: Path) -> None:
-    if target.exists() and not (
-        target.is_dir() and (not any(target.iterdir()) or any((target / n).is_file() for n in _OURS))
-    ):
-        raise InputError(
-            f"{target} holds something that is not an adapter folder, and would be replaced.",
-            hint="Choose another name: --set project_name=NAME",
-        )
-
-
-@contextmanager
-def _workshop(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.training-", dir=target.parent)).resolve()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put(folder: Path, target: Path) -> None:
-    if target.exists():
-        old = folder.parent / "old"
-        target.rename(old)
-    folder.rename(target)
 
 
 def _require_adapter(trained: Path, start: float, log: autotrain.AutoTrainLog) -> None:

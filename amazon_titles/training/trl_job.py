@@ -41,7 +41,7 @@ class Prepared:
 
 
 def prepare(
-    recipe: Recipe, folder: Path, *, base: str, data: str, unfinished: Path, resume: bool, devices: int
+    recipe: Recipe, folder: Path, *, base: str, data: str, checkpoint_dir: Path, resume: bool, devices: int
 ) -> Prepared:
     """Writes the token files of a recipe's splits and finds out where to begin.
 
@@ -50,7 +50,7 @@ def prepare(
         folder: Of the job; exists.
         base: Hub id, or absolute path of a folder.
         data: Likewise.
-        unfinished: Folder for checkpoints where the recipe names none.
+        checkpoint_dir: Folder for checkpoints, in full.
         resume: Go on from the last checkpoint.
         devices: Processes that share each step.
 
@@ -87,14 +87,12 @@ def prepare(
     if valid_split is not None:
         files, _ = rows.dataset_files(data, recipe.dataset_config, str(valid_split).rpartition(":")[2])
         valid = rows.write(files, *args, folder / "valid", longest=longest)
-    where = settings["checkpoint_dir"]
-    place = Path(str(where)) if where is not None else unfinished
     identity: dict[str, Any] = {
         "base_model": base, "train_split": recipe.train_split, "valid_split": valid_split, "keep": keep,
         "block_size": block_size, "longest": longest, "rows": len(train.ends), "tokens": len(train.ids),
         "dataset": dataset_of(data, revision), **{name: params[name] for name in _DECIDES},
     }  # fmt: skip
-    begin = checkpoints.starting_point(place, identity, resume=resume)
+    begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
     tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
     job = Job(
         folder=str(folder),
@@ -102,7 +100,7 @@ def prepare(
         params=params,
         block_size=block_size,
         devices=devices,
-        checkpoints=str(place.resolve()),
+        checkpoints=str(checkpoint_dir),
         checkpoint_steps=int(str(settings["checkpoint_steps"])),
         keep=keep,
         has_valid=valid is not None,

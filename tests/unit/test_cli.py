@@ -69,7 +69,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(capsys, tmp_path):
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
     code, _, err = run(capsys, "build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "thesis"))
     assert code == 2
-    assert "holds files that are not a dataset" in err
+    assert "did not make (chapter1.tex), and would be replaced" in err
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
 
 

@@ -13,11 +13,11 @@ from itertools import pairwise
 import pyarrow.parquet as pq
 import pytest
 
-from amazon_titles import dataset
 from amazon_titles.catalog import text_key
 from amazon_titles.conversations import GeneralRow
 from amazon_titles.dataset import SPLITS, build, build_dataset, read_catalog, read_messages, sampling_rank, split_of
 from amazon_titles.errors import InputError
+from amazon_titles.io import held
 
 KINDS = ("Shelf", "Lamp", "Kettle", "Bench", "Rug", "Clock", "Stool", "Basket")
 WOODS = ("Oak", "Pine", "Brass", "Walnut", "Linen", "Copper", "Maple")
@@ -361,19 +361,98 @@ def test_a_dataset_folder_is_replaced_and_a_failed_build_leaves_it(catalogue, tm
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("exchange", [True, False])
-def test_what_killed_builds_left_is_tidied(catalogue, tmp_path, monkeypatch, exchange):
-    if not exchange:
-        monkeypatch.setattr(dataset.folder, "_exchanged", lambda new, old: False)
+def test_a_build_that_stopped_between_two_renames_is_finished_by_the_next(catalogue, tmp_path):
+    """That moment is there where the system cannot swap two folders."""
     build_dataset(catalogue, tmp_path / "out", limit=50)
-    (tmp_path / "out").rename(tmp_path / ".out.old-99999999")
-    (tmp_path / ".out.building-99999999").mkdir()
-    (tmp_path / "empty.json").write_text("")
+    left = tmp_path / ".out.building-abcd_123"
+    left.mkdir()
+    build_dataset(catalogue, tmp_path / "elsewhere", limit=60)
+    (tmp_path / "elsewhere").rename(left / "new")
+    (tmp_path / "out").rename(left / "old")
+    (tmp_path / "trn.json.bad").write_text("")
     with pytest.raises(InputError, match="empty"):
-        build_dataset(tmp_path / "empty.json", tmp_path / "out")
+        build_dataset(tmp_path / "trn.json.bad", tmp_path / "out", force=True)
+    assert len(list(read_catalog(tmp_path / "out"))) == 60
+    build_dataset(catalogue, tmp_path / "out", limit=70)
+    assert len(list(read_catalog(tmp_path / "out"))) == 70
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "trn.json", "trn.json.bad"]
+
+
+def test_two_builds_into_one_folder_do_not_mix(catalogue, tmp_path):
+    with held(tmp_path / "out", "building", hint=""), pytest.raises(InputError, match="is in use: building by process"):
+        build_dataset(catalogue, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trn.json"]
+
+
+# Nothing foreign is deleted.
+
+
+@pytest.mark.parametrize(
+    "path", ["catalog/notes.txt", "chat/mine/photo.jpg", "text-llama3/train.parquet", "labels/lbl.json"]
+)
+def test_what_no_build_made_is_named_at_every_depth(catalogue, tmp_path, path):
+    build_dataset(catalogue, tmp_path / "out", limit=50)
+    (tmp_path / "out" / path).parent.mkdir(exist_ok=True)
+    (tmp_path / "out" / path).write_text("mine")
+    for force in (False, True):
+        with pytest.raises(InputError, match=rf"`amazon-titles build` did not make \({path}\)"):
+            build_dataset(catalogue, tmp_path / "out", limit=60, force=force)
+    assert (tmp_path / "out" / path).read_text() == "mine"
     assert len(list(read_catalog(tmp_path / "out"))) == 50
-    build_dataset(catalogue, tmp_path / "out", limit=60)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.json", "out", "trn.json"]
+
+
+@pytest.mark.parametrize("name", ["report.json", "catalog/train-00000-of-00001.parquet", "deep/trn.json"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_source_is_not_deleted_where_it_lies_in_the_folder(catalogue, tmp_path, name, linked):
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True)
+    (out / "report.json").touch()
+    source = catalogue.replace(out / name)
+    if linked:
+        (tmp_path / "link").symlink_to(source)
+        source = tmp_path / "link"
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="would be replaced"):
+        build_dataset(source, out, force=True)
+    assert source.read_bytes() == before
+
+
+def test_the_labels_are_not_deleted_either_nor_the_list_of_refused_lines_that_is_the_source(catalogue, tmp_path):
+    build_dataset(catalogue, tmp_path / "out")
+    labels = (tmp_path / "out" / "report.json").read_bytes()
+    with pytest.raises(InputError, match=r"report\.json is to be read"):
+        build_dataset(catalogue, tmp_path / "out", labels=tmp_path / "out" / "report.json")
+    assert (tmp_path / "out" / "report.json").read_bytes() == labels
+    source = catalogue.rename(tmp_path / "out.rejected.jsonl")
+    with pytest.raises(InputError, match=r"out\.rejected\.jsonl is to be read"):
+        build_dataset(source, tmp_path / "out", force=True)
+    assert source.exists()
+
+
+def test_a_dataset_of_something_else_is_replaced_only_by_force(catalogue, tmp_path):
+    build_dataset(catalogue, tmp_path / "out", limit=50)
+    before = digests(tmp_path / "out")
+    shop = write(tmp_path / "coffee.jsonl", [row(n) for n in range(1000, 1040)])
+    with pytest.raises(InputError, match=r"made from something else, trn\.json(.|\n)*--force"):
+        build_dataset(shop, tmp_path / "out")
+    # As many bytes of something else: only its digest tells.
+    same_size = write(tmp_path / "same.jsonl", [row(n, uid=f"C{n:09}") for n in range(600)])
+    assert same_size.stat().st_size == catalogue.stat().st_size
+    with pytest.raises(InputError, match="--force"):
+        build_dataset(same_size, tmp_path / "out")
+    assert digests(tmp_path / "out") == before
+    assert build_dataset(shop, tmp_path / "out", force=True).kept == 40
+
+
+def test_the_same_catalogue_mended_or_renamed_needs_no_force(catalogue, tmp_path):
+    build_dataset(catalogue, tmp_path / "out", limit=50)
+    build_dataset(catalogue.rename(tmp_path / "moved.json"), tmp_path / "out", limit=60)
+    write(tmp_path / "moved.json", [row(n) for n in range(700)])
+    assert build_dataset(tmp_path / "moved.json", tmp_path / "out").kept == 700
+    # A damaged report tells nothing, and is no leave.
+    (tmp_path / "out" / "report.json").write_text("{")
+    with pytest.raises(InputError, match="nobody knows what"):
+        build_dataset(tmp_path / "moved.json", tmp_path / "out")
 
 
 def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):

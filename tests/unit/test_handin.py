@@ -180,14 +180,45 @@ def test_the_documents_are_of_the_language(tmp_path, adapter, dataset, language,
     assert how in (made.folder / "data.md").read_text(encoding="utf-8")
 
 
-def test_its_own_folder_is_made_anew_and_another_is_left(tmp_path, adapter, dataset):
+def test_its_own_folder_is_made_anew(tmp_path, adapter, dataset):
+    evaluation(adapter)
+    (adapter / "eval" / "my-other-test.json").write_text("{}")
     hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada"], **LINKS)
+    assert not (tmp_path / "work" / "eval" / "my-other-test.json").exists()
     hand_in(tmp_path / "work", model=adapter, dataset=dataset)
     assert not (tmp_path / "work" / "handin.pdf").exists()
-    (tmp_path / "work" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"notes\.txt"):
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("path", ["notes.txt", "eval/notes.md", "eval/photos/us.jpg", "film/film.mp4"])
+def test_what_it_did_not_make_is_named_and_stays(tmp_path, adapter, dataset, path):
+    hand_in(tmp_path / "work", model=adapter, dataset=dataset)
+    (tmp_path / "work" / path).parent.mkdir(exist_ok=True)
+    (tmp_path / "work" / path).write_text("mine")
+    with pytest.raises(InputError, match=rf"\({path}\)"):
         hand_in(tmp_path / "work", model=adapter, dataset=dataset)
-    assert (tmp_path / "work" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "work" / path).read_text() == "mine"
+
+
+def test_a_folder_with_a_recipe_of_ones_own_is_no_hand_in(tmp_path, adapter):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "recipe.yml").write_text("mine")
+    with pytest.raises(InputError, match=r"\(recipe\.yml\)"):
+        hand_in(tmp_path / "work", model=adapter)
+    assert (tmp_path / "work" / "recipe.yml").read_text() == "mine"
+
+
+def test_a_hand_in_that_fails_leaves_the_one_before(tmp_path, adapter, dataset, monkeypatch):
+    hand_in(tmp_path / "work", model=adapter, dataset=dataset, members=["Ada"], **LINKS)
+    before = {path: path.read_bytes() for path in (tmp_path / "work").rglob("*") if path.is_file()}
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amazon_titles.handin._links", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        hand_in(tmp_path / "work", model=adapter, dataset=dataset)
+    assert {path: path.read_bytes() for path in (tmp_path / "work").rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "resources": 1, "progress": 1, "templates": 1, "sentences": 1, "adapter_files": 1, "default_model": 1, "made_up": 1,
     "catalog": 2, "conversations": 2, "recipes": 2, "cards": 2, "metrics": 2, "plots": 2, "sample": 2, "tiny_llama": 2,
+    "io": 2,
     "dataset": 3, "training": 3, "budget": 3,
     "search": 4, "hub": 4,
     "model": 5, "evaluation": 5,

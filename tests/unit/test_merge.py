@@ -74,6 +74,9 @@ def test_a_base_model_is_no_adapter(tmp_path):
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
-    with pytest.raises(InputError, match="holds something that is no merged model"):
+    with pytest.raises(InputError, match=r"did not make \(chapter1\.tex\), and would be replaced"):
+        merge_adapter(tmp_path, tmp_path / "thesis")
+    (tmp_path / "thesis" / "merge.json").touch()
+    with pytest.raises(InputError, match=r"\(chapter1\.tex\)"):
         merge_adapter(tmp_path, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"

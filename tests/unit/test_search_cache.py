@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,132 @@ def test_another_text_under_the_same_report_is_seen(dataset):
     write(dataset, ["Velmo Tarkin Kettle", "Grinax Puzzle 300", "The Garden of Orsx"], shards=2)
     (dataset / "report.json").write_bytes(report)
     assert CatalogIndex.build(dataset).search('"Garden of Orsx"')[0].score == 1
+
+
+def alter(path: Path, found: bytes, put: bytes) -> None:
+    """Other bytes in the middle of a file, which keeps its size and its end."""
+    held = path.read_bytes()
+    at = held.index(found)
+    assert len(found) == len(put)
+    assert at + len(put) < len(held) - 65_536
+    path.write_bytes(held[:at] + put + held[at + len(put) :])
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A dataset with a file whose end says nothing of its beginning."""
+    folder = tmp_path / "large"
+    products = [
+        Product("B000000000", "Velmo Tarkin Kettle", "Of brass. " + random.Random(1).randbytes(50_000).hex(), ())
+    ]
+    with Writer(folder / "catalog" / "train-00000-of-00001.parquet", CATALOG) as writer:
+        writer.write(catalog(products))
+    table = pq.read_table(folder / "catalog" / "train-00000-of-00001.parquet")
+    pq.write_table(table, folder / "catalog" / "train-00000-of-00001.parquet", compression="none", use_dictionary=False)
+    return folder
+
+
+def test_an_altered_copy_does_not_poison_the_index_of_the_good_one(large, tmp_path):
+    shutil.copytree(large, tmp_path / "altered")
+    alter(tmp_path / "altered" / "catalog" / "train-00000-of-00001.parquet", b"Of brass.", b"Of poison")
+    assert CatalogIndex.build(tmp_path / "altered").search("Velmo Tarkin Kettle")[0].product.content[:9] == "Of poison"
+    assert CatalogIndex.build(large).search("Velmo Tarkin Kettle")[0].product.content[:9] == "Of brass."
+
+
+def hashed(monkeypatch) -> list[str]:
+    """The catalogues that are read through from here on."""
+    read: list[str] = []
+    real = cache._digest
+
+    def digest(files):
+        read.extend(path.name for path in files)
+        return real(files)
+
+    monkeypatch.setattr(cache, "_digest", digest)
+    return read
+
+
+def test_a_catalogue_is_read_through_once_for_as_long_as_it_stays_as_it_is(large, monkeypatch):
+    monkeypatch.setattr(cache, "_SETTLED_NS", -1)
+    path = large / "catalog" / "train-00000-of-00001.parquet"
+    read = hashed(monkeypatch)
+    for _ in range(3):
+        CatalogIndex.build(large)
+    assert read == [path.name]
+    # As many bytes, and the time of before: what the system itself notes of a change still tells.
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    alter(path, b"Of brass.", b"Of poison")
+    os.utime(path, ns=times)
+    assert CatalogIndex.build(large).search("Velmo Tarkin Kettle")[0].product.content[:9] == "Of poison"
+    assert len(read) == 2
+
+
+def test_what_was_written_a_moment_ago_is_read_again(large, monkeypatch):
+    """It might be written once more within the same tick of the file system's clock."""
+    monkeypatch.setattr(cache, "_SETTLED_NS", 3_600 * 1_000_000_000)
+    read = hashed(monkeypatch)
+    for _ in range(2):
+        CatalogIndex.build(large)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{}", b'{"content": 1, "files": {}}'])
+def test_a_damaged_note_of_what_was_read_is_written_again(large, indexes, monkeypatch, damage):
+    monkeypatch.setattr(cache, "_SETTLED_NS", -1)
+    CatalogIndex.build(large)
+    (record,) = (indexes.parent / "catalogues").iterdir()
+    good = record.read_bytes()
+    record.write_bytes(damage)
+    built = counted(monkeypatch)
+    CatalogIndex.build(large)
+    assert not built
+    assert record.read_bytes() == good
+
+
+def test_a_catalogue_that_changes_while_it_is_read_gets_no_index(large, indexes, monkeypatch):
+    real = cache.write
+
+    def write(folder, tables):
+        done = real(folder, tables)
+        alter(large / "catalog" / "train-00000-of-00001.parquet", b"Of brass.", b"Of poison")
+        return done
+
+    monkeypatch.setattr(cache, "write", write)
+    with pytest.raises(InputError, match="was changed while it was read"):
+        CatalogIndex.build(large)
+    assert not [path for path in indexes.iterdir() if path.is_dir()]
+    monkeypatch.setattr(cache, "write", real)
+    assert CatalogIndex.build(large).search("Velmo Tarkin Kettle")[0].product.content[:9] == "Of poison"
+
+
+READ_ONLY = """
+mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && ! touch "$1/x" 2>/dev/null && exec "$2" -c "$3" "$4"
+"""
+
+
+def test_a_finished_index_on_a_read_only_disk_serves(dataset, indexes):
+    CatalogIndex.build(dataset)
+    before = sorted(path for path in indexes.rglob("*"))
+    alone = ["unshare", "--mount", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "mount", "-t", "tmpfs", "none", "/mnt"]).returncode:
+        pytest.skip("nobody may mount a disk here")
+    command = [*alone, "sh", "-c", READ_ONLY, "sh", str(indexes.parent), sys.executable, ASK, str(dataset)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.split(maxsplit=1) == ["0", "Grinax Puzzle 300\n"], done.stderr
+    assert sorted(path for path in indexes.rglob("*")) == before
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_lock_that_cannot_be_taken_beside_an_index_is_taken_elsewhere(dataset, indexes, monkeypatch, links):
+    CatalogIndex.build(dataset)
+    lock = only(indexes) / "words" / ".tantivy-meta.lock"
+    lock.unlink()
+    lock.mkdir()  # as little a file to write to as one on a read-only disk
+    if not links:
+        monkeypatch.setattr(Path, "symlink_to", lambda *_, **__: (_ for _ in ()).throw(OSError("a privilege")))
+    built = counted(monkeypatch)
+    assert CatalogIndex.build(dataset).search("Grinax Puzzle 300")[0].score == 1
+    assert not built
 
 
 def test_the_same_dataset_elsewhere_has_the_same_index(dataset, tmp_path, indexes):

@@ -1,0 +1,222 @@
+"""A folder is built beside its place and put there in one step, by one process at a time, and over nothing foreign."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from amazon_titles.errors import InputError
+from amazon_titles.progress import say
+
+_NEW, _OLD = "new", "old"
+# A holder that is on its way out is gone by then.
+_PATIENCE_SECONDS = 0.5
+_SHOWN = 3
+# What file managers leave everywhere, and what huggingface_hub writes beside what it downloads into a folder.
+_NOBODYS = re.compile(
+    r"(?:.*/)?(?:\.DS_Store|Thumbs\.db|desktop\.ini)|\.gitattributes"
+    r"|\.cache/huggingface/(?:\.gitignore|CACHEDIR\.TAG|(?:[^/]+/)*(?:[^/]+\.(?:metadata|lock|incomplete))?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderKind:
+    """How the folders that a command makes are told from all others.
+
+    Attributes:
+        command: That makes them: `train`.
+        doing: What it does meanwhile, in one word: `training`.
+        files: The paths of the files in them, at every depth, with forward slashes.
+        marks: Files that each of them has.
+        hint: What to do where another folder stands in the way.
+    """
+
+    command: str
+    doing: str
+    files: re.Pattern[str]
+    marks: tuple[str, ...]
+    hint: str
+
+
+def require_replaceable(target: Path, kind: FolderKind) -> None:
+    """Refuses a target that holds anything that the command did not make.
+
+    Raises:
+        InputError: A file, the current folder, or a folder with other things in it, at whatever depth.
+    """
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file.", hint=kind.hint)
+    if target.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise InputError(f"{target} is the folder that this runs in, and would be replaced.", hint=kind.hint)
+    held = _paths(target)
+    foreign = [path for path in held if not kind.files.fullmatch(path)]
+    if not foreign and not all((target / mark).is_file() for mark in kind.marks):
+        foreign = held
+    if foreign:
+        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+        raise InputError(
+            f"{target} holds what `amazon-titles {kind.command}` did not make ({', '.join(foreign[:_SHOWN])}{more}), "
+            "and would be replaced.",
+            hint=kind.hint,
+        )
+
+
+def _paths(folder: Path) -> list[str]:
+    """What a folder holds at every depth: files, links as they are, and empty folders, with a slash at their end."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            name += "@"  # no command makes any, so that it fits no kind
+        elif path.is_dir():
+            if any(path.iterdir()):
+                continue
+            name += "/"
+        if not _NOBODYS.fullmatch(name):
+            found.append(name)
+    return found
+
+
+@contextmanager
+def staged(target: Path, kind: FolderKind) -> Iterator[Path]:
+    """A new folder that takes the target's place in one step when the block ends well, and vanishes when it does not.
+
+    Killed at any moment, the old folder or the new one stands there whole, on a system that can exchange two folders
+    (Linux, macOS). Elsewhere there is a moment between two renames; what was killed there, the next call finishes.
+
+    Yields:
+        The folder, empty. What is put beside it, into its parent, goes away when the block ends.
+
+    Raises:
+        InputError: Another process works at the target, or it holds something foreign. Where that is found out in the
+            end only, the new folder stays, beside the target.
+    """
+    place = target.resolve()
+    with held(place, kind.doing, hint=kind.hint):
+        _tidy(place)
+        require_replaceable(target, kind)
+        stage = Path(tempfile.mkdtemp(prefix=f".{place.name}.{kind.doing}-", dir=place.parent))
+        try:
+            new = stage / _NEW
+            new.mkdir()
+            yield new
+            try:
+                require_replaceable(target, kind)  # hours may have passed
+                _put(new, place)
+            except (InputError, OSError) as error:
+                reason = error.message if isinstance(error, InputError) else error
+                spare = new.rename(_free(place))
+                raise InputError(
+                    f"{target} was not replaced: {reason}", hint=f"What was made stands whole in {spare}."
+                ) from None
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def held(path: Path, doing: str, *, hint: str) -> Iterator[None]:
+    """Keeps other processes that hold it, too, away from a path; they are told who does.
+
+    The lock is the system's, and goes with the process however that ends. A number of a process would not do: it may
+    be another machine's, or another process's by now, and on Windows asking for it is to interrupt it.
+
+    Args:
+        path: Need not exist.
+        doing: What for, in one word.
+        hint: What else to do than to wait.
+
+    Raises:
+        InputError: Another process holds it, or it cannot be held.
+    """
+    lock, holder = (path.parent / f".{path.name}.{kind}" for kind in ("lock", "holder.json"))
+    # From 4.0 on filelock leaves the file where it is, so that it may be removed here, and takes no lock on a file that
+    # was removed meanwhile.
+    guard = FileLock(lock)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        guard.acquire(timeout=_PATIENCE_SECONDS)
+    except Timeout:
+        raise InputError(
+            f"{path} is in use: {_told(holder)}.", hint=f"Wait until that is done, or end it. {hint}"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written to ({error.strerror or error}).", hint=hint) from None
+    try:
+        since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
+        about = {"doing": doing, "process": os.getpid(), "machine": socket.gethostname(), "since": since}
+        holder.write_text(json.dumps(about) + "\n", encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+            lock.unlink()  # Windows refuses, and filelock does it there
+        guard.release()
+
+
+def _told(holder: Path) -> str:
+    """Who holds it, as it has said."""
+    try:
+        told = json.loads(holder.read_text(encoding="utf-8"))
+        return f"{told['doing']} by process {told['process']} on {told['machine']}, since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "by a process that has not said which it is"
+
+
+def _tidy(place: Path) -> None:
+    """Removes what killed processes left, and finishes a swap that one of them had begun. The place is held."""
+    ours = re.compile(rf"\.{re.escape(place.name)}\.[a-z]+-[a-z0-9_]{{8}}")  # as `staged` names them
+    for left in [path for path in place.parent.iterdir() if ours.fullmatch(path.name)]:
+        if (left / _OLD).is_dir() and (left / _NEW).is_dir():  # killed between two renames: the new one is whole
+            finished = (left / _NEW).rename(_free(place) if place.exists() else place)
+            say(f"What was made before, and not yet put in its place, stands in {finished}.")
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _free(place: Path) -> Path:
+    """A name beside the place that nothing has."""
+    spare, number = place.with_name(f"{place.name}.new"), 1
+    while spare.exists():
+        number += 1
+        spare = place.with_name(f"{place.name}.new-{number}")
+    return spare
+
+
+def _put(new: Path, place: Path) -> None:
+    """Puts the new folder there; an old one gets a place beside where the new one was made."""
+    if not place.exists():
+        new.rename(place)
+    elif not _exchanged(new, place):
+        old = place.rename(new.with_name(_OLD))
+        try:
+            new.rename(place)
+        except OSError:
+            old.rename(place)
+            raise
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swaps two folders in one step where the system can: `RENAME_EXCHANGE` on Linux, `RENAME_SWAP` on macOS."""
+    names = os.fsencode(one), os.fsencode(other)
+    here, exchange = -100, 2
+    try:
+        system = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return bool(system.renamex_np(*names, exchange) == 0)
+        return bool(system.renameat2(here, names[0], here, names[1], exchange) == 0)
+    except (AttributeError, OSError, TypeError):
+        return False
