@@ -16,7 +16,8 @@ from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.templates import TEMPLATES
 from amazon_titles.training.bases import Base
 from tests.autotrain_env import autotrain_python, require_other_python
-from tests.integration.test_tokens import ON_A_CPU, conversations, difference, drive, tokens_bases, write_dataset
+from tests.integration import tokens_autotrain, tokens_bases
+from tests.integration.test_tokens import ON_A_CPU, conversations, difference, drive, write_dataset
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import environment
 from tests.tiny_models import make_base
@@ -118,6 +119,7 @@ def read(real_base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     folder, rows = tmp_path_factory.mktemp("rows"), conversations()
     write_dataset(folder / "dataset", rows)
     tokens_bases.chatml(folder / "unpadded", [message["content"] for row in rows for message in row])
+    tokens_autotrain.make_model(folder / "unpadded")
     (folder / "plain.yml").write_text(fill_recipe("smollm2-135m-lora", dataset=str(folder / "dataset")))
     recipes = {}
     for name, base in (("real", real_base.folder), ("unpadded", folder / "unpadded")):
@@ -126,20 +128,22 @@ def read(real_base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         Path(recipes[name]).write_text(load_recipe(folder / "plain.yml").with_settings(settings).dump())
     jobs = {
         "today": "2031-12-01", "recipes": recipes, "conversations": rows,
-        "bases": {"chatml": str(real_base.folder), "unpadded": str(folder / "unpadded")},
+        "bases": {"chatml": str(real_base.folder)},
     }  # fmt: skip
     (folder / "jobs.json").write_text(json.dumps(jobs))
     return drive(autotrain_python(), folder, "jobs") | {"rows": rows}
 
 
-def test_the_end_of_a_turn_is_in_the_labels(read: dict[str, Any], real_base: Base) -> None:
+@pytest.mark.parametrize("base", ["real", "unpadded"])
+def test_the_end_of_a_turn_is_in_the_labels(read: dict[str, Any], base: str) -> None:
+    """With packing, trl 0.13 takes no collator that leaves pad tokens out: on a base whose pad it is, it is there too.
+
+    (sft_trainer.py: DataCollatorForLanguageModeling `if not args.packing`; AutoTrain packs always.)
+    """
     end = 2
-    rows = [token for row in read["packed"]["real"] for token in row]
-    labels = [token for row in read["labels"]["real"] for token in row]
+    rows, labels = ([token for row in read[what][base] for token in row] for what in ("packed", "labels"))
     assert labels.count(end) == rows.count(end) > len(read["rows"])
     assert sorted(labels) == sorted(rows), "no token is left out of the loss"
-    rows, labels = ([token for row in read[what]["unpadded"] for token in row] for what in ("packed", "labels"))
-    assert labels.count(end) == 0 < rows.count(end), "the very check finds a base whose pad is the end of a turn"
 
 
 def test_training_and_inference_agree_to_the_token_in_both_stacks(read: dict[str, Any], real_base: Base) -> None:

@@ -24,7 +24,7 @@ def workplace(tmp_path_factory):
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("train")
     write_sample(folder / "trn.json", 60)
-    build_dataset(folder / "trn.json", folder / "dataset")
+    build_dataset(folder / "trn.json", folder / "dataset", phrasings=3, property=0.0)
     (folder / "base").mkdir()
     tiny_llama.write_tokenizer(folder / "base", ["a kettle of iron"], vocab_size=300)
     size = tiny_llama.vocabulary_size(folder / "base")

@@ -33,7 +33,7 @@ def workplace(tmp_path_factory):
         pytest.skip("the trl engine needs a newer trl than AutoTrain's")
     folder = tmp_path_factory.mktemp("train")
     write_sample(folder / "trn.json", 40)
-    build_dataset(folder / "trn.json", folder / "dataset", phrasings=1, validation=0.1)
+    build_dataset(folder / "trn.json", folder / "dataset", phrasings=1, property=0.0, validation=0.1)
     (folder / "base").mkdir()
     tiny_llama.write_tokenizer(folder / "base", ["a kettle of iron"], vocab_size=300)
     size = tiny_llama.vocabulary_size(folder / "base")
