@@ -70,7 +70,7 @@ class _Plan:
 
 
 _REAL = _Plan(
-    {}, products=24, others=160, general=96, limit=32, max_new_tokens=96,
+    {}, products=24, others=160, general=96, limit=24, max_new_tokens=96,
     mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3},
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
