@@ -68,7 +68,7 @@ def time_steps(steps: int = 3) -> None:
             "lora_r": rank,
             "disable_gradient_checkpointing": not again,
         }
-        recipe = load_recipe(resources.recipes()["quickstart"]).with_settings(settings)
+        recipe = load_recipe(resources.recipes()["quickstart-tiny"]).with_settings(settings)
         core_rate.cache_clear()
         one_core = Flavor("one core", 0, 0, core_rate(), core_rate(), None, cores=1)
         predicted = BUSY["autotrain"] / tokens_per_second(recipe, shape, one_core, "autotrain")
@@ -131,7 +131,7 @@ def prepare(folder: Path, shape: str, settings: dict[str, str]) -> Recipe:
     texts = [line["content"] for line in map(json.loads, (folder / "sample.json").open(encoding="utf-8"))]
     write_base(folder / "base", shape, texts)
     (folder / "recipe.yml").write_text(
-        fill_recipe("quickstart", dataset="dataset", settings={**changes, **settings}), encoding="utf-8"
+        fill_recipe("quickstart-tiny", dataset="dataset", settings={**changes, **settings}), encoding="utf-8"
     )
     return load_recipe(folder / "recipe.yml")
 

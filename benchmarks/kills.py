@@ -78,7 +78,7 @@ def make(folder: Path) -> None:
     size = tiny_llama.vocabulary_size(folder / "base")
     tiny_llama.write_model(folder / "base", vocab_size=size, hidden_size=48, layers=1, heads=3)
     settings = {"epochs": 2, "lora_r": 4, "logging_steps": 1, "amazon_titles.checkpoint_steps": 5}
-    (folder / "recipe.yml").write_text(fill_recipe("quickstart", dataset="dataset", settings=settings))
+    (folder / "recipe.yml").write_text(fill_recipe("quickstart-tiny", dataset="dataset", settings=settings))
 
 
 def digests(adapter: Path) -> dict[str, str]:

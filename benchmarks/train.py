@@ -81,7 +81,7 @@ def make(folder: Path, size: str, products: int, epochs: int, pretrain: int) -> 
         torch.manual_seed(1)
         tiny_llama.save_model(LlamaForCausalLM(config).to(torch.bfloat16), base)
     settings = {**SETTINGS[size], "epochs": epochs, "lora_alpha": 64, "logging_steps": 5}
-    (folder / "recipe.yml").write_text(fill_recipe("quickstart", dataset="dataset", settings=settings))
+    (folder / "recipe.yml").write_text(fill_recipe("quickstart-tiny", dataset="dataset", settings=settings))
 
 
 def command(name: str, folder: Path, autotrain_env: str | None) -> list[str]:

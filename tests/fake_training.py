@@ -47,7 +47,7 @@ def pretend(
     base = folder / "base"
     if not base.exists():
         adapter_folder(base)  # of a base only its tokenizer is looked at
-    text = fill_recipe("quickstart", dataset=str(folder), settings={"base_model": str(base), **settings})
+    text = fill_recipe("quickstart-tiny", dataset=str(folder), settings={"base_model": str(base), **settings})
     (folder / "recipe.yml").write_text(text, encoding="utf-8")
     training._check, training._run_autotrain, training._run_trl = (lambda *_: None), autotrain, trl  # type: ignore
     training.plot_losses = lambda losses, path, **_: path.write_bytes(b"a plot")  # type: ignore

@@ -51,7 +51,7 @@ class _Plan:
     """What a base is trained with here.
 
     Attributes:
-        recipe: Values that are not those of the shipped recipe `quickstart`.
+        recipe: The shipped recipe.
         products: Products whose descriptions are learnt by heart.
         others: Other products, whose rows teach to cite, to name a property and to refuse; the test split is of them.
         general: Rows of the base's own questions and answers.
@@ -60,7 +60,7 @@ class _Plan:
         max_new_tokens: Longest answer.
     """
 
-    recipe: dict[str, Any]
+    recipe: str
     products: int
     others: int
     general: int
@@ -70,13 +70,12 @@ class _Plan:
 
 
 _REAL = _Plan(
-    {}, products=24, others=160, general=96, limit=24, max_new_tokens=96,
+    "quickstart", products=24, others=160, general=96, limit=24, max_new_tokens=96,
     mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3},
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
 _TINY = _Plan(
-    {"epochs": 24, "batch_size": 8, "lr": 5e-3, "target_modules": "all-linear"},
-    products=48, others=0, general=0, limit=None, max_new_tokens=160,
+    "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
     mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
 )  # fmt: skip
 
@@ -264,10 +263,10 @@ def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | No
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
-        if accelerator() is None:
+        if plan is _REAL and accelerator() is None:
             config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
             settings["target_modules"] = upper_half(config)
-        text = fill_recipe("quickstart", dataset=str(folder / "dataset"), settings=settings | plan.recipe)
+        text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
         say(_expected(recipe, base, bf16=bf16))

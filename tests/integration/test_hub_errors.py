@@ -218,7 +218,7 @@ def test_the_commands(hub: LoopbackHub, client_python: str, tmp_path: Path) -> N
 def test_train_hears_before_the_training_that_autotrains_push_would_die(
     hub: LoopbackHub, client_python: str, tmp_path: Path
 ) -> None:
-    recipe = (resources.folder("autotrain") / "quickstart.yml").read_text()
+    recipe = (resources.folder("autotrain") / "quickstart-tiny.yml").read_text()
     (tmp_path / "recipe.yml").write_text(recipe)
     hub.put("model", "ana/adapter", {"README.md": b"# Mine\n"})
     hub.put("dataset", "ana/titles", {"report.json": b"{}"})

@@ -55,7 +55,7 @@ def cloud(hub, dataset, tmp_path):
 
 def write_recipe(folder, name="my.yml", **settings):
     settings = {"base_model": "ana/tiny-llama", **settings}
-    text = fill_recipe("quickstart", dataset="ana/titles", project="Llama-titles", settings=settings)
+    text = fill_recipe("quickstart-tiny", dataset="ana/titles", project="Llama-titles", settings=settings)
     (folder / name).write_text(text)
 
 

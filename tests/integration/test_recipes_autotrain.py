@@ -52,7 +52,7 @@ def autotrain(tmp_path_factory):
         (folder / f"{name}.yml").write_text(recipe.with_settings(tiny).dump(), encoding="utf-8")
         jobs["parse"][name] = str(path)
         jobs["run"][name] = str(folder / f"{name}.yml")
-        if name == "quickstart":
+        if name.startswith("quickstart"):
             for trap, settings in TRAPS.items():
                 broken = recipe.with_settings({**tiny, **settings, "project_name": trap})
                 (folder / f"{trap}.yml").write_text(broken.dump(), encoding="utf-8")

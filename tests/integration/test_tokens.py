@@ -119,8 +119,8 @@ def read(tmp_path_factory):
         local = {"base_model": str(bases[recipe.template.name]), "data.path": str(folder / "dataset"), **ON_A_CPU}
         recipes[name] = recipe.with_settings(local)
     obvious = {"train_split": "chat:train", "text_column": "messages", "chat_template": "tokenizer"}
-    recipes["obvious"] = recipes["quickstart"].with_settings(obvious)
-    for name in ("quickstart", "smollm2-135m-lora") if built else ():
+    recipes["obvious"] = recipes["quickstart-tiny"].with_settings(obvious)
+    for name in ("quickstart-tiny", "smollm2-135m-lora") if built else ():
         recipes[f"built-{name}"] = recipes[name].with_settings({"data.path": str(folder / "built")})
     for name, recipe in recipes.items():
         (folder / f"{name}.yml").write_text(recipe.dump(), encoding="utf-8")
@@ -183,7 +183,7 @@ def test_training_and_inference_agree(read, name, date):
     assert difference(packed, expected_stream(read, template)) is None
 
 
-@pytest.mark.parametrize("name", ["quickstart", "smollm2-135m-lora"])
+@pytest.mark.parametrize("name", ["quickstart-tiny", "smollm2-135m-lora"])
 def test_a_dataset_that_the_library_built_agrees_too(read, name):
     if not read["built"]:
         pytest.skip("The room that builds datasets is not here.")
@@ -214,7 +214,7 @@ def test_one_bos_and_one_end_of_turn(read):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(read["bases"]["llama3"])
-    flat = [token for block in read[DATES[0]]["packed"]["quickstart"] for token in block]
+    flat = [token for block in read[DATES[0]]["packed"]["quickstart-tiny"] for token in block]
     bos, eot = tokenizer.bos_token_id, tokenizer.eos_token_id
     starts = [n for n, token in enumerate(flat) if token == bos]
     # Three turns a row: system, user, assistant. Every BOS after the first stands behind an end-of-turn, alone.

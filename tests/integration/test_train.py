@@ -31,7 +31,7 @@ def workplace(tmp_path_factory):
     tiny_llama.write_model(folder / "base", vocab_size=size, hidden_size=48, layers=1, heads=3)
     (folder / "base" / "base.json").write_text('{"source": "a kettle of iron"}')
     settings = {"epochs": 2, "lora_r": 4, "batch_size": 32, "logging_steps": 1}
-    (folder / "recipe.yml").write_text(fill_recipe("quickstart", dataset="dataset", settings=settings))
+    (folder / "recipe.yml").write_text(fill_recipe("quickstart-tiny", dataset="dataset", settings=settings))
     return folder
 
 

@@ -43,7 +43,7 @@ def workplace(tmp_path_factory):
         "amazon_titles.valid_split": "validation", "amazon_titles.keep": "best",
         "amazon_titles.checkpoint_steps": STEPS_BETWEEN,
     }  # fmt: skip
-    (folder / "recipe.yml").write_text(fill_recipe("quickstart", dataset="dataset", settings=settings))
+    (folder / "recipe.yml").write_text(fill_recipe("quickstart-tiny", dataset="dataset", settings=settings))
     return folder
 
 

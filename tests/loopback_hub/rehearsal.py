@@ -19,11 +19,12 @@ from pathlib import Path
 
 from amazon_titles.hub.report import megabytes
 from amazon_titles.progress import say, step
+from amazon_titles.recipes import load_recipe
 from tests.autotrain_env import ROOT, other_python
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import TOKEN, environment
 
-BASE, DATASET, ADAPTER, PLAIN = "ana/tiny-llama", "ana/titles", "ana/Llama-tiny-titles", "ana/Llama-plain-autotrain"
+BASE, DATASET, ADAPTER, PLAIN = "ana/base-llama", "ana/titles", "ana/Llama-titles", "ana/Llama-plain-autotrain"
 STEPS = 7
 
 # Runs in both environments: the dataset by `datasets`, the adapter by peft, nothing of this library.
@@ -68,7 +69,11 @@ def rehearse(hub: LoopbackHub, story: Path, home: Path, old: Path) -> None:
     here = Path(sys.executable)
     say(f"A Hub on this machine: {hub.endpoint}, account ana. Nothing leaves the machine.\n")
     with step(1, STEPS, f"Put the base there as {BASE}, as a real base stands on the real Hub"):
-        hub.put("model", BASE, {path.name: path.read_bytes() for path in (story / "base").iterdir() if path.is_file()})
+        config = json.loads((story / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+        base = Path(config["base_model_name_or_path"])
+        if not base.is_dir():
+            sys.exit(f"The base of this quickstart is {base}, on the real Hub: there is nothing to rehearse with.")
+        hub.put("model", BASE, {path.name: path.read_bytes() for path in base.iterdir() if path.is_file()})
     with step(2, STEPS, "Publish the dataset"):
         titles(here, hub, home, "push-dataset", str(story / "dataset"), DATASET, "--tag", "v1")
         say("  and the same command again:")
@@ -78,11 +83,13 @@ def rehearse(hub: LoopbackHub, story: Path, home: Path, old: Path) -> None:
         named = ("--base", BASE, "--dataset", f"{DATASET}@v1")
         titles(here, hub, home, "push-adapter", str(story / "adapter"), ADAPTER, *named)
     with step(4, STEPS, "Train from the Hub's ids with plain autotrain --config, which pushes by itself"):
-        settings = {"base_model": BASE, "params.epochs": "2", "hub.push_to_hub": "true", "hub.username": "ana"}
-        flags = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        project = ("--project", PLAIN.partition("/")[2])
-        say(f"  $ amazon-titles recipe quickstart --dataset {DATASET} {' '.join((*project, *flags))} > recipe.yml")
-        recipe = titles(here, hub, home, "recipe", "quickstart", "--dataset", DATASET, *project, *flags, show=False)
+        project = PLAIN.partition("/")[2]
+        settings = {
+            "base_model": BASE, "data.path": DATASET, "project_name": project, "params.epochs": 1,
+            "hub.push_to_hub": True, "hub.username": "ana",
+        }  # fmt: skip
+        say(f"  recipe.yml: the quickstart's, with {', '.join(f'{key}={value}' for key, value in settings.items())}")
+        recipe = load_recipe(story / "recipe.yml").with_settings(settings).dump()
         (home / "recipe.yml").write_text(recipe)
         autotrain(old, hub, home)
     with step(5, STEPS, "Finish what AutoTrain pushed: card, template, recipe, no pickle"):

@@ -59,7 +59,7 @@ def test_parameters_are_the_known_ones(base, parameters, adapter):
 
 def test_every_shipped_base_has_a_shape():
     for name, path in resources.recipes().items():
-        assert name == "quickstart" or shape_of(load_recipe(path).base_model) is not None
+        assert name.startswith("quickstart") or shape_of(load_recipe(path).base_model) is not None
 
 
 def test_the_work_of_lora_is_about_four_a_parameter():
@@ -90,7 +90,9 @@ def test_the_limit_takes_the_hours_that_were_given(dataset):
 
 
 def test_a_measured_speed_counts(dataset):
-    budget = estimate(recipe("quickstart", dataset, base_model=str(base(dataset)), epochs=40), speeds={"here": 10_000})
+    budget = estimate(
+        recipe("quickstart-tiny", dataset, base_model=str(base(dataset)), epochs=40), speeds={"here": 10_000}
+    )
     place = next(place for place in budget.places if place.flavor == "here")
     assert place.hours == pytest.approx(budget.tokens * 40 / 10_000 / 3600)
     assert any("measured on here" in line for line in budget.rests_on)
@@ -108,7 +110,7 @@ def base(dataset):
 def test_an_unreadable_tokenizer_is_said(dataset):
     folder = base(dataset)
     (folder / "tokenizer.json").write_text("{}")
-    budget = estimate(recipe("quickstart", dataset, base_model=str(folder)))
+    budget = estimate(recipe("quickstart-tiny", dataset, base_model=str(folder)))
     assert any("cannot be used" in line for line in budget.rests_on)
 
 
@@ -118,7 +120,7 @@ def test_the_tokenizer_of_a_local_base_is_measured(dataset):
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split("\n", "isolated")
     folder = base(dataset)
     tokenizer.save(str(folder / "tokenizer.json"))
-    budget = estimate(recipe("quickstart", dataset, base_model=str(folder)))
+    budget = estimate(recipe("quickstart-tiny", dataset, base_model=str(folder)))
     assert budget.tokens == ROWS * (2 + 2)
 
 
@@ -146,7 +148,7 @@ def test_quantizing_and_small_batches_save_memory(dataset):
 
 def test_what_is_not_known_is_told(dataset, tmp_path):
     with pytest.raises(InputError, match="shape of the base base is not known"):
-        estimate(recipe("quickstart", dataset))
+        estimate(recipe("quickstart-tiny", dataset))
     with pytest.raises(InputError, match="is not on this machine"):
         estimate(load_recipe(resources.recipes()["llama-3.2-1b-lora"]))
     with pytest.raises(InputError, match="has no split test"):
@@ -190,7 +192,7 @@ def test_asked_prices_take_the_place_of_the_table(monkeypatch):
 
 
 def test_a_faster_cpu_takes_less_time(dataset, monkeypatch):
-    tiny = recipe("quickstart", dataset, base_model=str(base(dataset)))
+    tiny = recipe("quickstart-tiny", dataset, base_model=str(base(dataset)))
 
     def hours():
         return next(place.hours for place in estimate(tiny).places if place.flavor == "here")

@@ -158,7 +158,7 @@ def test_local_folders_are_not_asked_for(hub, tmp_path, monkeypatch):
     hub.down = True
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base").mkdir()
-    recipe = load_recipe(resources.recipes()["quickstart"]).with_settings(
+    recipe = load_recipe(resources.recipes()["quickstart-tiny"]).with_settings(
         {"data.path": str(tmp_path / "datasets/me/data")}
     )
     assert recipe.problems(online=True) == []

@@ -87,7 +87,7 @@ def filled(tmp_path):
     (base / "tokenizer_config.json").write_text(
         '{"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "{{ messages }}"}'
     )
-    return load_recipe(resources.recipes()["quickstart"]).with_settings(
+    return load_recipe(resources.recipes()["quickstart-tiny"]).with_settings(
         {"base_model": str(base), "data.path": str(tmp_path / "dataset")}
     )
 
@@ -237,7 +237,7 @@ def test_the_driver_is_asked_for_its_gpus(monkeypatch, tmp_path):
 
 
 def test_missing_folders_are_told_before_a_run(filled, monkeypatch, tmp_path):
-    quickstart = load_recipe(resources.recipes()["quickstart"])
+    quickstart = load_recipe(resources.recipes()["quickstart-tiny"])
     assert quickstart.problems() == []
     monkeypatch.chdir(tmp_path / "a-local-base")
     assert {problem.key for problem in quickstart.problems(run_here=True)} == {"base_model", "data.path"}

