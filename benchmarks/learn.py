@@ -59,20 +59,16 @@ MEASURES = (
 def prepare(folder: Path, base_name: str) -> tuple[Any, list[Any], Path]:
     """The base, general rows by it and the sample catalogue, each made once."""
     from amazon_titles.conversations import GeneralRow
-    from amazon_titles.evaluation import asks_same
-    from amazon_titles.model import make_general_rows
-    from amazon_titles.model.loading import load_local
+    from amazon_titles.quickstart import write_general_rows
     from amazon_titles.sample import write_sample
     from amazon_titles.training import find_base
-    from amazon_titles.training.speed import computes_in_bf16
 
     folder.mkdir(parents=True, exist_ok=True)
     base = find_base(base_name)
     kept = folder / "general.json"
     if not kept.is_file():
         start = time.perf_counter()
-        model = load_local(base.folder, dtype="bfloat16" if computes_in_bf16() else None)
-        rows = make_general_rows(model, max(v.general for v in VARIANTS.values()), seed=SEED, skip=asks_same)
+        rows = write_general_rows(base, max(variant.general for variant in VARIANTS.values()), seed=SEED)
         kept.write_text(json.dumps({"seconds": time.perf_counter() - start, "rows": rows}), encoding="utf-8")
     general = [GeneralRow(*row) for row in json.loads(kept.read_text(encoding="utf-8"))["rows"]]
     source = folder / "sample.json"

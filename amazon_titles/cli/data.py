@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from amazon_titles.cli.options import pairs
+from amazon_titles.errors import InputError
 
 
 @click.command(epilog="Example:  amazon-titles download --out data")
@@ -42,6 +43,8 @@ def download(out: str, mirror: str | None) -> None:
 @click.option(
     "--recall-products", type=click.IntRange(min=1), help="Recall rows of N products to train on; all by default."
 )
+@click.option("--base", metavar="smollm2|ID|DIR", help="The model to be trained, to write the general rows.")
+@click.option("--general", type=click.IntRange(min=0), help="Those rows, which keep what it knows.  [default: 96]")
 @click.option("--min-content-chars", default=40, show_default=True, help="Shorter descriptions drop the product.")
 @click.option("--max-content-chars", default=2000, show_default=True, help="Longer ones are cut at a sentence's end.")
 @click.option("--validation", default=0.02, show_default=True, help="Share of the products.")
@@ -58,13 +61,33 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def build(source: str, fields: tuple[str, ...], as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def build(
+    source: str,
+    fields: tuple[str, ...],
+    as_json: bool,
+    base: str | None,
+    general: int | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Build a dataset folder from a catalogue.
+
+    A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows beforehand.
 
     SOURCE is trn.json, gzipped or zstandard, the zip as downloaded, - for stdin, or hf://datasets/USER/REPO/trn.json.
     """
     from amazon_titles.dataset import build_dataset
 
+    if base is None and general:
+        raise InputError("General rows are written by the base.", hint="Name the model that you will train: --base ID")
+    if base is not None and general != 0:
+        from amazon_titles.quickstart import GENERAL, write_general_rows
+        from amazon_titles.training import find_base
+
+        found = find_base(base)
+        rows = write_general_rows(
+            found, GENERAL if general is None else general, languages=options["languages"], seed=options["seed"]
+        )
+        options |= {"general": rows, "general_source": found.source}
     report = build_dataset(source, fields=pairs(fields, "--field", "uid=asin"), **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 

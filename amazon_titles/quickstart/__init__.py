@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amazon_titles.quickstart.base import make_base
+from amazon_titles.quickstart.base import GENERAL, make_base, write_general_rows
 from amazon_titles.quickstart.story import QuickstartResult, quickstart
 
-__all__ = ["QuickstartResult", "make_base", "quickstart"]
+__all__ = ["GENERAL", "QuickstartResult", "make_base", "quickstart", "write_general_rows"]

@@ -1,4 +1,4 @@
-"""The quickstart's base model: a tiny Llama that has read about other products than those it will be trained on."""
+"""What a base is made into, and what it makes, before it is trained: a tiny Llama, and general rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,34 @@ from pathlib import Path
 from amazon_titles import conversations as talk
 from amazon_titles import tiny_llama
 from amazon_titles.catalog import Product
+from amazon_titles.conversations import GeneralRow
+from amazon_titles.evaluation import asks_same
 from amazon_titles.templates import get_template
+from amazon_titles.training import Base
 
 PRETRAINING_STEPS = 600
+
+GENERAL = 96
+"""General rows where nobody says how many; benchmarks/results/learn.md has what other numbers keep."""
+
+
+def write_general_rows(
+    base: Base, count: int = GENERAL, *, languages: Sequence[str] = ("en", "pt"), seed: int = 42
+) -> list[GeneralRow]:
+    """Lets a base write the rows that keep what it knows, clear of every question that the evaluation asks.
+
+    Args:
+        base: From `find_base`.
+        count: Rows wanted.
+        languages: Of their first words.
+        seed: Of what is drawn.
+    """
+    from amazon_titles.model import make_general_rows
+    from amazon_titles.model.loading import load_local
+    from amazon_titles.training.speed import computes_in_bf16
+
+    model = load_local(base.folder, dtype="bfloat16" if computes_in_bf16() else None)
+    return make_general_rows(model, count, languages=languages, seed=seed, skip=asks_same)
 
 
 def make_base(

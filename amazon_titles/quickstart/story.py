@@ -20,15 +20,13 @@ from amazon_titles.evaluation import (
     Comparison,
     EvalReport,
     Example,
-    asks_same,
     compare,
     evaluate_model,
     save_comparison,
 )
-from amazon_titles.model import Answer, CatalogModel, make_general_rows
-from amazon_titles.model.loading import load_local
+from amazon_titles.model import Answer, CatalogModel
 from amazon_titles.progress import bar, say, step
-from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base
+from amazon_titles.quickstart.base import GENERAL, PRETRAINING_STEPS, make_base, write_general_rows
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import Recipe, fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
@@ -70,7 +68,7 @@ class _Plan:
 
 
 _REAL = _Plan(
-    "quickstart", products=24, others=160, general=96, limit=24, max_new_tokens=96,
+    "quickstart", products=24, others=160, general=GENERAL, limit=24, max_new_tokens=96,
     mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3},
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
@@ -130,7 +128,7 @@ def quickstart(
     found = _base(base, folder / "base", usable[limit:])
     bf16 = computes_in_bf16()
     data = folder / "dataset"
-    _dataset(source, data, found, plan, limit, products or plan.products, languages, bf16=bf16)
+    _dataset(source, data, found, plan, limit, products or plan.products, languages)
     with step(4, _STEPS, "Evaluate the base: the test before the training") as done:
         before = _evaluate(found.folder, data, plan, bf16=bf16)
         done(_headline(before))
@@ -227,14 +225,10 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
 
 def _dataset(
     source: Path, folder: Path, base: Base, plan: _Plan, limit: int, products: int, languages: Sequence[str],
-    *, bf16: bool,
 ) -> None:  # fmt: skip
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
-        general = []
-        if plan.general:
-            model = load_local(base.folder, dtype="bfloat16" if bf16 else None)
-            general = make_general_rows(model, plan.general, languages=languages, seed=SEED, skip=asks_same)
+        general = write_general_rows(base, plan.general, languages=languages, seed=SEED) if plan.general else []
         report = build_dataset(
             source, folder, limit=limit, recall_products=products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
             languages=languages, render=(base.template,), general=general, general_source=base.source,

@@ -1,4 +1,4 @@
-"""A real Llama in the loop: some steps under AutoTrain and under trl, asked, and loaded by plain peft in both stacks."""
+"""A real Llama: some steps under AutoTrain and under trl, asked, and loaded by plain peft in both stacks."""
 
 from __future__ import annotations
 
