@@ -28,14 +28,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
 @click.option("--limit", type=click.IntRange(min=1), help="Keep N products, sampled evenly over the whole file.")
 @click.option("--seed", default=42, show_default=True, help="Of every choice.")
-@click.option(
-    "--language",
-    "languages",
-    multiple=True,
-    default=("en", "pt"),
-    show_default=True,
-    help="Of the questions (repeatable).",
-)
+@language_option
 @click.option("--phrasings", default=6, show_default=True, help="Recall rows a product.")
 @click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
 @click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 1.")
@@ -71,7 +64,7 @@ def build(
 ) -> None:
     """Build a dataset folder from a catalogue.
 
-    A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows beforehand.
+    A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
 
     SOURCE is trn.json, gzipped or zstandard, the zip as downloaded, - for stdin, or hf://datasets/USER/REPO/trn.json.
     """
