@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from amazon_titles.cli.options import pairs
+from amazon_titles.cli.options import language_option, pairs
 from amazon_titles.errors import InputError
 
 
