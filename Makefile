@@ -7,13 +7,16 @@ OLD = .venv-autotrain/bin/python
 OLD_NEEDS = 'gguf>=0.10' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart rehearsal video test unit lint types integration docs dist clean
+.PHONY: help quickstart real rehearsal video test unit lint types integration docs dist clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
-quickstart: .venv/.installed .venv-autotrain/.installed ## Run the whole story here: about 6 minutes on two cores.
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline here with a real Llama: about 10 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
+
+real: .venv/.installed .venv-autotrain/.installed ## The same on real rows: REAL_ROWS=FILE of trn.json's lines.
+	cd benchmarks && $(abspath $(NEW)) real.py --folder ../build/real
 
 rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a Hub on this machine.
 	$(NEW) -m tests.loopback_hub.rehearsal

@@ -2,7 +2,7 @@
 
     python benchmarks/learn.py                       # the quickstart's mix, in whatever time it takes
     python benchmarks/learn.py --variants all        # every variant below; hours on two cores
-    python benchmarks/learn.py --variants base,rank-8
+    python benchmarks/learn.py --variants "rank 8,english"
 
 Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default
 SmolLM2-135M-Instruct) and questions: all products that were learnt by heart, 48 grounded ones or more, as many
@@ -39,10 +39,21 @@ class Variant:
     engine: str = "autotrain"
 
 
-BUILD: dict[str, Any] = {"limit": 420, "phrasings": 12, "grounded": 0.6, "abstain": 0.4, "property": 0.4}
+BUILD: dict[str, Any] = {
+    "limit": 420, "phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3, "max_content_chars": 220,
+}  # fmt: skip
+LONGER = {"limit": 700, "phrasings": 20, "grounded": 0.7, "abstain": 0.7, "property": 0.7}
 VARIANTS = {
-    "quickstart": Variant("the quickstart's mix and recipe"),
-}
+    "quickstart": Variant("the quickstart's mix and recipe, with more questions"),
+    "trl": Variant("the same with the trl engine", engine="trl"),
+    "all layers": Variant("LoRA on all layers", recipe={"target_modules": "all-linear"}),
+    "no general rows": Variant("without general rows", general=0),
+    "slower": Variant("half the rate", recipe={"lr": 1e-3}),
+    "rank 8": Variant("a quarter of the rank", recipe={"lora_r": 8, "lora_alpha": 16}),
+    "english": Variant("questions in English alone", build={"languages": ("en",), "phrasings": 10}),
+    "long": Variant("more rows of more products, all layers, trl", build=LONGER, engine="trl",
+                    recipe={"target_modules": "all-linear", "lr": 1e-3, "epochs": 2}),
+}  # fmt: skip
 MEASURES = (
     ("seen", "fact_recall", "fact recall closed book"),
     ("seen", "rouge_l", "ROUGE-L closed book"),
@@ -89,25 +100,27 @@ def ask(model: Path, dataset: Path, report: Path) -> dict[str, Any]:
     return EvalReport.load(report).scores()
 
 
-def measure(name: str, folder: Path, base: Any, general: list[Any], source: Path) -> dict[str, Any]:
-    """Builds, trains and asks one variant."""
+def measure(variant: Variant, place: Path, base: Any, general: list[Any], source: Path) -> dict[str, Any]:
+    """Builds, trains and asks one variant, in a folder of its own."""
     from amazon_titles import build_dataset
     from amazon_titles.recipes import fill_recipe, load_recipe
     from amazon_titles.training import train
     from amazon_titles.training.speed import computes_in_bf16
 
-    variant = VARIANTS[name]
-    place = folder / name
+    from amazon_titles.training.speed import upper_half
+
     dataset = place / "dataset"
     options = {**BUILD, **variant.build}
     report = build_dataset(
-        source, dataset, seed=SEED, max_content_chars=220, validation=0.0, test=0.2, render=(base.template,),
+        source, dataset, seed=SEED, validation=0.0, test=0.2, render=(base.template,), force=True,
         recall_products=variant.products, general=general[: variant.general], general_source=base.source, **options,
     )  # fmt: skip
     before = ask(base.folder, dataset, place / "before.json")
     settings: dict[str, Any] = {
         "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train",
-        "mixed_precision": "bf16" if computes_in_bf16() else None, **variant.recipe,
+        "mixed_precision": "bf16" if computes_in_bf16() else None,
+        "target_modules": upper_half(json.loads((base.folder / "config.json").read_text(encoding="utf-8"))),
+        **variant.recipe,
     }  # fmt: skip
     recipe = place / "recipe.yml"
     recipe.write_text(fill_recipe("quickstart", dataset=str(dataset), settings=settings), encoding="utf-8")
@@ -116,7 +129,7 @@ def measure(name: str, folder: Path, base: Any, general: list[Any], source: Path
     (place / "after.json").unlink(missing_ok=True)
     after = ask(adapter, dataset, place / "after.json")
     return {
-        "why": variant.why, "rows": report.splits["train"]["rows"], "tokens": run["tokens"],
+        "why": variant.why, "products": variant.products, "rows": report.splits["train"]["rows"], "tokens": run["tokens"],
         "seconds": run["training_seconds"], "engine": variant.engine, "versions": run["versions"],
         "build": options, "recipe": settings | {"base_model": base.source}, "before": before, "after": after,
     }  # fmt: skip
@@ -162,7 +175,7 @@ def main() -> None:
     base, general, source = prepare(options.folder, options.base)
     for name in names:
         print(f"== {name}: {VARIANTS[name].why}", flush=True)
-        results[name] = measure(name, options.folder, base, general, source)
+        results[name] = measure(VARIANTS[name], options.folder / name.replace(" ", "-"), base, general, source)
         results[name]["machine"] = f"{platform.machine()}, {platform.system()}"
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (RESULTS / "learn.md").write_text(document(results), encoding="utf-8")
