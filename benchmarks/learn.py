@@ -105,9 +105,7 @@ def measure(variant: Variant, place: Path, base: Any, general: list[Any], source
     from amazon_titles import build_dataset
     from amazon_titles.recipes import fill_recipe, load_recipe
     from amazon_titles.training import train
-    from amazon_titles.training.speed import computes_in_bf16
-
-    from amazon_titles.training.speed import upper_half
+    from amazon_titles.training.speed import computes_in_bf16, upper_half
 
     dataset = place / "dataset"
     options = {**BUILD, **variant.build}
