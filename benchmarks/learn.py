@@ -127,7 +127,8 @@ def measure(variant: Variant, place: Path, base: Any, general: list[Any], source
     (place / "after.json").unlink(missing_ok=True)
     after = ask(adapter, dataset, place / "after.json")
     return {
-        "why": variant.why, "products": variant.products, "rows": report.splits["train"]["rows"], "tokens": run["tokens"],
+        "why": variant.why, "products": variant.products, "rows": report.splits["train"]["rows"],
+        "tokens": run["tokens"],
         "seconds": run["training_seconds"], "engine": variant.engine, "versions": run["versions"],
         "build": options, "recipe": settings | {"base_model": base.source}, "before": before, "after": after,
     }  # fmt: skip
