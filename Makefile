@@ -4,7 +4,7 @@ PIP = -m pip --disable-pip-version-check install --quiet --progress-bar off
 NEW = .venv/bin/python
 OLD = .venv-autotrain/bin/python
 # What AutoTrain itself is not asked to bring: this library's own needs, and the tests'.
-OLD_NEEDS = 'gguf>=0.10' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
+OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
 .PHONY: help quickstart real rehearsal video test unit lint types integration docs dist clean

