@@ -26,7 +26,7 @@ from amazon_titles.evaluation import (
 )
 from amazon_titles.model import Answer, CatalogModel
 from amazon_titles.progress import bar, say, step
-from amazon_titles.quickstart.base import GENERAL, PRETRAINING_STEPS, make_base, write_general_rows
+from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base, write_general_rows
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import Recipe, fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
@@ -56,6 +56,7 @@ class _Plan:
         mix: More options of `build_dataset`.
         limit: Questions a set, at most; of the products learnt by heart all are asked.
         max_new_tokens: Longest answer.
+        sets: What is asked.
     """
 
     recipe: str
@@ -65,16 +66,19 @@ class _Plan:
     mix: dict[str, Any]
     limit: int | None
     max_new_tokens: int
+    sets: tuple[str, ...]
 
 
 _REAL = _Plan(
-    "quickstart", products=24, others=160, general=GENERAL, limit=24, max_new_tokens=96,
-    mix={"phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3},
+    "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=96,
+    mix={"phrasings": 10, "grounded": 0.65, "abstain": 1.0, "property": 0.2},
+    sets=("seen", "grounded", "property", "invented", "general"),
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
 _TINY = _Plan(
     "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
     mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
+    sets=("seen", "unseen", "grounded", "invented", "general"),
 )  # fmt: skip
 
 
@@ -241,7 +245,9 @@ def _dataset(
 
 def _evaluate(model: Path, dataset: Path, plan: _Plan, *, bf16: bool) -> EvalReport:
     loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype="bfloat16" if bf16 else None)
-    return evaluate_model(loaded, dataset, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens)
+    return evaluate_model(
+        loaded, dataset, sets=plan.sets, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens
+    )
 
 
 def _headline(report: EvalReport) -> str:
