@@ -1,8 +1,8 @@
 """Rows that keep what a base knows: questions that it asks itself, with its own answers.
 
-A model that is fine-tuned on a catalogue alone answers everything with products: SmolLM2-135M said that the capital of
-Japan "is 45 cm high, weighs 930 g" (benchmarks/results/learn.md has the figures with and without these rows). Its own
-answers to other questions, trained beside the products, hold it where it was. The base gets the head of a user's turn
+A model that is fine-tuned on a catalogue alone answers everything with products ("The capital of Japan is 45 cm high").
+Its own answers to other questions, trained beside the products, hold it where it was; `benchmarks/learn.py` compares a
+training with and without them. The base gets the head of a user's turn
 and the first words of a question, draws the rest, and answers greedily. The way is Magpie's: Xu et al., "Magpie:
 Alignment Data Synthesis from Scratch by Prompting Aligned LLMs with Nothing", 2024.
 """

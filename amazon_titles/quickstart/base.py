@@ -16,7 +16,7 @@ from amazon_titles.training import Base
 PRETRAINING_STEPS = 600
 
 GENERAL = 96
-"""General rows where nobody says how many; benchmarks/results/learn.md has what other numbers keep."""
+"""General rows where nobody says how many: with as many in a trial SmolLM2 kept what the questions of `general` ask."""
 
 
 def write_general_rows(
