@@ -205,12 +205,12 @@ def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tu
     ]
     tested = len(usable) - len(trained)
     # The tiny base is pretrained on products that the dataset does not keep.
-    if len(trained) < products or not tested or (plan.recipe == _TINY.recipe and len(usable) < trained[products - 1] + products):
+    if len(trained) < products or not tested or (plan is _TINY and len(usable) < trained[products - 1] + products):
         raise InputError(
             f"The catalogue has {len(usable)} usable products: too few to train on {products} and to test with others.",
             hint=f"Train fewer: --products {max(1, len(trained) // 2)}",
         )
-    return usable, trained[products - 1] if plan.recipe == _TINY.recipe else min(len(usable), trained[products - 1] + plan.others)
+    return usable, trained[products - 1] if plan is _TINY else min(len(usable), trained[products - 1] + plan.others)
 
 
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
@@ -265,7 +265,7 @@ def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | No
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
-        if plan.recipe == _REAL.recipe and accelerator() is None:
+        if plan is not _TINY and accelerator() is None:
             config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
             settings["target_modules"] = upper_half(config)
         text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
