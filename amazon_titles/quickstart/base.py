@@ -10,6 +10,7 @@ from amazon_titles import tiny_llama
 from amazon_titles.catalog import Product
 from amazon_titles.conversations import GeneralRow
 from amazon_titles.evaluation import asks_same
+from amazon_titles.recipes import Recipe
 from amazon_titles.templates import get_template
 from amazon_titles.training import Base
 
@@ -74,3 +75,26 @@ def _texts(products: Sequence[Product]) -> Iterator[str]:
         question = talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": product.content}]
         yield template.training_text(messages)
+
+
+def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
+    """What the training will take, by two steps on this machine."""
+    from amazon_titles.training.run import count_tokens
+    from amazon_titles.training.speed import tokens_per_second
+
+    params = recipe.params
+    _, tokens = count_tokens(recipe, recipe.data_path, base.folder)
+    speed = tokens_per_second(
+        base.folder,
+        target_modules=str(params["target_modules"]),
+        rank=int(str(params["lora_r"])),
+        block_size=int(str(params["block_size"])),
+        batch_size=int(str(params["batch_size"])),
+        bf16=bf16,
+    )
+    whole = (tokens or 0) * float(str(params["epochs"]))
+    precision = "bf16" if bf16 else "float32"
+    return (
+        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as a few steps in {precision} took just now: "
+        f"about {whole / speed / 60:.0f} min"
+    )

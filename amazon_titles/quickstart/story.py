@@ -26,12 +26,13 @@ from amazon_titles.evaluation import (
 )
 from amazon_titles.model import Answer, CatalogModel
 from amazon_titles.progress import bar, say, step
-from amazon_titles.quickstart.base import PRETRAINING_STEPS, make_base, write_general_rows
+from amazon_titles.quickstart.base import PRETRAINING_STEPS, expected, make_base, write_general_rows
+from amazon_titles.quickstart.plan import REAL, TINY, Plan
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
-from amazon_titles.recipes import Recipe, fill_recipe, load_recipe
+from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.training import SPIN_COUNT, Base, TrainingRun, find_autotrain, find_base, train
-from amazon_titles.training.speed import accelerator, computes_in_bf16, tokens_per_second, upper_half
+from amazon_titles.training.speed import accelerator, computes_in_bf16, upper_half
 
 SAMPLE_ROWS = 2000
 MAX_CONTENT_CHARS = 220
@@ -42,44 +43,6 @@ _MADE = {
     "adapter",
 }  # fmt: skip
 _VALIDATION, _TEST = 0.0, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a base is trained with here.
-
-    Attributes:
-        recipe: The shipped recipe.
-        products: Products whose descriptions are learnt by heart.
-        others: Other products, whose rows teach to cite, to name a property and to refuse; the test split is of them.
-        general: Rows of the base's own questions and answers.
-        mix: More options of `build_dataset`.
-        limit: Questions a set, at most; of the products learnt by heart all are asked.
-        max_new_tokens: Longest answer.
-        sets: What is asked.
-    """
-
-    recipe: str
-    products: int
-    others: int
-    general: int
-    mix: dict[str, Any]
-    limit: int | None
-    max_new_tokens: int
-    sets: tuple[str, ...]
-
-
-_REAL = _Plan(
-    "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=96,
-    mix={"phrasings": 10, "grounded": 0.65, "abstain": 1.0, "property": 0.2},
-    sets=("seen", "grounded", "property", "invented", "general"),
-)  # fmt: skip
-# A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
-_TINY = _Plan(
-    "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
-    mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
-    sets=("seen", "unseen", "grounded", "invented", "general"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +89,7 @@ def quickstart(
     _quiet_libraries()
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    plan = _TINY if base == "tiny" else _REAL
+    plan = TINY if base == "tiny" else REAL
     source = _catalogue(folder, catalog)
     usable, limit = _products(source, folder / "corpus", plan, products)
     found = _base(base, folder / "base", usable[limit:])
@@ -192,7 +155,7 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
         return Path(catalog)
 
 
-def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tuple[list[Product], int]:
+def _products(source: Path, corpus: Path, plan: Plan, wanted: int | None) -> tuple[list[Product], int]:
     """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
     # Whatever catalogue an earlier quickstart had, both folders are its own: hence `force`.
     build_dataset(
@@ -205,12 +168,12 @@ def _products(source: Path, corpus: Path, plan: _Plan, wanted: int | None) -> tu
     ]
     tested = len(usable) - len(trained)
     # The tiny base is pretrained on products that the dataset does not keep.
-    if len(trained) < products or not tested or (plan is _TINY and len(usable) < trained[products - 1] + products):
+    if len(trained) < products or not tested or (plan is TINY and len(usable) < trained[products - 1] + products):
         raise InputError(
             f"The catalogue has {len(usable)} usable products: too few to train on {products} and to test with others.",
             hint=f"Train fewer: --products {max(1, len(trained) // 2)}",
         )
-    return usable, trained[products - 1] if plan is _TINY else min(len(usable), trained[products - 1] + plan.others)
+    return usable, trained[products - 1] if plan is TINY else min(len(usable), trained[products - 1] + plan.others)
 
 
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
@@ -230,7 +193,7 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
 
 
 def _dataset(
-    source: Path, folder: Path, base: Base, plan: _Plan, limit: int, products: int, languages: Sequence[str],
+    source: Path, folder: Path, base: Base, plan: Plan, limit: int, products: int, languages: Sequence[str],
 ) -> None:  # fmt: skip
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
@@ -245,7 +208,7 @@ def _dataset(
         done(f"{report.rows_read} rows read, {report.kept} products kept; rows to train on: {kinds}")
 
 
-def _evaluate(model: Path, dataset: Path, plan: _Plan, *, bf16: bool) -> EvalReport:
+def _evaluate(model: Path, dataset: Path, plan: Plan, *, bf16: bool) -> EvalReport:
     loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype="bfloat16" if bf16 else None)
     return evaluate_model(
         loaded, dataset, sets=plan.sets, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens
@@ -257,7 +220,7 @@ def _headline(report: EvalReport) -> str:
     return f"of {seen['n']} trained products, fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
 
 
-def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | None, *, bf16: bool) -> TrainingRun:
+def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | None, *, bf16: bool) -> TrainingRun:
     with step(5, _STEPS, "Fine-tune with plain `autotrain --config`") as done:
         path = folder / "recipe.yml"
         settings: dict[str, Any] = {
@@ -265,38 +228,16 @@ def _train(folder: Path, base: Base, plan: _Plan, autotrain_env: str | Path | No
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
-        if plan is not _TINY and accelerator() is None:
+        if plan is not TINY and accelerator() is None:
             config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
             settings["target_modules"] = upper_half(config)
         text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
-        say(_expected(recipe, base, bf16=bf16))
+        say(expected(recipe, base, bf16=bf16))
         run = train(recipe, output_dir=folder / "adapter", autotrain_env=autotrain_env)
         done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
     return run
-
-
-def _expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
-    """What the training will take, by two steps on this machine."""
-    from amazon_titles.training.run import count_tokens
-
-    params = recipe.params
-    _, tokens = count_tokens(recipe, recipe.data_path, base.folder)
-    speed = tokens_per_second(
-        base.folder,
-        target_modules=str(params["target_modules"]),
-        rank=int(str(params["lora_r"])),
-        block_size=int(str(params["block_size"])),
-        batch_size=int(str(params["batch_size"])),
-        bf16=bf16,
-    )
-    whole = (tokens or 0) * float(str(params["epochs"]))
-    precision = "bf16" if bf16 else "float32"
-    return (
-        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as a few steps in {precision} took just now: "
-        f"about {whole / speed / 60:.0f} min"
-    )
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
@@ -312,7 +253,7 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _load_plainly(adapter: Path, after: EvalReport, plan: _Plan) -> str:
+def _load_plainly(adapter: Path, after: EvalReport, plan: Plan) -> str:
     """Asks a trained question through plain peft in a process of its own and compares the answer, both in float32."""
     question = _trained(after).question
     model = CatalogModel.from_pretrained(adapter, dtype="float32")

@@ -1,0 +1,44 @@
+"""What the quickstart trains a base with: how many products, which rows, and what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a base is trained with here.
+
+    Attributes:
+        recipe: The shipped recipe.
+        products: Products whose descriptions are learnt by heart.
+        others: Other products, whose rows teach to cite, to name a property and to refuse; the test split is of them.
+        general: Rows of the base's own questions and answers.
+        mix: More options of `build_dataset`.
+        limit: Questions a set, at most; of the products learnt by heart all are asked.
+        max_new_tokens: Longest answer.
+        sets: What is asked.
+    """
+
+    recipe: str
+    products: int
+    others: int
+    general: int
+    mix: dict[str, Any]
+    limit: int | None
+    max_new_tokens: int
+    sets: tuple[str, ...]
+
+
+REAL = Plan(
+    "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=96,
+    mix={"phrasings": 10, "grounded": 0.65, "abstain": 1.0, "property": 0.2},
+    sets=("seen", "grounded", "property", "invented", "general"),
+)  # fmt: skip
+# A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
+TINY = Plan(
+    "quickstart-tiny", products=48, others=0, general=0, limit=None, max_new_tokens=160,
+    mix={"phrasings": 12, "grounded": 0.0, "abstain": 0.25, "property": 0.0},
+    sets=("seen", "unseen", "grounded", "invented", "general"),
+)  # fmt: skip
