@@ -78,7 +78,7 @@ def test_the_right_passage_stands_anywhere_among_one_to_three_others():
     for n in range(300):
         product = Product(f"X{n:09}", f"Lamp {n}", "A lamp that gives light to a whole room.")
         (row,) = [row for row in rows(product) if row.task == "grounded"]
-        shown = [line[1:11] for line in row.messages[0]["content"].splitlines() if line.startswith("[")]
+        shown = codes(row)
         positions[shown.index(product.uid)] += 1
         numbers[len(shown) - 1] += 1
     assert set(positions) == {0, 1, 2, 3}
@@ -87,7 +87,7 @@ def test_the_right_passage_stands_anywhere_among_one_to_three_others():
 
 
 def codes(row):
-    return [line[1:11] for line in row.messages[0]["content"].splitlines() if line.startswith("[")]
+    return [line[-11:-1] for line in row.messages[0]["content"].splitlines() if line.endswith("]")]
 
 
 def test_half_of_the_inventions_are_asked_with_two_to_four_products_in_view():

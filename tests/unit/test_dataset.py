@@ -126,9 +126,10 @@ def test_distractors_share_a_word_with_the_title(catalogue, tmp_path):
     similar = others = 0
     for found in read_messages(tmp_path / "out", "train"):
         if found["task"] == "grounded":
-            shown = re.findall(r"^\[(.*?)\] (\w+) (\w+) ", found["messages"][0]["content"], flags=re.MULTILINE)
-            own = next({wood, kind} for uid, wood, kind in shown if uid == found["uid"])
-            for uid, wood, kind in shown:
+            passage = re.compile(r"^(\w+) (\w+) .*\n.* \[(.*?)\]$", flags=re.MULTILINE)
+            shown = passage.findall(found["messages"][0]["content"])
+            own = next({wood, kind} for wood, kind, uid in shown if uid == found["uid"])
+            for wood, kind, uid in shown:
                 if uid != found["uid"]:
                     others += 1
                     similar += bool({wood, kind} & own)
