@@ -61,14 +61,18 @@ def _undisturbed() -> Iterator[None]:
     `ProcessPoolExecutor` forks all of them before it starts the thread that can end them: an exception between the two
     leaves workers that wait for work, and a parent that waits for them at its exit.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python interrupts its main thread alone
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Not by a mask: that is one thread's, and the system hands the signal to another one, such as progress's.
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def ordered(
