@@ -16,11 +16,11 @@ from amazon_titles.model.prompts import by_title, closed_prompt, grounded_prompt
 from amazon_titles.model.support import behind, fact_share, tells, without_false_citations
 from amazon_titles.templates import Message
 
-QUOTE_BELOW = 0.5
+QUOTE_BELOW = 0.7
 """An answer that its sources support less is replaced by a quotation of the record."""
 QUOTE_BELOW_FACTS = 1.0
 """Likewise of its numbers and names alone: one that is not the record's is enough, however right the other words are.
-benchmarks/results/quoting.md has what other thresholds let through."""
+benchmarks/results/quoting.md has what other thresholds let through, and how often a right answer is lost to them."""
 
 # So many variants of a product are listed beside the one that is answered about, at most.
 _OTHERS = 7
