@@ -24,7 +24,7 @@ from amazon_titles.default_model import DEFAULT_MODEL
 @language_option
 @autotrain_env_option
 def quickstart(**options: Any) -> None:  # noqa: ANN401
-    """Run the full pipeline on this machine: no account, no GPU, about ten minutes on two cores."""
+    """Run the full pipeline on this machine: no account, no GPU, about twelve minutes on two cores."""
     from amazon_titles.quickstart import quickstart as run
 
     result = run(options.pop("out"), **options)
