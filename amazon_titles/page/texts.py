@@ -105,7 +105,7 @@ TEXTS: dict[str, Texts] = {
         unexpected="Something went wrong here ({error}). The terminal that runs this page says more.",
         empty_question="The question is empty: ask about a product by its title.",
         too_long="The question has {found} characters; at most {limit} are read.",
-        measured="The same questions for both, answered greedily; records are in view in the set “grounded” alone.",
+        measured="The same questions for both, answered greedily; records are in view in “grounded” and “property” alone.",
         set="Set",
         n="n",
         measure="Measure",
@@ -161,8 +161,8 @@ TEXTS: dict[str, Texts] = {
         unexpected="Algo deu errado aqui ({error}). O terminal que executa esta página diz mais.",
         empty_question="A pergunta está vazia: pergunte sobre um produto pelo título.",
         too_long="A pergunta tem {found} caracteres; no máximo {limit} são lidos.",
-        measured="As mesmas perguntas para os dois, com decodificação gulosa; só no conjunto “com textos” há registros "
-        "à vista.",
+        measured="As mesmas perguntas para os dois, com decodificação gulosa; só em “com textos” e “propriedade” há "
+        "registros na pergunta.",
         set="Conjunto",
         n="n",
         measure="Medida",
