@@ -41,13 +41,7 @@ def decode(
     import torch
 
     device = model.device
-    longest = max(map(len, prompts))
-    ids = torch.zeros((len(prompts), longest), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    ids, mask = ids.to(device), mask.to(device)
+    ids, mask = (made.to(device) for made in left_padded(prompts))
     # A mask that masks nothing only costs time.
     padded = bool((mask == 0).any())
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -88,6 +82,19 @@ def decode(
         if padded:
             mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         ids = tokens.to(device)[:, None]
+
+
+def left_padded(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of prompts, as long as the longest of them, the shorter ones padded on the left."""
+    import torch
+
+    longest = max(map(len, prompts))
+    ids = torch.zeros((len(prompts), longest), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return ids, mask
 
 
 def _greedy(logits: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:

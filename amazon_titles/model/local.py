@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError
-from amazon_titles.model.decoding import collect, decode
+from amazon_titles.model.decoding import collect, decode, left_padded
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.losses import answer_loss
 from amazon_titles.templates import ChatTemplate, Message
@@ -158,18 +158,13 @@ class LocalModel:
             torch.manual_seed(seed)
             for start in range(0, len(texts), batch_size):
                 rows = self._tokenizer(list(texts[start : start + batch_size])).input_ids
-                longest = max(map(len, rows))
-                ids = torch.zeros((len(rows), longest), dtype=torch.long)
-                mask = torch.zeros_like(ids)
-                for number, row in enumerate(rows):
-                    ids[number, longest - len(row) :] = torch.tensor(row)
-                    mask[number, longest - len(row) :] = 1
+                ids, mask = left_padded(rows)
                 drawn = self._model.generate(
                     input_ids=ids.to(self.device), attention_mask=mask.to(self.device), max_new_tokens=max_new_tokens,
                     do_sample=True, temperature=temperature, top_p=top_p, top_k=0, eos_token_id=sorted(self._ends),
                     pad_token_id=min(self._ends),
                 )  # fmt: skip
-                for tokens in drawn[:, longest:].tolist():
+                for tokens in drawn[:, ids.shape[1] :].tolist():
                     end = next((place for place, token in enumerate(tokens) if token in self._ends), len(tokens))
                     found.append(self._tokenizer.decode(tokens[:end], skip_special_tokens=True))
         return found

@@ -17,7 +17,7 @@ from amazon_titles.training import Base
 PRETRAINING_STEPS = 600
 
 GENERAL = 96
-"""General rows where nobody says how many: with as many in a trial SmolLM2 kept what the questions of `general` ask."""
+"""General rows where nobody says how many, as the quickstart has them: the README's table says what they keep."""
 
 
 def write_general_rows(

@@ -1,8 +1,9 @@
 """A base as AutoTrain should read it: with a pad token that is not the end of a turn.
 
 Llama 3's instruct models have no pad token, and SmolLM2's is the end of a turn. AutoTrain takes the EOS where there is
-none, and the collator of its trl leaves every pad token out of the loss: so no end of a turn is trained, and an adapter
-has to stop by what the base remembers (seen: 2 ends of a turn in the row, none in its labels).
+none. A collator that leaves every pad token out of the loss then trains no end of a turn. With the packing that
+AutoTrain 0.8.36 hard-codes, its trl collates otherwise, and the end of a turn is in the labels all the same
+(tests/integration/test_base.py holds it); a pad token of its own keeps that so, whatever collates.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def computes_in_bf16() -> bool:
 def upper_half(config: Mapping[str, Any]) -> str:
     """`target_modules` of the upper half of a Llama's layers, as plain AutoTrain takes them: names with commas between.
 
-    Backward ends where the lowest adapted layer begins, which on a CPU saves a third of a step's time or more.
+    Backward ends where the lowest adapted layer begins, which saves a CPU much of a step's time.
 
     Args:
         config: The base's `config.json`.
