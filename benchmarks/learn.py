@@ -13,6 +13,7 @@ more. Adds to benchmarks/results/learn.json and writes learn.md anew from it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import sys
@@ -113,7 +114,9 @@ def measure(variant: Variant, place: Path, base: Any, general: list[Any], source
         source, dataset, seed=SEED, validation=0.0, test=0.2, render=(base.template,), force=True,
         recall_products=variant.products, general=general[: variant.general], general_source=base.source, **options,
     )  # fmt: skip
-    before = ask(base.folder, dataset, place / "before.json")
+    # The questions are the same where the dataset is: what the base answers is asked once.
+    asked = hashlib.sha256(f"{(dataset / 'report.json').read_text(encoding='utf-8')}{base.source}".encode()).hexdigest()
+    before = ask(base.folder, dataset, place.parent / f"before-{asked[:12]}.json")
     settings: dict[str, Any] = {
         "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train",
         "mixed_precision": "bf16" if computes_in_bf16() else None,

@@ -90,7 +90,8 @@ def converse(
 
     Args:
         product: The product.
-        others: Similar products of its own split, the most similar first; up to 3 of them become distractors.
+        others: Similar products of its own split, the most similar first; one or two of them become distractors, for
+            `ask` shows three products at most by default.
         mix: Which rows to make.
         is_title: Whether some product of the source has such a title: then it is no invention.
 
@@ -105,7 +106,7 @@ def converse(
         yield Conversation(product.uid, "recall", language, _turns(asked, product.content))
     if drawn[1] < mix.grounded * 2**32:
         language = languages[drawn[4] % len(languages)]
-        passages = _among(product, others[: 1 + drawn[3] % 3], drawn[6])
+        passages = _among(product, others[: 1 + drawn[3] % 2], drawn[6])
         asked = question(product.title, language=language, phrasing=drawn[5])
         limit = passage_limit(asked, passages, language=language)
         message = shown(asked, passages, limit, wording(language))
@@ -127,9 +128,10 @@ def _abstain(
         # Some catalogues hold every number of a series; a made-up maker is in none.
         invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
     asked = question(invented, language=language, phrasing=drawn[12])
-    # Half closed-book, half with the products in view that a search for the invention would find.
-    if drawn[13] % 2 and others:
-        passages = _among(product, others[: 1 + drawn[3] % 3], drawn[14])
+    # One of four with the products in view that a search for the invention would find. Closed-book ones are a quarter as
+    # long, and it is there that a small model refuses too little.
+    if drawn[13] % 4 == 0 and others:
+        passages = _among(product, others[: 1 + drawn[3] % 2], drawn[14])
         asked = grounded_question(asked, passages, language=language)
     return Conversation(product.uid, "abstain", language, _turns(asked, abstention(invented, language=language)))
 

@@ -47,6 +47,7 @@ def evaluate_model(
     max_new_tokens: int = 256,
     out: str | Path | None = None,
     weights: str = "",
+    losses: bool = True,
 ) -> EvalReport:
     """Asks a model the questions of named sets, greedily, and scores the answers.
 
@@ -60,6 +61,7 @@ def evaluate_model(
         out: The report is written there, its examples beside it; until then every answer is kept in a journal, and the
             same call goes on where an interrupted one stopped.
         weights: Hash of the model's weights (`weights_of`), so that a journal of others is refused.
+        losses: Whether the loss of the right answers is measured, too, where the model can.
 
     Raises:
         InputError: An unknown set, no dataset folder, no place for the report, or a journal of another evaluation.
@@ -79,7 +81,7 @@ def evaluate_model(
         "version": VERSION,
     }
     with Journal(out, about) as journal:
-        _ask(model, asked, journal, batch_size, max_new_tokens)
+        _ask(model, asked, journal, batch_size, max_new_tokens, losses)
         yardsticks, refused = measure_yardsticks(asked, CatalogIndex.build(dataset))
         examples = [_example(question, journal.done[n], refused[n]) for n, question in enumerate(asked)]
         report = EvalReport(
@@ -106,31 +108,36 @@ def weights_of(model: str | Path) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest() if told else ""
 
 
-def _ask(model: Generator, asked: Sequence[Question], journal: Journal, batch_size: int, max_new_tokens: int) -> None:
+def _ask(
+    model: Generator, asked: Sequence[Question], journal: Journal, batch_size: int, max_new_tokens: int, losses: bool
+) -> None:
     # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
     left = sorted((n for n in range(len(asked)) if n not in journal.done), key=lambda n: (-len(asked[n].text), n))
     with bar(f"asking {model.name}", len(asked), unit="questions", done=len(asked) - len(left)) as advance:
         for start in range(0, len(left), batch_size):
             batch = left[start : start + batch_size]
             for number, outcome in zip(
-                batch, _outcomes(model, [asked[n] for n in batch], max_new_tokens, batch_size), strict=True
+                batch, _outcomes(model, [asked[n] for n in batch], max_new_tokens, batch_size, losses), strict=True
             ):
                 journal.add(number, outcome)
             advance(len(batch))
 
 
-def _outcomes(model: Any, batch: Sequence[Question], max_new_tokens: int, batch_size: int) -> list[Outcome]:  # noqa: ANN401 - a Generator with more
+def _outcomes(
+    model: Any,  # noqa: ANN401 - a Generator with more
+    batch: Sequence[Question], max_new_tokens: int, batch_size: int, losses: bool,
+) -> list[Outcome]:  # fmt: skip
     turns = [[{"role": "user", "content": question.text}] for question in batch]
     limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
     if hasattr(model, "generate_full"):
         said = [(found.text, found.finished, found.tokens) for found in model.generate_full(turns, **limits)]
     else:
         said = [(text, None, None) for text in model.generate(turns, **limits)]
-    losses: list[tuple[float | None, int]] = [(None, 0)] * len(batch)
-    if hasattr(model, "answer_losses"):
+    measured: list[tuple[float | None, int]] = [(None, 0)] * len(batch)
+    if losses and hasattr(model, "answer_losses"):
         right = [{"role": "assistant", "content": question.reference} for question in batch]
-        losses = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
-    return [Outcome(*answer, nll, tokens) for answer, (nll, tokens) in zip(said, losses, strict=True)]
+        measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+    return [Outcome(*answer, nll, tokens) for answer, (nll, tokens) in zip(said, measured, strict=True)]
 
 
 def _example(question: Question, outcome: Outcome, index_refused: bool) -> Example:

@@ -32,8 +32,8 @@ class Plan:
 
 
 REAL = Plan(
-    "quickstart", products=24, others=150, general=96, limit=24, max_new_tokens=96,
-    mix={"phrasings": 9, "grounded": 0.9, "abstain": 0.75, "property": 0.2},
+    "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=80,
+    mix={"phrasings": 8, "grounded": 0.9, "abstain": 0.75, "property": 0.2},
     sets=("seen", "grounded", "property", "invented", "general"),
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.

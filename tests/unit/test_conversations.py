@@ -73,7 +73,7 @@ def test_the_same_uid_and_seed_give_the_same_rows_and_another_seed_others():
     assert any(other != changed[0] for other in changed)
 
 
-def test_the_right_passage_stands_anywhere_among_one_to_three_others():
+def test_the_right_passage_stands_anywhere_among_one_or_two_others():
     positions, numbers = Counter(), Counter()
     for n in range(300):
         product = Product(f"X{n:09}", f"Lamp {n}", "A lamp that gives light to a whole room.")
@@ -81,20 +81,20 @@ def test_the_right_passage_stands_anywhere_among_one_to_three_others():
         shown = codes(row)
         positions[shown.index(product.uid)] += 1
         numbers[len(shown) - 1] += 1
-    assert set(positions) == {0, 1, 2, 3}
-    assert set(numbers) == {1, 2, 3}
-    assert min(numbers.values()) > 60
+    assert set(positions) == {0, 1, 2}
+    assert set(numbers) == {1, 2}
+    assert min(numbers.values()) > 110
 
 
 def codes(row):
     return [line[-11:-1] for line in row.messages[0]["content"].splitlines() if line.endswith("]")]
 
 
-def test_half_of_the_inventions_are_asked_with_two_to_four_products_in_view():
+def test_a_quarter_of_the_inventions_is_asked_with_two_or_three_products_in_view():
     products = [Product(f"X{n:09}", f"Lamp {n}", "A lamp that gives light to a whole room.") for n in range(300)]
     numbers = Counter(len(codes(row)) for product in products for row in rows(product) if row.task == "abstain")
-    assert set(numbers) == {0, 2, 3, 4}
-    assert 110 < numbers[0] < 190
+    assert set(numbers) == {0, 2, 3}
+    assert 195 < numbers[0] < 255
 
 
 KETTLE = "A kettle of iron, designed by Ana Kloiv in 1967. It holds 2.4 litres and weighs 7.1 kg."
