@@ -18,8 +18,8 @@ from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.handin_texts import TEXTS, texts_of
-from amazon_titles.hub import explain
-from amazon_titles.hub.papers import Papers, read_json, read_papers
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata, read_json
+from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, require_replaceable, staged
 from amazon_titles.training.adapter import EVALUATION_FILES
 
@@ -96,7 +96,7 @@ def hand_in(
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
-    papers = read_papers(_adapter_folder(model, token))
+    papers = read_adapter_metadata(_adapter_folder(model, token))
     papers.card_language = language
     papers.write_card()
     where = _dataset(papers, dataset)
@@ -137,7 +137,7 @@ def _adapter_folder(model: str | Path, token: str | None) -> Path:
         raise explain(error, str(model), "model", token=token) from None
 
 
-def _dataset(papers: Papers, dataset: str | Path | None) -> str:
+def _dataset(papers: AdapterMetadata, dataset: str | Path | None) -> str:
     """The dataset that is named, else the one that the adapter names: a folder, an id or `ID@REVISION`."""
     named = papers.dataset
     at = f"@{named['revision']}" if named.get("path") and named.get("revision") else ""
@@ -145,7 +145,7 @@ def _dataset(papers: Papers, dataset: str | Path | None) -> str:
 
 
 def _documents(
-    making: Path, papers: Papers, model: str, where: str, report: dict[str, Any], language: str
+    making: Path, papers: AdapterMetadata, model: str, where: str, report: dict[str, Any], language: str
 ) -> list[str]:
     """Writes the documents, the recipe and the evaluation; returns what is missing of them."""
     missing = []
@@ -178,7 +178,7 @@ def _documents(
     return missing
 
 
-def _tests(papers: Papers, model: str, dataset: str) -> list[str]:
+def _tests(papers: AdapterMetadata, model: str, dataset: str) -> list[str]:
     """What is missing of both tests and of their comparison, which stand in the adapter's `eval`."""
     there = {name for name in ("before", "after") if (papers.folder / EVALUATION / f"{name}.json").is_file()}
     compared = all((papers.folder / EVALUATION / f"comparison.{kind}").is_file() for kind in ("json", "md"))
@@ -218,7 +218,7 @@ def _report(dataset: str, token: str | None) -> dict[str, Any]:
 
 def _links(
     making: Path,
-    papers: Papers,
+    papers: AdapterMetadata,
     video: str | None,
     repository: str | None,
     members: Sequence[str],

@@ -1,4 +1,7 @@
-"""A folder is built beside its place and put there in one step, by one process at a time, and over nothing foreign."""
+"""Files and folders: what JSON says, which shards a split has, and how a new folder takes the place of an old one.
+
+A folder is built beside its place and put there in one step, by one process at a time, and over nothing foreign.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -30,6 +34,30 @@ _NOBODYS = re.compile(
     r"(?:.*/)?(?:\.DS_Store|Thumbs\.db|desktop\.ini)|\.gitattributes"
     r"|\.cache/huggingface/(?:\.gitignore|CACHEDIR\.TAG|(?:[^/]+/)*(?:[^/]+\.(?:metadata|lock|incomplete))?)"
 )
+
+
+def read_object(source: Path | bytes) -> dict[str, Any]:
+    """The JSON object in a file or in its bytes; {} where there is none: whoever needs a key says what is missing."""
+    try:
+        value = json.loads(source if isinstance(source, bytes) else source.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def to_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    """JSON as this library writes it for people: indented, in UTF-8, with a line's end."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def is_local(name: str | Path) -> bool:
+    """Whether a model or a dataset is a folder here; else its name is a Hub id, or of a folder that is missing."""
+    return Path(name).is_dir()
+
+
+def shards(folder: str | Path, config: str, split: str) -> list[Path]:
+    """The Parquet files of a split in a dataset folder, in their order; none where it has no such split."""
+    return sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
 
 
 @dataclass(frozen=True, slots=True)

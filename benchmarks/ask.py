@@ -66,7 +66,7 @@ def ours(folder: Path, _: Path) -> Callable[[str], Found]:
 
 def sqlite(folder: Path, out: Path) -> Callable[[str], Found]:
     """SQLite FTS5, on disk."""
-    from amazon_titles.search.talk import STOP
+    from amazon_titles.search.stopwords import STOP
     from amazon_titles.search.words import words_of
 
     database = sqlite3.connect(out / "fts.db")
@@ -89,7 +89,7 @@ def bm25s(folder: Path, _: Path) -> Callable[[str], Found]:
     """bm25s, in memory."""
     import bm25s as library
 
-    from amazon_titles.search.talk import STOP
+    from amazon_titles.search.stopwords import STOP
 
     uids, texts = map(list, zip(*titles(folder), strict=True))
     stop = sorted(STOP)

@@ -111,11 +111,11 @@ def run_datasets(source: Path, out: Path) -> int:
 
     from amazon_titles.catalog import Product, key_hash
     from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
-    from amazon_titles.catalog.judging import drop_reason
-    from amazon_titles.conversations import Mix, converse
+    from amazon_titles.catalog.filters import drop_reason
+    from amazon_titles.conversations import MixtureConfig, build_examples
     from amazon_titles.templates import get_template
 
-    template, mix, seen = get_template("llama3"), Mix(phrasings=1), set()
+    template, mix, seen = get_template("llama3"), MixtureConfig(phrasings=1), set()
 
     def tidy(row: dict) -> dict:
         title, content = clean(row["title"], CHARACTER_RULES, {}), clean(row["content"], CONTENT_RULES["amazon"], {})
@@ -133,7 +133,9 @@ def run_datasets(source: Path, out: Path) -> int:
     def chat(batch: dict) -> dict:
         products = list(map(Product, batch["uid"], batch["title"], batch["content"]))
         others = [[*products[max(i - 2, 0) : i], *products[i + 1 : i + 3]] for i in range(len(products))]
-        rows = [row for p, o in zip(products, others, strict=True) for row in converse(p, o, mix, lambda title: False)]
+        rows = [
+            row for p, o in zip(products, others, strict=True) for row in build_examples(p, o, mix, lambda title: False)
+        ]
         return {name: [getattr(row, name) for row in rows] for name in ("uid", "task", "language", "messages")}
 
     rows = load_dataset("json", data_files=str(source), split="train").select_columns(["uid", "title", "content"])

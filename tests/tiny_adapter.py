@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from amazon_titles import tiny_llama
-from tests import speakers
+from tests import chat_models
 
 
 def make_adapter(folder: Path, *, base: str | None = None, dataset: str | None = None) -> Path:

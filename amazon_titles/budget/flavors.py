@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from amazon_titles.processes import cores
 from amazon_titles.recipes.gpus import gpus
 
 if TYPE_CHECKING:
@@ -97,11 +98,6 @@ def _burst() -> float:
     with ThreadPoolExecutor(cores()) as pool:
         products = sum(pool.map(multiply, range(cores())))
     return 2.0 * size**3 * products / 1e12 / max(time.process_time() - busy, 1e-9)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def here() -> Flavor:

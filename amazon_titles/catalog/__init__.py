@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amazon_titles.catalog.download import download
-from amazon_titles.catalog.judging import key_hash, text_key
+from amazon_titles.catalog.filters import key_hash, text_key
 from amazon_titles.catalog.origin import Origin, origin_of
 from amazon_titles.catalog.products import Counts, Product, Reader, read_products
 from amazon_titles.catalog.rows import BadLine

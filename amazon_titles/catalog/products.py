@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
-from amazon_titles.catalog.judging import drop_reason
+from amazon_titles.catalog.filters import drop_reason
 from amazon_titles.catalog.rows import BadLine, as_text, decode_lines, explain, row_decoder
 from amazon_titles.catalog.sources import open_source
 from amazon_titles.errors import InputError
-from amazon_titles.sentences import cut_text
+from amazon_titles.text import cut_text
 
 MAX_TITLE = 200
 """Characters of a title; p95 of trn.json is 125, its maximum 1,999. A longer one is cut between two words."""

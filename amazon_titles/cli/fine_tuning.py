@@ -41,10 +41,10 @@ def recipe(name: str, dataset: str, user: str | None, project: str | None, setti
 @click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
 def check(recipes: tuple[str, ...], online: bool, hours: float | None, exposures: int, as_json: bool) -> None:
     """Name every problem of recipes at once, and what a run would take; by default of the shipped ones."""
-    from amazon_titles.budget import examine
+    from amazon_titles.budget import check_recipes
     from amazon_titles.recipes import plain_run_advice
 
-    checked = examine(recipes, online=online, hours=hours, exposures=exposures)
+    checked = check_recipes(recipes, online=online, hours=hours, exposures=exposures)
     click.echo(json.dumps([result.to_dict() for result in checked]) if as_json else "\n".join(map(str, checked)))
     for advice in plain_run_advice(os.environ) if recipes else ():
         click.echo(advice, err=True)

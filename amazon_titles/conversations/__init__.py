@@ -6,11 +6,18 @@ letter. Titles and descriptions stay in the catalogue's own language; questions 
 
 from __future__ import annotations
 
-from amazon_titles.conversations.inventions import invented_title
+from amazon_titles.conversations.examples import (
+    Conversation,
+    GeneralRow,
+    MixtureConfig,
+    build_examples,
+    draws,
+    general_rows,
+)
+from amazon_titles.conversations.negatives import invented_title
 from amazon_titles.conversations.passages import ROW_CHARS, Passage, grounded_question, passage_limit
 from amazon_titles.conversations.properties import properties
 from amazon_titles.conversations.property_wording import PROPERTIES, property_answer, property_question
-from amazon_titles.conversations.rows import Conversation, GeneralRow, Mix, converse, draws, general_rows
 from amazon_titles.conversations.wording import WORDING, abstention, is_abstention, question, wording
 
 __all__ = [
@@ -19,10 +26,10 @@ __all__ = [
     "WORDING",
     "Conversation",
     "GeneralRow",
-    "Mix",
+    "MixtureConfig",
     "Passage",
     "abstention",
-    "converse",
+    "build_examples",
     "draws",
     "general_rows",
     "grounded_question",

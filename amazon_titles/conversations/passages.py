@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from amazon_titles.conversations.wording import Wording, wording
-from amazon_titles.sentences import cut_text
+from amazon_titles.text import cut_text
 
 ROW_CHARS = 2400
 """Characters of a grounded row, answer included: within 700 tokens while a token is at least 3.43 characters. Llama 3

@@ -17,14 +17,15 @@ from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source, o
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
 from amazon_titles.conversations import GeneralRow, general_rows
-from amazon_titles.dataset import folder, harvest, shards
+from amazon_titles.dataset import extract, folder, shards
 from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, Options
 from amazon_titles.dataset.plan import SPLITS, Plan
 from amazon_titles.dataset.report import BuildReport, histograms
-from amazon_titles.dataset.workers import cores, ordered
+from amazon_titles.dataset.workers import ordered
 from amazon_titles.errors import InputError
 from amazon_titles.io import require_replaceable, staged
+from amazon_titles.processes import cores
 from amazon_titles.progress import bar, say
 
 SMALL = 8 << 20
@@ -190,7 +191,7 @@ def _publish_rejected(rejected: Path, target: Path) -> None:
 
 def _read(
     opened: Source, batches: Iterable[Batch], options: Options, spool: Path, processes: int, rejected: Path
-) -> tuple[Counts, list[harvest.Sheaf]]:
+) -> tuple[Counts, list[extract.BlockStats]]:
     """The first pass: every row is read, cleaned and put aside."""
     counts, sheaves, lines = Counts(), [], 0
     labels = spool / "labels.npy" if options.labels else None
@@ -200,7 +201,7 @@ def _read(
     total = None if opened.size is None else opened.size / 1e6
     with bar("reading", total, unit="MB") as advance:
         seen, start = 0, time.perf_counter()
-        results = ordered(harvest.harvest, batches, workers=processes, setup=harvest.setup, arguments=arguments)
+        results = ordered(extract.extract, batches, workers=processes, setup=extract.setup, arguments=arguments)
         for sheaf in results:
             if sheaf.bad and not counts.rows_read + sheaf.counts.rows_read:
                 # Not some bad lines, but another kind of file.

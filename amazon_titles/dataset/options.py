@@ -110,9 +110,11 @@ class Options:
             labels=labels,
         )
 
-    def mix(self) -> conversations.Mix:
+    def mix(self) -> conversations.MixtureConfig:
         """Which rows products become."""
-        return conversations.Mix(self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed)
+        return conversations.MixtureConfig(
+            self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed
+        )
 
     def catalogue(self, source_name: str) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from amazon_titles.catalog import key_hash
-from amazon_titles.dataset.harvest import Sheaf
+from amazon_titles.dataset.extract import BlockStats
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -125,7 +125,7 @@ class Plan:
 
     def __init__(
         self,
-        sheaves: list[Sheaf],
+        sheaves: list[BlockStats],
         *,
         limit: int | None,
         seed: int,

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from amazon_titles.catalog import Product, key_hash
-from amazon_titles.conversations import Conversation, Mix, converse
+from amazon_titles.conversations import Conversation, MixtureConfig, build_examples
 from amazon_titles.dataset import tables
-from amazon_titles.dataset.harvest import from_record
+from amazon_titles.dataset.extract import from_record
 from amazon_titles.dataset.plan import Shard
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
@@ -46,7 +46,7 @@ class Job:
     spool: Path
     titles: Path
     out: Path
-    mix: Mix
+    mix: MixtureConfig
     general: dict[int, dict[int, list[Conversation]]]
     render: tuple[str, ...]
 
@@ -146,13 +146,13 @@ def _rows(
     recall: list[bool],
     start: int,
     stop: int,
-    mix: Mix,
+    mix: MixtureConfig,
 ) -> Iterator[tuple[int, Conversation]]:
     """The rows of a window's products, each with its number among those of its product."""
     silent = replace(mix, phrasings=0)
     for index in range(start, stop):
         own = mix if recall[index] else silent
-        yield from enumerate(converse(products[index], _similar(products, groups, index), own, is_title))
+        yield from enumerate(build_examples(products[index], _similar(products, groups, index), own, is_title))
 
 
 def _mixed(numbered: Sequence[tuple[int, Conversation]], seed: int) -> list[Conversation]:

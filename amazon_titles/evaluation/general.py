@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from amazon_titles.search.talk import STOP
+from amazon_titles.search.stopwords import STOP
 from amazon_titles.search.words import words_of
 
 

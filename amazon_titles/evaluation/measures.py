@@ -22,7 +22,7 @@ from amazon_titles.metrics import (
     stated,
 )
 from amazon_titles.metrics.facts import without_citations, words
-from amazon_titles.search.talk import STOP
+from amazon_titles.search.stopwords import STOP
 
 VERSION = 3
 """Of the measures and the sets: reports of two versions do not compare."""

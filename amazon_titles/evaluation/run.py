@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from amazon_titles import __version__
 from amazon_titles.errors import InputError
-from amazon_titles.evaluation.journal import Journal
+from amazon_titles.evaluation.baselines import measure_baselines
 from amazon_titles.evaluation.measures import VERSION, Outcome, score
 from amazon_titles.evaluation.report import EvalReport, Example
+from amazon_titles.evaluation.resume import ResumeFile
 from amazon_titles.evaluation.sets import SETS, Question, questions
-from amazon_titles.evaluation.yardsticks import measure_yardsticks
 from amazon_titles.progress import bar
 from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
@@ -80,9 +80,9 @@ def evaluate_model(
         "questions": prompts,
         "version": VERSION,
     }
-    with Journal(out, about) as journal:
+    with ResumeFile(out, about) as journal:
         _ask(model, asked, journal, batch_size, max_new_tokens, losses)
-        yardsticks, refused = measure_yardsticks(asked, CatalogIndex.build(dataset))
+        yardsticks, refused = measure_baselines(asked, CatalogIndex.build(dataset))
         examples = [_example(question, journal.done[n], refused[n]) for n, question in enumerate(asked)]
         report = EvalReport(
             model.name, fingerprint, settings, examples, prompts,
@@ -109,7 +109,7 @@ def weights_of(model: str | Path) -> str:
 
 
 def _ask(
-    model: Generator, asked: Sequence[Question], journal: Journal, batch_size: int, max_new_tokens: int, losses: bool
+    model: Generator, asked: Sequence[Question], journal: ResumeFile, batch_size: int, max_new_tokens: int, losses: bool
 ) -> None:
     # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
     left = sorted((n for n in range(len(asked)) if n not in journal.done), key=lambda n: (-len(asked[n].text), n))

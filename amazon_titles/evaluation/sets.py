@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.catalog import Product, key_hash
-from amazon_titles.conversations import WORDING, Conversation, Mix, converse, draws, properties
+from amazon_titles.conversations import WORDING, Conversation, MixtureConfig, build_examples, draws, properties
 from amazon_titles.dataset import read_catalog, read_messages
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.metrics.facts import words
@@ -186,7 +186,9 @@ def _made(dataset: str | Path, name: str, uids: Sequence[str]) -> Iterator[dict[
         if product.uid in wanted and len(products) < _POOL:
             products.append(product)
     languages, near = _languages(dataset), 0
-    alone = Mix(phrasings=0, grounded=task == "grounded", abstain=task == "abstain", property=task == "property")
+    alone = MixtureConfig(
+        phrasings=0, grounded=task == "grounded", abstain=task == "abstain", property=task == "property"
+    )
     for number, product in enumerate(products):
         mix = replace(alone, languages=(languages[number % len(languages)],))
         found = list(_tries(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles))
@@ -199,11 +201,11 @@ def _made(dataset: str | Path, name: str, uids: Sequence[str]) -> Iterator[dict[
 
 
 def _tries(
-    product: Product, others: Sequence[Product], mix: Mix, is_title: Callable[[str], bool]
+    product: Product, others: Sequence[Product], mix: MixtureConfig, is_title: Callable[[str], bool]
 ) -> Iterator[Conversation]:
     """A product's row as several seeds make it: of a refusal some are near misses, and of a property one is in view."""
     for seed in range(mix.seed, mix.seed + _TRIES):
-        yield from converse(product, others, replace(mix, seed=seed), is_title)
+        yield from build_examples(product, others, replace(mix, seed=seed), is_title)
 
 
 def _languages(dataset: str | Path) -> list[str]:

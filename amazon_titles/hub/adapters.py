@@ -12,14 +12,14 @@ from typing import Any
 from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import refusals
+from amazon_titles.hub import validate
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata, read_object
 from amazon_titles.hub.bases import Origin, check_origin, legal_files
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, LeftOut, gather, is_there
-from amazon_titles.hub.papers import Papers, read_object, read_papers
 from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.refusals import Refusal
 from amazon_titles.hub.report import PushReport
+from amazon_titles.hub.validate import ValidationIssue
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
@@ -73,7 +73,7 @@ def push_adapter_to_hub(
     client = Client(repo_id, "model", token)
     message = commit_message or "Publish the adapter"
     with quiet_client(client.token), _opened(folder, client) as here:
-        papers = read_papers(here)
+        papers = read_adapter_metadata(here)
         if not dry_run:
             client.check_rights()
         origin = check_origin(papers, client, base=base, dataset=dataset, ask=not dry_run)
@@ -88,10 +88,10 @@ def push_adapter_to_hub(
         papers.files |= legal_files(origin, client, here, private=private)
         _require_name(origin, papers, client.repo_id, private=private)
         contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
-        words = refusals.words(contents, message=message, tag=tag)
+        words = validate.words(contents, message=message, tag=tag)
         for key in papers.too_new:
             origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        refusals.refuse(_refusals(contents, left_out, words, origin, client.token), folder)
+        validate.refuse(_refusals(contents, left_out, words, origin, client.token), folder)
         plan = Plan(
             contents=contents,
             left_out=left_out,
@@ -124,7 +124,7 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         yield Path(path)
 
 
-def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew: bool) -> None:
+def _complete(papers: AdapterMetadata, origin: Origin, repo_id: str, *, named: bool, anew: bool) -> None:
     """Puts into the papers what they lack, or what stands elsewhere now."""
     if papers.new or named:
         base = origin.base.id if origin.base else papers.base
@@ -143,7 +143,7 @@ def _complete(papers: Papers, origin: Origin, repo_id: str, *, named: bool, anew
         papers.files["NOTICE"] = licence.notice_file.encode()
 
 
-def _require_name(origin: Origin, papers: Papers, repo_id: str, *, private: bool) -> None:
+def _require_name(origin: Origin, papers: AdapterMetadata, repo_id: str, *, private: bool) -> None:
     """Llama's licences want a published model's name to begin with Llama; a private one may still be renamed."""
     licence = licence_of(papers.base)
     if licence is not None and not private and not licence.allows(repo_id.rpartition("/")[2]):
@@ -167,35 +167,37 @@ def _refusals(
     words: Sequence[Content],
     origin: Origin,
     token: str | None,
-) -> Iterator[Refusal]:
+) -> Iterator[ValidationIssue]:
     yield from origin.refusals
-    yield from refusals.missing(contents, left_out, NEEDED, "amazon-titles train")
+    yield from validate.missing(contents, left_out, NEEDED, "amazon-titles train")
     if not any(content.path in _VOCABULARIES for content in contents):
-        yield Refusal(
+        yield ValidationIssue(
             "tokenizer.json", "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
         )
-    yield from refusals.secrets_in([*contents, *words], token)
-    yield from refusals.unreadable(contents)
+    yield from validate.secrets_in([*contents, *words], token)
+    yield from validate.unreadable(contents)
     # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
     told = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
     # The text of a licence is its author's, whatever it names.
     ours = [content for content in contents if content.path not in told and not LEGAL_FILES.fullmatch(content.path)]
-    yield from refusals.local_paths_in(ours)
-    yield from refusals.card_in(contents)
+    yield from validate.local_paths_in(ours)
+    yield from validate.card_in(contents)
     for content in contents:
         if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
-            yield from (Refusal(content.path, reason) for reason in weight_problems(content.source))
+            yield from (ValidationIssue(content.path, reason) for reason in weight_problems(content.source))
         if content.path == "adapter_config.json":
-            yield from (Refusal(content.path, reason) for reason in config_problems(read_object(content.read())))
+            yield from (
+                ValidationIssue(content.path, reason) for reason in config_problems(read_object(content.read()))
+            )
         if content.path == "tokenizer_config.json":
             yield from _tokenizer(content)
 
 
-def _tokenizer(content: Content) -> Iterator[Refusal]:
+def _tokenizer(content: Content) -> Iterator[ValidationIssue]:
     """A tokenizer that transformers 5 has saved anew does not load in 4.48 (`TokenizersBackend does not exist`)."""
     if read_object(content.read()).get("tokenizer_class") == "TokenizersBackend":
         reason = "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
-        yield Refusal(content.path, reason)
+        yield ValidationIssue(content.path, reason)
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_json
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, is_there
-from amazon_titles.hub.papers import Papers, read_json
-from amazon_titles.hub.refusals import Refusal
+from amazon_titles.hub.validate import ValidationIssue
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
 # What two copies of one config may differ in: where it was saved, and by which version.
@@ -22,7 +22,7 @@ _UNTOLD = frozenset({"_name_or_path", "transformers_version"})
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class RepoRef:
     """A repository that an adapter refers to: its id, the commit, whether others may see it, and its paths."""
 
     id: str
@@ -42,14 +42,14 @@ class Origin:
         notes: What is worth a thought besides.
     """
 
-    base: Stand | None = None
-    dataset: Stand | None = None
-    refusals: list[Refusal] = field(default_factory=list)
+    base: RepoRef | None = None
+    dataset: RepoRef | None = None
+    refusals: list[ValidationIssue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, path: str, reason: str) -> None:
         """Adds a reason."""
-        self.refusals.append(Refusal(path, reason))
+        self.refusals.append(ValidationIssue(path, reason))
 
     def warnings(self, private: bool) -> Iterator[str]:
         """What makes a public adapter useless to others, and the notes."""
@@ -59,7 +59,9 @@ class Origin:
                 yield f"the adapter is public, but its {what} {stand.id} is private: others cannot load it"
 
 
-def check_origin(papers: Papers, client: Client, *, base: str | None, dataset: str | None, ask: bool) -> Origin:
+def check_origin(
+    papers: AdapterMetadata, client: Client, *, base: str | None, dataset: str | None, ask: bool
+) -> Origin:
     """Finds base and dataset of an adapter on the Hub, and compares them with what training used.
 
     Args:
@@ -95,12 +97,12 @@ def is_local(name: str, folder: Path) -> bool:
     return not _HUB_ID.fullmatch(name) or any((place / name).is_dir() for place in (folder, folder.parent))
 
 
-def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) -> Stand | None:
+def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) -> RepoRef | None:
     """The base on the Hub; refused where its config is not the one that training used."""
     there = Client(base, "model", client.token)
     info = there.call("looking at the base", lambda: there.api.model_info(base))
     paths = tuple(sibling.rfilename for sibling in info.siblings or ())
-    stand = Stand(base, str(info.sha), bool(info.private), paths)
+    stand = RepoRef(base, str(info.sha), bool(info.private), paths)
     if used == base or not is_local(used, folder):
         if used != base:
             origin.refuse("adapter_config.json", f"it was trained on {used}, which is another model than {base}")
@@ -115,7 +117,7 @@ def _base(origin: Origin, client: Client, base: str, used: str, folder: Path) ->
     return stand
 
 
-def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[str, Any]) -> Stand:
+def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[str, Any]) -> RepoRef:
     """The dataset on the Hub; refused where its report is not the one that training saw."""
     name, _, revision = dataset.partition("@")
     if not _HUB_ID.fullmatch(name):
@@ -133,7 +135,7 @@ def _dataset(origin: Origin, client: Client, dataset: str, trained_on: Mapping[s
     elif trained_on.get("path") != name:
         reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
         origin.refuse("run.json", reason)
-    return Stand(name, str(info.sha), bool(info.private))
+    return RepoRef(name, str(info.sha), bool(info.private))
 
 
 def legal_files(origin: Origin, client: Client, folder: Path, *, private: bool) -> dict[str, bytes]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from amazon_titles.errors import AmazonTitlesError, PublishError
-from amazon_titles.hub.secrets import redact
-from amazon_titles.hub.sentences import explain, is_transient, login_command, retry_after, status_of
+from amazon_titles.hub_errors import explain, is_transient, login_command, retry_after, status_of
 from amazon_titles.progress import say
+from amazon_titles.secrets import redact
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -27,7 +27,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RepoState:
     """What stands in a repository at one commit.
 
     Attributes:
@@ -124,11 +124,11 @@ class Client:
                 f"The token of {me['name']!r} may only read.", hint=f"Make one that may write, then: {login}"
             )
 
-    def standing(self, revision: str | None = None) -> Standing | None:
+    def standing(self, revision: str | None = None) -> RepoState | None:
         """What stands in the repository; None where there is none (or none that this account may see)."""
         from huggingface_hub.hf_api import RepoFile
 
-        def look() -> Standing | None:
+        def look() -> RepoState | None:
             try:
                 info = self.api.repo_info(self.repo_id, repo_type=self.kind, revision=revision)
             except Exception as error:
@@ -141,7 +141,7 @@ class Client:
                 for row in rows
                 if isinstance(row, RepoFile)
             }
-            return Standing(str(info.sha), bool(info.private), files)
+            return RepoState(str(info.sha), bool(info.private), files)
 
         return self.call("looking at the repository", look)
 

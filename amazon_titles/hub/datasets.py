@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import refusals
+from amazon_titles.hub import validate
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import DATASET_FILES, Content, LeftOut, gather, read_file
 from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.refusals import Refusal
 from amazon_titles.hub.report import PushReport
+from amazon_titles.hub.validate import ValidationIssue
 
 
 def push_dataset_to_hub(
@@ -61,8 +61,8 @@ def push_dataset_to_hub(
         with quiet_client(client.token):
             client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, _named_card(folder, client.repo_id))
-    words = refusals.words(contents, message=message, tag=tag)
-    refusals.refuse(_refusals(contents, left_out, words, client.token), folder)
+    words = validate.words(contents, message=message, tag=tag)
+    validate.refuse(_refusals(contents, left_out, words, client.token), folder)
     plan = Plan(
         contents=contents,
         left_out=left_out,
@@ -81,12 +81,12 @@ def _named_card(folder: Path, repo_id: str) -> dict[str, bytes]:
 
 def _refusals(
     contents: Sequence[Content], left_out: Sequence[LeftOut], words: Sequence[Content], token: str | None
-) -> Iterator[Refusal]:
-    yield from refusals.missing(contents, left_out, ("README.md", "report.json"), "amazon-titles build")
-    yield from refusals.secrets_in([*contents, *words], token)
-    yield from refusals.unreadable(contents)
-    yield from refusals.local_paths_in(contents)
-    yield from refusals.card_in(contents)
+) -> Iterator[ValidationIssue]:
+    yield from validate.missing(contents, left_out, ("README.md", "report.json"), "amazon-titles build")
+    yield from validate.secrets_in([*contents, *words], token)
+    yield from validate.unreadable(contents)
+    yield from validate.local_paths_in(contents)
+    yield from validate.card_in(contents)
     yield from _report_adds_up(contents)
     yield from _parquet(contents)
     yield from _configs(contents)
@@ -99,19 +99,19 @@ def _json(contents: Sequence[Content], path: str) -> Any:  # noqa: ANN401 - JSON
         return None
 
 
-def _report_adds_up(contents: Sequence[Content]) -> Iterator[Refusal]:
+def _report_adds_up(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
     """rows_read = kept + sum(dropped by reason): of every row one can say where it went."""
     report = _json(contents, "report.json")
     try:
         read, kept, dropped = int(report["rows_read"]), int(report["kept"]), sum(report["dropped"].values())
     except (KeyError, TypeError, ValueError, AttributeError):
-        yield Refusal("report.json", "it lacks rows_read, kept or dropped: build the dataset again")
+        yield ValidationIssue("report.json", "it lacks rows_read, kept or dropped: build the dataset again")
         return
     if read != kept + dropped:
-        yield Refusal("report.json", f"it does not add up: {read} rows read, {kept} kept and {dropped} dropped")
+        yield ValidationIssue("report.json", f"it does not add up: {read} rows read, {kept} kept and {dropped} dropped")
 
 
-def _parquet(contents: Sequence[Content]) -> Iterator[Refusal]:
+def _parquet(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
     """Shards that cannot be read, or not by datasets 3.2.
 
     Parquet that datasets 4 and newer wrote says so in a schema metadata `huggingface`, which 3.2 fails on (`TypeError:
@@ -122,30 +122,32 @@ def _parquet(contents: Sequence[Content]) -> Iterator[Refusal]:
 
     shards = [content for content in contents if content.path.endswith(".parquet")]
     if not shards:
-        yield Refusal("chat/", "there is no Parquet file")
+        yield ValidationIssue("chat/", "there is no Parquet file")
     for content in shards:
         try:
             schema = pq.read_schema(content.source)
         except (pa.ArrowException, OSError) as error:
-            yield Refusal(content.path, f"it cannot be read ({str(error).splitlines()[0]})")
+            yield ValidationIssue(content.path, f"it cannot be read ({str(error).splitlines()[0]})")
             continue
         if b"huggingface" in (schema.metadata or {}):
-            yield Refusal(content.path, "its schema metadata 'huggingface' makes datasets 3.2 fail: build it again")
+            yield ValidationIssue(
+                content.path, "its schema metadata 'huggingface' makes datasets 3.2 fail: build it again"
+            )
 
 
-def _configs(contents: Sequence[Content]) -> Iterator[Refusal]:
+def _configs(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
     """The card's `configs` and the files must know each other, or `load_dataset` finds less than what is there."""
     card = next((content.read() for content in contents if content.path == "README.md"), b"")
     shards = {content.path for content in contents if content.path.endswith(".parquet")}
-    patterns = [pattern for rows in configs_of(refusals.metadata(card) or {}).values() for pattern in rows.values()]
+    patterns = [pattern for rows in configs_of(validate.metadata(card) or {}).values() for pattern in rows.values()]
     for pattern in patterns:
         if not fnmatch.filter(shards, pattern):
-            yield Refusal("README.md", f"its configs name {pattern!r}, which no file fits")
+            yield ValidationIssue("README.md", f"its configs name {pattern!r}, which no file fits")
     for path in sorted(shards - _empty(contents)):
         if patterns and not any(fnmatch.fnmatch(path, pattern) for pattern in patterns):
-            yield Refusal(path, "no config of README.md names it, so nobody would load it")
+            yield ValidationIssue(path, "no config of README.md names it, so nobody would load it")
     if shards and not patterns:
-        yield Refusal("README.md", "it has no configs, so load_dataset would not know what to load")
+        yield ValidationIssue("README.md", "it has no configs, so load_dataset would not know what to load")
 
 
 def _empty(contents: Sequence[Content]) -> set[str]:

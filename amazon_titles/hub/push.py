@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import TRIES, Client, Standing, quiet_client
+from amazon_titles.hub.client import TRIES, Client, RepoState, quiet_client
 from amazon_titles.hub.contents import Content, LeftOut
 from amazon_titles.hub.report import PushedFile, PushReport, megabytes
-from amazon_titles.hub.sentences import is_transient, status_of
+from amazon_titles.hub_errors import is_transient, status_of
 from amazon_titles.progress import lines, say
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def publish(
     )
 
 
-def _open(plan: Plan, client: Client, private: bool) -> Standing:
+def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     """The repository as it stands, made if there is none. New ones are private until they are verified."""
     standing = client.standing()
     if standing is None:
@@ -140,7 +140,7 @@ def _open(plan: Plan, client: Client, private: bool) -> Standing:
     return standing
 
 
-def _check_tag(client: Client, tag: str | None, plan: Plan, before: Standing) -> None:
+def _check_tag(client: Client, tag: str | None, plan: Plan, before: RepoState) -> None:
     """A tag that names something else is never moved: others rely on it."""
     if tag is None:
         return
@@ -153,7 +153,7 @@ def _check_tag(client: Client, tag: str | None, plan: Plan, before: Standing) ->
         )
 
 
-def _difference(plan: Plan, standing: Standing) -> tuple[list[Content], list[str]]:
+def _difference(plan: Plan, standing: RepoState) -> tuple[list[Content], list[str]]:
     """What must be written, and what of an older revision must go: left there, its shards would mix with ours."""
     writes = [
         content
@@ -165,7 +165,7 @@ def _difference(plan: Plan, standing: Standing) -> tuple[list[Content], list[str
 
 
 def _send(
-    plan: Plan, client: Client, before: Standing, writes: Sequence[Content], deletes: Sequence[str], message: str
+    plan: Plan, client: Client, before: RepoState, writes: Sequence[Content], deletes: Sequence[str], message: str
 ) -> str:
     """Uploads, then makes the one commit. Gives its id."""
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete

@@ -9,7 +9,7 @@ from typing import Any
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import refusals
+from amazon_titles.hub import validate
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import Content, gather
 from amazon_titles.hub.push import Plan, publish
@@ -52,8 +52,8 @@ def push_space_to_hub(
     with quiet_client(client.token):
         if not dry_run:
             client.check_rights()
-        missing = refusals.missing(contents, left_out, needed, "`amazon-titles push-space`")
-        refusals.refuse([*missing, *_refusals(contents, message, client.token)], folder)
+        missing = validate.missing(contents, left_out, needed, "`amazon-titles push-space`")
+        validate.refuse([*missing, *_refusals(contents, message, client.token)], folder)
         plan = Plan(
             contents=contents,
             left_out=left_out,
@@ -69,13 +69,13 @@ def _ours(files: Mapping[str, Any]) -> bool:
     return "amazon_titles/__init__.py" in files
 
 
-def _refusals(contents: Sequence[Content], message: str, token: str | None) -> list[refusals.Refusal]:
-    searched = [*contents, *refusals.words(contents, message=message, tag=None)]
+def _refusals(contents: Sequence[Content], message: str, token: str | None) -> list[validate.ValidationIssue]:
+    searched = [*contents, *validate.words(contents, message=message, tag=None)]
     return [
-        *refusals.secrets_in(searched, token),
-        *refusals.local_paths_in([content for content in contents if not content.path.startswith("amazon_titles/")]),
-        *refusals.unreadable(contents),
-        *refusals.card_in(contents),
+        *validate.secrets_in(searched, token),
+        *validate.local_paths_in([content for content in contents if not content.path.startswith("amazon_titles/")]),
+        *validate.unreadable(contents),
+        *validate.card_in(contents),
     ]
 
 

@@ -4,8 +4,8 @@ A file a noun: `wheel` (this library, packed), `parcel` (what the job is given),
 `run` (starts, follows and judges it).
 """
 
-from amazon_titles.jobs.parcel import TRL_PINS, Parcel, make_parcel
 from amazon_titles.jobs.run import JobRun, train_on_jobs
+from amazon_titles.jobs.spec import TRL_PINS, JobSpec, make_job_spec
 from amazon_titles.jobs.wheel import pack_wheel
 
-__all__ = ["TRL_PINS", "JobRun", "Parcel", "make_parcel", "pack_wheel", "train_on_jobs"]
+__all__ = ["TRL_PINS", "JobRun", "JobSpec", "make_job_spec", "pack_wheel", "train_on_jobs"]

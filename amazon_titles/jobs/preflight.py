@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from amazon_titles.budget import Budget, Place, estimate
 from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
-from amazon_titles.hub.client import Client, Standing
+from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.progress import say
 from amazon_titles.recipes import Problem, Recipe, require_sound
-from amazon_titles.recipes.places import is_local_path
-from amazon_titles.recipes.problems import Sheet
+from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.problems import LintContext
 
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo
@@ -70,16 +70,16 @@ def check_recipe(recipe: Recipe, engine: str) -> None:
     Raises:
         InputError: The recipe cannot run as a job.
     """
-    if (place := Sheet(recipe).text("backend")).startswith("spaces-"):
+    if (place := LintContext(recipe).text("backend")).startswith("spaces-"):
         raise InputError(
             f"{recipe.path}: backend is {place}: AutoTrain's own cloud, a Space, and not a job.",
             hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
         )
-    problems = [*_cannot_reach(Sheet(recipe)), *recipe.problems(online=True, engine=engine)]
+    problems = [*_cannot_reach(LintContext(recipe)), *recipe.problems(online=True, engine=engine)]
     require_sound(recipe, problems)
 
 
-def _cannot_reach(sheet: Sheet) -> Iterator[Problem]:
+def _cannot_reach(sheet: LintContext) -> Iterator[Problem]:
     """A job sees the Hub, and nothing of this machine."""
     base, data = sheet.text("base_model"), sheet.text("data.path")
     if is_local_path(data) or (data and "/" not in data):
@@ -153,7 +153,7 @@ def _place(budget: Budget, flavor: str) -> Place | None:
     return next((place for place in budget.places if place.flavor == flavor), None)
 
 
-def check_target(client: Client, standing: Standing | None) -> None:
+def check_target(client: Client, standing: RepoState | None) -> None:
     """The adapter's repository must take the adapter: better heard now than after the training.
 
     Raises:

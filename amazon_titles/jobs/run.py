@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError, TrainingError
-from amazon_titles.hub.client import Client, Standing
+from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.hub.contents import Content, gather
 from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.refusals import refuse, secrets_in
-from amazon_titles.hub.secrets import redact
-from amazon_titles.hub.sentences import status_of
+from amazon_titles.hub.validate import refuse, secrets_in
+from amazon_titles.hub_errors import status_of
 from amazon_titles.jobs import preflight
-from amazon_titles.jobs.parcel import MOUNT, Parcel, make_parcel
+from amazon_titles.jobs.spec import MOUNT, JobSpec, make_job_spec
 from amazon_titles.progress import say, waiting
 from amazon_titles.recipes import Recipe
+from amazon_titles.secrets import redact
 
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo, JobInfo
@@ -96,7 +96,7 @@ def train_on_jobs(
     before = client.standing()
     preflight.check_target(client, before)
     hours = preflight.plan_hours(sent, machine, engine)
-    parcel = make_parcel(sent, client.repo_id, engine=engine, card_language=card_language)
+    parcel = make_job_spec(sent, client.repo_id, engine=engine, card_language=card_language)
     searched = [Content(name, data, len(data), "", "") for name, data in parcel.texts()]
     refuse(secrets_in(searched, client.token), "The job")
     for place, reason in parcel.left_out.items():
@@ -108,7 +108,7 @@ def train_on_jobs(
     return _judge(client, _follow(client, job, ask), job, before, machine)
 
 
-def _tell(parcel: Parcel, client: Client, machine: JobHardwareInfo) -> None:
+def _tell(parcel: JobSpec, client: Client, machine: JobHardwareInfo) -> None:
     for line in (
         f"image:    {parcel.image}",
         f"command:  {' '.join(parcel.command)}",
@@ -122,7 +122,7 @@ def _tell(parcel: Parcel, client: Client, machine: JobHardwareInfo) -> None:
         say(line)
 
 
-def _publish(parcel: Parcel, client: Client) -> tuple[str, str]:
+def _publish(parcel: JobSpec, client: Client) -> tuple[str, str]:
     """Puts the parcel on the Hub; gives its repository and commit."""
     home = Client(PARCELS, "dataset", client.token)
     home.check_rights()
@@ -143,7 +143,7 @@ def _publish(parcel: Parcel, client: Client) -> tuple[str, str]:
     return home.repo_id, report.commit
 
 
-def _start(parcel: Parcel, client: Client, flavor: str, hours: float) -> JobInfo:
+def _start(parcel: JobSpec, client: Client, flavor: str, hours: float) -> JobInfo:
     from huggingface_hub import Volume
 
     repo_id, commit = _publish(parcel, client)
@@ -221,7 +221,9 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
     return tail
 
 
-def _judge(client: Client, tail: deque[str], job: JobInfo, before: Standing | None, machine: JobHardwareInfo) -> JobRun:
+def _judge(
+    client: Client, tail: deque[str], job: JobInfo, before: RepoState | None, machine: JobHardwareInfo
+) -> JobRun:
     """A job went well when it says so and the adapter is there."""
     info = client.call(
         "asking how it ended",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from amazon_titles.metrics.facts import fact_precision, fact_recall, facts, stated
+from amazon_titles.metrics.grounding import cites, grounded_share
 from amazon_titles.metrics.overlap import chrf, repetition, rouge_l
 from amazon_titles.metrics.statistics import Change, bootstrap_interval, mean, paired_change
-from amazon_titles.metrics.support import cites, grounded_share
 
 __all__ = [
     "Change",

@@ -8,10 +8,10 @@ from pathlib import Path
 from amazon_titles.errors import InputError
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer
-from amazon_titles.model.asking import Asked, Options, conclude, prepare
-from amazon_titles.model.catalogue import Catalogue
-from amazon_titles.model.generation import Generation, Sampling, Speaker
+from amazon_titles.model.catalog import Catalog
+from amazon_titles.model.generation import ChatModel, Generation, Sampling
 from amazon_titles.model.local import LocalModel
+from amazon_titles.model.retrieve import Options, RetrievedPrompt, finalize, prepare
 from amazon_titles.model.served import ServedModel, is_address
 from amazon_titles.templates import Message
 
@@ -38,7 +38,7 @@ class CatalogModel:
         catalogue: What to answer about; without one only `generate` works.
     """
 
-    def __init__(self, speaker: Speaker, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, speaker: ChatModel, catalogue: Catalog | None = None) -> None:
         self.name = speaker.name
         self.template = getattr(speaker, "template", None)
         self.device = str(getattr(speaker, "device", ""))
@@ -83,7 +83,7 @@ class CatalogModel:
             loading.require_model(model)
             dataset = dataset or loading.dataset_of(model, **where)
         # First, because it is the quicker one to find wanting.
-        catalogue = Catalogue.open(dataset, token=token) if dataset else None
+        catalogue = Catalog.open(dataset, token=token) if dataset else None
         if is_address(model):
             return cls(ServedModel(str(model), name=name), catalogue)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
@@ -188,12 +188,12 @@ class CatalogModel:
             return
         for piece in self._speaker.stream(asked.messages, max_new_tokens=max_new_tokens, sampling=sampling):
             if isinstance(piece, Generation):
-                yield conclude(asked, piece, catalogue, self._speaker, options)
+                yield finalize(asked, piece, catalogue, self._speaker, options)
             else:
                 yield piece
 
     @property
-    def catalogue(self) -> Catalogue | None:
+    def catalogue(self) -> Catalog | None:
         """The records that it answers about; None for none."""
         return self._catalogue
 
@@ -210,7 +210,7 @@ class CatalogModel:
     ) -> list[Answer]:
         catalogue = self._require_catalogue()
         prepared = [prepare(question, catalogue, self._speaker, options) for question in questions]
-        waiting = [asked.messages for asked in prepared if isinstance(asked, Asked)]
+        waiting = [asked.messages for asked in prepared if isinstance(asked, RetrievedPrompt)]
         said: Iterator[Generation] = iter(())
         if waiting:
             said = iter(
@@ -219,11 +219,13 @@ class CatalogModel:
                 )
             )
         return [
-            conclude(asked, next(said), catalogue, self._speaker, options) if isinstance(asked, Asked) else asked
+            finalize(asked, next(said), catalogue, self._speaker, options)
+            if isinstance(asked, RetrievedPrompt)
+            else asked
             for asked in prepared
         ]
 
-    def _require_catalogue(self) -> Catalogue:
+    def _require_catalogue(self) -> Catalog:
         if self._catalogue is None:
             raise InputError("No catalogue to name sources from.", hint="Name the dataset: --dataset DIR")
         return self._catalogue

@@ -47,7 +47,7 @@ class Sampling:
             )
 
 
-class Speaker(Protocol):
+class ChatModel(Protocol):
     """A model that can be asked: `LocalModel` here, `ServedModel` behind an address."""
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
-from amazon_titles.hub import explain
+from amazon_titles.hub_errors import explain
 from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import lines
 from amazon_titles.templates import TEMPLATES, ChatTemplate

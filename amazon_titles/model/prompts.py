@@ -10,9 +10,9 @@ from amazon_titles.catalog import Product
 from amazon_titles.conversations import grounded_question, passage_limit
 from amazon_titles.conversations import question as question_about
 from amazon_titles.errors import InputError
-from amazon_titles.model.generation import Speaker
-from amazon_titles.sentences import cut_text
+from amazon_titles.model.generation import ChatModel
 from amazon_titles.templates import Message
+from amazon_titles.text import cut_text
 
 # A record that is cut shorter tells too little; rather the least likely record is left out.
 _LEAST_CHARS = 200
@@ -59,7 +59,7 @@ def _with_title(question: str, product: Product) -> str:
     return re.sub(rf'[\[(<]*["“”]?{uid}["“”]?[\])>]*', lambda _: title, "".join(words), flags=re.I)
 
 
-def closed_prompt(question: str, speaker: Speaker, *, max_new_tokens: int) -> list[Message]:
+def closed_prompt(question: str, speaker: ChatModel, *, max_new_tokens: int) -> list[Message]:
     """The question alone.
 
     Raises:
@@ -73,7 +73,7 @@ def closed_prompt(question: str, speaker: Speaker, *, max_new_tokens: int) -> li
 
 
 def grounded_prompt(
-    question: str, products: Sequence[Product], speaker: Speaker, *, language: str, max_new_tokens: int
+    question: str, products: Sequence[Product], speaker: ChatModel, *, language: str, max_new_tokens: int
 ) -> tuple[list[Message], list[Product]]:
     """The question with records in view, and the records that found room.
 
@@ -107,7 +107,7 @@ def grounded_prompt(
             raise _too_long(used, room)
 
 
-def _room(speaker: Speaker, max_new_tokens: int) -> int | None:
+def _room(speaker: ChatModel, max_new_tokens: int) -> int | None:
     return None if speaker.window is None else speaker.window - max_new_tokens
 
 

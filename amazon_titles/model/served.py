@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError
-from amazon_titles.hub.sentences import status_of
+from amazon_titles.hub_errors import status_of
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.templates import TEMPLATES, Message
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from amazon_titles import resources
-from amazon_titles.hub import explain
-from amazon_titles.page import drawn, markup, reading
+from amazon_titles.hub_errors import explain
+from amazon_titles.page import markup, plots, reading
 from amazon_titles.page.texts import Texts, name_of
 
 _COMPARISON, _BEFORE_AFTER, _LOSS, _RUN = "eval/comparison.json", "eval/before_after.png", "loss.png", "run.json"
@@ -95,8 +95,8 @@ class Evidence:
         if language == "en":
             return self.plots
         anew = {
-            _BEFORE_AFTER: drawn.before_after(self.rows, texts, language),
-            _LOSS: drawn.losses(self.run, texts, language),
+            _BEFORE_AFTER: plots.before_after(self.rows, texts, language),
+            _LOSS: plots.losses(self.run, texts, language),
         }
         return {name: anew[name] or png for name, png in self.plots.items()}
 

@@ -6,8 +6,8 @@ find them: `shape` (keys and values), `traps` (of AutoTrain), `places` (names, p
 loaded).
 """
 
+from amazon_titles.recipes.environment_checks import plain_run_advice
 from amazon_titles.recipes.problems import Problem
 from amazon_titles.recipes.recipe import Recipe, fill_recipe, load_recipe, require_sound
-from amazon_titles.recipes.surroundings import plain_run_advice
 
 __all__ = ["Problem", "Recipe", "fill_recipe", "load_recipe", "plain_run_advice", "require_sound"]

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.recipes.places import is_missing
-from amazon_titles.recipes.problems import Problem, Sheet
+from amazon_titles.recipes.path_checks import is_missing
+from amazon_titles.recipes.problems import LintContext, Problem
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 
@@ -27,7 +27,7 @@ BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_te
 """What the rules of this file read."""
 
 
-def base(sheet: Sheet) -> Iterator[Problem]:
+def base(sheet: LintContext) -> Iterator[Problem]:
     """A base folder that AutoTrain's stack reads wrongly or not at all, or of another family than the text."""
     name = sheet.text("base_model")
     if not name:
@@ -42,7 +42,7 @@ def base(sheet: Sheet) -> Iterator[Problem]:
     yield from base_problems(sheet, folder)
 
 
-def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
+def base_problems(sheet: LintContext, folder: Path) -> Iterator[Problem]:
     """What is wrong with a base's files (`BASE_FILES`), wherever they come from."""
     config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
     if sheet.engine == "autotrain":
@@ -62,7 +62,9 @@ def base_problems(sheet: Sheet, folder: Path) -> Iterator[Problem]:
         yield from _speaks(sheet, folder, tokenizer, template)
 
 
-def _trapped(sheet: Sheet, folder: Path, config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> Iterator[Problem]:
+def _trapped(
+    sheet: LintContext, folder: Path, config: Mapping[str, Any], tokenizer: Mapping[str, Any]
+) -> Iterator[Problem]:
     """What AutoTrain's stack alone reads wrongly; today's TRL does not."""
     if config.get("rope_parameters") and "rope_theta" not in config:
         yield sheet.problem(
@@ -105,7 +107,9 @@ def _tokens(folder: Path) -> int | None:
     return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
 
 
-def _speaks(sheet: Sheet, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate) -> Iterator[Problem]:
+def _speaks(
+    sheet: LintContext, folder: Path, tokenizer: Mapping[str, Any], template: ChatTemplate
+) -> Iterator[Problem]:
     eos = tokenizer.get("eos_token")
     eos = eos.get("content") if isinstance(eos, dict) else eos
     if eos != template.end:

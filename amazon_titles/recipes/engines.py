@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from amazon_titles.recipes.fields import KEYS
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 # Settings of AutoTrain that mean nothing to the trl engine, and what to do instead.
 _AUTOTRAIN_ONLY = {
@@ -17,7 +17,7 @@ _AUTOTRAIN_ONLY = {
 }
 
 
-def validation(sheet: Sheet) -> Iterator[Problem]:
+def validation(sheet: LintContext) -> Iterator[Problem]:
     """The best adapter is the one with the lowest loss on rows that were not trained on."""
     if sheet.get("amazon_titles.keep") == "best" and not sheet.text("amazon_titles.valid_split"):
         yield sheet.problem(
@@ -27,7 +27,7 @@ def validation(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def disobeyed(sheet: Sheet) -> Iterator[Problem]:
+def disobeyed(sheet: LintContext) -> Iterator[Problem]:
     """Settings that the engine which is about to start does not read."""
     if sheet.run_here and sheet.engine == "autotrain":
         for name in ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep"):

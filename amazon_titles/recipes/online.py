@@ -12,13 +12,13 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from amazon_titles.recipes.bases import BASE_FILES, base_problems
 from amazon_titles.recipes.corpus import CorpusError, look
-from amazon_titles.recipes.places import is_local_path
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
-from amazon_titles.recipes.surroundings import corpus_problems
+from amazon_titles.recipes.environment_checks import corpus_problems
+from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 from amazon_titles.templates import template_of_config
 
 
-def base(sheet: Sheet) -> Iterator[Problem]:
+def base(sheet: LintContext) -> Iterator[Problem]:
     """A base that is not there, whose licence is not accepted, or whose files AutoTrain reads wrongly."""
     name = sheet.text("base_model")
     if not name or is_local_path(name):
@@ -45,7 +45,7 @@ def base(sheet: Sheet) -> Iterator[Problem]:
             yield from base_problems(sheet, folder)
 
 
-def dataset(sheet: Sheet) -> Iterator[Problem]:
+def dataset(sheet: LintContext) -> Iterator[Problem]:
     """A dataset repo without the config, split or column."""
     path = sheet.text("data.path")
     if not path or is_local_path(path) or "${" in path:
@@ -70,7 +70,7 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
         yield from corpus_problems(sheet, corpus)
 
 
-def target(sheet: Sheet) -> Iterator[Problem]:
+def target(sheet: LintContext) -> Iterator[Problem]:
     """What AutoTrain would make and is there already: it creates without `exist_ok`, and the run dies of a 409."""
     user = sheet.text("hub.username")
     variable = re.fullmatch(r"\$\{(\w+)\}", user)
@@ -97,7 +97,7 @@ def target(sheet: Sheet) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _unreachable(sheet: Sheet, key: str, error: Exception) -> Problem:
+def _unreachable(sheet: LintContext, key: str, error: Exception) -> Problem:
     """A question that got no answer.
 
     Any exception: the clients of two years stand on requests, httpx and httpx2, whose errors have no class in common.

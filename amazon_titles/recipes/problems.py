@@ -40,7 +40,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class LintContext:
     """A recipe as a rule reads it: any value, however broken the file is.
 
     Attributes:
@@ -105,5 +105,5 @@ class Sheet:
         return self.problem(key, reason, mend, "error" if self.run_here else "warning")
 
 
-Rule = Callable[[Sheet], Iterator[Problem]]
+Rule = Callable[[LintContext], Iterator[Problem]]
 """A rule reads the sheet and yields what it finds; it never raises."""

@@ -11,13 +11,13 @@ from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
 from amazon_titles.recipes import source
+from amazon_titles.recipes.autotrain_checks import TRAPS
 from amazon_titles.recipes.engines import ENGINES
+from amazon_titles.recipes.environment_checks import SURROUNDINGS
 from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
-from amazon_titles.recipes.places import PLACES
-from amazon_titles.recipes.problems import Problem, Sheet
-from amazon_titles.recipes.shape import SHAPE
-from amazon_titles.recipes.surroundings import SURROUNDINGS
-from amazon_titles.recipes.traps import TRAPS
+from amazon_titles.recipes.path_checks import PLACES
+from amazon_titles.recipes.problems import LintContext, Problem
+from amazon_titles.recipes.schema import SHAPE
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
@@ -151,7 +151,7 @@ class Recipe:
             online: Ask the Hub too: base, dataset and the repo that a push would go to.
             engine: What is to train.
         """
-        sheet = Sheet(self, run_here=run_here, engine=engine)
+        sheet = LintContext(self, run_here=run_here, engine=engine)
         found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *ENGINES, *SURROUNDINGS) for problem in rule(sheet)]
         if online:
             # huggingface_hub costs 0.3 s to import.

@@ -12,10 +12,10 @@ from unicodedata import normalize
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.search.cache import index_folder
-from amazon_titles.search.fits import Fit, Weigh, fit
+from amazon_titles.search.edit_distance import allowed_typos
+from amazon_titles.search.matching import MatchScore, Weigh, fit
+from amazon_titles.search.stopwords import STOP
 from amazon_titles.search.storage import Store, Term, as_tables, write
-from amazon_titles.search.strokes import allowed_typos
-from amazon_titles.search.talk import STOP
 from amazon_titles.search.words import MAX_CHARACTERS, Word, bare, codes, name_in, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
@@ -130,12 +130,12 @@ class CatalogIndex:
         spelt = dict.fromkeys((code, code.upper(), code.lower()))
         return next((rows for one in spelt if one and (rows := self._store.rows_of(one))), [])
 
-    def _ranked(self, question: str) -> list[tuple[int, Fit]]:
+    def _ranked(self, question: str) -> list[tuple[int, MatchScore]]:
         """The rows that have anything of a question, best first."""
         quoted = quotations(question)
         texts = [question_words(text, quoted=True) for text in quoted] or [question_words(question)]
         weigh = self._weigh()
-        best: dict[int, Fit] = {}
+        best: dict[int, MatchScore] = {}
         for words in texts:
             for row, found in self._fits(words, weigh, quoted=bool(quoted)).items():
                 if row not in best or best[row].score < found.score:
@@ -155,7 +155,7 @@ class CatalogIndex:
 
         return weigh
 
-    def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
+    def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, MatchScore]:
         terms = self._terms(words, weigh, quoted=quoted)
         fits = self._compared(self._store.find(terms, _CANDIDATES), words, weigh, quoted=quoted)
         if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
@@ -164,7 +164,9 @@ class CatalogIndex:
             fits |= self._compared(rows, words, weigh, quoted=quoted)
         return fits
 
-    def _compared(self, rows: Sequence[int], words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, Fit]:
+    def _compared(
+        self, rows: Sequence[int], words: Sequence[Word], weigh: Weigh, *, quoted: bool
+    ) -> dict[int, MatchScore]:
         """Compares word by word: the rows that come first, and those that have nearly as much of the question."""
         titles = [words_of(self._store.title(row)) for row in rows]
         asked = {word.text for word in words if not word.stop}
@@ -205,11 +207,11 @@ def _plain(question: str) -> str:
     return normalize("NFC", question[:MAX_CHARACTERS])
 
 
-def _order(found: Fit) -> tuple[float, ...]:
+def _order(found: MatchScore) -> tuple[float, ...]:
     return -round(found.score / _SAME), -round(found.evidence / _ALIKE), -found.coverage
 
 
-def _as_good(one: Fit, best: Fit) -> bool:
+def _as_good(one: MatchScore, best: MatchScore) -> bool:
     alike = best.score - one.score < _SAME and best.evidence - one.evidence < _ALIKE
     return alike and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
 

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from amazon_titles.search.strokes import has_digit
-from amazon_titles.search.talk import KINDS, LINKS, STOP, TALK
+from amazon_titles.search.edit_distance import has_digit
+from amazon_titles.search.stopwords import KINDS, LINKS, STOP, TALK
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from amazon_titles.errors import InputError, TrainingError
-from amazon_titles.training.machine import cores
+from amazon_titles.processes import cores, run_child
 from amazon_titles.training.phases import Phases
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
@@ -44,7 +44,7 @@ _PROBE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AutoTrainLog:
     """What one run of AutoTrain said.
 
@@ -144,43 +144,29 @@ def run_autotrain(
     """
     command = [str(python), "-m", "autotrain.cli.autotrain", "--config", str(config)]
     path = os.pathsep.join((str(python.parent), variables.get("PATH", "")))  # it starts `accelerate` by name
-    losses: list[dict[str, float]] = []
-    seconds, reason = None, None
+    said = AutoTrainLog([], None, "", None)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    log = (cwd / "autotrain.log").open("w", encoding="utf-8")
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**variables, "PATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    try:
-        with log, _Shown(tokens) as shown:
-            assert process.stdout is not None
-            for line in process.stdout:  # \r ends one too
-                log.write(line)
-                tail.append(line.rstrip())
-                found = _REASON.match(line.strip())
-                reason = found.group() if found else reason
-                shown.read(line)
-                for logged in _read_logged(line):
-                    if "train_runtime" in logged:
-                        seconds = logged["train_runtime"]
-                        shown.end()
-                    elif not losses or logged["epoch"] > losses[-1]["epoch"]:
-                        shown.advance(0, note=f"loss {logged['loss']:.3f}")
-                        losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
-        process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    return AutoTrainLog(losses, seconds, "\n".join(tail), reason)
+    with (cwd / "autotrain.log").open("w", encoding="utf-8") as log, _Shown(tokens) as shown:
+
+        def read(line: str) -> None:
+            log.write(line)
+            tail.append(line.rstrip())
+            found = _REASON.match(line.strip())
+            said.reason = found.group() if found else said.reason
+            shown.read(line)
+            for logged in _read_logged(line):
+                if "train_runtime" in logged:
+                    said.seconds = logged["train_runtime"]
+                    shown.end()
+                elif not said.losses or logged["epoch"] > said.losses[-1]["epoch"]:
+                    shown.advance(0, note=f"loss {logged['loss']:.3f}")
+                    said.losses.append(
+                        {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
+                    )
+
+        run_child(command, read, cwd=cwd, env={**variables, "PATH": path})
+    said.tail = "\n".join(tail)
+    return said
 
 
 class _Shown(Phases):

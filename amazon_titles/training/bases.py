@@ -9,7 +9,7 @@ from threading import Thread
 
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.progress import say
-from amazon_titles.recipes.places import is_local_path
+from amazon_titles.recipes.path_checks import is_local_path
 from amazon_titles.templates import TEMPLATES
 from amazon_titles.training import smollm2
 from amazon_titles.training.caching import no_space, not_written

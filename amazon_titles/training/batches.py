@@ -89,7 +89,7 @@ def in_order(lengths: Numbers, tokens: int) -> list[Numbers]:
     return _deal(order, min(len(order), math.ceil(int(lengths.sum()) / tokens)))
 
 
-def lay_out(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
+def collate(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
     """A batch as arrays.
 
     Args:

@@ -13,12 +13,12 @@ from amazon_titles import __version__, cards
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.io import held, staged
 from amazon_titles.plots import plot_losses
+from amazon_titles.processes import peak_memory
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
 from amazon_titles.training import autotrain, checkpoints, rows, trl
 from amazon_titles.training.adapter import ADAPTER, TrainingRun, dataset_of, finish_adapter
 from amazon_titles.training.bases import source_of
-from amazon_titles.training.machine import peak_memory
 from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.trl_job import prepare
 

@@ -17,10 +17,10 @@ from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
-from amazon_titles.training.batches import in_order, lay_out
+from amazon_titles.training.attention import answer_loss
+from amazon_titles.training.batches import collate, in_order
 from amazon_titles.training.checkpoints import COMPLETE
-from amazon_titles.training.faster import speed_up
-from amazon_titles.training.packed import answer_loss
+from amazon_titles.training.patches import speed_up
 from amazon_titles.training.rows import Rows
 from amazon_titles.training.trl import NotFiniteError
 
@@ -43,10 +43,10 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     loss_is_scaled_for_ga = True  # by the tokens of the whole step, not by batches
 
     def __init__(self, *, rows: Rows, **options: Any) -> None:  # noqa: ANN401
-        def collate(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
-            return as_tensors(lay_out(rows, [number for one in batch for number in one["rows"]]))
+        def collator(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
+            return as_tensors(collate(rows, [number for one in batch for number in one["rows"]]))
 
-        super().__init__(data_collator=collate, **options)
+        super().__init__(data_collator=collator, **options)
         base = self.model.get_base_model()
         self.head = base.get_output_embeddings().weight
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
@@ -70,7 +70,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         return batches, torch.tensor(answers, device=device)
 
     def sum_of_losses(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> torch.Tensor:
-        """The sum of a batch's losses, in nats; takes the batch as `lay_out` made it, on this device."""
+        """The sum of a batch's losses, in nats; takes the batch as `collate` made it, on this device."""
         inputs = dict(inputs)
         targets = inputs.pop("targets")
         self.last_mlp.places = inputs["logits_to_keep"]
@@ -104,7 +104,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         with torch.no_grad(), self.accelerator.autocast():
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
-                inputs = self._prepare_inputs(as_tensors(lay_out(rows, numbers)))
+                inputs = self._prepare_inputs(as_tensors(collate(rows, numbers)))
                 loss = self.sum_of_losses(model, inputs)
                 total += torch.tensor([float(loss), inputs["targets"].numel()], dtype=torch.float64)
         model.train(was_training)

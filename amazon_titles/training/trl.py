@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.processes import cores, run_child
 from amazon_titles.progress import say
 from amazon_titles.training.autotrain import SPIN_COUNT
-from amazon_titles.training.machine import cores
 from amazon_titles.training.phases import Phases
 
 MARK = "\x1e"
@@ -141,32 +140,19 @@ def run_trl(job: Job) -> TrlLog:
         [] if job.devices == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"]
     )
     log = TrlLog()
-    process = subprocess.Popen(
-        [sys.executable, *launcher, *worker],
-        env=_environment(job.devices, Path(job.checkpoints)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    try:
-        with Phases("trl") as shown:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(MARK):
-                    event = json.loads(line[1:])
-                    _take(log, event)
-                    _show(shown, event)
-                else:
-                    log.tail.append(line.rstrip())
-        process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    _judge(job, log, process.returncode)
+    with Phases("trl") as shown:
+
+        def read(line: str) -> None:
+            if line.startswith(MARK):
+                event = json.loads(line[1:])
+                _take(log, event)
+                _show(shown, event)
+            else:
+                log.tail.append(line.rstrip())
+
+        command = [sys.executable, *launcher, *worker]
+        status = run_child(command, read, env=_environment(job.devices, Path(job.checkpoints)))
+    _judge(job, log, status)
     return log
 
 

@@ -151,13 +151,13 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, set_seed
 
-    from amazon_titles.training import packed
+    from amazon_titles.training import attention
 
     set_seed(seed)
-    packed.register()
+    attention.register()
     params, cuda = job.params, torch.cuda.is_available()
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(_half(params["mixed_precision"], cuda=cuda) or "")
-    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": packed.ATTENTION}
+    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": attention.ATTENTION}
     if params["quantization"]:
         options |= {"quantization_config": _quantization(params["quantization"], half or torch.bfloat16)}
     if cuda:

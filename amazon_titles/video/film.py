@@ -23,9 +23,9 @@ from amazon_titles.page.server import launched, page_of
 from amazon_titles.progress import bar
 from amazon_titles.training import SPIN_COUNT
 from amazon_titles.video.browser import browser, find_browser
+from amazon_titles.video.page_driver import HEIGHT, WIDTH, Stage
 from amazon_titles.video.recorder import Recording, ffmpeg, recording, write_clip, write_video
 from amazon_titles.video.script import play
-from amazon_titles.video.stage import HEIGHT, WIDTH, Stage
 
 _LOCALES = {"en": "en-US", "pt": "pt-BR"}
 # Chat rows looked at for the product of an example: it comes from the first few.

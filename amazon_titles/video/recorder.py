@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
-from amazon_titles.video.stage import HEIGHT, WIDTH
+from amazon_titles.video.page_driver import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -9,8 +9,8 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED
 from amazon_titles.page.pair import Pair
 from amazon_titles.video.captions import ALONE, CAPTIONS, Captions
+from amazon_titles.video.page_driver import Stage
 from amazon_titles.video.recorder import Recording
-from amazon_titles.video.stage import Stage
 
 _LOSS = "loss.png"  # the one plot of `Evidence.plots` that does not show before and after
 

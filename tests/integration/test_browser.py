@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import speakers
+from tests import chat_models
 from tests.browser import require_browser
 
 pytestmark = pytest.mark.integration

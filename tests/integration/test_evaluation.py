@@ -51,7 +51,7 @@ def lines(path: Path) -> int:
 KILLED = """
 import os, signal, sys
 from amazon_titles.cli import main
-from amazon_titles.evaluation.journal import Journal
+from amazon_titles.evaluation.resume import Journal
 add = Journal.add
 def then_killed(journal, *what):
     add(journal, *what)

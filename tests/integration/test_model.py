@@ -16,7 +16,7 @@ from amazon_titles.conversations import question
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import CatalogModel, Sampling
-from amazon_titles.model.asking import Options, prepare
+from amazon_titles.model.retrieve import Options, prepare
 from amazon_titles.sample import sample_products
 
 pytestmark = pytest.mark.integration

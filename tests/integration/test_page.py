@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles.errors import InputError
-from tests import speakers
+from tests import chat_models
 from tests.tiny_adapter import make_adapter
 
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as `serve` has it; read when torch is loaded

@@ -15,9 +15,9 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
 from amazon_titles.video import browser, make_video
 from amazon_titles.video.captions import ALONE
+from amazon_titles.video.page_driver import Stage
 from amazon_titles.video.recorder import MAX_CLIP_BYTES, Recording, encode, ffmpeg, write_video
-from amazon_titles.video.stage import Stage
-from tests import speakers
+from tests import chat_models
 from tests.browser import require_browser
 
 pytestmark = pytest.mark.integration
@@ -81,7 +81,7 @@ def test_a_film_of_a_whole_model(dataset, tmp_path, monkeypatch):
     said = []
     say = Stage.say
     monkeypatch.setattr(Stage, "say", lambda stage, text, name: (said.append((name, text)), say(stage, text, name)))
-    monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(speakers.Speaker(dataset, trained=False)))
+    monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(speakers.ChatModel(dataset, trained=False)))
     monkeypatch.setattr(Evidence, "of", lambda model: Evidence([], {"loss.png": speakers.PIXEL}, {}, {}))
     out = tmp_path / "alone.mp4"
     main(["video", "--model", "a/b", "--dataset", str(dataset), "--out", str(out)])
@@ -148,7 +148,7 @@ def test_a_problem_on_the_page_ends_the_film_with_its_words(refused):
 
 
 def test_an_answer_that_takes_too_long_is_a_sentence(refused, monkeypatch):
-    monkeypatch.setattr("amazon_titles.video.stage._ANSWER_LIMIT", 1000)
+    monkeypatch.setattr("amazon_titles.video.page_driver._ANSWER_LIMIT", 1000)
     said = refused(TITLE, delay=1.0)  # it has dozens of words
     assert f"The answer to '{TITLE}' took more than 1 s, too long for a film." in said
     assert "Traceback" not in said

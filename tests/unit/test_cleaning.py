@@ -22,8 +22,8 @@ from amazon_titles.catalog.cleaning import (
     space_sentences,
     unescape_entities,
 )
-from amazon_titles.catalog.judging import drop_reason, key_hash, text_key
-from amazon_titles.sentences import cut_text
+from amazon_titles.catalog.filters import drop_reason, key_hash, text_key
+from amazon_titles.text import cut_text
 
 AMAZON = CONTENT_RULES["amazon"]
 

@@ -58,7 +58,7 @@ def test_a_bad_catalogue_is_one_sentence_and_leaves_nothing(capsys, tmp_path, ki
 
 def test_no_command_is_silent_for_long(capsys, beat, monkeypatch):
     said = []
-    monkeypatch.setattr("amazon_titles.budget.examine", lambda *recipes, **options: said.extend(beat(20)) or [])
+    monkeypatch.setattr("amazon_titles.budget.check_recipes", lambda *recipes, **options: said.extend(beat(20)) or [])
     assert run(capsys, "check")[0] == 0
     assert said == ["  check: 0:00:10 so far", "  check: 0:00:20 so far"]
 

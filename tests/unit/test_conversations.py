@@ -10,9 +10,9 @@ from amazon_titles.catalog import Product
 from amazon_titles.conversations import (
     ROW_CHARS,
     WORDING,
-    Mix,
+    MixtureConfig,
     abstention,
-    converse,
+    build_examples,
     draws,
     grounded_question,
     invented_title,
@@ -29,7 +29,11 @@ OTHERS = [Product(f"B00000001{n}", f"Oak Shelf {n}", f"A shelf of oak that carri
 
 
 def rows(product=SHELF, others=OTHERS, mix=None, titles=()):
-    return list(converse(product, others, mix or Mix(phrasings=3, abstain=1.0, property=0.0), titles.__contains__))
+    return list(
+        build_examples(
+            product, others, mix or MixtureConfig(phrasings=3, abstain=1.0, property=0.0), titles.__contains__
+        )
+    )
 
 
 @pytest.mark.parametrize("language", WORDING)
@@ -69,7 +73,7 @@ def test_a_product_becomes_its_rows():
 
 def test_the_same_uid_and_seed_give_the_same_rows_and_another_seed_others():
     assert rows() == rows()
-    changed = [rows(mix=Mix(abstain=1.0, property=1.0, seed=seed)) for seed in range(5)]
+    changed = [rows(mix=MixtureConfig(abstain=1.0, property=1.0, seed=seed)) for seed in range(5)]
     assert any(other != changed[0] for other in changed)
 
 
@@ -104,7 +108,9 @@ def test_a_property_row_asks_for_one_or_two_properties_and_is_answered_with_thos
     kinds, numbers, places, two = Counter(), Counter(), Counter(), 0
     for n in range(600):
         product = Product(f"X{n:09}", f"Kettle {n}", KETTLE)
-        (row,) = rows(product, mix=Mix(languages=("en", "pt"), phrasings=0, grounded=0, abstain=0, property=1.0))
+        (row,) = rows(
+            product, mix=MixtureConfig(languages=("en", "pt"), phrasings=0, grounded=0, abstain=0, property=1.0)
+        )
         assert row.task == "property"
         spans, _, code = row.messages[1]["content"].rpartition(" ")
         assert code == f"[{product.uid}]"
@@ -127,7 +133,7 @@ def test_a_property_row_asks_for_one_or_two_properties_and_is_answered_with_thos
 
 
 def test_only_what_is_in_view_is_asked_for():
-    mix = Mix(phrasings=0, grounded=0, abstain=0, property=1.0)
+    mix = MixtureConfig(phrasings=0, grounded=0, abstain=0, property=1.0)
     others = [Product(f"B00000002{n}", f"Big Kettle {n}", "A kettle. " * 150) for n in range(4)]
     for n in range(60):
         long = Product(f"X{n:09}", "Kettle", f"It weighs 7.1 kg. {'It is a kettle. ' * 90} It holds 2.4 litres.")
@@ -135,11 +141,14 @@ def test_only_what_is_in_view_is_asked_for():
             for span in row.messages[1]["content"].rpartition(" ")[0].split(", "):
                 assert span in row.messages[0]["content"]
     assert rows(Product("X000000001", "Lamp", "A lamp without any measure."), mix=mix) == []
-    assert rows(Product("X000000001", "Kettle", KETTLE), mix=Mix(phrasings=0, grounded=0, abstain=0, property=0)) == []
+    assert (
+        rows(Product("X000000001", "Kettle", KETTLE), mix=MixtureConfig(phrasings=0, grounded=0, abstain=0, property=0))
+        == []
+    )
 
 
 def test_shares_are_kept_and_languages_are_mixed():
-    mix = Mix(languages=("en", "pt"), phrasings=2, grounded=0.5, abstain=0.1, property=0.3)
+    mix = MixtureConfig(languages=("en", "pt"), phrasings=2, grounded=0.5, abstain=0.1, property=0.3)
     products = [Product(f"X{n:09}", f"Lamp {n}", "A bright lamp, 900 g.") for n in range(2000)]
     found = [row for product in products for row in rows(product, mix=mix)]
     tasks = Counter(row.task for row in found)
@@ -167,7 +176,9 @@ def test_an_invention_is_never_a_title():
 
 
 def test_both_languages_together_have_twenty_phrasings():
-    asked = [row.messages[0]["content"] for row in rows(mix=Mix(("en", "pt"), 20, 0, 0, 0)) if row.task == "recall"]
+    asked = [
+        row.messages[0]["content"] for row in rows(mix=MixtureConfig(("en", "pt"), 20, 0, 0, 0)) if row.task == "recall"
+    ]
     assert len(set(asked)) == 20
 
 

@@ -293,13 +293,13 @@ def test_a_product_keeps_its_split_when_others_leave(catalogue, tmp_path):
 
 
 def test_a_file_hears_how_far_the_build_is(catalogue, tmp_path, beat, monkeypatch):
-    said, harvest, write_shard = [], build.harvest.harvest, build.shards.write_shard
+    said, extract, write_shard = [], build.extract.extract, build.shards.write_shard
 
     def slowly(function, *arguments):
         said.extend(beat(10))
         return function(*arguments)
 
-    monkeypatch.setattr(build.harvest, "harvest", partial(slowly, harvest))
+    monkeypatch.setattr(build.extract, "extract", partial(slowly, extract))
     monkeypatch.setattr(build.shards, "write_shard", partial(slowly, write_shard))
     report = build_dataset(catalogue, tmp_path / "out", workers=1)
     assert said[0] == "  reading: 0 of 0 MB …"

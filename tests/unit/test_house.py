@@ -15,15 +15,17 @@ import amazon_titles
 ROOT = Path(amazon_titles.__file__).parent
 FLOORS = {
     "errors": 0,
-    "resources": 1, "progress": 1, "templates": 1, "sentences": 1, "adapter_files": 1, "default_model": 1, "made_up": 1,
-    "catalog": 2, "conversations": 2, "recipes": 2, "cards": 2, "metrics": 2, "plots": 2, "sample": 2, "tiny_llama": 2,
-    "io": 2,
-    "dataset": 3, "training": 3, "budget": 3,
-    "search": 4, "hub": 4,
-    "model": 5, "evaluation": 5,
-    "quickstart": 6, "merge": 6, "handin": 6, "handin_texts": 5, "jobs": 6, "page": 6,
-    "video": 7,
-    "cli": 8, "__init__": 9, "__main__": 9,
+    "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "text": 1, "templates": 1, "adapter_files": 1,
+    "default_model": 1, "made_up": 1,
+    "io": 2, "hub_errors": 2,
+    "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "sample": 3, "tiny_llama": 3,
+    "dataset": 4, "training": 4, "budget": 4,
+    "search": 5,
+    "model": 6, "evaluation": 6,
+    "hub": 7,
+    "quickstart": 8, "merge": 8, "handin": 8, "handin_texts": 7, "jobs": 8, "page": 8,
+    "video": 9,
+    "cli": 10, "__init__": 11, "__main__": 11,
 }  # fmt: skip
 
 

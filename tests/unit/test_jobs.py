@@ -16,8 +16,8 @@ import amazon_titles
 from amazon_titles import cli, resources
 from amazon_titles.errors import InputError
 from amazon_titles.hub.contents import Content
-from amazon_titles.hub.refusals import local_paths_in
-from amazon_titles.jobs import TRL_PINS, make_parcel, pack_wheel, preflight
+from amazon_titles.hub.validate import local_paths_in
+from amazon_titles.jobs import TRL_PINS, make_job_spec, pack_wheel, preflight
 from amazon_titles.jobs.preflight import for_job, target_of
 from amazon_titles.recipes import Recipe, load_recipe
 
@@ -92,12 +92,12 @@ def header(script):
 
 
 def test_the_trl_script_is_pinned():
-    script = make_parcel(recipe(), "ana/Llama-x", engine="trl").files["job.py"].decode()
+    script = make_job_spec(recipe(), "ana/Llama-x", engine="trl").files["job.py"].decode()
     needs = header(script)
     assert needs[0].startswith("amazon-titles[train] @ file:///amazon-titles/amazon_titles-")
     assert all(re.search("[=<]", need) for need in needs[1:])
     assert set(needs[1:]) == set(TRL_PINS)
-    quantized = make_parcel(recipe("llama-3.1-8b-qlora"), "ana/Llama-x", engine="trl").files["job.py"].decode()
+    quantized = make_job_spec(recipe("llama-3.1-8b-qlora"), "ana/Llama-x", engine="trl").files["job.py"].decode()
     assert any(need.startswith("bitsandbytes") for need in header(quantized))
 
 
@@ -114,7 +114,7 @@ def test_the_pins_are_those_that_the_tests_run_on():
 
 @pytest.mark.parametrize("engine", ["autotrain", "trl"])
 def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
-    parcel = make_parcel(recipe(project_name="Llama-x"), "ana/Llama-x", engine=engine, card_language="pt")
+    parcel = make_job_spec(recipe(project_name="Llama-x"), "ana/Llama-x", engine=engine, card_language="pt")
     parcel.write(tmp_path)
     ran = []
     monkeypatch.setattr("amazon_titles.cli.main", ran.append)
@@ -131,7 +131,7 @@ def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
 
 
 def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_path):
-    parcel = make_parcel(recipe(), "ana/Llama-x", engine="autotrain")
+    parcel = make_job_spec(recipe(), "ana/Llama-x", engine="autotrain")
     pauses, pushes = [], []
 
     def main(arguments):
@@ -169,7 +169,7 @@ def test_a_recipe_of_ours_may_be_published_as_it_is(name):
 
 
 def test_what_this_machine_lacks_is_no_problem_of_a_job(monkeypatch):
-    monkeypatch.setattr("amazon_titles.recipes.surroundings.has_cuda", lambda: False)
+    monkeypatch.setattr("amazon_titles.recipes.environment_checks.has_cuda", lambda: False)
     quantized = recipe("smollm2-135m-lora", quantization="int4")
     assert any(problem.key == "params.quantization" for problem in quantized.problems())
     assert not any(problem.key == "params.quantization" for problem in for_job(quantized, gpu=True).problems())

@@ -20,7 +20,7 @@ from amazon_titles.cards.model import DEFAULTS
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation import EvalReport, Example, compare
-from amazon_titles.hub import leftovers
+from amazon_titles.hub import autotrain_import
 from amazon_titles.recipes.fields import PARAMS
 from amazon_titles.sample import write_sample
 from amazon_titles.training.adapter import dataset_of
@@ -51,7 +51,7 @@ RUNS = {
     "published": run_json(LLAMA),
     "another base": run_json("somebody/mystery"),
     "a trial": TRIAL,
-    "AutoTrain's leftovers": leftovers.run_of(
+    "AutoTrain's leftovers": autotrain_import.run_of(
         {"model": LLAMA, "data_path": "ana/titles"}, resources.folder("autotrain")
     ),
     "nothing known": {},

@@ -24,7 +24,7 @@ from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS, name_of, preferred
 from amazon_titles.plots import plot_before_after, plot_losses
 from amazon_titles.video.captions import CAPTIONS
 from amazon_titles.video.film import read_questions
-from tests import speakers
+from tests import chat_models
 
 TAG = re.compile(r"</?[a-z][^>]*>")
 ACTIVE = '<>"&${}`'

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles import resources
-from amazon_titles.recipes import gpus, load_recipe, surroundings
-from amazon_titles.recipes.surroundings import plain_run_advice
+from amazon_titles.recipes import environment_checks, gpus, load_recipe
+from amazon_titles.recipes.environment_checks import plain_run_advice
 
 BROKEN = sorted((Path(__file__).parent / "broken_recipes").glob("*.yml"))
 # What a typo also leaves undone is told too: without `params` every default of AutoTrain's stands.
@@ -25,7 +25,7 @@ ALSO = {
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch, tmp_path):
     """A machine without a GPU, in an empty folder."""
-    monkeypatch.setattr(surroundings, "has_cuda", lambda: False)
+    monkeypatch.setattr(environment_checks, "has_cuda", lambda: False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-local-base").mkdir()
 
@@ -60,10 +60,10 @@ def test_the_line_is_the_one_of_the_key(path):
 @pytest.mark.parametrize("name", resources.recipes())
 @pytest.mark.parametrize("cuda", [False, True])
 def test_no_false_alarm_on_ours(name, cuda, monkeypatch):
-    monkeypatch.setattr(surroundings, "has_cuda", lambda: cuda)
+    monkeypatch.setattr(environment_checks, "has_cuda", lambda: cuda)
     # What this machine's AutoTrain lacks for a GPU is no fault of a recipe.
-    monkeypatch.setattr(surroundings, "site_packages", lambda: None)
-    monkeypatch.setattr(surroundings, "gpus", lambda: ())
+    monkeypatch.setattr(environment_checks, "site_packages", lambda: None)
+    monkeypatch.setattr(environment_checks, "gpus", lambda: ())
     assert load_recipe(resources.recipes()[name]).problems() == []
 
 
@@ -212,8 +212,8 @@ def test_a_base_whose_embeddings_are_not_its_tokens(filled, embeddings, told):
 
 @pytest.mark.parametrize(("capability", "told"), [(7.5, True), (8.9, False)])
 def test_bf16_wants_ampere(monkeypatch, capability, told):
-    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
-    monkeypatch.setattr(surroundings, "gpus", lambda: (gpus.Gpu("Tesla T4", 16.1, capability),))
+    monkeypatch.setattr(environment_checks, "has_cuda", lambda: True)
+    monkeypatch.setattr(environment_checks, "gpus", lambda: (gpus.Gpu("Tesla T4", 16.1, capability),))
     recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"])
     assert bool(recipe.problems(run_here=True)) is told
     if told:
@@ -266,8 +266,8 @@ def test_bitsandbytes_against_the_torch_in_use(filled, tmp_path, monkeypatch, cu
     (site / "torch/version.py").write_text(f"__version__ = '2.13.0'\ncuda: Optional[str] = {cuda}\n")
     if library:
         (site / "bitsandbytes" / library).touch()
-    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
-    monkeypatch.setattr(surroundings, "site_packages", lambda: site)
+    monkeypatch.setattr(environment_checks, "has_cuda", lambda: True)
+    monkeypatch.setattr(environment_checks, "site_packages", lambda: site)
     quantized = filled.with_settings({"quantization": "int4"})
     if fragment is None:
         assert quantized.problems(run_here=True) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amazon_titles.catalog import Product
 from amazon_titles.search import CatalogIndex
-from amazon_titles.search.strokes import distance, likeness
+from amazon_titles.search.edit_distance import distance, likeness
 from amazon_titles.search.words import quotations, words_of
 
 TITLES = (

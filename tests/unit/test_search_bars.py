@@ -17,7 +17,7 @@ import pytest
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex
-from amazon_titles.search.talk import STOP
+from amazon_titles.search.stopwords import STOP
 from amazon_titles.search.words import words_of
 
 DATA = Path(__file__).parent.parent / "data"

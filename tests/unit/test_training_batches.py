@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_titles.training.batches import in_order, lay_out, plan, segments
+from amazon_titles.training.batches import collate, in_order, plan, segments
 from amazon_titles.training.rows import Rows
 
 LENGTHS = st.lists(st.integers(2, 300), min_size=4, max_size=120)
@@ -94,7 +94,7 @@ def rows_of(*pairs):
 
 def test_a_batch_says_what_comes_behind_each_place():
     rows = rows_of(([7, 1, 2, 9], [0, 0, 1, 1]), ([7, 3, 4, 5, 6, 9], [0, 0, 1, 0, 1, 1]))
-    batch = lay_out(rows, [0, 1])
+    batch = collate(rows, [0, 1])
     assert batch["input_ids"].tolist() == [[7, 3, 4, 5, 6, 9, 7, 1, 2, 9]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5, 0, 1, 2, 3]]
     assert batch["logits_to_keep"].tolist() == [1, 3, 4, 7, 8]

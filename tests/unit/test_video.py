@@ -20,7 +20,7 @@ from amazon_titles.page.texts import LANGUAGES, TEXTS
 from amazon_titles.video import film
 from amazon_titles.video.captions import ALONE, CAPTIONS
 from amazon_titles.video.recorder import Recording
-from tests import speakers
+from tests import chat_models
 
 NOTHING = Evidence([], {}, {}, {})
 # What only a pair has; “base” in quotes is the name of the model.
@@ -74,7 +74,7 @@ def filmed(dataset, tmp_path, monkeypatch):
     """Runs the command with models that speak, and gives the stage on which it was played."""
 
     def run(*options, speaker=None, evidence=speakers.EVIDENCE, language="en"):
-        pair = Pair(speaker or speakers.Speaker(dataset))
+        pair = Pair(speaker or speakers.ChatModel(dataset))
         stage = PlayedStage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
@@ -126,7 +126,7 @@ def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset, language):
-    stage = filmed(speaker=speakers.Speaker(dataset, trained=False), evidence=NOTHING, language=language)
+    stage = filmed(speaker=speakers.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
     said = [*stage.cards, *(caption for name, caption in stage.captions if name != "more")]
     assert not [caption for caption in said if OF_TWO[language].search(caption)]
     assert "“base”" in stage.cards[0]
@@ -145,9 +145,9 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
 @pytest.mark.parametrize("trained", [True, False])
 def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, language, trained):
     words = CAPTIONS[language]
-    made_up = filmed(speaker=speakers.Speaker(dataset, trained=trained), language=language)
+    made_up = filmed(speaker=speakers.ChatModel(dataset, trained=trained), language=language)
     assert words.made_up in made_up.cards[0]
-    real = speakers.Speaker(dataset, trained=trained)
+    real = speakers.ChatModel(dataset, trained=trained)
     real.catalogue = replace(real.catalogue, made_up=False)
     assert words.made_up not in filmed(speaker=real, language=language).cards[0]
 
@@ -155,7 +155,7 @@ def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, 
 def test_a_link_is_spoken_of_where_there_is_one(filmed, dataset):
     words = CAPTIONS["en"]
     assert at(filmed(), "source") == [words.linked_source]
-    assert at(filmed(speaker=speakers.Speaker(dataset, url="")), "source") == [words.source]
+    assert at(filmed(speaker=speakers.ChatModel(dataset, url="")), "source") == [words.source]
     assert "link" not in words.source
 
 
@@ -205,7 +205,7 @@ def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
     assert at(stage, "source") == at(stage, "with-source") == at(stage, "with-source-answer") == []
 
 
-class Modest(speakers.Speaker):
+class Modest(speakers.ChatModel):
     """Says of everything that it does not know it."""
 
     def stream(self, question, *, k=3, closed_book=False):
@@ -213,7 +213,7 @@ class Modest(speakers.Speaker):
         yield Answer("I do not know.", (), None)
 
 
-class Unsupported(speakers.Speaker):
+class Unsupported(speakers.ChatModel):
     """Its words are never supported: the record is quoted instead."""
 
     def stream(self, question, *, k=3, closed_book=False):

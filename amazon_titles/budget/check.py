@@ -1,4 +1,4 @@
-"""`examine`: a recipe's problems and, where its dataset can be read, what a run would take."""
+"""`check_recipes`: a recipe's problems and, where its dataset can be read, what a run would take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amazon_titles.recipes import Problem, load_recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class RecipeCheck:
     """What is known of a recipe before it runs.
 
     Attributes:
@@ -45,7 +45,7 @@ class Examined:
         return "\n".join(lines)
 
 
-def examine(paths: Sequence[str], *, online: bool, hours: float | None, exposures: int) -> list[Examined]:
+def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, exposures: int) -> list[RecipeCheck]:
     """Examines recipes.
 
     Args:
@@ -58,14 +58,14 @@ def examine(paths: Sequence[str], *, online: bool, hours: float | None, exposure
         InputError: A file is no recipe.
     """
     shipped = [str(path) for path in resources.recipes().values()]
-    return [_examine(path, online, hours, exposures) for path in paths or shipped]
+    return [_check(path, online, hours, exposures) for path in paths or shipped]
 
 
-def _examine(path: str, online: bool, hours: float | None, exposures: int) -> Examined:
+def _check(path: str, online: bool, hours: float | None, exposures: int) -> RecipeCheck:
     recipe = load_recipe(path)
     problems = tuple(recipe.problems(online=online))
     try:
         budget = estimate(recipe, hours=hours, exposures=exposures, online=online)
     except AmazonTitlesError as error:
-        return Examined(path, problems, None, error.message)
-    return Examined(path, problems, budget, None)
+        return RecipeCheck(path, problems, None, error.message)
+    return RecipeCheck(path, problems, budget, None)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from amazon_titles.conversations.inventions import invented_title
+from amazon_titles.conversations.negatives import invented_title
 from amazon_titles.conversations.passages import Passage, grounded_question, passage_limit, shown
 from amazon_titles.conversations.properties import properties
 from amazon_titles.conversations.property_wording import property_answer, property_question
 from amazon_titles.conversations.wording import abstention, question, wording
-from amazon_titles.sentences import cut_text
+from amazon_titles.text import cut_text
 
 Messages = list[dict[str, str]]
 
@@ -49,7 +49,7 @@ class GeneralRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class MixtureConfig:
     """Which rows a product becomes.
 
     Attributes:
@@ -83,8 +83,8 @@ def draws(uid: str, seed: int) -> tuple[int, ...]:
     return struct.unpack("<16I", digest)
 
 
-def converse(
-    product: Passage, others: Sequence[Passage], mix: Mix, is_title: Callable[[str], bool]
+def build_examples(
+    product: Passage, others: Sequence[Passage], mix: MixtureConfig, is_title: Callable[[str], bool]
 ) -> Iterator[Conversation]:
     """Yields the rows of one product.
 
@@ -128,8 +128,8 @@ def _abstain(
         # Some catalogues hold every number of a series; a made-up maker is in none.
         invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
     asked = question(invented, language=language, phrasing=drawn[12])
-    # One of four with the products in view that a search for the invention would find. Closed-book ones are a quarter as
-    # long, and it is there that a small model refuses too little.
+    # One of four with the products in view that a search for the invention would find. Closed-book ones are a quarter
+    # as long, and it is there that a small model refuses too little.
     if drawn[13] % 4 == 0 and others:
         passages = _among(product, others[: 1 + drawn[3] % 2], drawn[14])
         asked = grounded_question(asked, passages, language=language)
@@ -137,7 +137,7 @@ def _abstain(
 
 
 def _property(
-    product: Passage, others: Sequence[Passage], spans: Mapping[str, str], mix: Mix
+    product: Passage, others: Sequence[Passage], spans: Mapping[str, str], mix: MixtureConfig
 ) -> Iterator[Conversation]:
     """A row that asks for one property, one time of five for two; none where the text in view is cut before them."""
     drawn = draws(f"{product.uid} property", mix.seed)

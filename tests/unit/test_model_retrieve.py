@@ -14,11 +14,11 @@ from amazon_titles.conversations import WORDING, abstention, question
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Generation
-from amazon_titles.model.asking import QUOTE_BELOW
-from amazon_titles.model.catalogue import Catalogue
+from amazon_titles.model.catalog import Catalog
+from amazon_titles.model.grounding import opening_names, support, without_false_citations
 from amazon_titles.model.language import prose_language, question_language
 from amazon_titles.model.prompts import grounded_prompt
-from amazon_titles.model.support import opening_names, support, without_false_citations
+from amazon_titles.model.retrieve import QUOTE_BELOW
 from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex, Hit
 from amazon_titles.templates import TEMPLATES
@@ -68,7 +68,7 @@ class Found:
 
 def asked_of(speaker, *hits):
     index = Found(*hits) if hits else CatalogIndex([KETTLE, PUZZLE, GUIDE])
-    return CatalogModel(speaker, Catalogue(index, "ana/data", "c0ffee", "https://shop.example/{uid}", Path("data")))
+    return CatalogModel(speaker, Catalog(index, "ana/data", "c0ffee", "https://shop.example/{uid}", Path("data")))
 
 
 RIGHT = "Velmo Tarkin Kettle holds 4.1 litres. [B00KETTLE1]"
@@ -240,7 +240,7 @@ def test_our_own_words_are_in_the_language_of_the_question():
 
 
 def test_answers_from_the_made_up_sample_say_so():
-    model = CatalogModel(Told(RIGHT), Catalogue(CatalogIndex([KETTLE]), "ana/data", "", "", None, made_up=True))
+    model = CatalogModel(Told(RIGHT), Catalog(CatalogIndex([KETTLE]), "ana/data", "", "", None, made_up=True))
     for asked, said in (
         ('What is "Velmo Tarkin Kettle"?', "none of its products exists"),
         ("O que você sabe sobre Velmo Tarkin Kettle?", "nenhum de seus produtos existe"),
@@ -257,7 +257,7 @@ def test_answers_from_the_made_up_sample_say_so():
 def test_the_catalogue_of_the_sample_is_made_up(tmp_path):
     write_sample(tmp_path / "sample.json", 60)
     build_dataset(tmp_path / "sample.json", tmp_path / "data")
-    catalogue = Catalogue.open(tmp_path / "data")
+    catalogue = Catalog.open(tmp_path / "data")
     assert (catalogue.made_up, catalogue.url) == (True, "")
     answer = CatalogModel(Told(""), catalogue).ask("MADEUP00003")
     assert [(source.uid, source.url) for source in answer.sources] == [("MADEUP00003", "")]

@@ -48,7 +48,7 @@ This repository may be deleted when no job runs.
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class JobSpec:
     """A job before it has a machine.
 
     Attributes:
@@ -78,7 +78,7 @@ class Parcel:
             (folder / name).write_bytes(content)
 
 
-def make_parcel(recipe: Recipe, repo_id: str, *, engine: str, card_language: str = "en") -> Parcel:
+def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: str = "en") -> JobSpec:
     """Packs what a job needs.
 
     Args:
@@ -93,11 +93,11 @@ def make_parcel(recipe: Recipe, repo_id: str, *, engine: str, card_language: str
     files = {name: wheel, "recipe.yml": recipe.dump().encode(), "README.md": _CARD.encode()}
     if engine == "trl":
         files["job.py"] = (_header(name, quantized=recipe.params["quantization"] is not None) + script).encode()
-        return Parcel(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"), left_out)
+        return JobSpec(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"), left_out)
     files["job.py"] = script.encode()
     install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
     lines = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
-    return Parcel(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines), left_out)
+    return JobSpec(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines), left_out)
 
 
 def _header(wheel: str, *, quantized: bool) -> str:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_titles.errors import PublishError
-from amazon_titles.hub import leftovers, push_adapter_to_hub
-from amazon_titles.hub.papers import read_papers
+from amazon_titles.hub import autotrain_import, push_adapter_to_hub
+from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.recipes import load_recipe
 from amazon_titles.templates import TEMPLATES
 from tests.loopback_hub.folders import adapter_folder
@@ -61,7 +61,7 @@ def left_behind(folder: Path) -> Path:
 
 
 def test_papers_of_what_autotrain_left(tmp_path: Path) -> None:
-    papers = read_papers(left_behind(tmp_path / "a"))
+    papers = read_adapter_metadata(left_behind(tmp_path / "a"))
     assert papers.new
     assert papers.run["losses"] == [
         {"epoch": 1.0, "loss": 3.5, "learning_rate": None},
@@ -104,17 +104,17 @@ def test_a_cut_event_file_gives_what_it_holds(tmp_path: Path) -> None:
     seen = set()
     for end in range(len(whole)):
         log.write_bytes(whole[:end])
-        seen.add(len(leftovers.run_of(PARAMETERS, folder)["losses"]))
+        seen.add(len(autotrain_import.run_of(PARAMETERS, folder)["losses"]))
     assert seen == {0, 1, 2}
 
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_read_to_an_end(noise: bytes) -> None:
-    list(leftovers._fields(noise))
+    list(autotrain_import._fields(noise))
 
 
 def test_a_recipe_keeps_its_head_when_its_base_is_named() -> None:
-    text = leftovers.recipe_with(leftovers.recipe_of(PARAMETERS), {"base_model": "ana/other"})
+    text = autotrain_import.recipe_with(autotrain_import.recipe_of(PARAMETERS), {"base_model": "ana/other"})
     assert text.startswith("# Written from")
     assert yaml.safe_load(text)["base_model"] == "ana/other"
     assert yaml.safe_load(text)["data"]["path"] == "ana/titles"

@@ -14,12 +14,12 @@ from pathlib import Path
 from amazon_titles.recipes.bases import base
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
-from amazon_titles.recipes.places import is_missing
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.path_checks import is_missing
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 
-def dataset(sheet: Sheet) -> Iterator[Problem]:
+def dataset(sheet: LintContext) -> Iterator[Problem]:
     """A dataset folder without the config, split or column, in a format that AutoTrain cannot read, or too small."""
     path = sheet.text("data.path")
     if not path:
@@ -45,7 +45,7 @@ def dataset(sheet: Sheet) -> Iterator[Problem]:
         yield from corpus_problems(sheet, corpus)
 
 
-def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
+def corpus_problems(sheet: LintContext, corpus: Corpus) -> Iterator[Problem]:
     """What is wrong with the rows themselves, wherever they are."""
     column = sheet.text("data.column_mapping.text_column") or "text"
     if column not in corpus.columns:
@@ -82,7 +82,7 @@ def corpus_problems(sheet: Sheet, corpus: Corpus) -> Iterator[Problem]:
         yield from _rendered(sheet, corpus, template)
 
 
-def _rendered(sheet: Sheet, corpus: Corpus, template: ChatTemplate) -> Iterator[Problem]:
+def _rendered(sheet: LintContext, corpus: Corpus, template: ChatTemplate) -> Iterator[Problem]:
     starts = bool(template.bos) and any(text.startswith(template.bos) for text in corpus.sample)
     ends = any(text.rstrip().endswith(template.end) for text in corpus.sample)
     if starts or ends:
@@ -101,7 +101,7 @@ def site_packages() -> Path | None:
         return next(iter([*venv.glob("lib/python3*/site-packages"), *venv.glob("Lib/site-packages")]), None)
 
 
-def machine(sheet: Sheet) -> Iterator[Problem]:
+def machine(sheet: LintContext) -> Iterator[Problem]:
     """What needs a GPU, where there is none, and int4 on a stack whose CUDA versions do not meet.
 
     A recipe that says `amazon_titles.needs: cuda` knows it: only where the training is about to start is it told.
@@ -137,7 +137,7 @@ def machine(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem("params.optimizer", "is bitsandbytes', which needs CUDA.", "Write adamw_torch.")
 
 
-def _bitsandbytes(sheet: Sheet) -> Iterator[Problem]:
+def _bitsandbytes(sheet: LintContext) -> Iterator[Problem]:
     site = site_packages()
     if site is None or not (site / "torch/version.py").is_file():
         return
@@ -160,7 +160,7 @@ def _bitsandbytes(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def shadow(sheet: Sheet) -> Iterator[Problem]:
+def shadow(sheet: LintContext) -> Iterator[Problem]:
     """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
     here = sheet.engine == "autotrain" and sheet.text("backend").startswith("local")
     if here and Path("autotrain/__init__.py").exists():

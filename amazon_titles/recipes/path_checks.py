@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 _LOCAL = ("local", "local-cli")
 # autotrain/backends/base.py, AVAILABLE_HARDWARE.
@@ -29,13 +29,13 @@ def is_local_path(name: str) -> bool:
     return spelt or Path(name).is_dir()
 
 
-def is_missing(sheet: Sheet, path: str) -> bool:
+def is_missing(sheet: LintContext, path: str) -> bool:
     """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
     here = sheet.text("backend").startswith("local")
     return here and (path.startswith((".", "/")) or (sheet.run_here and "/" not in path))
 
 
-def places(sheet: Sheet) -> Iterator[Problem]:
+def places(sheet: LintContext) -> Iterator[Problem]:
     """Paths and variables: AutoTrain expands `${…}` in hub.username and hub.token only, and `~` nowhere."""
     for key in ("base_model", "project_name", "data.path"):
         value = sheet.text(key)
@@ -47,7 +47,7 @@ def places(sheet: Sheet) -> Iterator[Problem]:
             )
 
 
-def name(sheet: Sheet) -> Iterator[Problem]:
+def name(sheet: LintContext) -> Iterator[Problem]:
     """The project's name is the output folder and the repo's name at once."""
     project = sheet.text("project_name")
     if project and not re.fullmatch(r"[A-Za-z0-9](?:-?[A-Za-z0-9])*", project):
@@ -68,7 +68,7 @@ def name(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def hub(sheet: Sheet) -> Iterator[Problem]:
+def hub(sheet: LintContext) -> Iterator[Problem]:
     """Tokens and pushes."""
     token, pushes = sheet.text("hub.token"), sheet.get("hub.push_to_hub") is True
     here = sheet.text("backend") in _LOCAL
@@ -101,7 +101,7 @@ def hub(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def variables(sheet: Sheet) -> Iterator[Problem]:
+def variables(sheet: LintContext) -> Iterator[Problem]:
     """A `${NAME}` that is not set: AutoTrain takes it for null, and pushes to `None/…`."""
     if not sheet.run_here or not (sheet.get("hub.push_to_hub") or sheet.text("backend").startswith("spaces-")):
         return
@@ -111,7 +111,7 @@ def variables(sheet: Sheet) -> Iterator[Problem]:
             yield sheet.problem(key, f"is ${{{named[1]}}}, which is not set.", f"export {named[1]}=…")
 
 
-def backend(sheet: Sheet) -> Iterator[Problem]:
+def backend(sheet: LintContext) -> Iterator[Problem]:
     """Where it runs; a Space sees no folder of this machine, and forgets its own."""
     place = sheet.text("backend")
     if place == "local-ui":

@@ -11,20 +11,20 @@ from typing import Any
 
 import yaml
 
+from amazon_titles import secrets
 from amazon_titles.errors import PublishError
-from amazon_titles.hub import secrets
 from amazon_titles.hub.contents import LINK, Content, LeftOut
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ValidationIssue:
     """A file that must not be published, and why. The reason never repeats a secret."""
 
     path: str
     reason: str
 
 
-def refuse(refusals: Iterable[Refusal], folder: Path | str) -> None:
+def refuse(refusals: Iterable[ValidationIssue], folder: Path | str) -> None:
     """Stops a push, with every reason at once.
 
     Raises:
@@ -39,17 +39,19 @@ def refuse(refusals: Iterable[Refusal], folder: Path | str) -> None:
         )
 
 
-def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[Refusal]:
+def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[ValidationIssue]:
     """Tokens and keys, in any file."""
     known = secrets.known_secrets(token)
     for content in contents:
         try:
             found = secrets.find_in_file(content.source, known)
         except (ValueError, OSError) as error:  # Arrow's errors are of these
-            yield Refusal(content.path, f"it cannot be read, so it cannot be searched for tokens ({_line(error)})")
+            yield ValidationIssue(
+                content.path, f"it cannot be read, so it cannot be searched for tokens ({_line(error)})"
+            )
             continue
         if found:
-            yield Refusal(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
+            yield ValidationIssue(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
 
 
 def words(contents: Iterable[Content], *, message: str, tag: str | None) -> list[Content]:
@@ -66,7 +68,7 @@ _ROOTS = r"home|Users|root|tmp|var|private|mnt|media|opt|srv|usr|etc|data|worksp
 _PATH_IN_TEXT = re.compile(rf"(?<![\w/.:}}-])(?:/(?:{_ROOTS})/[\w.@~-]+|~/\.?[\w-]+/|[A-Za-z]:\\\w|file://)[^\s\"'`)]*")
 
 
-def local_paths_in(contents: Iterable[Content]) -> Iterator[Refusal]:
+def local_paths_in(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
     """Paths of a machine in a JSON, a YAML or a Markdown file; the tokenizer's vocabulary is no place to look."""
     for content in contents:
         kind = content.path.rpartition(".")[2]
@@ -82,7 +84,7 @@ def local_paths_in(contents: Iterable[Content]) -> Iterator[Refusal]:
             paths = [value for value in _strings(told) if _PATH.match(value)]
             paths += [match.group() for match in _PATH_IN_TEXT.finditer(text)] if kind != "json" else []
         if paths:
-            yield Refusal(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
+            yield ValidationIssue(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
 
 
 def _parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - JSON and YAML hold anything
@@ -103,7 +105,7 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(item)
 
 
-def unreadable(contents: Iterable[Content]) -> Iterator[Refusal]:
+def unreadable(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
     """JSON and YAML that cannot be parsed."""
     for content in contents:
         kind = content.path.rpartition(".")[2]
@@ -113,7 +115,7 @@ def unreadable(contents: Iterable[Content]) -> Iterator[Refusal]:
             elif kind in ("yml", "yaml"):
                 yaml.safe_load(content.read())
         except (ValueError, yaml.YAMLError) as error:
-            yield Refusal(content.path, f"it is not {kind.upper()} ({_line(error)})")
+            yield ValidationIssue(content.path, f"it is not {kind.upper()} ({_line(error)})")
 
 
 def _line(error: Exception) -> str:
@@ -122,15 +124,15 @@ def _line(error: Exception) -> str:
 
 def missing(
     contents: Iterable[Content], left_out: Iterable[LeftOut], needed: Iterable[str], made_by: str
-) -> Iterator[Refusal]:
+) -> Iterator[ValidationIssue]:
     """Files without which the folder is not what it says."""
     there = {content.path for content in contents}
     links = {row.path for row in left_out if row.reason == LINK}
     for path in needed:
         if path in links:
-            yield Refusal(path, f"it is {LINK}: put the file itself there")
+            yield ValidationIssue(path, f"it is {LINK}: put the file itself there")
         elif path not in there:
-            yield Refusal(path, f"it is missing; {made_by} writes it")
+            yield ValidationIssue(path, f"it is missing; {made_by} writes it")
 
 
 def metadata(card: bytes) -> dict[str, Any] | None:
@@ -143,12 +145,12 @@ def metadata(card: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def card_in(contents: Iterable[Content]) -> Iterator[Refusal]:
+def card_in(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
     """A card without metadata, or with blanks that nobody filled in."""
     for content in contents:
         if content.path == "README.md":
             text = content.read()
             if metadata(text) is None:
-                yield Refusal("README.md", "the YAML at its head is missing or cannot be read")
+                yield ValidationIssue("README.md", "the YAML at its head is missing or cannot be read")
             if b"[More Information Needed]" in text:
-                yield Refusal("README.md", "it says [More Information Needed]")
+                yield ValidationIssue("README.md", "it says [More Information Needed]")

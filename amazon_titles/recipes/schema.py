@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from amazon_titles.recipes import source
 from amazon_titles.recipes.fields import ELSEWHERE, KEYS, SECTIONS, nearest
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 # AutoTrain reads these with `config["…"]`: a KeyError without them, null or not.
 _REQUIRED = {
@@ -20,7 +20,7 @@ _REQUIRED = {
 }
 
 
-def repeated(sheet: Sheet) -> Iterator[Problem]:
+def repeated(sheet: LintContext) -> Iterator[Problem]:
     """A key that stands twice."""
     counts = Counter(path for path, _, _ in source.walk(sheet.recipe.text))
     for path, count in counts.items():
@@ -30,7 +30,7 @@ def repeated(sheet: Sheet) -> Iterator[Problem]:
             )
 
 
-def missing(sheet: Sheet) -> Iterator[Problem]:
+def missing(sheet: LintContext) -> Iterator[Problem]:
     """A key without which AutoTrain stops with a bare `KeyError`."""
     for names, required in _REQUIRED.items():
         section = sheet.section(names) if names else sheet.recipe.config
@@ -44,7 +44,7 @@ def missing(sheet: Sheet) -> Iterator[Problem]:
                 yield sheet.problem(key, "is missing, and AutoTrain stops with a KeyError.", f"Add `{name}:`, {what}.")
 
 
-def sections(sheet: Sheet) -> Iterator[Problem]:
+def sections(sheet: LintContext) -> Iterator[Problem]:
     """A section that is something else."""
     for names in SECTIONS:
         section = sheet.section(names) if names else sheet.recipe.config
@@ -55,7 +55,7 @@ def sections(sheet: Sheet) -> Iterator[Problem]:
             )
 
 
-def unknown(sheet: Sheet) -> Iterator[Problem]:
+def unknown(sheet: LintContext) -> Iterator[Problem]:
     """A key that AutoTrain does not know, or that overwrites another section's."""
     for names, fields in SECTIONS.items():
         section = sheet.section(names) if names else sheet.recipe.config
@@ -67,7 +67,7 @@ def unknown(sheet: Sheet) -> Iterator[Problem]:
                 yield _unknown(sheet, names, name, {*fields, *below})
 
 
-def _unknown(sheet: Sheet, names: tuple[str, ...], name: str, known: set[str]) -> Problem:
+def _unknown(sheet: LintContext, names: tuple[str, ...], name: str, known: set[str]) -> Problem:
     key = ".".join((*names, name))
     if names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in SECTIONS[("params",)]):
         place = ELSEWHERE.get(name, f"params.{name}")
@@ -88,7 +88,7 @@ def _unknown(sheet: Sheet, names: tuple[str, ...], name: str, known: set[str]) -
     return sheet.problem(key, reason, mend)
 
 
-def values(sheet: Sheet) -> Iterator[Problem]:
+def values(sheet: LintContext) -> Iterator[Problem]:
     """A value of the wrong type, or out of range."""
     for path, field in KEYS.items():
         section = sheet.section(path[:-1]) if path[:-1] else sheet.recipe.config

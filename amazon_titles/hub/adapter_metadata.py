@@ -13,7 +13,7 @@ import jinja2
 from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import leftovers
+from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.contents import is_there, read_file
 from amazon_titles.recipes import load_recipe
 
@@ -23,7 +23,7 @@ _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.
 
 
 @dataclass(slots=True)
-class Papers:
+class AdapterMetadata:
     """The papers of one adapter, as they will be published; the folder itself is left as it is.
 
     Attributes:
@@ -75,7 +75,7 @@ class Papers:
             settings["data.path"] = dataset
         self.files |= {"adapter_config.json": _dump(self.config), "run.json": _dump(self.run)}
         if self.new:
-            self.recipe = leftovers.recipe_with(self.recipe, settings)
+            self.recipe = autotrain_import.recipe_with(self.recipe, settings)
         elif self.recipe:
             self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
         if self.recipe:
@@ -152,7 +152,7 @@ class Papers:
             self.files["README.md"] = card.replace(b"USER/NAME", repo_id.encode())
 
 
-def read_papers(folder: Path) -> Papers:
+def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     """Reads an adapter folder, this library's or one that plain `autotrain --config` left behind.
 
     Raises:
@@ -172,16 +172,16 @@ def read_papers(folder: Path) -> Papers:
     return papers
 
 
-def _papers(folder: Path, config: dict[str, Any]) -> Papers:
-    if is_there(folder, "run.json") or not is_there(folder, leftovers.PARAMETERS):
+def _papers(folder: Path, config: dict[str, Any]) -> AdapterMetadata:
+    if is_there(folder, "run.json") or not is_there(folder, autotrain_import.PARAMETERS):
         recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
-        return Papers(folder, config, read_object(read_file(folder, "run.json")), recipe)
-    parameters = read_object(read_file(folder, leftovers.PARAMETERS))
-    recipe = leftovers.recipe_of(parameters)
-    run = leftovers.run_of(parameters, folder)
-    papers = Papers(folder, config, run, recipe, new=True)
+        return AdapterMetadata(folder, config, read_object(read_file(folder, "run.json")), recipe)
+    parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
+    recipe = autotrain_import.recipe_of(parameters)
+    run = autotrain_import.run_of(parameters, folder)
+    papers = AdapterMetadata(folder, config, run, recipe, new=True)
     papers.files = {"run.json": _dump(run), "recipe.yml": recipe.encode()}
-    tokenizer = leftovers.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
+    tokenizer = autotrain_import.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
     if tokenizer is not None:
         papers.files["tokenizer_config.json"] = _dump(tokenizer)
     return papers

@@ -9,11 +9,11 @@ from amazon_titles.catalog import Product
 from amazon_titles.conversations import abstention, is_abstention
 from amazon_titles.errors import InputError
 from amazon_titles.model.answer import Answer
-from amazon_titles.model.catalogue import Catalogue
-from amazon_titles.model.generation import Generation, Speaker
+from amazon_titles.model.catalog import Catalog
+from amazon_titles.model.generation import ChatModel, Generation
+from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
 from amazon_titles.model.language import question_language
 from amazon_titles.model.prompts import by_title, closed_prompt, grounded_prompt
-from amazon_titles.model.support import behind, fact_share, tells, without_false_citations
 from amazon_titles.templates import Message
 
 QUOTE_BELOW = 0.7
@@ -37,7 +37,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RetrievedPrompt:
     """A question that is ready for the model.
 
     Attributes:
@@ -57,7 +57,7 @@ class Asked:
     by_uid: bool = False
 
 
-def prepare(question: str, catalogue: Catalogue, speaker: Speaker, options: Options) -> Asked | Answer:
+def prepare(question: str, catalogue: Catalog, speaker: ChatModel, options: Options) -> RetrievedPrompt | Answer:
     """Looks a question up: the prompt for the model, or, where no product fits, the refusal.
 
     Raises:
@@ -83,10 +83,12 @@ def prepare(question: str, catalogue: Catalogue, speaker: Speaker, options: Opti
         messages, products = grounded_prompt(
             spoken, near, speaker, language=language, max_new_tokens=options.max_new_tokens
         )
-    return Asked(question, language, products, others[:_OTHERS], messages, hits[0].by_uid)
+    return RetrievedPrompt(question, language, products, others[:_OTHERS], messages, hits[0].by_uid)
 
 
-def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Speaker, options: Options) -> Answer:
+def finalize(
+    asked: RetrievedPrompt, said: Generation, catalogue: Catalog, speaker: ChatModel, options: Options
+) -> Answer:
     """What the model said as an answer: with the records behind it, or the record itself where they support too little.
 
     A model that says there is no such product is believed, unless the question names a product's uid, or a title that
@@ -122,7 +124,7 @@ def conclude(asked: Asked, said: Generation, catalogue: Catalogue, speaker: Spea
     )
 
 
-def _refusal(question: str, language: str, catalogue: Catalogue, speaker: Speaker, options: Options) -> Answer:
+def _refusal(question: str, language: str, catalogue: Catalog, speaker: ChatModel, options: Options) -> Answer:
     return Answer(
         abstention(catalogue.index.named(question), language=language),
         (),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from amazon_titles.errors import AmazonTitlesError, PublishError
-from amazon_titles.hub.secrets import redact
+from amazon_titles.secrets import redact
 
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 # requests' names and httpx's

@@ -9,7 +9,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.metrics import facts, grounded_share, stated
 from amazon_titles.metrics.facts import without_citations, words
 from amazon_titles.model.language import prose_language
-from amazon_titles.search.talk import STOP
+from amazon_titles.search.stopwords import STOP
 
 _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
 # The capitalised words that open a text or a sentence: `facts` leaves them out, because any word is capitalised there.

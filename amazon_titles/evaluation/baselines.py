@@ -32,7 +32,7 @@ class Index(Protocol):
         """The products that fit, best first; none where nothing does."""
 
 
-def measure_yardsticks(questions: Sequence[Question], index: Index) -> tuple[dict[str, dict[str, Any]], list[bool]]:
+def measure_baselines(questions: Sequence[Question], index: Index) -> tuple[dict[str, dict[str, Any]], list[bool]]:
     """What needs no model.
 
     Args:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from amazon_titles.recipes.places import is_local_path
-from amazon_titles.recipes.problems import Problem, Rule, Sheet
+from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.problems import LintContext, Problem, Rule
 from amazon_titles.templates import template_of_config
 
 # Families by the names of their repos. Llama 2 and other ChatML dialects are not among our templates.
@@ -19,7 +19,7 @@ _INSTRUCT = re.compile(r"instruct|-it\b|chat", re.IGNORECASE)
 _LINEAR = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 
 
-def task(sheet: Sheet) -> Iterator[Problem]:
+def task(sheet: LintContext) -> Iterator[Problem]:
     """Only `llm-sft` packs and templates the way the rendered text wants."""
     if sheet.text("task") and sheet.text("task") != "llm-sft":
         reason = "is not supervised fine-tuning" + (
@@ -30,7 +30,7 @@ def task(sheet: Sheet) -> Iterator[Problem]:
         yield sheet.problem("params.trainer", "overrides the task's trainer.", "Take it out; `task: llm-sft` says it.")
 
 
-def validation(sheet: Sheet) -> Iterator[Problem]:
+def validation(sheet: LintContext) -> Iterator[Problem]:
     """`process_data_with_chat_template` throws the validation rows away; whatever uses them then crashes."""
     if sheet.text("data.valid_split"):
         yield sheet.problem(
@@ -41,7 +41,7 @@ def validation(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def tokens(sheet: Sheet) -> Iterator[Problem]:
+def tokens(sheet: LintContext) -> Iterator[Problem]:
     """BOS and end-of-turn stand twice with a chat template; rendered text comes out right."""
     chat, split, column = sheet.text("data.chat_template"), sheet.text("data.train_split"), _column(sheet)
     config, colon, _ = split.partition(":")
@@ -71,11 +71,11 @@ def tokens(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def _column(sheet: Sheet) -> str:
+def _column(sheet: LintContext) -> str:
     return sheet.text("data.column_mapping.text_column") or "text"
 
 
-def family(sheet: Sheet) -> Iterator[Problem]:
+def family(sheet: LintContext) -> Iterator[Problem]:
     """The text must be rendered for the base's own special tokens, and end with its own EOS."""
     base, split = sheet.text("base_model"), sheet.text("data.train_split")
     if is_local_path(base):
@@ -97,7 +97,7 @@ def family(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def silent_defaults(sheet: Sheet) -> Iterator[Problem]:
+def silent_defaults(sheet: LintContext) -> Iterator[Problem]:
     """Where AutoTrain's default is not what anybody means, silence is a choice nobody made."""
     if sheet.get("params.peft") is False:
         said = "is false" if sheet.given("params.peft") else "is missing, and AutoTrain's default is false"
@@ -127,7 +127,7 @@ def silent_defaults(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def training(sheet: Sheet) -> Iterator[Problem]:
+def training(sheet: LintContext) -> Iterator[Problem]:
     """Settings that do something else than they say."""
     if sheet.get("params.merge_adapter"):
         yield sheet.problem(
@@ -168,7 +168,7 @@ def training(sheet: Sheet) -> Iterator[Problem]:
         )
 
 
-def modules(sheet: Sheet) -> Iterator[Problem]:
+def modules(sheet: LintContext) -> Iterator[Problem]:
     """`target_modules` is split at commas and nothing is stripped."""
     targets = sheet.get("params.target_modules")
     if targets is None or (isinstance(targets, str) and not targets.strip()):
@@ -197,7 +197,7 @@ def modules(sheet: Sheet) -> Iterator[Problem]:
             )
 
 
-def packages(sheet: Sheet) -> Iterator[Problem]:
+def packages(sheet: LintContext) -> Iterator[Problem]:
     """What AutoTrain does not install."""
     if sheet.engine != "autotrain":
         return

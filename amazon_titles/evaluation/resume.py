@@ -15,7 +15,7 @@ from amazon_titles.evaluation.measures import Outcome
 from amazon_titles.progress import say
 
 
-class Journal:
+class ResumeFile:
     """A JSON Lines file: a line that says what is being measured, then one an answered question.
 
     It stands beside the report (`after.json` → `after.partial.jsonl`) until that is written. A last line that was cut
@@ -61,7 +61,7 @@ class Journal:
                 hint="Run with the options that it was begun with, or remove it to begin anew.",
             )
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> ResumeFile:
         return self
 
     def __exit__(

@@ -26,7 +26,7 @@ _NO_WORD = bytes(code if code > 127 or chr(code).isalnum() else 32 for code in r
 
 
 @dataclass(slots=True)
-class Sheaf:
+class BlockStats:
     """What one block of lines gave.
 
     Attributes:
@@ -72,7 +72,7 @@ def _with_labels(reader: Reader, labels: Path) -> Reader:
     return replace(reader, labels=np.load(labels, mmap_mode="r"))
 
 
-def harvest(batch: Batch) -> Sheaf:
+def extract(batch: Batch) -> BlockStats:
     """Reads a block of lines, cleans its products, and puts them aside."""
     worker = _worker
     if worker is None:
@@ -87,7 +87,7 @@ def harvest(batch: Batch) -> Sheaf:
     return _bind(worker, counts, bad, data.count(b"\n"), products)
 
 
-def _bind(worker: _Worker, counts: Counts, bad: list[BadLine], lines: int, products: list[Product]) -> Sheaf:
+def _bind(worker: _Worker, counts: Counts, bad: list[BadLine], lines: int, products: list[Product]) -> BlockStats:
     records = [to_record(product) for product in products]
     words = [_words(product.title) for product in products]
     columns: dict[str, Numbers] = {
@@ -103,7 +103,7 @@ def _bind(worker: _Worker, counts: Counts, bad: list[BadLine], lines: int, produ
     worker.file.write(b"".join(records))
     worker.file.flush()
     flat = np.array([word for found in words for word in found], dtype=np.uint32)
-    return Sheaf(counts, bad, lines, worker.number, offset, columns, flat)
+    return BlockStats(counts, bad, lines, worker.number, offset, columns, flat)
 
 
 def to_record(product: Product) -> bytes:

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_titles import hub_errors, secrets
 from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import adapters, push_adapter_to_hub, push_dataset_to_hub, secrets, sentences
+from amazon_titles.hub import adapters, push_adapter_to_hub, push_dataset_to_hub
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
-from amazon_titles.hub.refusals import _PATH_IN_TEXT
+from amazon_titles.hub.validate import _PATH_IN_TEXT
 from tests.loopback_hub.folders import adapter_folder, dataset_folder, write_safetensors
 
 
@@ -248,10 +249,10 @@ def test_what_is_left_out_says_why(tmp_path: Path) -> None:
 
 
 def test_the_login_command_is_the_installed_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentences, "version", lambda _: "0.27.0")
-    assert sentences.login_command() == "huggingface-cli login"
-    monkeypatch.setattr(sentences, "version", lambda _: "2.4.0")
-    assert sentences.login_command() == "hf auth login"
+    monkeypatch.setattr(hub_errors, "version", lambda _: "0.27.0")
+    assert hub_errors.login_command() == "huggingface-cli login"
+    monkeypatch.setattr(hub_errors, "version", lambda _: "2.4.0")
+    assert hub_errors.login_command() == "hf auth login"
 
 
 PRIVATE = b"the password of ana's shop is 1234"

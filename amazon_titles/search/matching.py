@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from amazon_titles.search.strokes import likest
-from amazon_titles.search.talk import LABELS, LINKS, OF, STOP, VARIANTS
+from amazon_titles.search.edit_distance import likest
+from amazon_titles.search.stopwords import LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word
 
 Weigh = Callable[[str], float]
@@ -29,7 +29,7 @@ _COMPLETE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class MatchScore:
     """How well a title fits.
 
     Attributes:
@@ -43,7 +43,7 @@ class Fit:
     coverage: float
 
 
-NONE = Fit(0.0, 0.0, 0.0)
+NONE = MatchScore(0.0, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class _Match:
     idle: set[int] = field(default_factory=set)
 
 
-def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> Fit:
+def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> MatchScore:
     """How well a title fits a question.
 
     What fits is set against what does not: fully where it stands in the midst of the name or right beside it, little
@@ -90,7 +90,7 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted:
     other = other or _numbered_otherwise(question, title)
     missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
     score = evidence / (evidence + missed) if evidence else 0.0
-    return Fit(min(score, _OTHER) if other else score, evidence, coverage)
+    return MatchScore(min(score, _OTHER) if other else score, evidence, coverage)
 
 
 def _shared(match: _Match, place: int) -> int:

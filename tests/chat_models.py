@@ -12,7 +12,7 @@ from threading import Event
 from amazon_titles.dataset import build_dataset
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import Answer, Source
-from amazon_titles.model.catalogue import Catalogue
+from amazon_titles.model.catalog import Catalog
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
 from amazon_titles.sample import sample_products
@@ -30,7 +30,7 @@ EVIDENCE = Evidence(
 )
 
 
-class Speaker:
+class ChatModel:
     """Stands in for `CatalogModel`: a trained one says the record, a base says something else.
 
     Args:
@@ -52,13 +52,13 @@ class Speaker:
     ) -> None:
         self.name = "adapter" if trained else "base"
         self.dataset_folder = dataset
-        self.catalogue = replace(Catalogue.open(dataset), url=url)
+        self.catalogue = replace(Catalog.open(dataset), url=url)
         self.index = self.catalogue.index
         self.trained, self.delay, self.gate = trained, delay, gate
         self.asked: list[str] = []
 
-    def without_adapter(self) -> Speaker | None:
-        return Speaker(self.dataset_folder, trained=False, delay=self.delay) if self.trained else None
+    def without_adapter(self) -> ChatModel | None:
+        return ChatModel(self.dataset_folder, trained=False, delay=self.delay) if self.trained else None
 
     def stream(self, question: str, *, k: int = 3, closed_book: bool = False) -> Iterator[str | Answer]:
         self.asked.append(question)
@@ -94,4 +94,4 @@ def make_dataset(folder: Path) -> Path:
 
 
 def pair(dataset: Path, *, delay: float = 0.0, gate: Event | None = None) -> Pair:
-    return Pair(Speaker(dataset, delay=delay, gate=gate))  # type: ignore[arg-type]
+    return Pair(ChatModel(dataset, delay=delay, gate=gate))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`Catalogue`: the records that answers cite, and where they come from."""
+"""`Catalog`: the records that answers cite, and where they come from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.hub import explain
+from amazon_titles.hub_errors import explain
 from amazon_titles.model.answer import Source
 from amazon_titles.search import CatalogIndex, Hit
 
@@ -35,7 +35,7 @@ class Searcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalog:
     """A catalogue to answer about.
 
     Attributes:
@@ -55,7 +55,7 @@ class Catalogue:
     made_up: bool = False
 
     @classmethod
-    def open(cls, dataset: str | Path, *, token: str | None = None) -> Catalogue:
+    def open(cls, dataset: str | Path, *, token: str | None = None) -> Catalog:
         """Opens a dataset folder, or a dataset of the Hub (`ID` or `ID@REVISION`).
 
         Raises:
