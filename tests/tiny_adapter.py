@@ -20,7 +20,7 @@ def make_adapter(folder: Path, *, base: str | None = None, dataset: str | None =
     """
     from peft import LoraConfig, get_peft_model
 
-    data = speakers.make_dataset(folder)
+    data = chat_models.make_dataset(folder)
     here, adapter = folder / "base", folder / "adapter"
     here.mkdir()
     tiny_llama.write_tokenizer(here, (folder / "trn.json").read_text(encoding="utf-8").splitlines(), vocab_size=400)

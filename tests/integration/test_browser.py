@@ -18,7 +18,7 @@ TITLE = "Grelm Kettle"
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return speakers.make_dataset(tmp_path_factory.mktemp("browser"))
+    return chat_models.make_dataset(tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def start(dataset, chromium):
     started = []
 
     def begin(**options):
-        page = page_of(speakers.pair(dataset, **options), speakers.EVIDENCE)
+        page = page_of(chat_models.pair(dataset, **options), chat_models.EVIDENCE)
         started.append(page)
         return launched(page, host="127.0.0.1")
 
@@ -129,10 +129,10 @@ def test_an_invented_product_is_refused_with_the_nearest_titles(visit, address):
 def test_a_hostile_title_is_text(visit, address):
     page = visit(address)
     ask(page, 'What is "Grelm Kettle"?')
-    assert page.locator("#sources a").first.inner_text() == speakers.HOSTILE
+    assert page.locator("#sources a").first.inner_text() == chat_models.HOSTILE
     assert page.locator("#sources ul").inner_text(), "others that fit, whose links are none of the web"
-    assert speakers.HOSTILE_TEXT.strip() in page.inner_text("#sources blockquote")
-    assert speakers.HOSTILE_TEXT.strip() in page.inner_text("#after")
+    assert chat_models.HOSTILE_TEXT.strip() in page.inner_text("#sources blockquote")
+    assert chat_models.HOSTILE_TEXT.strip() in page.inner_text("#after")
     for part in ("#sources", "#after"):
         assert page.locator(f"{part} img, {part} b, {part} script").count() == 0
     assert page.locator("[href^=javascript]").count() == 0

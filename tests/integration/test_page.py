@@ -121,8 +121,8 @@ def test_eight_questions_at_once_are_all_answered_in_order(folder):
 
     from amazon_titles.page.server import launched, page_of
 
-    pair = speakers.pair(folder / "dataset", delay=0.02)
-    page = page_of(pair, speakers.EVIDENCE)
+    pair = chat_models.pair(folder / "dataset", delay=0.02)
+    page = page_of(pair, chat_models.EVIDENCE)
     client = Client(launched(page, host="127.0.0.1"), verbose=False)
     questions = ["Grelm Kettle" + "?" * number for number in range(8)]
     jobs = []
@@ -145,7 +145,7 @@ def test_memory_stays_flat_over_two_hundred_questions(folder):
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip("only Linux tells a process's memory in /proc")
-    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
     client = Client(launched(page, host="127.0.0.1"), verbose=False)
     held = []
     for number in range(200):
@@ -186,7 +186,7 @@ def test_a_proxy_does_not_stand_between_the_page_and_itself(folder, monkeypatch)
         monkeypatch.setenv(name, "")
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
     assert launched(page, host="127.0.0.1").startswith("http://127.0.0.1:")
     page.close()
 
@@ -195,6 +195,6 @@ def test_a_port_that_is_taken_is_a_sentence(demo, folder):
     from amazon_titles.page.server import launched, page_of
 
     client, _ = demo
-    page = page_of(speakers.pair(folder / "dataset"), speakers.EVIDENCE)
+    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
     with pytest.raises(InputError, match="cannot listen there"):
         launched(page, host="127.0.0.1", port=int(client.src.rstrip("/").rpartition(":")[2]))

@@ -38,7 +38,7 @@ def _quick(monkeypatch):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return speakers.make_dataset(tmp_path_factory.mktemp("film"))
+    return chat_models.make_dataset(tmp_path_factory.mktemp("film"))
 
 
 def frames(folder, count, *, every):
@@ -57,8 +57,8 @@ def told(video):
 
 
 def test_a_film_of_the_real_page(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(Pair, "load", lambda model, dataset: speakers.pair(dataset, delay=0.01))
-    monkeypatch.setattr(Evidence, "of", lambda model: speakers.EVIDENCE)
+    monkeypatch.setattr(Pair, "load", lambda model, dataset: chat_models.pair(dataset, delay=0.01))
+    monkeypatch.setattr(Evidence, "of", lambda model: chat_models.EVIDENCE)
     out = tmp_path / "film" / "story.mp4"
     film = make_video("a/b", dataset=dataset, out=out, questions=[TITLE], language="pt", pace=0.05)
     said = told(out)
@@ -81,8 +81,8 @@ def test_a_film_of_a_whole_model(dataset, tmp_path, monkeypatch):
     said = []
     say = Stage.say
     monkeypatch.setattr(Stage, "say", lambda stage, text, name: (said.append((name, text)), say(stage, text, name)))
-    monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(speakers.ChatModel(dataset, trained=False)))
-    monkeypatch.setattr(Evidence, "of", lambda model: Evidence([], {"loss.png": speakers.PIXEL}, {}, {}))
+    monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(chat_models.ChatModel(dataset, trained=False)))
+    monkeypatch.setattr(Evidence, "of", lambda model: Evidence([], {"loss.png": chat_models.PIXEL}, {}, {}))
     out = tmp_path / "alone.mp4"
     main(["video", "--model", "a/b", "--dataset", str(dataset), "--out", str(out)])
     words = ALONE["en"]
@@ -98,8 +98,8 @@ def refused(dataset, tmp_path, monkeypatch, capsys):
     """Runs the command to its end in an error, and gives what it says; nothing may be left."""
 
     def run(*questions, delay=0.0):
-        monkeypatch.setattr(Pair, "load", lambda model, dataset: speakers.pair(dataset, delay=delay))
-        monkeypatch.setattr(Evidence, "of", lambda model: speakers.EVIDENCE)
+        monkeypatch.setattr(Pair, "load", lambda model, dataset: chat_models.pair(dataset, delay=delay))
+        monkeypatch.setattr(Evidence, "of", lambda model: chat_models.EVIDENCE)
         asked = tmp_path / "questions.txt"
         asked.write_text("\n".join(questions), encoding="utf-8")
         options = ["--questions", str(asked), "--dataset", str(dataset), "--out", str(tmp_path / "out.mp4")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_model_asking import RIGHT, Told, asked_of
+from test_model_retrieve import RIGHT, Told, asked_of
 
 from amazon_titles.cli import main
 from amazon_titles.errors import InputError

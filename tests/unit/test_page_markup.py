@@ -53,7 +53,7 @@ def test_the_head_of_the_page_says_that_the_sample_is_made_up(tmp_path, language
     pytest.importorskip("gradio", reason="the page is in the extra `demo`")
     from amazon_titles.page.app import _head
 
-    pair = speakers.pair(speakers.make_dataset(tmp_path))
+    pair = chat_models.pair(chat_models.make_dataset(tmp_path))
     assert html.escape(TEXTS[language].made_up) in _head(pair, language)
     pair.after.catalogue = replace(pair.after.catalogue, made_up=False)
     assert html.escape(TEXTS[language].made_up) not in _head(pair, language)
@@ -185,13 +185,13 @@ def test_plots_speak_the_pages_language():
         {**row, "measure": "chrF", "headline": False, "before": 9, "after": 9},
     ]
     run = {"losses": [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]}
-    files = {"eval/before_after.png": speakers.PIXEL, "loss.png": speakers.PIXEL}
-    assert Evidence(rows, files, run, {}).to_html(TEXTS["en"], "en").count(speakers.PIXEL) == 2
+    files = {"eval/before_after.png": chat_models.PIXEL, "loss.png": chat_models.PIXEL}
+    assert Evidence(rows, files, run, {}).to_html(TEXTS["en"], "en").count(chat_models.PIXEL) == 2
     drawn = Evidence(rows, files, run, {}).to_html(TEXTS["pt"], "pt")
-    assert speakers.PIXEL not in drawn
+    assert chat_models.PIXEL not in drawn
     pictures = [base64.b64decode(png) for png in re.findall('base64,([^"]+)', drawn)]
     assert [Image.open(io.BytesIO(png)).width for png in pictures] == [960, 960]
-    assert Evidence([], files, {}, {}).to_html(TEXTS["pt"], "pt").count(speakers.PIXEL) == 2, "nothing to draw from"
+    assert Evidence([], files, {}, {}).to_html(TEXTS["pt"], "pt").count(chat_models.PIXEL) == 2, "nothing to draw from"
 
 
 def test_every_word_of_a_plot_has_a_portuguese_one():

@@ -32,7 +32,7 @@ OF_TWO = {
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return speakers.make_dataset(tmp_path_factory.mktemp("film"))
+    return chat_models.make_dataset(tmp_path_factory.mktemp("film"))
 
 
 class PlayedStage:
@@ -73,8 +73,8 @@ class PlayedStage:
 def filmed(dataset, tmp_path, monkeypatch):
     """Runs the command with models that speak, and gives the stage on which it was played."""
 
-    def run(*options, speaker=None, evidence=speakers.EVIDENCE, language="en"):
-        pair = Pair(speaker or speakers.ChatModel(dataset))
+    def run(*options, speaker=None, evidence=chat_models.EVIDENCE, language="en"):
+        pair = Pair(speaker or chat_models.ChatModel(dataset))
         stage = PlayedStage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
@@ -104,7 +104,7 @@ def at(stage, scene):
 
 def of_this_dataset(dataset):
     """The evidence of a model whose run.json names the dataset that its catalogue comes from."""
-    return replace(speakers.EVIDENCE, run={**speakers.EVIDENCE.run, "dataset": {"path": str(dataset)}})
+    return replace(chat_models.EVIDENCE, run={**chat_models.EVIDENCE.run, "dataset": {"path": str(dataset)}})
 
 
 def questions_file(tmp_path, *questions):
@@ -126,7 +126,7 @@ def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset, language):
-    stage = filmed(speaker=speakers.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
+    stage = filmed(speaker=chat_models.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
     said = [*stage.cards, *(caption for name, caption in stage.captions if name != "more")]
     assert not [caption for caption in said if OF_TWO[language].search(caption)]
     assert "“base”" in stage.cards[0]
@@ -145,9 +145,9 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
 @pytest.mark.parametrize("trained", [True, False])
 def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, language, trained):
     words = CAPTIONS[language]
-    made_up = filmed(speaker=speakers.ChatModel(dataset, trained=trained), language=language)
+    made_up = filmed(speaker=chat_models.ChatModel(dataset, trained=trained), language=language)
     assert words.made_up in made_up.cards[0]
-    real = speakers.ChatModel(dataset, trained=trained)
+    real = chat_models.ChatModel(dataset, trained=trained)
     real.catalogue = replace(real.catalogue, made_up=False)
     assert words.made_up not in filmed(speaker=real, language=language).cards[0]
 
@@ -155,19 +155,19 @@ def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, 
 def test_a_link_is_spoken_of_where_there_is_one(filmed, dataset):
     words = CAPTIONS["en"]
     assert at(filmed(), "source") == [words.linked_source]
-    assert at(filmed(speaker=speakers.ChatModel(dataset, url="")), "source") == [words.source]
+    assert at(filmed(speaker=chat_models.ChatModel(dataset, url="")), "source") == [words.source]
     assert "link" not in words.source
 
 
 def test_figures_loss_and_settings_have_captions_of_their_own(filmed):
-    plots = {"eval/before_after.png": speakers.PIXEL, "loss.png": speakers.PIXEL}
-    stage = filmed(evidence=replace(speakers.EVIDENCE, plots=plots))
+    plots = {"eval/before_after.png": chat_models.PIXEL, "loss.png": chat_models.PIXEL}
+    stage = filmed(evidence=replace(chat_models.EVIDENCE, plots=plots))
     words = CAPTIONS["en"]
     assert at(stage, "evidence") == [words.figures]
     assert at(stage, "plot") == [words.figures, words.loss]
     assert at(stage, "settings") == [words.settings]
     assert stage.cards[-1] == words.end_line
-    unmeasured = filmed(evidence=replace(speakers.EVIDENCE, rows=[], plots={"loss.png": speakers.PIXEL}))
+    unmeasured = filmed(evidence=replace(chat_models.EVIDENCE, rows=[], plots={"loss.png": chat_models.PIXEL}))
     assert at(unmeasured, "evidence") == [words.no_figures]
     assert at(unmeasured, "plot") == [words.loss]
     assert at(unmeasured, "settings") == [words.settings]
@@ -205,7 +205,7 @@ def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
     assert at(stage, "source") == at(stage, "with-source") == at(stage, "with-source-answer") == []
 
 
-class Modest(speakers.ChatModel):
+class Modest(chat_models.ChatModel):
     """Says of everything that it does not know it."""
 
     def stream(self, question, *, k=3, closed_book=False):
@@ -213,7 +213,7 @@ class Modest(speakers.ChatModel):
         yield Answer("I do not know.", (), None)
 
 
-class Unsupported(speakers.ChatModel):
+class Unsupported(chat_models.ChatModel):
     """Its words are never supported: the record is quoted instead."""
 
     def stream(self, question, *, k=3, closed_book=False):
