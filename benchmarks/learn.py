@@ -22,9 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.quickstart.plan import REAL
+
 RESULTS = Path(__file__).parent / "results"
 LIMIT = 96
-MAX_NEW_TOKENS = 96
+MAX_NEW_TOKENS = 80
 SETS = ("seen", "grounded", "property", "invented", "general")
 SEED = 42
 
@@ -36,15 +38,13 @@ class Variant:
     why: str
     build: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    general: int = 96
-    products: int = 24
+    general: int = REAL.general
+    products: int = REAL.products
     engine: str = "autotrain"
 
 
-BUILD: dict[str, Any] = {
-    "limit": 420, "phrasings": 12, "grounded": 0.6, "abstain": 0.6, "property": 0.3, "max_content_chars": 220,
-}  # fmt: skip
-LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.35, "abstain": 0.6, "property": 1.0}
+BUILD: dict[str, Any] = {"limit": 420, "max_content_chars": 220, **REAL.mix}
+LONGER = {"limit": 1300, "grounded": 0.35, "abstain": 0.6, "property": 1.0}
 VARIANTS = {
     "quickstart": Variant("the quickstart's mix and recipe, with more questions"),
     "trl": Variant("the same with the trl engine", engine="trl"),

@@ -31,7 +31,7 @@ def download(out: str, mirror: str | None) -> None:
 @language_option
 @click.option("--phrasings", default=6, show_default=True, help="Recall rows a product.")
 @click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
-@click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 1.")
+@click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 4.")
 @click.option("--property", default=0.5, show_default=True, help="Rows a product about one property, 0 to 1.")
 @click.option(
     "--recall-products", type=click.IntRange(min=1), help="Recall rows of N products to train on; all by default."

@@ -56,7 +56,7 @@ class MixtureConfig:
         languages: Of questions and refusals, taken in turn.
         phrasings: Recall rows a product, each in another wording.
         grounded: Grounded rows a product, 0 to 1.
-        abstain: Rows a product that ask about an invented one, 0 to 1.
+        abstain: Rows a product that ask about an invented one, 0 to 4; 1.5 is two rows for every other product.
         property: Rows that ask for a property, of products whose description tells one, 0 to 1.
         seed: Decides, with the uid, everything that is chosen.
     """
@@ -96,7 +96,7 @@ def build_examples(
         is_title: Whether some product of the source has such a title: then it is no invention.
 
     Yields:
-        `phrasings` recall rows, and by the mix's shares one grounded, one abstain and one property row.
+        `phrasings` recall rows, and by the mix's shares one grounded, one property and up to four abstain rows.
     """
     drawn = draws(product.uid, mix.seed)
     start, languages = drawn[0], mix.languages
@@ -113,8 +113,9 @@ def build_examples(
         # What the passage shows, and its code.
         answer = f"{cut_text(product.content, limit)} [{product.uid}]"
         yield Conversation(product.uid, "grounded", language, _turns(message, answer))
-    if drawn[2] < mix.abstain * 2**32:
-        yield _abstain(product, others, languages[drawn[7] % len(languages)], drawn, is_title)
+    for number in range(int(mix.abstain) + (drawn[2] < mix.abstain % 1 * 2**32)):
+        chosen = draws(f"{product.uid} abstain {number}", mix.seed) if number else drawn
+        yield _abstain(product, others, languages[chosen[7] % len(languages)], chosen, is_title)
     if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
         yield from _property(product, others, spans, mix)
 

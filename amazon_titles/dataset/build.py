@@ -82,7 +82,7 @@ def build_dataset(
         min_content_chars: A shorter description drops the product.
         max_content_chars: A longer one is cut at the end of a sentence.
         grounded: Grounded rows a product, 0 to 1.
-        abstain: Rows a product that ask about an invented one, 0 to 1.
+        abstain: Rows a product that ask about an invented one, 0 to 4.
         property: Rows that ask for one property in a description or two, of the products whose description tells one,
             0 to 1.
         recall_products: Products of the train split that become recall rows, sampled evenly; all by default. The others

@@ -22,7 +22,11 @@ AMAZON = {
 AUTO = "auto"
 """The rules that are chosen by what the catalogue is: `amazon` for trn.json, `generic` for any other."""
 
-_SHARES = ("grounded", "abstain", "property", "validation", "test", "max_bad")
+_SHARES = ("grounded", "property", "validation", "test", "max_bad")
+
+
+MOST_ABSTAIN = 4
+"""Refusals a product: with more, a model is taught little else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class Options:
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}.", hint="Expected a share from 0 to 1.")
+        if not 0 <= self.abstain <= MOST_ABSTAIN:
+            raise InputError(f"abstain is {self.abstain}.", hint=f"Expected rows a product, 0 to {MOST_ABSTAIN}.")
         if self.validation + self.test >= 1:
             raise InputError("validation and test leave nothing to train on.", hint="Their sum must be below 1.")
         least = {"phrasings": 1, "min_content_chars": 0, "max_content_chars": 100}

@@ -33,7 +33,7 @@ class Plan:
 
 REAL = Plan(
     "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=80,
-    mix={"phrasings": 8, "grounded": 0.9, "abstain": 0.75, "property": 0.2},
+    mix={"phrasings": 11, "grounded": 0.45, "abstain": 1.6, "property": 0.2},
     sets=("seen", "grounded", "property", "invented", "general"),
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.

@@ -208,3 +208,17 @@ def test_a_grounded_row_stays_within_its_characters(passages, language):
 
 def test_a_bracketed_title_is_no_template():
     assert question("{title} {0}") == 'What is "{title} {0}"?'
+
+
+def test_a_share_above_one_makes_several_refusals_a_product_each_of_another_invention():
+    made = [
+        rows(
+            Product(f"X{n:09}", f"Lamp {n}", SHELF.content),
+            mix=MixtureConfig(phrasings=1, grounded=0, abstain=1.5, property=0),
+        )
+        for n in range(200)
+    ]
+    refused = [[row.messages[1]["content"] for row in found if row.task == "abstain"] for found in made]
+    assert {len(answers) for answers in refused} == {1, 2}
+    assert 70 < sum(len(answers) == 2 for answers in refused) < 130
+    assert all(len(set(answers)) == len(answers) for answers in refused)

@@ -473,7 +473,7 @@ def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):
         ({"render": ("alpaca",)}, "'alpaca'"),
         ({"rules": "ebay"}, "'ebay'"),
         ({"validation": 0.5, "test": 0.5}, "nothing to train on"),
-        ({"abstain": 1.5}, "abstain is 1.5"),
+        ({"abstain": 4.5}, "abstain is 4.5"),
         ({"limit": 0}, "limit is 0"),
         ({"property": -0.1}, "property is -0.1"),
         ({"recall_products": 0}, "recall_products is 0"),
