@@ -115,7 +115,9 @@ def build_examples(
         yield Conversation(product.uid, "grounded", language, _turns(message, answer))
     for number in range(int(mix.abstain) + (drawn[2] < mix.abstain % 1 * 2**32)):
         chosen = draws(f"{product.uid} abstain {number}", mix.seed) if number else drawn
-        yield _abstain(product, others, languages[chosen[7] % len(languages)], chosen, is_title)
+        # Each mixes the title with another product's.
+        turned = [*others[number:], *others[:number]]
+        yield _abstain(product, turned, languages[chosen[7] % len(languages)], chosen, is_title)
     if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
         yield from _property(product, others, spans, mix)
 

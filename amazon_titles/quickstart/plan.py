@@ -31,10 +31,11 @@ class Plan:
     sets: tuple[str, ...]
 
 
+# One property alone wants hundreds of rows more than these minutes hold (benchmarks/learn.py, "long").
 REAL = Plan(
     "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=80,
-    mix={"phrasings": 11, "grounded": 0.45, "abstain": 1.6, "property": 0.2},
-    sets=("seen", "grounded", "property", "invented", "general"),
+    mix={"phrasings": 11, "grounded": 0.65, "abstain": 1.6, "property": 0.0},
+    sets=("seen", "grounded", "invented", "general"),
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.
 TINY = Plan(

@@ -221,4 +221,4 @@ def test_a_share_above_one_makes_several_refusals_a_product_each_of_another_inve
     refused = [[row.messages[1]["content"] for row in found if row.task == "abstain"] for found in made]
     assert {len(answers) for answers in refused} == {1, 2}
     assert 70 < sum(len(answers) == 2 for answers in refused) < 130
-    assert all(len(set(answers)) == len(answers) for answers in refused)
+    assert sum(len(set(answers)) < len(answers) for answers in refused) < 5
