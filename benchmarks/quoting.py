@@ -2,11 +2,12 @@
 
     python benchmarks/quoting.py quickstart
 
-Takes the answers of a quickstart's adapter from its evaluation (no model runs here) and holds them against the record
-that they are about: answers that say what the record says are right; those with a number or name that is not the
-record's contradict it. To these it adds, for every right answer, three that contradict it: one number changed, one name
-changed, and the answer about another product. Prints a row for each pair of thresholds and writes
-benchmarks/results/quoting.md.
+Takes the answers of a quickstart's adapter from its evaluation and holds them against the record that they are about:
+answers that say what the record says are right; those with a number or name that is not the record's contradict it. To
+these it adds, for every right answer, three that contradict it: one number changed, one name changed, and the answer
+about another product. Then `ask` is asked about every product that was trained, in English and in Portuguese, from
+memory and with the records in view: how often it answers in the model's own words with the support of the record, and
+how often what it shows as supported contradicts it. Writes benchmarks/results/quoting.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amazon_titles.catalog import Product
+from amazon_titles.conversations import question
 from amazon_titles.dataset import read_catalog
 from amazon_titles.evaluation import EvalReport
 from amazon_titles.evaluation.refusal import refuses
@@ -60,8 +62,32 @@ def shown(text: str, product: Product, words: float, share: float) -> bool:
     return grounded >= words and (true is None or true >= share)
 
 
+def asked(folder: Path) -> Iterator[str]:
+    """Rows of a table: what `ask` does about the products that were trained."""
+    from amazon_titles.model import CatalogModel
+    from amazon_titles.training.speed import computes_in_bf16
+
+    report = EvalReport.load(folder / "adapter" / "eval" / "after.json")
+    trained = {example.uid for example in report.examples if example.set == "seen"}
+    products = [product for product in read_catalog(folder / "dataset") if product.uid in trained]
+    dtype = "bfloat16" if computes_in_bf16() else None
+    model = CatalogModel.from_pretrained(folder / "adapter", dataset=folder / "dataset", dtype=dtype)
+    for closed_book in (False, True):
+        own = contradicting = 0
+        for language in ("en", "pt"):
+            questions = [question(product.title, language=language) for product in products]
+            for product, answer in zip(products, model.ask_batch(questions, closed_book=closed_book), strict=True):
+                if answer.kind == "answer":
+                    own += answer.grounded == 1.0
+                    text = without_citations(answer.text)
+                    contradicting += fact_precision(text, f"{product.title} {product.content}") not in (None, 1.0)
+        count = 2 * len(products)
+        how = "from memory" if closed_book else "records in view"
+        yield f"| {how} | {count} | {own / count:.2f} | {contradicting / count:.3f} |"
+
+
 def main() -> None:
-    """Prints and writes the table."""
+    """Prints and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
@@ -81,6 +107,12 @@ def main() -> None:
         own = sum(shown(*both, words, share) for both in wrong) / max(1, len(wrong))
         let = sum(shown(*both, words, share) for both in made) / max(1, len(made))
         lines.append(f"| {words} | {share} | {lost:.3f} | {own:.3f} | {let:.3f} |")
+    lines += [
+        "",
+        "| `ask`, over the trained products | n | own words, fully supported | shown as supported, and contradicts |",
+        "|---|---:|---:|---:|",
+        *asked(options.folder),
+    ]
     text = "\n".join(lines) + "\n"
     print(text)
     (RESULTS / "quoting.md").write_text(
