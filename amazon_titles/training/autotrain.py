@@ -12,18 +12,15 @@ import os
 import re
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.processes import cores, run_child
-from amazon_titles.training.phases import Phases
-
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
-"""What a training that went well has written."""
+from amazon_titles.training.adapter import ADAPTER_FILES
+from amazon_titles.training.engine import EngineLog
 
 SPIN_COUNT = "2000"
 """How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
@@ -33,7 +30,6 @@ _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 # transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
 _STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
-_TAIL_LINES = 20
 _PACKAGES = ("autotrain-advanced", "torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 _PROBE = (
     "import json,sys;from importlib import metadata as m;"
@@ -44,21 +40,45 @@ _PROBE = (
 )
 
 
-@dataclass(slots=True)
-class AutoTrainLog:
-    """What one run of AutoTrain said.
+class AutoTrainLog(EngineLog):
+    """What one run of AutoTrain says, and where it is, read from its own bar.
 
     Attributes:
-        losses: `{"epoch", "loss", "learning_rate"}` a logged step; the loss in nats a token.
-        seconds: Of the training loop itself, as the trainer counted; None where it did not get so far.
-        tail: The last lines.
         reason: The line that names the exception; None where none was seen.
+
+    Args:
+        tokens: That it trains on in all, for the bar; None where they were not counted.
     """
 
-    losses: list[dict[str, float]]
-    seconds: float | None
-    tail: str
-    reason: str | None
+    reason: str | None = None
+
+    def __init__(self, tokens: float | None = None) -> None:
+        super().__init__("AutoTrain")
+        self.tokens = tokens or 0.0
+
+    def read(self, line: str) -> None:
+        """Takes a line."""
+        self.tail.append(line.rstrip())
+        if reason := _REASON.match(line.strip()):
+            self.reason = reason.group()
+        if shown := _STEPS.match(line):
+            step, steps = int(shown["step"]), int(shown["steps"])
+            if not self.steps:
+                self.begin(steps, tokens=self.tokens / steps)
+            if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
+                self.reach(step)
+        for logged in _LOGGED.findall(line):
+            # Where a progress bar ran into the line, the same numbers follow on another.
+            with suppress(ValueError, SyntaxError):
+                self._take({key: float(value) for key, value in ast.literal_eval(logged).items()})
+
+    def _take(self, logged: Mapping[str, float]) -> None:
+        if "train_runtime" in logged:
+            self.seconds = logged["train_runtime"]
+            self.end()
+        elif not self.losses or logged["epoch"] > self.losses[-1]["epoch"]:
+            self.advance(0, note=f"loss {logged['loss']:.3f}")
+            self.losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
 
 
 def find_autotrain(env: str | Path | None = None) -> Path:
@@ -74,16 +94,14 @@ def find_autotrain(env: str | Path | None = None) -> Path:
         InputError: There is none; the message says how to install one.
     """
     if env is not None:
-        python = _python_of(Path(env))
-        if python is None or not _has_autotrain(Path(env)):
-            raise InputError(f"{env} is not an environment with AutoTrain in it.", hint=_INSTALL)
-        return python
+        if python := _python_of(Path(env)):
+            return python
+        raise InputError(f"{env} is not an environment with AutoTrain in it.", hint=_INSTALL)
     # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
     if any(True for _ in metadata.distributions(name="autotrain-advanced")):
         return Path(sys.executable)
     for folder in (Path.cwd(), *Path.cwd().parents):
-        candidate = folder / ".venv-autotrain"
-        if _has_autotrain(candidate) and (python := _python_of(candidate)):
+        if python := _python_of(folder / ".venv-autotrain"):
             return python
     raise InputError("AutoTrain is not installed in this environment, and there is no .venv-autotrain.", hint=_INSTALL)
 
@@ -144,72 +162,32 @@ def run_autotrain(
     """
     command = [str(python), "-m", "autotrain.cli.autotrain", "--config", str(config)]
     path = os.pathsep.join((str(python.parent), variables.get("PATH", "")))  # it starts `accelerate` by name
-    said = AutoTrainLog([], None, "", None)
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    with (cwd / "autotrain.log").open("w", encoding="utf-8") as log, _Shown(tokens) as shown:
-
-        def read(line: str) -> None:
-            log.write(line)
-            tail.append(line.rstrip())
-            found = _REASON.match(line.strip())
-            said.reason = found.group() if found else said.reason
-            shown.read(line)
-            for logged in _read_logged(line):
-                if "train_runtime" in logged:
-                    said.seconds = logged["train_runtime"]
-                    shown.end()
-                elif not said.losses or logged["epoch"] > said.losses[-1]["epoch"]:
-                    shown.advance(0, note=f"loss {logged['loss']:.3f}")
-                    said.losses.append(
-                        {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
-                    )
-
-        run_child(command, read, cwd=cwd, env={**variables, "PATH": path})
-    said.tail = "\n".join(tail)
-    return said
+    with AutoTrainLog(tokens) as log:
+        run_child(command, log.read, cwd=cwd, env={**variables, "PATH": path})
+    return log
 
 
-class _Shown(Phases):
-    """Where AutoTrain is, read from its own bar.
+def require_adapter(trained: Path, log: AutoTrainLog) -> None:
+    """Refuses what AutoTrain left where it is no adapter.
 
-    Args:
-        tokens: Of the whole training; None where they were not counted.
+    Raises:
+        TrainingError: With the reason that AutoTrain gave, and its last lines.
     """
-
-    def __init__(self, tokens: float | None) -> None:
-        super().__init__("AutoTrain")
-        self.tokens = tokens or 0.0
-
-    def read(self, line: str) -> None:
-        """Takes a line of AutoTrain's; most are about something else."""
-        found = _STEPS.match(line)
-        if found is None:
-            return
-        step, steps = int(found["step"]), int(found["steps"])
-        if not self.steps:
-            self.begin(steps, tokens=self.tokens / steps)
-        if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
-            self.reach(step)
-
-
-def _read_logged(line: str) -> list[dict[str, float]]:
-    logged = []
-    for found in _LOGGED.findall(line):
-        try:
-            values = ast.literal_eval(found)
-        except (ValueError, SyntaxError):
-            continue  # a progress bar ran into the line; the same numbers follow on another
-        logged.append({key: float(value) for key, value in values.items()})
-    return logged
+    if missing := [name for name in ADAPTER_FILES if not (trained / name).is_file()]:
+        raise TrainingError(
+            f"AutoTrain failed: {log.reason or 'it gave no reason'}. It wrote no {' and no '.join(missing)}.",
+            hint="Its last lines:\n    " + "\n    ".join(log.tail),
+        )
+    if not log.losses:
+        tail = "\n".join(log.tail)
+        raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{tail}")
 
 
 def _python_of(env: Path) -> Path | None:
-    for relative in ("bin/python", "Scripts/python.exe"):
-        if (env / relative).is_file():
-            return (env / relative).absolute()  # not resolved: a link to the interpreter is what makes it this one's
+    """The interpreter of an environment that has AutoTrain; None where it has none."""
+    sites = (*env.glob("lib/python*/site-packages"), *env.glob("Lib/site-packages"))
+    if any(any(site.glob("autotrain_advanced-*.dist-info")) for site in sites):
+        for path in (env / "bin/python", env / "Scripts/python.exe"):
+            if path.is_file():
+                return path.absolute()  # not resolved: a link to the interpreter is what makes it this one's
     return None
-
-
-def _has_autotrain(env: Path) -> bool:
-    patterns = ("lib/python*/site-packages", "Lib/site-packages")
-    return any(any(True for _ in site.glob("autotrain_advanced-*.dist-info")) for p in patterns for site in env.glob(p))

@@ -25,13 +25,11 @@ def cache_folder(kind: str, cache_dir: Path | None = None) -> Path:
     from huggingface_hub import cached_assets_path
 
     try:
-        if cache_dir is None:
-            return cached_assets_path("amazon_titles", "bases", kind)
-        folder = cache_dir / kind
+        folder = cached_assets_path("amazon_titles", "bases", kind) if cache_dir is None else cache_dir / kind
         folder.mkdir(parents=True, exist_ok=True)
+        return folder
     except OSError as error:
         raise not_written(error, cache_dir or "the cache") from None
-    return folder
 
 
 def make_once(target: Path, fill: Callable[[Path], None], *, is_whole: Callable[[Path], bool]) -> Path:
@@ -49,20 +47,19 @@ def make_once(target: Path, fill: Callable[[Path], None], *, is_whole: Callable[
     """
     if is_whole(target):
         return target
-    making = target.parent / f".{target.name}.making"
+    making = target.with_name(f".{target.name}.making")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.parent / f".{target.name}.lock"):
-            if is_whole(target):
-                return target
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir()
-            try:
-                fill(making)
-                shutil.rmtree(target, ignore_errors=True)
-                making.rename(target)
-            finally:
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if not is_whole(target):
                 shutil.rmtree(making, ignore_errors=True)
+                making.mkdir()
+                try:
+                    fill(making)
+                    shutil.rmtree(target, ignore_errors=True)
+                    making.rename(target)
+                finally:
+                    shutil.rmtree(making, ignore_errors=True)
     except OSError as error:
         if error.errno is None:  # not the system's: transformers raises it for a file that it cannot read
             raise

@@ -9,7 +9,6 @@ import pytest
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.training import trl
-from amazon_titles.training.phases import Phases
 
 
 def job(folder, **changes):
@@ -32,6 +31,7 @@ def no_memory_on_a_gpu(torch):
 @pytest.mark.parametrize("fails", [no_memory_on_a_cpu, no_memory_on_a_gpu])
 def test_too_little_memory_ends_it_with_advice(tmp_path, monkeypatch, capsys, fails):
     torch = pytest.importorskip("torch")
+    pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     monkeypatch.setattr(worker, "fine_tune", lambda job: fails(torch))
@@ -39,15 +39,15 @@ def test_too_little_memory_ends_it_with_advice(tmp_path, monkeypatch, capsys, fa
     assert worker.main(str(tmp_path / "job.json")) == 1
     out = capsys.readouterr().out
     assert out.startswith(trl.MARK)
-    log = trl.TrlLog()
-    trl._take(log, json.loads(out[1:]))
+    with trl.TrlLog() as log:
+        log.read(out)
     with pytest.raises(TrainingError, match=r"The memory did not suffice: .*allocate") as refused:
-        trl._judge(job(tmp_path), log, 1)
+        trl.require_adapter(job(tmp_path), log, 1)
     assert "halve batch_size and double gradient_accumulation" in str(refused.value)
 
 
 def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
+    pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     def fails(job):
@@ -60,10 +60,11 @@ def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
 
 
 def test_only_the_first_process_tells(monkeypatch, capsys):
+    pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     monkeypatch.setenv("RANK", "1")
-    worker.tell({"event": "done"})
+    worker.emit({"event": "done"})
     assert capsys.readouterr().out == ""
 
 
@@ -78,15 +79,17 @@ def test_only_the_first_process_tells(monkeypatch, capsys):
     ],
 )
 def test_a_failure_says_what_to_change(tmp_path, failed, status, error, words, advice):
-    log = trl.TrlLog(failed=failed)
-    log.tail.append("the last words")
+    with trl.TrlLog() as log:
+        log.read("the last words\n")
+    log.failed = failed
     with pytest.raises(error, match=words) as refused:
-        trl._judge(job(tmp_path), log, status)
+        trl.require_adapter(job(tmp_path), log, status)
     assert advice in str(refused.value)
 
 
 def test_the_curve_has_a_point_for_so_many_steps():
-    log = trl.TrlLog(losses=[{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)])
+    with trl.TrlLog() as log:
+        log.losses = [{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)]
     assert [(point["step"], point["loss"]) for point in log.curve(3)] == [(3, 2.0), (6, 5.0), (7, 7.0)]
     assert log.curve(-1) == log.losses
     log.losses *= 100
@@ -95,17 +98,17 @@ def test_the_curve_has_a_point_for_so_many_steps():
 
 def test_a_file_hears_how_far_the_training_is(beat):
     step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
-    with Phases("trl") as shown:
+    with trl.TrlLog() as log:
         assert beat(10) == ["  starting trl …", "  starting trl: 0:00:10 so far"]
-        trl._show(shown, {"event": "begin", "step": 10, "steps": 200})
+        log.take({"event": "begin", "step": 10, "steps": 200})
         assert beat(0) == ["Going on after step 10 of 200.", "  training: 10 of 200 steps …"]
-        trl._show(shown, {**step, "step": 9})  # of the earlier run
-        trl._show(shown, {**step, "step": 12, "rate": 12345.6})
-        trl._show(shown, {"event": "checkpoint", "step": 12})
+        log.take({**step, "step": 9})  # of the earlier run
+        log.take({**step, "step": 12, "rate": 12345.6})
+        log.take({"event": "checkpoint", "step": 12})
         assert beat(10) == ["  training: 12 of 200 steps, loss 1.5000, 12,346 tokens/s, 0:15:40 left"]
-        trl._show(shown, {"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        log.take({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
         assert beat(0) == ["  epoch 0.50  validation loss 1.2500"]
-        trl._show(shown, {**step, "step": 200, "rate": 12345.6})
+        log.take({**step, "step": 200, "rate": 12345.6})
         assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 

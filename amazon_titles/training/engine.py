@@ -1,18 +1,41 @@
-"""What an engine shows while its process runs: it starts, it trains, it saves."""
+"""What the two engines have in common: what they say while they run, and what they leave behind."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from amazon_titles.progress import bar
 
 
-class Phases(ExitStack):
-    """One bar after the other.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an engine leaves behind.
 
     Attributes:
+        trained: The folder with the adapter's files.
+        revision: Of the dataset on the Hub; None for a folder.
+        run: What of `run.json` it alone knows: `device`, `versions`, `training_seconds` (of the training loop itself;
+            None where that is not known), `rows` and `tokens_an_epoch` (None where they were not counted), `losses`
+            (`{"epoch", "loss", "learning_rate"}` a logged step, in nats a token), and more of the trl engine.
+    """
+
+    trained: Path
+    revision: str | None
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+class EngineLog(ExitStack):
+    """What an engine's process says, kept, and shown as one bar after the other: it starts, it trains, it saves.
+
+    Attributes:
+        losses: A point a logged step.
+        seconds: Of the training loop itself; None where it did not get so far.
+        tail: The last lines.
         steps: Of the training; 0 before it begins.
         step: That it has come to.
         advance: Advances the bar that is shown; see `progress.bar`.
@@ -25,6 +48,9 @@ class Phases(ExitStack):
 
     def __init__(self, engine: str) -> None:
         super().__init__()
+        self.losses: list[dict[str, float]] = []
+        self.seconds: float | None = None
+        self.tail: deque[str] = deque(maxlen=20)
         self.steps = self.step = 0
         self._show(f"starting {engine}")
 
