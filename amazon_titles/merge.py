@@ -68,14 +68,7 @@ class MergeReport:
         return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {self.same} of {self.questions} answers the same\n"
 
 
-def merge_adapter(
-    adapter: str | Path,
-    out: str | Path,
-    *,
-    dtype: str | None = None,
-    revision: str | None = None,
-    token: str | None = None,
-) -> MergeReport:
+def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = None) -> MergeReport:
     """Adds an adapter's weights to its base's and writes the sum as a model of its own, on the CPU.
 
     The folder appears when everything in it is there and has answered like the adapter: it is loaded anew and asked
@@ -86,8 +79,6 @@ def merge_adapter(
         adapter: Folder or Hub id.
         out: The folder to make; an earlier merge there is replaced.
         dtype: `float32`, `bfloat16` or `float16`. By default the base's, to which the sum is rounded once.
-        revision: Of a Hub id.
-        token: Of the Hub; by default the one that is logged in.
 
     Raises:
         InputError: It is no LoRA adapter, its base is not there, or `out` holds something else.
@@ -98,7 +89,7 @@ def merge_adapter(
     require_replaceable(target, _MERGED)
     require_model(adapter)
     never = ["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"]
-    folder = local_folder(adapter, revision=revision, token=token, ignore_patterns=never)
+    folder = local_folder(adapter, ignore_patterns=never)
     config = read_object(folder / "adapter_config.json")
     if (kind := config.get("peft_type")) != "LORA":
         found = f" but {kind}." if kind else ": it has no adapter_config.json."
@@ -107,7 +98,7 @@ def merge_adapter(
             hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.",
         )
     name = str(config.get("base_model_name_or_path") or "")
-    base = _base(name, config.get("revision"), token)
+    base = _base(name, config.get("revision"))
     try:
         import peft
         import torch
@@ -127,7 +118,7 @@ def merge_adapter(
         model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
         wanted = [_answer(model, tokenizer, question) for question in questions]
         merged = model.merge_and_unload(safe_merge=True)
-        _write(merged, base, folder, new)
+        _write(merged, base, folder, new, name)
         kind = str(merged.dtype).removeprefix("torch.")
         size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         del loaded, model, merged  # one model in memory, not two
@@ -164,7 +155,7 @@ def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _base(name: str, revision: str | None, token: str | None) -> Path:
+def _base(name: str, revision: str | None) -> Path:
     """The base's folder: its config and generation settings are copied, its weights read."""
     if name and (Path(name) / "config.json").is_file():
         return Path(name)
@@ -173,8 +164,7 @@ def _base(name: str, revision: str | None, token: str | None) -> Path:
             f"The adapter's base {name!r} is not there.",
             hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
         )
-    wanted = ["*.json", "*.safetensors", "*.model", *_LEGAL]
-    return local_folder(name, revision=revision, token=token, allow_patterns=wanted)
+    return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *_LEGAL])
 
 
 def _answer(model: Any, tokenizer: Any, question: str) -> list[int]:  # noqa: ANN401
@@ -202,7 +192,7 @@ def _judge(same: int, questions: int, kind: str) -> None:
     )
 
 
-def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noqa: ANN401 - a model of transformers
+def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> None:  # noqa: ANN401 - a model of transformers
     merged.save_pretrained(folder, safe_serialization=True)
     saved = read_object(folder / "config.json")
     config = (read_object(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
@@ -215,8 +205,7 @@ def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noq
     for path in copied:
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    named = str(read_object(adapter / "adapter_config.json").get("base_model_name_or_path"))
-    if (licence := licence_of(named)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
+    if (licence := licence_of(name)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
         (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone

@@ -37,6 +37,8 @@ DATED_CHAT_TEMPLATE = (
 
 _ROPE_THETA = 10000.0
 _MAX_LENGTH = 2048
+# Of pretraining: tokens a block, and the peak of a one-cycle schedule, which suits about two million parameters.
+_BLOCK, _RATE = 256, 3e-3
 
 
 def byte_level(model: Any) -> Tokenizer:  # noqa: ANN401 - tokenizers has no type for its models
@@ -140,8 +142,6 @@ def pretrain(
     *,
     steps: int,
     batch_size: int = 16,
-    block_size: int = 256,
-    learning_rate: float = 3e-3,
     seed: int = 42,
     on_step: Callable[[int, float], None] | None = None,
 ) -> float:
@@ -151,10 +151,8 @@ def pretrain(
         model: Changed in place.
         folder: Holds the tokenizer; receives the weights.
         texts: Each becomes BOS, its tokens and end-of-turn.
-        steps: Optimiser steps of `batch_size` x `block_size` tokens.
+        steps: Optimiser steps of `batch_size` blocks, each of 256 tokens.
         batch_size: Blocks a step.
-        block_size: Tokens a block.
-        learning_rate: Peak of a one-cycle schedule; 3e-3 suits a model of about two million parameters.
         seed: Of the order of the blocks.
         on_step: Called with the number of the step and its loss.
 
@@ -166,11 +164,11 @@ def pretrain(
     tokenizer = _tokenizer(folder)
     eot = tokenizer.token_to_id(EOT)
     ids = [token for encoding in tokenizer.encode_batch(list(texts)) for token in (*encoding.ids, eot)]
-    ids *= -(-block_size // max(1, len(ids)))  # a very small corpus still fills one block
-    blocks = torch.tensor(ids[: len(ids) // block_size * block_size]).view(-1, block_size)
+    ids *= -(-_BLOCK // max(1, len(ids)))  # a very small corpus still fills one block
+    blocks = torch.tensor(ids[: len(ids) // _BLOCK * _BLOCK]).view(-1, _BLOCK)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, betas=(0.9, 0.95), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     model.train()
     losses: list[float] = []
     order: list[int] = []

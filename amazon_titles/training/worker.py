@@ -20,7 +20,7 @@ import torch
 from datasets import Dataset, disable_caching
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from torch import Tensor
-from torch.utils.data import SequentialSampler
+from torch.utils.data import SequentialSampler, default_convert
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
@@ -59,13 +59,6 @@ def emit(event: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def as_tensors(value: Any) -> Any:  # noqa: ANN401 - whatever a batch holds
-    """A batch's arrays as tensors, in whatever they are nested."""
-    if isinstance(value, dict):
-        return {key: as_tensors(item) for key, item in value.items()}
-    return torch.from_numpy(value) if hasattr(value, "dtype") else value
-
-
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     """`SFTTrainer` whose batches come from a `Plan` and whose loss is the mean over the step's answer tokens.
 
@@ -78,7 +71,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
     def __init__(self, *, rows: Rows, **options: Any) -> None:  # noqa: ANN401
         def collator(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
-            return as_tensors(collate(rows, [number for one in batch for number in one["rows"]]))
+            return default_convert(collate(rows, [number for one in batch for number in one["rows"]]))
 
         super().__init__(data_collator=collator, **options)
         base = self.model.get_base_model()
@@ -139,7 +132,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         with torch.no_grad(), self.accelerator.autocast():
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
-                inputs = self._prepare_inputs(as_tensors(collate(rows, numbers)))
+                inputs = self._prepare_inputs(default_convert(collate(rows, numbers)))
                 loss = float(self.sum_of_losses(model, inputs))
                 total += torch.tensor([loss, inputs["targets"].numel()], dtype=torch.float64)
         model.train()
@@ -239,12 +232,10 @@ def fine_tune(job: Job) -> None:
     )  # fmt: skip
     arguments = _arguments(job, planned.steps, planned.parts // job.devices)  # before the model: it sets the seed
     trainer = AnswerTrainer(
-        rows=rows,
-        model=_model(job, arguments.seed),
-        args=arguments,
+        rows=rows, model=_model(job, arguments.seed), args=arguments,
         train_dataset=Dataset.from_dict({"rows": planned.batches}),
         processing_class=AutoTokenizer.from_pretrained(job.base, trust_remote_code=False),
-    )
+    )  # fmt: skip
     reporter = Reporter(trainer, job, planned.steps_an_epoch)
     trainer.add_callback(reporter)
     trainer.train(resume_from_checkpoint=job.resume_from)
@@ -263,29 +254,23 @@ def fine_tune(job: Job) -> None:
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
     params, cuda, half = job.params, torch.cuda.is_available(), _half(job)
     return SFTConfig(
-        output_dir=job.checkpoints,
-        max_steps=steps,
-        gradient_accumulation_steps=accumulation,
+        output_dir=job.checkpoints, max_steps=steps, gradient_accumulation_steps=accumulation,
         warmup_steps=math.ceil(steps * params["warmup_ratio"]),  # as transformers 4.48 rounds
-        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]),
-        bf16=half == "bfloat16",
-        fp16=half == "float16",
+        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]), save_steps=job.checkpoint_steps,
+        bf16=half is torch.bfloat16, fp16=half is torch.float16, dataloader_pin_memory=cuda,
         gradient_checkpointing=not params["disable_gradient_checkpointing"],
-        save_steps=job.checkpoint_steps,
         report_to=["tensorboard"] if job.tensorboard else [],
         # Without it accelerate starts processes on a CPU that never speak to each other.
         use_cpu=not cuda and not torch.backends.mps.is_available(),
         ddp_backend="gloo" if job.devices > 1 and not cuda else None,
-        dataloader_pin_memory=cuda,
-        **{name: params[ours] for name, ours in _NAMES.items()},
-        **_ALWAYS,
-    )
+        **{name: params[ours] for name, ours in _NAMES.items()}, **_ALWAYS,
+    )  # fmt: skip
 
 
-def _half(job: Job) -> str | None:
-    """The recipe's half precision, by torch's name, where this machine computes in it: a CPU never does in fp16."""
-    half = {"bf16": "bfloat16", "fp16": "float16"}.get(job.params["mixed_precision"] or "")
-    return half if torch.cuda.is_available() or half == "bfloat16" else None
+def _half(job: Job) -> torch.dtype | None:
+    """The recipe's half precision where this machine computes in it: a CPU does in bf16, never in fp16."""
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(job.params["mixed_precision"])
+    return half if torch.cuda.is_available() or half is torch.bfloat16 else None
 
 
 def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
@@ -294,15 +279,13 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     llama.register()
     params, half = job.params, _half(job)
     checkpointing = not params["disable_gradient_checkpointing"]
-    options: dict[str, Any] = {"dtype": getattr(torch, half or "float32")}
+    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": llama.ATTENTION}
     if quantization := params["quantization"]:
-        compute = getattr(torch, half or "bfloat16")
-        options["quantization_config"] = BitsAndBytesConfig(**_QUANTIZED[quantization], bnb_4bit_compute_dtype=compute)
+        compute = {"bnb_4bit_compute_dtype": half or torch.bfloat16}
+        options["quantization_config"] = BitsAndBytesConfig(**_QUANTIZED[quantization], **compute)
     if torch.cuda.is_available():
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
-    base = AutoModelForCausalLM.from_pretrained(
-        job.base, trust_remote_code=False, attn_implementation=llama.ATTENTION, **options
-    )
+    base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
     if base.config.model_type != "llama":
         raise StoppedError("base", f"a {base.config.model_type}")
     if quantization:
@@ -315,9 +298,10 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     elif checkpointing:
         base.enable_input_require_grads()
     targets = params["target_modules"] or None
-    targets = targets if targets in (None, "all-linear") else targets.split(",")
-    lora = {"r": params["lora_r"], "lora_alpha": params["lora_alpha"], "lora_dropout": params["lora_dropout"]}
-    return get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules=targets, **lora))
+    if targets not in (None, "all-linear"):
+        targets = targets.split(",")
+    lora = {name: params[name] for name in ("lora_alpha", "lora_dropout")}
+    return get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules=targets, r=params["lora_r"], **lora))
 
 
 if __name__ == "__main__":
