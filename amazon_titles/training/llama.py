@@ -41,16 +41,9 @@ class _Placed(torch.autograd.Function):
 
 
 def attend(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    segments: dict[str, Any],
-    scaling: float | None = None,
-    **_: object,
-) -> tuple[Tensor, None]:
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, *,
+    segments: dict[str, Any], scaling: float | None = None, **_: object,
+) -> tuple[Tensor, None]:  # fmt: skip
     """Causal attention in which the rows of a batch do not see each other, as transformers calls it.
 
     No mask is made: rows of about the same length become rectangles that torch's own causal kernels take, and on CUDA
@@ -71,20 +64,18 @@ def attend(
     q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and _kernel_is_right():
         return _varlen(q, k, v, segments, scaling)[None], None
-    groups = query.shape[1] // key.shape[1]
-    back, gather = segments["back"], segments["gather"]
-    padded = [_Placed.apply(states, back, gather) for states in (q, k, v)]  # type: ignore[no-untyped-call]
-    outputs, first = [], 0
-    for rows, length in segments["shapes"]:
-        place = slice(first, first + rows * length)
-        first += rows * length
-        q, k, v = (states[place].view(rows, length, *states.shape[1:]).transpose(1, 2) for states in padded)
+    groups, shapes, back = query.shape[1] // key.shape[1], segments["shapes"], segments["back"]
+    sizes = [rows * length for rows, length in shapes]
+    padded = [_Placed.apply(states, back, segments["gather"]).split(sizes) for states in (q, k, v)]  # type: ignore[no-untyped-call]
+    outputs = []
+    for shape, *parts in zip(shapes, *padded, strict=True):
+        q, k, v = (states.view(*shape, *states.shape[1:]).transpose(1, 2) for states in parts)
         if groups > 1:
             k, v = (states.repeat_interleave(groups, 1) for states in (k, v))
         attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
         outputs.append(attended.transpose(1, 2).flatten(0, 1))
-    padded_output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-    return _Placed.apply(padded_output, back, None)[None], None  # type: ignore[no-untyped-call]
+    output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return _Placed.apply(output, back, None)[None], None  # type: ignore[no-untyped-call]
 
 
 def _varlen(q: Tensor, k: Tensor, v: Tensor, segments: dict[str, Any], scaling: float | None) -> Tensor:

@@ -28,15 +28,9 @@ _ELSEWHERE = "Choose another folder for the checkpoints: --set checkpoint_dir=DI
 
 
 def train(
-    recipe: Recipe,
-    *,
-    engine: str = "autotrain",
-    output_dir: str | Path | None = None,
-    autotrain_env: str | Path | None = None,
-    card_language: str = "en",
-    resume: bool = False,
-    devices: int = 1,
-) -> TrainingRun:
+    recipe: Recipe, *, engine: str = "autotrain", output_dir: str | Path | None = None,
+    autotrain_env: str | Path | None = None, card_language: str = "en", resume: bool = False, devices: int = 1,
+) -> TrainingRun:  # fmt: skip
     """Fine-tunes as the recipe says and leaves an adapter folder.
 
     The folder appears when everything in it is there; until then, and when the training fails, what stood there stays.
@@ -150,23 +144,14 @@ def _run_json(
     local = " and the ".join(what for what, path in (("base model", base), ("dataset", data)) if is_local(path))
     assert recipe.template is not None
     return {
-        "library": __version__,
-        "engine": engine,
-        "base_model": base,
-        "base_source": source_of(base),
-        "dataset": dataset_of(data, outcome.revision),
-        "train_split": recipe.train_split,
-        "template": recipe.template.name,
-        "recipe": "recipe.yml",
-        "publishable": not local,
+        "library": __version__, "engine": engine, "base_model": base, "base_source": source_of(base),
+        "dataset": dataset_of(data, outcome.revision), "train_split": recipe.train_split,
+        "template": recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
         "why_not_publishable": f"The {local} stand in a local folder." if local else None,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "seconds": round(seconds, 1),
-        "tokens": _all_tokens(recipe, outcome.run["tokens_an_epoch"]),
-        "peak_memory_mb": peak_memory(),
-        **outcome.run,
-        "card_language": card_language,
-    }
+        "machine": f"{platform.system()} {platform.machine()}", "seconds": round(seconds, 1),
+        "tokens": _all_tokens(recipe, outcome.run["tokens_an_epoch"]), "peak_memory_mb": peak_memory(),
+        **outcome.run, "card_language": card_language,
+    }  # fmt: skip
 
 
 def _all_tokens(recipe: Recipe, tokens_an_epoch: int | None) -> int | None:

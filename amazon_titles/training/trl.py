@@ -252,19 +252,18 @@ def _tokenize(
         raise InputError(
             f"The base {base} has no tokenizer.json.", hint="Take one that has, such as an Instruct Llama."
         )
-    assert recipe.template is not None
-    assert recipe.dataset_config is not None
-    splits = {"train": recipe.split, "valid": recipe.settings["valid_split"]}
-    written, revisions = {}, []
-    for name, split in splits.items():
-        if split is not None:
-            files, revision = rows.dataset_files(data, recipe.dataset_config, str(split).rpartition(":")[2])
-            revisions.append(revision)
-            written[name] = rows.write(
-                files, recipe.text_column, Tokenizer.from_file(str(file)), recipe.template, folder / name,
-                longest=longest,
-            )  # fmt: skip
-    return written["train"], written.get("valid"), revisions[0]
+    template, column, config = recipe.template, recipe.text_column, recipe.dataset_config
+    assert template is not None
+    assert config is not None
+
+    def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
+        files, revision = rows.dataset_files(data, config, split)
+        tokenizer = Tokenizer.from_file(str(file))
+        return rows.write(files, column, tokenizer, template, folder / name, longest=longest), revision
+
+    valid = recipe.settings["valid_split"]
+    train, revision = write("train", recipe.split)
+    return train, None if valid is None else write("valid", str(valid).rpartition(":")[2])[0], revision
 
 
 def _run(job: Job) -> TrlLog:
