@@ -44,12 +44,14 @@ class AutoTrainLog(EngineLog):
     """What one run of AutoTrain says, and where it is, read from its own bar.
 
     Attributes:
+        seconds: Of the training loop itself; None where it did not get so far.
         reason: The line that names the exception; None where none was seen.
 
     Args:
         tokens: That it trains on in all, for the bar; None where they were not counted.
     """
 
+    seconds: float | None = None
     reason: str | None = None
 
     def __init__(self, tokens: float | None = None) -> None:

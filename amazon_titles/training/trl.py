@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -105,20 +104,14 @@ class TrlLog(EngineLog):
 
     Attributes:
         valid_losses: `{"epoch", "loss", "step"}` an evaluation.
-        rate: Tokens a second of the training loop, evaluations aside, as `seconds` is.
-        device: Its name.
-        peak_bytes: Of one device's memory; None on a CPU.
-        failed: The event that ended it early.
+        ended: The last event: `why` and `message` of a failure, else what the worker alone knows of `run.json`; empty
+            where it told neither.
     """
-
-    rate: float | None = None
-    device = "cpu"
-    peak_bytes: int | None = None
-    failed: Mapping[str, Any] | None = None
 
     def __init__(self) -> None:
         super().__init__("trl")
         self.valid_losses: list[dict[str, float]] = []
+        self.ended: dict[str, Any] = {}
 
     def read(self, line: str) -> None:
         """Takes a line: an event, or whatever else a library prints."""
@@ -127,7 +120,7 @@ class TrlLog(EngineLog):
         else:
             self.tail.append(line.rstrip())
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def take(self, event: dict[str, Any]) -> None:
         """Takes an event of the worker's."""
         match event:
             case {"event": "begin", "step": done, "steps": steps}:
@@ -140,14 +133,11 @@ class TrlLog(EngineLog):
             case {"event": "step", "step": step}:
                 self.losses.append({key: event[key] for key in ("epoch", "loss", "learning_rate", "step")})
                 if "rate" in event:  # a step of an earlier run has none
-                    self.rate = event["rate"]
-                    self.reach(step, note=f"loss {event['loss']:.4f}, {self.rate:,.0f} tokens/s")
+                    self.reach(step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
                     if step == self.steps:
                         self.end()
-            case {"event": "failed"}:
-                self.failed = event
-            case {"event": "done"}:
-                self.device, self.peak_bytes, self.seconds = event["device"], event["peak_bytes"], event["seconds"]
+            case {"event": "failed" | "done", **ended}:
+                self.ended = ended
 
     def curve(self, every: int) -> list[dict[str, float]]:
         """A point for `every` steps, the mean of their losses, as AutoTrain logs; 100 in all where that is not set."""
@@ -228,14 +218,12 @@ def fine_tune(
     )  # fmt: skip
     log = _run(job)
     told = {
-        "device": log.device, "versions": versions, "training_seconds": log.seconds, "rows": len(train.ends),
-        "tokens_an_epoch": len(train.ids), "losses": log.curve(int(str(params["logging_steps"]))),
-        "answer_tokens_an_epoch": int(train.answers.sum()), "rows_cut": train.cut, "devices": devices,
-        "steps": int(log.losses[-1]["step"]), "tokens_a_second": None if log.rate is None else round(log.rate, 1),
+        "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
+        "losses": log.curve(int(str(params["logging_steps"]))), "answer_tokens_an_epoch": int(train.answers.sum()),
+        "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
+        **log.ended,
     }  # fmt: skip
-    if log.peak_bytes is not None:
-        told["peak_memory_mb"] = round(log.peak_bytes / 2**20)
     return Outcome(folder / TRAINED, revision, told)
 
 
@@ -243,10 +231,8 @@ def _tokenize(
     recipe: Recipe, folder: Path, base: str, data: str, longest: int
 ) -> tuple[rows.Rows, rows.Rows | None, str | None]:
     """Writes the token files of the recipe's splits; both, and the dataset's revision on the Hub."""
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError("train", "tokenizers") from error
+    from tokenizers import Tokenizer
+
     file = local_folder(base, allow_patterns=list(TOKENIZER_FILES)) / "tokenizer.json"
     if not file.is_file():
         raise InputError(
@@ -318,9 +304,9 @@ def require_adapter(job: Job, log: TrlLog, status: int) -> None:
     Raises:
         AmazonTitlesError: The message says why it failed and what to change.
     """
-    if log.failed is not None:
-        error, words, advice = _STOPPED[log.failed["why"]]
-        values = {"message": log.failed["message"], "base": job.base, "lr": float(job.params["lr"]) / 3}
+    if "why" in log.ended:
+        error, words, advice = _STOPPED[log.ended["why"]]
+        values = {"message": log.ended["message"], "base": job.base, "lr": float(job.params["lr"]) / 3}
         raise error(words.format(**values), hint=advice.format(**values))
     if status in (-9, 137):
         raise TrainingError("The training was killed, as the system does when its memory is full.", hint=_MEMORY)

@@ -71,7 +71,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
     def __init__(self, *, rows: Rows, **options: Any) -> None:  # noqa: ANN401
         def collator(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
-            return default_convert(collate(rows, [number for one in batch for number in one["rows"]]))
+            numbers = [number for one in batch for number in one["rows"]]
+            return default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
 
         super().__init__(data_collator=collator, **options)
         base = self.model.get_base_model()
@@ -89,11 +90,9 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - trl's own signature
         return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
 
-    def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Any], Tensor]:
+    def get_batch_samples(self, epoch: Iterator[Any], number: int, device: torch.device) -> tuple[list[Any], Tensor]:
         """The batches of a step on this device, and the number of answer tokens on all devices."""
-        batches = list(islice(epoch_iterator, num_batches))
+        batches = list(islice(epoch, number))
         counts = [[len(batch["targets"]), batch["input_ids"].shape[1]] for batch in batches]
         answers, tokens = self.accelerator.reduce(torch.tensor(counts, device=device).sum(0), "sum").tolist()
         self.tokens += int(tokens)
@@ -106,18 +105,11 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         self.last_mlp.places = inputs["logits_to_keep"]
         return llama.answer_loss(model(**inputs, use_cache=False).logits[0], self.head, targets)
 
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: ANN401
-    ) -> Tensor:
+    def compute_loss(self, model: torch.nn.Module, inputs: Any, *_: object, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
         """The batch's share of the step's mean loss per answer token."""
         answers = inputs["targets"].numel() if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over the devices, while the tokens were counted on all of them.
-        processes: int = self.accelerator.num_processes
-        loss: Tensor = self.sum_of_losses(model, inputs) / answers * processes
+        loss: Tensor = self.sum_of_losses(model, inputs) / answers * self.accelerator.num_processes
         return loss
 
     def held_out_loss(self, rows: Rows, tokens: int) -> float:
@@ -132,7 +124,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         with torch.no_grad(), self.accelerator.autocast():
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
-                inputs = self._prepare_inputs(default_convert(collate(rows, numbers)))
+                batch = default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
+                inputs = self._prepare_inputs(batch)
                 loss = float(self.sum_of_losses(model, inputs))
                 total += torch.tensor([loss, inputs["targets"].numel()], dtype=torch.float64)
         model.train()
@@ -145,6 +138,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
 
     Attributes:
         seconds: Of the steps, evaluations aside.
+        rate: Tokens a second of the same; None before the first.
         best: Folder of the best adapter; None where the last is wanted.
 
     Args:
@@ -160,6 +154,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.every = job.checkpoint_steps if job.params["eval_strategy"] == "steps" else steps_an_epoch
         self.best = Path(job.checkpoints) / BEST if job.keep == "best" else None
         self.start, self.seconds = time.perf_counter(), 0.0
+        self.rate: float | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Starts the clock, and tells what a run that is resumed has behind it."""
@@ -176,7 +171,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
                 at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
                 raise StoppedError("not finite", at)
             self.seconds = time.perf_counter() - self.start
-            self._emit_logged({**logs, "step": state.global_step, "rate": self.trainer.tokens / self.seconds})
+            self.rate = self.trainer.tokens / self.seconds
+            self._emit_logged({**logs, "step": state.global_step, "rate": self.rate})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Evaluates every so many steps, and at the end."""
@@ -239,16 +235,18 @@ def fine_tune(job: Job) -> None:
     reporter = Reporter(trainer, job, planned.steps_an_epoch)
     trainer.add_callback(reporter)
     trainer.train(resume_from_checkpoint=job.resume_from)
-    seconds, trained = round(reporter.seconds, 3), Path(job.folder) / TRAINED
+    trained = Path(job.folder) / TRAINED
     if trainer.is_world_process_zero():
         if reporter.best is not None and (reporter.best / "adapter_config.json").is_file():
             shutil.copytree(reporter.best, trained)
         else:
             trainer.save_adapter(trained)
-    cuda = torch.cuda.is_available()
-    peak = torch.cuda.max_memory_allocated() if cuda else None
-    device = torch.cuda.get_device_name() if cuda else "cpu"
-    emit({"event": "done", "device": device, "peak_bytes": peak, "seconds": seconds})
+    run: dict[str, Any] = {"device": "cpu", "training_seconds": round(reporter.seconds, 3)}
+    run["tokens_a_second"] = None if reporter.rate is None else round(reporter.rate, 1)
+    if torch.cuda.is_available():
+        run["device"] = torch.cuda.get_device_name()
+        run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    emit({"event": "done", **run})
 
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401

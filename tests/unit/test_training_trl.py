@@ -81,7 +81,7 @@ def test_only_the_first_process_tells(monkeypatch, capsys):
 def test_a_failure_says_what_to_change(tmp_path, failed, status, error, words, advice):
     with trl.TrlLog() as log:
         log.read("the last words\n")
-    log.failed = failed
+    log.ended = failed or {}
     with pytest.raises(error, match=words) as refused:
         trl.require_adapter(job(tmp_path), log, status)
     assert advice in str(refused.value)
