@@ -19,11 +19,11 @@ from amazon_titles.model.loading import require_model, template_of
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
-# The tokenizer, and what else of an adapter folder tells where the merged model comes from.
+# The tokenizer, and what else of an adapter folder says where the merged model comes from.
 _COPIED = (*TOKENIZER_FILES, "chat_template.jinja", "run.json", "recipe.yml")
 # The base's licence holds for the merged model, and wants to stand beside it.
 _LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
-_REPORT = "merge.json"  # says what was merged, and tells a merged model from another folder
+_REPORT = "merge.json"  # says what was merged, and marks a merged model
 _MERGED = FolderKind(
     command="merge",
     doing="merging",
@@ -46,8 +46,8 @@ class MergeReport:
     Attributes:
         folder: Where it stands.
         base: The base: its Hub id, or its folder's name.
-        dtype: Of its weights.
-        bytes: Of its weights.
+        dtype: The type of its weights.
+        bytes: The size of its weights.
         questions: Asked of the adapter before, and of the merged folder as it was written.
         same: How many of them got the same greedy answer.
     """

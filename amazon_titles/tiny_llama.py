@@ -37,7 +37,7 @@ DATED_CHAT_TEMPLATE = (
 
 _ROPE_THETA = 10000.0
 _MAX_LENGTH = 2048
-# Of pretraining: tokens a block, and the peak of a one-cycle schedule, which suits about two million parameters.
+# For pretraining: tokens a block, and the peak of a one-cycle schedule, which suits about two million parameters.
 _BLOCK, _RATE = 256, 3e-3
 
 
@@ -45,7 +45,7 @@ def byte_level(model: Any) -> Tokenizer:  # noqa: ANN401 - tokenizers has no typ
     """A tokenizer that reads bytes, with digits alone, as Llama 3's and SmolLM2's do.
 
     Args:
-        model: Of `tokenizers.models`.
+        model: One of `tokenizers.models`.
     """
     from tokenizers import Tokenizer, decoders, pre_tokenizers
 
@@ -89,11 +89,11 @@ def write_model(
 
     Args:
         folder: Holds the tokenizer's files already.
-        vocab_size: Of the tokenizer, special tokens included.
+        vocab_size: The tokenizer's, special tokens included.
         hidden_size: Width of the residual stream; the MLP is 8/3 of it, as in Llama.
         layers: Decoder layers.
         heads: Attention heads; a third of them are key/value heads.
-        seed: Of the weights.
+        seed: Decides the weights.
     """
     try:
         import torch
@@ -145,7 +145,7 @@ def pretrain(
         texts: Each becomes BOS, its tokens and end-of-turn.
         steps: Optimiser steps of `batch_size` blocks, each of 256 tokens.
         batch_size: Blocks a step.
-        seed: Of the order of the blocks.
+        seed: Decides the order of the blocks.
         on_step: Called with the number of the step and its loss.
 
     Returns:

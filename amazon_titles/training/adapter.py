@@ -117,7 +117,7 @@ def full_name(name: str) -> str:
 
 
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
-    """What `run.json` says of a dataset: path or id, revision; of a folder also what its report tells."""
+    """What `run.json` says of a dataset: path or id, revision; and what the report of a folder says."""
     report = Path(path) / "report.json"
     data = report.read_bytes() if report.is_file() else None
     catalogue = read_object(data or b"").get("catalogue", {})

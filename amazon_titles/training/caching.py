@@ -20,8 +20,8 @@ def make_once(
     Of two processes that want it at once the second waits for the first. What a killed one left is removed.
 
     Args:
-        kind: Of bases: the folder that it stands in.
-        name: Its place in there; folders on the way are made too.
+        kind: The folder for all bases of this kind.
+        name: The path of this one in there; folders on the way are made too.
         fill: Makes its files in the empty folder that it is given, which stands beside its place.
         is_whole: Whether what stands there can be used; what cannot is replaced.
         cache_dir: Where all is kept; by default where huggingface_hub keeps what libraries make: `HF_HOME/assets`.

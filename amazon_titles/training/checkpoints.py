@@ -26,7 +26,7 @@ _FILES = re.compile(
 
 
 def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path | None:
-    """The checkpoint to go on from; None to begin. Makes the folder ready for the run that `identity` tells.
+    """The checkpoint to go on from; None to begin. Makes the folder ready for the run that `identity` describes.
 
     Args:
         folder: For checkpoints.
@@ -46,9 +46,9 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
     if found is not None:
         changed = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if resume and changed:
-            told = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
+            differences = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
             raise InputError(
-                f"The checkpoints in {folder} are of another training: {told}.",
+                f"The checkpoints in {folder} are of another training: {differences}.",
                 hint=f"Set it back, or begin anew: remove {folder}, and leave out --resume.",
             )
         if not resume and not changed:
@@ -76,7 +76,7 @@ def latest(folder: Path) -> Path | None:
 
 def remove(folder: Path) -> None:
     """Removes what a run needs to go on, and nothing else; an empty folder goes too."""
-    # Last goes what tells that the rest is ours: whoever is killed in between can do it again.
+    # The file that shows the rest to be ours goes last: whoever is killed in between can do it again.
     for path in sorted(_leftovers(folder), key=lambda path: path.name == _IDENTITY):
         # The deepest first, so that a folder is empty by the time that it is its turn.
         inside = [] if path.is_symlink() else sorted(path.rglob("*"), reverse=True)

@@ -18,7 +18,7 @@ class Outcome:
 
     Attributes:
         trained: The folder with the adapter's files.
-        revision: Of the dataset on the Hub; None for a folder.
+        revision: The commit of the dataset on the Hub; None for a folder.
         run: What of `run.json` it alone knows: `device`, `versions`, `training_seconds` (of the training loop itself;
             None where that is not known), `rows` and `tokens_an_epoch` (None where they were not counted), `losses`
             (`{"epoch", "loss", "learning_rate"}` a logged step, in nats a token), and more of the trl engine.
@@ -35,12 +35,12 @@ class EngineLog(ExitStack):
     Attributes:
         losses: A point a logged step.
         tail: The last lines.
-        steps: Of the training; 0 before it begins.
-        step: That it has come to.
+        steps: How many the training has; 0 before it begins.
+        step: The one that it has come to.
         advance: Advances the bar that is shown; see `progress.bar`.
 
     Args:
-        engine: Until it trains, its libraries and the base are loaded.
+        engine: Its name; until it trains, its libraries and the base are loaded.
     """
 
     advance: Callable[..., None]
@@ -56,9 +56,9 @@ class EngineLog(ExitStack):
         """The training begins.
 
         Args:
-            steps: In all.
-            done: By an earlier run.
-            tokens: Of a step.
+            steps: How many there are in all.
+            done: How many of them an earlier run has done.
+            tokens: How many a step trains on, to show the speed; 0 where that is not known.
         """
         self.steps, self.step = steps, done
         self._show("training", steps, unit="steps", done=done, tokens=tokens)

@@ -52,11 +52,11 @@ def attend(
     Args:
         module: The attention layer.
         query: Shape (1, heads, tokens, size), rotated already.
-        key: Shape (1, key/value heads, tokens, size), likewise.
-        value: The same shape.
+        key: Shape (1, key/value heads, tokens, size), rotated already.
+        value: The same shape as `key`.
         attention_mask: None.
         segments: From `batches.segments`, as tensors.
-        scaling: Of the scores; by default 1 / sqrt(size).
+        scaling: What the scores are multiplied by; by default 1 / sqrt(size).
 
     Returns:
         Shape (1, tokens, heads, size), and None for the weights.
@@ -128,8 +128,7 @@ class _AnswerLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
-        wanted = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(hidden) if wanted else None
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         size = max(1, _CHUNK // head.shape[0])
         for first in range(0, len(targets), size):
@@ -212,7 +211,8 @@ def _answers_alone(mlp: Any, plain: Callable[[Tensor], Tensor], x: Tensor) -> Te
 def speed_up(model: Any) -> Any:  # noqa: ANN401 - a PeftModel
     """Changes a Llama with a fresh LoRA adapter in place; what it says stays the same.
 
-    * A plain linear layer and its adapter become one function, whose sums go into the matrix products.
+    * A plain linear layer (not quantised, no bias) and its adapter without dropout become one function, whose sums go
+      into the matrix products.
     * On CUDA, RMSNorm is torch's own: one kernel for five.
     * The last layer's MLP runs only at the places that the loss looks at.
 
@@ -220,7 +220,10 @@ def speed_up(model: Any) -> Any:  # noqa: ANN401 - a PeftModel
         The last MLP: whoever runs the model sets its `places`, shape (answers,), before; None runs it everywhere.
     """
     for module in model.modules():
-        if hasattr(module, "lora_A") and _is_plain(module):
+        if hasattr(module, "lora_A"):
+            linear, dropout = module.base_layer, module.lora_dropout["default"]
+            if type(linear) is not torch.nn.Linear or linear.bias is not None or isinstance(dropout, torch.nn.Dropout):
+                continue
             module.forward = partial(_adapted, module, module.forward)
         elif type(module).__name__ == "LlamaRMSNorm":
             module.forward = partial(_normed, module, module.forward)
@@ -228,16 +231,3 @@ def speed_up(model: Any) -> Any:  # noqa: ANN401 - a PeftModel
     mlp.places = None
     mlp.forward = partial(_answers_alone, mlp, mlp.forward)
     return mlp
-
-
-def _is_plain(layer: Any) -> bool:  # noqa: ANN401 - a layer of peft's
-    """Whether an adapted layer is a linear layer as it stands in the paper: not quantised, no bias, no dropout."""
-    linear = layer.base_layer
-    return (
-        type(linear) is torch.nn.Linear
-        and linear.bias is None
-        and isinstance(layer.lora_dropout["default"], torch.nn.Identity)
-        and not layer.use_dora["default"]
-        and layer.lora_A["default"].bias is None
-        and layer.lora_B["default"].bias is None
-    )

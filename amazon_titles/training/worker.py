@@ -1,6 +1,6 @@
 """The process of the trl engine: `python -m amazon_titles.training.worker JOB.json`, once for each device.
 
-It tells what happens as lines of JSON, each behind `MARK`, on stdout. `trl.fine_tune` starts it and listens.
+It says what happens in lines of JSON, each behind `MARK`, on stdout. `trl.fine_tune` starts it and listens.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _QUANTIZED: dict[str, dict[str, Any]] = {
 
 
 def emit(event: Mapping[str, Any]) -> None:
-    """Tells one event to whoever started this; where nobody listens any more, the run ends."""
+    """Writes one event to whoever started this; where nobody listens any more, the run ends."""
     if int(os.environ.get("RANK", "0")) == 0:
         sys.stdout.write(MARK + json.dumps(event) + "\n")
         sys.stdout.flush()
@@ -117,7 +117,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
         Args:
             rows: The split.
-            tokens: Of a batch.
+            tokens: How many a batch has.
         """
         total = torch.zeros(2, dtype=torch.float64)
         model = self.accelerator.unwrap_model(self.model).eval()
@@ -134,17 +134,17 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
-    """Tells each step, evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
+    """Emits each step, evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
 
     Attributes:
-        seconds: Of the steps, evaluations aside.
-        rate: Tokens a second of the same; None before the first.
+        seconds: How long the steps have taken, evaluations aside.
+        rate: Tokens a second meanwhile; None before the first step.
         best: Folder of the best adapter; None where the last is wanted.
 
     Args:
         trainer: The trainer.
         job: Says when to evaluate, on what, and what to keep.
-        steps_an_epoch: Of the plan.
+        steps_an_epoch: The plan's.
     """
 
     def __init__(self, trainer: AnswerTrainer, job: Job, steps_an_epoch: int) -> None:
@@ -157,7 +157,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.rate: float | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Starts the clock, and tells what a run that is resumed has behind it."""
+        """Starts the clock, and emits what a run that is resumed has behind it."""
         self.start = time.perf_counter()
         emit({"event": "begin", "step": state.global_step, "steps": state.max_steps})
         for entry in state.log_history:
@@ -165,7 +165,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
                 self._emit_logged(entry)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: object) -> None:  # noqa: ANN401
-        """Tells a step; a loss that is no number ends the run here."""
+        """Emits a step; a loss that is no number ends the run here."""
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
@@ -194,14 +194,14 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
     def _emit_logged(self, entry: Mapping[str, Any]) -> None:
-        told = {key: entry[key] for key in ("loss", "learning_rate", "rate", "valid_loss") if key in entry}
-        if told:
+        known = {key: entry[key] for key in ("loss", "learning_rate", "rate", "valid_loss") if key in entry}
+        if known:
             step = entry["step"]
-            emit({"event": "step", "step": step, "epoch": step / self.steps_an_epoch, **told})
+            emit({"event": "step", "step": step, "epoch": step / self.steps_an_epoch, **known})
 
 
 def main(path: str) -> int:
-    """Runs the job; what a user can mend is told as an event, anything else is a traceback."""
+    """Runs the job; what a user can mend becomes an event, anything else is a traceback."""
     try:
         fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8"))))
         return 0
