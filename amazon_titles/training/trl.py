@@ -37,35 +37,11 @@ _DECIDES = (
     "max_grad_norm", "seed", "quantization", "mixed_precision", "target_modules", "lora_r", "lora_alpha",
     "lora_dropout", "eval_strategy",
 )  # fmt: skip
-_MEMORY = (
+MEMORY = (
     "The same training in less memory: halve batch_size and double gradient_accumulation; or lower block_size, "
     "--set disable_gradient_checkpointing=false, or on CUDA --set quantization=int4."
 )
-# Why the worker stopped: what that is, in which words, and what to change.
-_STOPPED: dict[str, tuple[type[TrainingError] | type[InputError], str, str]] = {
-    "memory": (TrainingError, "The memory did not suffice: {message}", _MEMORY),
-    "base": (
-        InputError, "The base {base} is {message}, and the trl engine trains Llamas.", "Use: --engine autotrain"
-    ),
-    "not finite": (
-        TrainingError, "The loss is no number any more {message}.",
-        "Lower the rate: --set lr={lr:.1e}, or raise warmup_ratio. Under fp16 take bf16, where the GPU has it.",
-    ),
-}  # fmt: skip
-
-
-class StoppedError(Exception):
-    """In the worker: the run ends early, for a reason that a user can mend.
-
-    Args:
-        why: `memory`; `base`: it is no Llama, so its parts lie elsewhere, and nobody has tried; or `not finite`: the
-            loss became NaN or infinite.
-        message: More about it.
-    """
-
-    def __init__(self, why: str, message: str) -> None:
-        super().__init__(message)
-        self.why = why
+"""What to change where the memory does not suffice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +80,8 @@ class TrlLog(EngineLog):
 
     Attributes:
         valid_losses: `{"epoch", "loss", "step"}` an evaluation.
-        ended: The last event: `why` and `message` of a failure, else what the worker alone knows of `run.json`; empty
-            where it said neither.
+        ended: The last event: `message`, `hint` and `exit_code` of a failure, else what the worker alone knows of
+            `run.json`; empty where it said neither.
     """
 
     def __init__(self) -> None:
@@ -304,12 +280,11 @@ def require_adapter(job: Job, log: TrlLog, status: int) -> None:
     Raises:
         AmazonTitlesError: The message says why it failed and what to change.
     """
-    if "why" in log.ended:
-        error, words, advice = _STOPPED[log.ended["why"]]
-        values = {"message": log.ended["message"], "base": job.base, "lr": float(job.params["lr"]) / 3}
-        raise error(words.format(**values), hint=advice.format(**values))
+    if "message" in log.ended:
+        error = InputError if log.ended["exit_code"] == InputError.exit_code else TrainingError
+        raise error(log.ended["message"], hint=log.ended["hint"])
     if status in (-9, 137):
-        raise TrainingError("The training was killed, as the system does when its memory is full.", hint=_MEMORY)
+        raise TrainingError("The training was killed, as the system does when its memory is full.", hint=MEMORY)
     trained = Path(job.folder) / TRAINED
     if status or not log.losses or not all((trained / name).is_file() for name in ADAPTER_FILES):
         tail = "\n    ".join(log.tail)

@@ -25,11 +25,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
+from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
 from amazon_titles.training import llama
 from amazon_titles.training.batches import collate, in_order, plan
 from amazon_titles.training.checkpoints import BEST, COMPLETE
 from amazon_titles.training.rows import Rows
-from amazon_titles.training.trl import MARK, TRAINED, Job, StoppedError
+from amazon_titles.training.trl import MARK, MEMORY, TRAINED, Job
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
@@ -153,6 +154,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.batch_tokens = job.params["batch_size"] * job.block_size
         self.every = job.checkpoint_steps if job.params["eval_strategy"] == "steps" else steps_an_epoch
         self.best = Path(job.checkpoints) / BEST if job.keep == "best" else None
+        rate = f"Lower the rate: --set lr={float(job.params['lr']) / 3:.1e}, or raise warmup_ratio."
+        self.advice = f"{rate} Under fp16 take bf16, where the GPU has it."
         self.start, self.seconds = time.perf_counter(), 0.0
         self.rate: float | None = None
 
@@ -169,7 +172,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
-                raise StoppedError("not finite", at)
+                raise TrainingError(f"The loss is no number any more {at}.", hint=self.advice)
             self.seconds = time.perf_counter() - self.start
             self.rate = self.trainer.tokens / self.seconds
             self._emit_logged({**logs, "step": state.global_step, "rate": self.rate})
@@ -205,14 +208,16 @@ def main(path: str) -> int:
     try:
         fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8"))))
         return 0
-    except StoppedError as error:
-        emit({"event": "failed", "why": error.why, "message": str(error)})
+    except AmazonTitlesError as error:
+        failure = error
     except (MemoryError, RuntimeError) as error:  # torch's own errors are RuntimeErrors
         # On a CPU torch says: "DefaultCPUAllocator: can't allocate memory".
         about_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
         if isinstance(error, RuntimeError) and not about_memory:
             raise
-        emit({"event": "failed", "why": "memory", "message": str(error).partition("\n")[0][:200]})
+        reason = str(error).partition("\n")[0][:200]
+        failure = TrainingError(f"The memory did not suffice: {reason}", hint=MEMORY)
+    emit({"event": "failed", "message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code})
     return 1
 
 
@@ -285,7 +290,10 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
     if base.config.model_type != "llama":
-        raise StoppedError("base", f"a {base.config.model_type}")
+        raise InputError(
+            f"The base {job.base} is a {base.config.model_type}, and the trl engine trains Llamas.",
+            hint="Use: --engine autotrain",
+        )
     if quantization:
         head = base.get_output_embeddings().weight.dtype
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=checkpointing)

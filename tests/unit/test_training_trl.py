@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
-from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
 from amazon_titles.training import trl
 
 
@@ -29,21 +31,11 @@ def no_memory_on_a_gpu(torch):
 
 
 @pytest.mark.parametrize("fails", [no_memory_on_a_cpu, no_memory_on_a_gpu])
-def test_too_little_memory_ends_it_with_advice(tmp_path, monkeypatch, capsys, fails):
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("trl")
-    from amazon_titles.training import worker
-
-    monkeypatch.setattr(worker, "fine_tune", lambda job: fails(torch))
-    (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path))))
-    assert worker.main(str(tmp_path / "job.json")) == 1
-    out = capsys.readouterr().out
-    assert out.startswith(trl.MARK)
-    with trl.TrlLog() as log:
-        log.read(out)
-    with pytest.raises(TrainingError, match=r"The memory did not suffice: .*allocate") as refused:
-        trl.require_adapter(job(tmp_path), log, 1)
-    assert "halve batch_size and double gradient_accumulation" in str(refused.value)
+def test_too_little_memory_ends_it_with_advice(failure, fails):
+    error = failure(lambda worker, job: fails(worker.torch))
+    assert isinstance(error, TrainingError)
+    assert re.match("The memory did not suffice: .*allocate", error.message)
+    assert "halve batch_size and double gradient_accumulation" in error.hint
 
 
 def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
@@ -68,21 +60,67 @@ def test_only_the_first_process_tells(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.fixture
+def failure(tmp_path, monkeypatch, capsys):
+    """What a user is told where the worker ends in such a way."""
+
+    def fail(fine_tune):
+        from amazon_titles.training import worker
+
+        (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path, params=PARAMS))))
+        monkeypatch.setattr(worker, "fine_tune", lambda job: fine_tune(worker, job))
+        assert worker.main(str(tmp_path / "job.json")) == 1
+        with trl.TrlLog() as log:
+            log.read(capsys.readouterr().out)
+        with pytest.raises(AmazonTitlesError) as refused:
+            trl.require_adapter(job(tmp_path), log, 1)
+        return refused.value
+
+    pytest.importorskip("trl")
+    return fail
+
+
+PARAMS = {
+    "lr": 3e-3, "batch_size": 1, "eval_strategy": "epoch", "mixed_precision": None, "quantization": None,
+    "disable_gradient_checkpointing": True,
+}  # fmt: skip
+
+
+def test_a_loss_that_is_no_number_says_what_to_change(failure):
+    def fine_tune(worker, job):
+        state = SimpleNamespace(global_step=3)
+        worker.Reporter(None, job, 1).on_log(None, state, None, {"loss": float("nan"), "learning_rate": 1e-3})
+
+    error = failure(fine_tune)
+    assert isinstance(error, TrainingError)
+    assert "no number any more at step 3, learning rate 1.0e-03" in error.message
+    assert "lr=1.0e-03" in error.hint
+
+
+def test_a_base_that_is_no_llama_is_refused(failure, monkeypatch):
+    def fine_tune(worker, job):
+        gemma = SimpleNamespace(config=SimpleNamespace(model_type="gemma"))
+        monkeypatch.setattr(worker.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: gemma)
+        worker._model(job, 1)
+
+    error = failure(fine_tune)
+    assert isinstance(error, InputError)
+    assert "The base base is a gemma" in error.message
+    assert "--engine autotrain" in error.hint
+
+
 @pytest.mark.parametrize(
-    ("failed", "status", "error", "words", "advice"),
+    ("status", "words", "advice"),
     [
-        ({"why": "not finite", "message": "at step 3"}, 1, TrainingError, "no number any more at step 3", "lr=1.0e-03"),
-        ({"why": "base", "message": "a gemma"}, 1, InputError, "is a gemma", "--engine autotrain"),
-        (None, -9, TrainingError, "as the system does when its memory is full", "halve batch_size"),
-        (None, 1, TrainingError, "failed .exit 1.", "the last words"),
-        (None, 0, TrainingError, "failed .exit 0.", "the last words"),
+        (-9, "as the system does when its memory is full", "halve batch_size"),
+        (1, "failed .exit 1.", "the last words"),
+        (0, "failed .exit 0.", "the last words"),
     ],
 )
-def test_a_failure_says_what_to_change(tmp_path, failed, status, error, words, advice):
+def test_a_process_that_says_nothing_of_its_end(tmp_path, status, words, advice):
     with trl.TrlLog() as log:
         log.read("the last words\n")
-    log.ended = failed or {}
-    with pytest.raises(error, match=words) as refused:
+    with pytest.raises(TrainingError, match=words) as refused:
         trl.require_adapter(job(tmp_path), log, status)
     assert advice in str(refused.value)
 
