@@ -79,7 +79,7 @@ def _texts(products: Sequence[Product]) -> Iterator[str]:
 
 def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
     """What the training will take, by two steps on this machine."""
-    from amazon_titles.training.run import count_tokens
+    from amazon_titles.training.rows import count_tokens
     from amazon_titles.training.speed import accelerator, tokens_per_second
 
     params = recipe.params

@@ -20,7 +20,7 @@ from pathlib import Path
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.processes import cores, run_child
 from amazon_titles.training.adapter import ADAPTER_FILES
-from amazon_titles.training.engine import EngineLog
+from amazon_titles.training.engine import PACKAGES, EngineLog
 
 SPIN_COUNT = "2000"
 """How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
@@ -30,7 +30,6 @@ _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 # transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
 _STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
-_PACKAGES = ("autotrain-advanced", "torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 _PROBE = (
     "import json,sys;from importlib import metadata as m;"
     "v=lambda p:next((d.version for d in m.distributions() if d.metadata['Name'].lower().replace('_','-')==p),None);"
@@ -116,7 +115,9 @@ _INSTALL = (
 
 def versions(python: Path) -> dict[str, str]:
     """The versions of AutoTrain's environment and its device, by package name."""
-    done = subprocess.run([str(python), "-c", _PROBE, *_PACKAGES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(python), "-c", _PROBE, "autotrain-advanced", *PACKAGES], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise TrainingError(f"The environment of {python} does not work: {done.stderr.strip().splitlines()[-1:]}")
     return {name: version for name, version in json.loads(done.stdout).items() if version is not None}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.progress import bar
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
+"""Whose versions decide what a training does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Outcome:
 
     trained: Path
     revision: str | None
-    run: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any]
 
 
 class EngineLog(ExitStack):

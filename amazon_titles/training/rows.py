@@ -18,6 +18,7 @@ import numpy.typing as npt
 from amazon_titles.errors import InputError
 from amazon_titles.io import is_local, local_folder, shards
 from amazon_titles.progress import bar
+from amazon_titles.recipes import Recipe
 from amazon_titles.templates import ChatTemplate
 
 if TYPE_CHECKING:
@@ -99,18 +100,27 @@ def write(
     return Rows.open(stem)
 
 
-def count(files: Sequence[Path], column: str, tokenizer: Path) -> tuple[int, int]:
-    """Rows of Parquet files, and their tokens, BOS and end-of-turn included.
+def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, int | None]:
+    """Counts the rows of the split that a recipe trains on, and their tokens, BOS and end-of-turn included.
+
+    Both are None where dataset or model is no local folder, or cannot be read.
 
     Args:
-        files: The Parquet files of one split.
-        column: Holds the rendered text.
-        tokenizer: A `tokenizer.json`.
+        recipe: Names config, split and column.
+        data: The dataset's folder or Hub id.
+        model: A folder with a `tokenizer.json`.
     """
-    from tokenizers import Tokenizer
+    if not is_local(data) or not (model / "tokenizer.json").is_file():
+        return None, None
+    files = shards(data, str(recipe.dataset_config), recipe.split)
+    try:
+        from tokenizers import Tokenizer
 
-    encode = Tokenizer.from_file(str(tokenizer)).encode_batch_fast
-    lengths = [len(row.ids) + 1 for texts in _batches(files, column, "counting tokens") for row in encode(texts)]
+        encode = Tokenizer.from_file(str(model / "tokenizer.json")).encode_batch_fast
+        batches = _batches(files, recipe.text_column, "counting tokens")
+        lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
+    except Exception:  # the trainer meets the same file, and says what is wrong with it
+        return None, None
     return len(lengths), sum(lengths)
 
 

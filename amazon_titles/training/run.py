@@ -10,7 +10,7 @@ from typing import Any
 
 from amazon_titles import __version__, cards
 from amazon_titles.errors import InputError, MissingExtraError
-from amazon_titles.io import held, is_local, shards, staged
+from amazon_titles.io import held, is_local, staged
 from amazon_titles.plots import plot_losses
 from amazon_titles.processes import peak_memory
 from amazon_titles.progress import say
@@ -99,14 +99,14 @@ def _run_autotrain(recipe: Recipe, folder: Path, base: str, data: str, env: str 
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config, trained = folder / "recipe.yml", folder / recipe.project_name
     config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
-    counted = count_tokens(recipe, data, Path(padded))
+    counted = rows.count_tokens(recipe, data, Path(padded))
     log = autotrain.run_autotrain(
         python, config, cwd=folder, tokens=_all_tokens(recipe, counted[1]), variables=autotrain.environment(cache)
     )
     autotrain.require_adapter(trained, log)
     versions = autotrain.versions(python)
     if counted[1] is None:  # a base of the Hub's, whose tokenizer is here now
-        counted = count_tokens(recipe, data, trained)
+        counted = rows.count_tokens(recipe, data, trained)
     run: dict[str, Any] = {
         "device": versions.pop("device"), "versions": versions, "training_seconds": log.seconds, "rows": counted[0],
         "tokens_an_epoch": counted[1], "losses": log.losses,
@@ -156,14 +156,3 @@ def _run_json(
 
 def _all_tokens(recipe: Recipe, tokens_an_epoch: int | None) -> int | None:
     return None if tokens_an_epoch is None else int(tokens_an_epoch * float(str(recipe.params["epochs"])))
-
-
-def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, int | None]:
-    """Rows, and tokens of one epoch; None where dataset or model is no local folder, or cannot be read."""
-    if not is_local(data) or not (model / "tokenizer.json").is_file():
-        return None, None
-    try:
-        files = shards(data, str(recipe.dataset_config), recipe.split)
-        return rows.count(files, recipe.text_column, model / "tokenizer.json")
-    except Exception:  # the trainer meets the same file, and says what is wrong with it
-        return None, None

@@ -23,13 +23,12 @@ from amazon_titles.recipes import Recipe
 from amazon_titles.training import checkpoints, rows
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
 from amazon_titles.training.autotrain import SPIN_COUNT
-from amazon_titles.training.engine import EngineLog, Outcome
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
 
 MARK = "\x1e"
 """Stands before an event; whatever else a library prints does not begin with it."""
 TRAINED = "trained"
 """Where the worker leaves the adapter's files, in the job's folder."""
-PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 
 # What decides the result, so what a run must share with the one that it continues. How many devices take part does not.
 _DECIDES = (
