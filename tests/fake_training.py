@@ -26,8 +26,11 @@ FILES = {
 
 def _outcome(trained: Path, loss: float) -> Any:
     losses = [{"epoch": 1.0, "loss": 2 * loss}, {"epoch": 2.0, "loss": loss}]
-    told = {"device": "cpu", "versions": {"torch": "2"}, "training_seconds": 1.0, "rows": 10, "tokens_an_epoch": 100}
-    return training.Outcome(adapter_folder(trained), None, told | {"losses": losses})
+    run = {
+        "device": "cpu", "versions": {"torch": "2"}, "training_seconds": 1.0, "rows": 10, "tokens_an_epoch": 100,
+        "tokens": 4000, "losses": losses,
+    }  # fmt: skip
+    return training.Outcome(adapter_folder(trained), None, run)
 
 
 def pretend(
@@ -35,7 +38,7 @@ def pretend(
 ) -> TrainingRun:
     """Trains `folder/adapter`, with this last loss; the caller has its engines replaced for good."""
 
-    def autotrain(recipe: object, folder: Path, *_: object) -> Any:
+    def autotrain(recipe: object, folder: Path, **_: object) -> Any:
         meanwhile()
         return _outcome(folder / "trained", loss)
 
@@ -50,7 +53,7 @@ def pretend(
         adapter_folder(base)  # of a base only its tokenizer is looked at
     text = fill_recipe("quickstart-tiny", dataset=str(folder), settings={"base_model": str(base), **settings})
     (folder / "recipe.yml").write_text(text, encoding="utf-8")
-    training._check, training._run_autotrain, training.trl.fine_tune = (lambda *_: None), autotrain, trl  # type: ignore
+    training._check, training.autotrain.fine_tune, training.trl.fine_tune = (lambda *_: None), autotrain, trl  # type: ignore
     training.plot_losses = lambda losses, path, **_: path.write_bytes(b"a plot")  # type: ignore
     return training.train(
         load_recipe(folder / "recipe.yml"), engine=engine, output_dir=folder / "adapter", resume=engine == "trl"

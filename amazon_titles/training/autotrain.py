@@ -16,11 +16,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.processes import cores, run_child
+from amazon_titles.recipes import Recipe
 from amazon_titles.training.adapter import ADAPTER_FILES
-from amazon_titles.training.engine import PACKAGES, EngineLog
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
+from amazon_titles.training.padding import with_pad_token
+from amazon_titles.training.rows import count_tokens
 
 SPIN_COUNT = "2000"
 """How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
@@ -142,15 +146,6 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
-def dataset_revision(cache: Path) -> str | None:
-    """The commit of the Hub's dataset that AutoTrain's `datasets` prepared in this cache, which it is filed under.
-
-    None where it prepared a folder's files, or several.
-    """
-    commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
-    return commits.pop() if len(commits) == 1 else None
-
-
 def run_autotrain(
     python: Path, config: Path, *, cwd: Path, tokens: float | None, variables: Mapping[str, str]
 ) -> AutoTrainLog:
@@ -170,12 +165,28 @@ def run_autotrain(
     return log
 
 
-def require_adapter(trained: Path, log: AutoTrainLog) -> None:
-    """Refuses what AutoTrain left where it is no adapter.
+def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | Path | None) -> Outcome:
+    """Trains as a recipe says.
+
+    Args:
+        recipe: Without errors, and with a rendered config.
+        folder: Receives what AutoTrain needs and leaves; exists.
+        base: The base's Hub id, or the absolute path of a folder.
+        data: The dataset's Hub id, or the absolute path of a folder.
+        env: The environment that has AutoTrain; by default see `find_autotrain`.
 
     Raises:
-        TrainingError: With the reason that AutoTrain gave, and its last lines.
+        InputError: There is no AutoTrain.
+        TrainingError: It left no adapter; the message holds the reason that it gave, and its last lines.
     """
+    python, cache = find_autotrain(env), folder / "datasets"
+    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
+    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
+    # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
+    config, trained = folder / "recipe.yml", folder / recipe.project_name
+    config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
+    counted = count_tokens(recipe, data, Path(padded))
+    log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
     if missing := [name for name in ADAPTER_FILES if not (trained / name).is_file()]:
         raise TrainingError(
             f"AutoTrain failed: {log.reason or 'it gave no reason'}. It wrote no {' and no '.join(missing)}.",
@@ -184,6 +195,16 @@ def require_adapter(trained: Path, log: AutoTrainLog) -> None:
     if not log.losses:
         tail = "\n".join(log.tail)
         raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{tail}")
+    found = versions(python)
+    if counted.rows is None:  # a base of the Hub's, whose tokenizer is here now
+        counted = count_tokens(recipe, data, trained)
+    run: dict[str, Any] = {
+        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
+        "losses": log.losses,
+    }  # fmt: skip
+    # The dataset of the Hub that AutoTrain's `datasets` prepared is filed under its commit; several say nothing.
+    commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
+    return Outcome(trained, commits.pop() if len(commits) == 1 else None, run)
 
 
 def _python_of(env: Path) -> Path | None:

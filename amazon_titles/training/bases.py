@@ -177,8 +177,11 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
 
 def _is_out_of_reach(error: BaseException) -> bool:
     """Whether there was no answer, or one of a server that is busy or broken."""
-    names = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "TimeoutError", "TransportError")
-    return is_transient(error) or (status_of(error) is None and is_a(error, *names))
+    status, names = (
+        status_of(error),
+        ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "TimeoutError", "TransportError"),
+    )
+    return is_transient(error) or (is_a(error, *names) if status is None else status >= 500)
 
 
 def _require_files(folder: Path, name: str) -> None:

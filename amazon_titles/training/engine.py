@@ -22,9 +22,10 @@ class Outcome:
     Attributes:
         trained: The folder with the adapter's files.
         revision: The commit of the dataset on the Hub; None for a folder.
-        run: What of `run.json` it alone knows: `device`, `versions`, `training_seconds` (of the training loop itself;
-            None where that is not known), `rows` and `tokens_an_epoch` (None where they were not counted), `losses`
-            (`{"epoch", "loss", "learning_rate"}` a logged step, in nats a token), and more of the trl engine.
+        run: The fields of `run.json` that it alone knows: `device`, `versions`, `training_seconds` (how long the
+            training loop itself took; None where that is not known), `rows`, `tokens_an_epoch` and `tokens` (None where
+            they were not counted), `losses` (`{"epoch", "loss", "learning_rate"}` a logged step, in nats a token). The
+            trl engine adds more.
     """
 
     trained: Path

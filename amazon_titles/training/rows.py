@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,18 +100,24 @@ def write(
     return Rows.open(stem)
 
 
-def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, int | None]:
-    """Counts the rows of the split that a recipe trains on, and their tokens, BOS and end-of-turn included.
+class Counted(NamedTuple):
+    """The rows of a split, its tokens (BOS and end-of-turn included), and those of all epochs; None if not known."""
 
-    Both are None where dataset or model is no local folder, or cannot be read.
+    rows: int | None = None
+    tokens_an_epoch: int | None = None
+    tokens: int | None = None
+
+
+def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
+    """Counts what a recipe trains on; nothing where dataset or model is no local folder, or cannot be read.
 
     Args:
-        recipe: Names config, split and column.
+        recipe: Names config, split, column and epochs.
         data: The dataset's folder or Hub id.
         model: A folder with a `tokenizer.json`.
     """
     if not is_local(data) or not (model / "tokenizer.json").is_file():
-        return None, None
+        return Counted()
     files = shards(data, str(recipe.dataset_config), recipe.split)
     try:
         from tokenizers import Tokenizer
@@ -120,8 +126,13 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> tuple[int | None, in
         batches = _batches(files, recipe.text_column, "counting tokens")
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it
-        return None, None
-    return len(lengths), sum(lengths)
+        return Counted()
+    return Counted(len(lengths), sum(lengths), all_tokens(recipe, sum(lengths)))
+
+
+def all_tokens(recipe: Recipe, tokens_an_epoch: int) -> int:
+    """The tokens of all epochs."""
+    return int(tokens_an_epoch * float(str(recipe.params["epochs"])))
 
 
 def _batches(files: Sequence[Path], column: str, doing: str) -> Iterator[list[str]]:

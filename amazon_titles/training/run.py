@@ -15,11 +15,10 @@ from amazon_titles.plots import plot_losses
 from amazon_titles.processes import peak_memory
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
-from amazon_titles.training import autotrain, checkpoints, rows, trl
+from amazon_titles.training import autotrain, checkpoints, trl
 from amazon_titles.training.adapter import ADAPTER, TrainingRun, dataset_of, finish_adapter, full_name
 from amazon_titles.training.bases import source_of
 from amazon_titles.training.engine import Outcome
-from amazon_titles.training.padding import with_pad_token
 
 ENGINES = ("autotrain", "trl")
 """What trains: plain `autotrain --config`, or this environment's TRL."""
@@ -61,7 +60,7 @@ def train(
             base, data = full_name(recipe.base_model), full_name(recipe.data_path)
             start = time.time()
             if place is None:
-                outcome = _run_autotrain(recipe, folder, base, data, autotrain_env)
+                outcome = autotrain.fine_tune(recipe, folder, base=base, data=data, env=autotrain_env)
             else:
                 outcome = trl.fine_tune(
                     recipe, folder, base=base, data=data, checkpoint_dir=place, resume=resume, devices=devices
@@ -90,28 +89,6 @@ def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
     problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
     require_sound(recipe, problems)
-
-
-def _run_autotrain(recipe: Recipe, folder: Path, base: str, data: str, env: str | Path | None) -> Outcome:
-    python, cache = autotrain.find_autotrain(env), folder / "datasets"
-    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
-    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
-    # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
-    config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
-    counted = rows.count_tokens(recipe, data, Path(padded))
-    log = autotrain.run_autotrain(
-        python, config, cwd=folder, tokens=_all_tokens(recipe, counted[1]), variables=autotrain.environment(cache)
-    )
-    autotrain.require_adapter(trained, log)
-    versions = autotrain.versions(python)
-    if counted[1] is None:  # a base of the Hub's, whose tokenizer is here now
-        counted = rows.count_tokens(recipe, data, trained)
-    run: dict[str, Any] = {
-        "device": versions.pop("device"), "versions": versions, "training_seconds": log.seconds, "rows": counted[0],
-        "tokens_an_epoch": counted[1], "losses": log.losses,
-    }  # fmt: skip
-    return Outcome(trained, autotrain.dataset_revision(cache), run)
 
 
 def _checkpoints(recipe: Recipe, target: Path) -> Path:
@@ -149,10 +126,5 @@ def _run_json(
         "template": recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
         "why_not_publishable": f"The {local} stand in a local folder." if local else None,
         "machine": f"{platform.system()} {platform.machine()}", "seconds": round(seconds, 1),
-        "tokens": _all_tokens(recipe, outcome.run["tokens_an_epoch"]), "peak_memory_mb": peak_memory(),
-        **outcome.run, "card_language": card_language,
+        "peak_memory_mb": peak_memory(), **outcome.run, "card_language": card_language,
     }  # fmt: skip
-
-
-def _all_tokens(recipe: Recipe, tokens_an_epoch: int | None) -> int | None:
-    return None if tokens_an_epoch is None else int(tokens_an_epoch * float(str(recipe.params["epochs"])))

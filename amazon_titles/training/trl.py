@@ -194,6 +194,7 @@ def fine_tune(
     log = _run(job)
     run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
+        "tokens": rows.all_tokens(recipe, len(train.ids)),
         "losses": log.curve(int(str(params["logging_steps"]))), "answer_tokens_an_epoch": int(train.answers.sum()),
         "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
