@@ -214,13 +214,13 @@ def _tokenize(
         raise InputError(
             f"The base {base} has no tokenizer.json.", hint="Take one that has, such as an Instruct Llama."
         )
+    tokenizer = Tokenizer.from_file(str(file))
     template, column, config = recipe.template, recipe.text_column, recipe.dataset_config
     assert template is not None
     assert config is not None
 
     def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
         files, revision = rows.dataset_files(data, config, split)
-        tokenizer = Tokenizer.from_file(str(file))
         return rows.write(files, column, tokenizer, template, folder / name, longest=longest), revision
 
     valid = recipe.settings["valid_split"]
