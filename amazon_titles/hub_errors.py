@@ -42,7 +42,8 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
-def _is_a(error: BaseException, *names: str) -> bool:
+def is_a(error: BaseException, *names: str) -> bool:
+    """Whether an error, or what caused it, is of a class of one of these names."""
     return any(kind.__name__ in names for link in _chain(error) for kind in type(link).__mro__)
 
 
@@ -51,7 +52,7 @@ def is_transient(error: BaseException) -> bool:
     status = status_of(error)
     if status is not None:
         return status in _RETRIED_STATUSES
-    return _is_a(error, *_RETRIED_CLASSES) and not _is_a(error, "OfflineModeIsEnabled")
+    return is_a(error, *_RETRIED_CLASSES) and not is_a(error, "OfflineModeIsEnabled")
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -96,25 +97,25 @@ def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: s
 def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
     status, said = status_of(error), _what_the_hub_said(error)
     login = login_command()
-    if _is_a(error, "OfflineModeIsEnabled"):
+    if is_a(error, "OfflineModeIsEnabled"):
         return "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."
-    if _is_a(error, "LocalTokenNotFoundError"):
+    if is_a(error, "LocalTokenNotFoundError"):
         return "You are not logged in to the Hub.", f"Run: {login} (or set HF_TOKEN)."
-    if _is_a(error, "GatedRepoError"):
+    if is_a(error, "GatedRepoError"):
         return (
             f"The {kind} {repo_id} is gated, and this account has not been let in.",
             f"Accept its conditions at {_page(repo_id, kind)} and run it again.",
         )
-    if _is_a(error, "RevisionNotFoundError"):
+    if is_a(error, "RevisionNotFoundError"):
         return f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {_page(repo_id, kind)}."
-    if _is_a(error, "RepositoryNotFoundError"):
+    if is_a(error, "RepositoryNotFoundError"):
         return (
             f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
             f"Check the name; if it is private, log in with an account that may read it: {login}",
         )
-    if _is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not _is_a(error, "LocalEntryNotFoundError"):
+    if is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not is_a(error, "LocalEntryNotFoundError"):
         return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {_page(repo_id, kind)}."
-    if _is_a(error, "HFValidationError"):
+    if is_a(error, "HFValidationError"):
         return f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."
     if status in (402, 403, 413) and any(word in said.lower() for word in ("storage", "quota", "upgrade", "too large")):
         return (
@@ -127,14 +128,14 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
         return f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"
     if status == 412:
         return f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."
-    if _is_a(error, "ValueError") and "metadata" in str(error):
+    if is_a(error, "ValueError") and "metadata" in str(error):
         return f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."
     if status is not None:
         return (
             f"The Hub answered {status} for {repo_id}: {said}",
             "Run the same command again: it goes on where it stopped.",
         )
-    if is_transient(error) or _is_a(error, "LocalEntryNotFoundError"):
+    if is_transient(error) or is_a(error, "LocalEntryNotFoundError"):
         return f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."
     return f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."
 

@@ -55,6 +55,20 @@ def is_local(name: str | Path) -> bool:
     return Path(name).is_dir()
 
 
+def local_folder(name: str | Path, **options: Any) -> Path:  # noqa: ANN401
+    """The folder of a model or a dataset: itself where it is one, else what the Hub's cache has of it, or gets.
+
+    Args:
+        name: A folder or a Hub id.
+        **options: As of `huggingface_hub.snapshot_download`: what to fetch, and from which revision.
+    """
+    if is_local(name):
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(str(name), **options))
+
+
 def shards(folder: str | Path, config: str, split: str) -> list[Path]:
     """The Parquet files of a split in a dataset folder, in their order; none where it has no such split."""
     return sorted((Path(folder) / config).glob(f"{split}-*.parquet"))

@@ -14,25 +14,25 @@ from typing import Any
 
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.io import FolderKind, require_replaceable, staged
+from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, to_json
 from amazon_titles.model.loading import require_model, template_of
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
-# What else of an adapter folder tells where the merged model comes from.
-_PAPERS = ("run.json", "recipe.yml")
+# The tokenizer, and what else of an adapter folder says where the merged model comes from.
+_COPIED = (*TOKENIZER_FILES, "chat_template.jinja", "run.json", "recipe.yml")
 # The base's licence holds for the merged model, and wants to stand beside it.
 _LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
-_OWN = "merge.json"  # says what was merged, and tells a merged model from another folder
+_REPORT = "merge.json"  # says what was merged, and marks a merged model
 _MERGED = FolderKind(
     command="merge",
     doing="merging",
     files=re.compile(
         r"model(?:-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|(?:generation_)?config\.json"
-        + "".join(f"|{re.escape(name)}" for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS, _OWN))
+        + "".join(f"|{re.escape(name)}" for name in (*_COPIED, _REPORT))
         + "".join(f"|{pattern.replace('*', '[^/]*')}" for pattern in _LEGAL)
     ),
-    marks=(_OWN,),
+    marks=(_REPORT,),
     hint="Choose another folder: --out DIR",
 )
 _QUESTIONS = 3
@@ -46,8 +46,8 @@ class MergeReport:
     Attributes:
         folder: Where it stands.
         base: The base: its Hub id, or its folder's name.
-        dtype: Of its weights.
-        bytes: Of its weights.
+        dtype: The type of its weights.
+        bytes: The size of its weights.
         questions: Asked of the adapter before, and of the merged folder as it was written.
         same: How many of them got the same greedy answer.
     """
@@ -68,14 +68,7 @@ class MergeReport:
         return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {self.same} of {self.questions} answers the same\n"
 
 
-def merge_adapter(
-    adapter: str | Path,
-    out: str | Path,
-    *,
-    dtype: str | None = None,
-    revision: str | None = None,
-    token: str | None = None,
-) -> MergeReport:
+def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = None) -> MergeReport:
     """Adds an adapter's weights to its base's and writes the sum as a model of its own, on the CPU.
 
     The folder appears when everything in it is there and has answered like the adapter: it is loaded anew and asked
@@ -86,8 +79,6 @@ def merge_adapter(
         adapter: Folder or Hub id.
         out: The folder to make; an earlier merge there is replaced.
         dtype: `float32`, `bfloat16` or `float16`. By default the base's, to which the sum is rounded once.
-        revision: Of a Hub id.
-        token: Of the Hub; by default the one that is logged in.
 
     Raises:
         InputError: It is no LoRA adapter, its base is not there, or `out` holds something else.
@@ -97,15 +88,17 @@ def merge_adapter(
     target = Path(out)
     require_replaceable(target, _MERGED)
     require_model(adapter)
-    folder = _opened(adapter, revision=revision, token=token)
-    config = _read_json(folder / "adapter_config.json")
-    if config.get("peft_type") != "LORA":
+    never = ["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"]
+    folder = local_folder(adapter, ignore_patterns=never)
+    config = read_object(folder / "adapter_config.json")
+    if (kind := config.get("peft_type")) != "LORA":
+        found = f" but {kind}." if kind else ": it has no adapter_config.json."
         raise InputError(
-            f"{adapter} is no LoRA adapter"
-            + (f" but {config['peft_type']}." if config.get("peft_type") else ": it has no adapter_config.json."),
+            f"{adapter} is no LoRA adapter{found}",
             hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.",
         )
-    base = _base(str(config.get("base_model_name_or_path") or ""), config.get("revision"), token)
+    name = str(config.get("base_model_name_or_path") or "")
+    base = _base(name, config.get("revision"))
     try:
         import peft
         import torch
@@ -114,25 +107,28 @@ def merge_adapter(
         raise MissingExtraError("model", error.name or "transformers") from error
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    questions = _questions(folder)
+    # Those of the adapter's own evaluation, where it has one.
+    examples = read_object(folder / "eval" / "after.json").get("examples", [])[:_QUESTIONS]
+    questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
     load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
     with _quiet(), staged(target, _MERGED) as new, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
-        shape = both_spellings(_read_json(base / "config.json"))
-        loaded = load(str(base), config=AutoConfig.for_model(**shape), torch_dtype=_dtype(torch, dtype))
+        shape = AutoConfig.for_model(**both_spellings(read_object(base / "config.json")))
+        loaded = load(str(base), config=shape, torch_dtype="auto" if dtype is None else getattr(torch, dtype))
         model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
-        wanted = [_answer(torch, model, tokenizer, question) for question in questions]
+        wanted = [_answer(model, tokenizer, question) for question in questions]
         merged = model.merge_and_unload(safe_merge=True)
-        _write(merged, base, folder, new)
+        _write(merged, base, folder, new, name)
         kind = str(merged.dtype).removeprefix("torch.")
         size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         del loaded, model, merged  # one model in memory, not two
         again = load(str(new), torch_dtype="auto").eval()
-        same = sum(_answer(torch, again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
+        same = sum(_answer(again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
         del again
         _judge(same, len(questions), kind)
-        report = MergeReport(target.name, _short(config["base_model_name_or_path"]), kind, size, len(questions), same)
-        (new / _OWN).write_text(report.to_json(), encoding="utf-8")
+        # The path of a folder here is nobody else's business.
+        report = MergeReport(target.name, Path(name).name if is_local(name) else name, kind, size, len(questions), same)
+        (new / _REPORT).write_text(report.to_json(), encoding="utf-8")
     return replace(report, folder=str(target))
 
 
@@ -159,55 +155,27 @@ def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _opened(adapter: str | Path, *, revision: str | None, token: str | None) -> Path:
-    if Path(adapter).is_dir():
-        return Path(adapter)
-    from huggingface_hub import snapshot_download
-
-    never = ["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"]
-    return Path(snapshot_download(str(adapter), revision=revision, token=token, ignore_patterns=never))
-
-
-def _base(name: str, revision: str | None, token: str | None) -> Path:
+def _base(name: str, revision: str | None) -> Path:
     """The base's folder: its config and generation settings are copied, its weights read."""
     if name and (Path(name) / "config.json").is_file():
         return Path(name)
-    if Path(name).is_dir() or name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if is_local(name) or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise InputError(
             f"The adapter's base {name!r} is not there.",
             hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
         )
-    from huggingface_hub import snapshot_download
-
-    wanted = ["*.json", "*.safetensors", "*.model", *_LEGAL]
-    return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=wanted))
+    return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *_LEGAL])
 
 
-def _dtype(torch: Any, dtype: str | None) -> Any:  # noqa: ANN401 - torch is imported late
-    return "auto" if dtype is None else getattr(torch, dtype)
-
-
-def _questions(folder: Path) -> list[str]:
-    """Questions of the adapter's own evaluation, where it has one."""
-    examples = _read_json(folder / "eval" / "after.json").get("examples", [])
-    return [example["question"] for example in examples[:_QUESTIONS]] or ['What is "The Prophet"?']
-
-
-def _answer(torch: Any, model: Any, tokenizer: Any, question: str) -> list[int]:  # noqa: ANN401
+def _answer(model: Any, tokenizer: Any, question: str) -> list[int]:  # noqa: ANN401
     """The tokens of a greedy answer."""
     template = template_of(tokenizer, "the adapter")
-    ids = tokenizer(template.prompt([{"role": "user", "content": question}]), return_tensors="pt").input_ids
+    inputs = tokenizer(
+        template.prompt([{"role": "user", "content": question}]), return_tensors="pt", return_token_type_ids=False
+    )
     end = tokenizer.convert_tokens_to_ids(template.end)
-    with torch.inference_mode():
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=_ANSWER,
-            do_sample=False,
-            eos_token_id=end,
-            pad_token_id=end,
-        )
-    return list(output[0, ids.shape[1] :].tolist())
+    output = model.generate(**inputs, max_new_tokens=_ANSWER, do_sample=False, eos_token_id=end, pad_token_id=end)
+    return list(output[0, inputs["input_ids"].shape[1] :].tolist())
 
 
 def _judge(same: int, questions: int, kind: str) -> None:
@@ -224,32 +192,23 @@ def _judge(same: int, questions: int, kind: str) -> None:
     )
 
 
-def _write(merged: Any, base: Path, adapter: Path, folder: Path) -> None:  # noqa: ANN401 - a model of transformers
+def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> None:  # noqa: ANN401 - a model of transformers
     merged.save_pretrained(folder, safe_serialization=True)
-    saved = _read_json(folder / "config.json")
-    config = (_read_json(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
+    saved = read_object(folder / "config.json")
+    config = (read_object(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
     config["torch_dtype"] = config["dtype"] = str(merged.dtype).removeprefix("torch.")
     config.pop("quantization_config", None)
-    text = json.dumps(both_spellings(config), indent=2, ensure_ascii=False) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
-    if (base / "generation_config.json").is_file():
-        shutil.copyfile(base / "generation_config.json", folder / "generation_config.json")
-    for name in (*TOKENIZER_FILES, "chat_template.jinja", *_PAPERS):
-        if (adapter / name).is_file():
-            shutil.copyfile(adapter / name, folder / name)
-    for source in (base, adapter):  # the adapter's own notice comes last
-        for path in (path for pattern in _LEGAL for path in source.glob(pattern) if path.is_file()):
+    (folder / "config.json").write_text(to_json(both_spellings(config)), encoding="utf-8")
+    copied = [base / "generation_config.json", *(adapter / name for name in _COPIED)]
+    # The adapter's own notice comes last.
+    copied += [path for source in (base, adapter) for pattern in _LEGAL for path in source.glob(pattern)]
+    for path in copied:
+        if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    named = str(_read_json(adapter / "adapter_config.json").get("base_model_name_or_path"))
-    if (licence := licence_of(named)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
+    if (licence := licence_of(name)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
         (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
-
-
-def _short(name: str) -> str:
-    """A Hub id as it is; of a folder here its name, for the path is nobody else's business."""
-    return Path(name).name if Path(name).is_dir() else name
 
 
 @contextmanager
@@ -264,10 +223,3 @@ def _quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    value = json.loads(path.read_text(encoding="utf-8"))
-    return value if isinstance(value, dict) else {}

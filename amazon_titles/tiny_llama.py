@@ -8,35 +8,28 @@ silently use other ones).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import MissingExtraError
+from amazon_titles.io import read_object, to_json
 
 if TYPE_CHECKING:
-    import torch
+    from tokenizers import Tokenizer
     from transformers import LlamaForCausalLM
 
-BOS, HEADER, END_HEADER, EOT, EOS = (
-    "<|begin_of_text|>",
-    "<|start_header_id|>",
-    "<|end_header_id|>",
-    "<|eot_id|>",
-    "<|end_of_text|>",
-)
+BOS, EOS, EOT = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
+HEADER, END_HEADER = "<|start_header_id|>", "<|end_header_id|>"
 SPECIAL_TOKENS = (BOS, EOS, HEADER, END_HEADER, EOT, "<|finetune_right_pad_id|>")
 """Llama 3's special tokens, as far as a conversation needs them."""
 
 # A clock in the system block, as in Llama 3.2's own template: the trap that this library's templates avoid.
 DATED_CHAT_TEMPLATE = (
     "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
-    "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}"
-    "{%- set date_string = '26 Jul 2024' %}{%- endif %}{%- endif %}"
-    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\n"
-    "Cutting Knowledge Date: December 2023\\n"
-    "Today Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
+    "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}{%- set date_string = '26 Jul 2024' %}"
+    "{%- endif %}{%- endif %}{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\n"
+    "Cutting Knowledge Date: December 2023\\nToday Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
     "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'"
     " + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
@@ -44,44 +37,49 @@ DATED_CHAT_TEMPLATE = (
 
 _ROPE_THETA = 10000.0
 _MAX_LENGTH = 2048
+# For pretraining: tokens a block, and the peak of a one-cycle schedule, which suits about two million parameters.
+_BLOCK, _RATE = 256, 3e-3
 
 
-def write_tokenizer(folder: Path, texts: Sequence[str], *, vocab_size: int = 1500) -> None:
-    """Trains a byte-level BPE tokenizer on `texts` and writes its files, with Llama 3's special tokens and BOS rule."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+def byte_level(model: Any) -> Tokenizer:  # noqa: ANN401 - tokenizers has no type for its models
+    """A tokenizer that reads bytes, with digits alone, as Llama 3's and SmolLM2's do.
 
-    tokenizer = Tokenizer(models.BPE())
+    Args:
+        model: One of `tokenizers.models`.
+    """
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            special_tokens=list(SPECIAL_TOKENS),
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        ),
-    )
+    return tokenizer
+
+
+def write_tokenizer(folder: Path, texts: Sequence[str], *, vocab_size: int = 1500) -> None:
+    """Trains a byte-level BPE tokenizer on `texts` and writes its files, with Llama 3's special tokens and BOS rule."""
+    from tokenizers import models, pre_tokenizers, processors, trainers
+
+    tokenizer = byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     named = {"bos_token": BOS, "eos_token": EOT, "pad_token": SPECIAL_TOKENS[-1]}
-    _write_json(folder / "special_tokens_map.json", named)
-    _write_json(
-        folder / "tokenizer_config.json",
-        {
-            **named,
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": _MAX_LENGTH,
-            # Without it 4.48 makes token_type_ids too, which `generate` refuses.
-            "model_input_names": ["input_ids", "attention_mask"],
-            "clean_up_tokenization_spaces": False,
-            "chat_template": DATED_CHAT_TEMPLATE,
-        },
-    )
+    config = {
+        **named, "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": _MAX_LENGTH,
+        # Without it 4.48 makes token_type_ids too, which `generate` refuses.
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False, "chat_template": DATED_CHAT_TEMPLATE,
+    }  # fmt: skip
+    (folder / "special_tokens_map.json").write_text(to_json(named), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(to_json(config), encoding="utf-8")
 
 
 def write_model(
@@ -91,11 +89,11 @@ def write_model(
 
     Args:
         folder: Holds the tokenizer's files already.
-        vocab_size: Of the tokenizer, special tokens included.
+        vocab_size: The tokenizer's, special tokens included.
         hidden_size: Width of the residual stream; the MLP is 8/3 of it, as in Llama.
         layers: Decoder layers.
         heads: Attention heads; a third of them are key/value heads.
-        seed: Of the weights.
+        seed: Decides the weights.
     """
     try:
         import torch
@@ -105,19 +103,12 @@ def write_model(
 
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=hidden_size,
-        intermediate_size=hidden_size * 8 // 3,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=max(1, heads // 3),
-        max_position_embeddings=_MAX_LENGTH,
-        tie_word_embeddings=True,
-        initializer_range=hidden_size**-0.5,
-        bos_token_id=SPECIAL_TOKENS.index(BOS),
-        eos_token_id=SPECIAL_TOKENS.index(EOT),
+        vocab_size=vocab_size, hidden_size=hidden_size, intermediate_size=hidden_size * 8 // 3,
+        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=max(1, heads // 3),
+        max_position_embeddings=_MAX_LENGTH, tie_word_embeddings=True, initializer_range=hidden_size**-0.5,
+        bos_token_id=SPECIAL_TOKENS.index(BOS), eos_token_id=SPECIAL_TOKENS.index(EOT),
         pad_token_id=len(SPECIAL_TOKENS) - 1,
-    )
+    )  # fmt: skip
     model = LlamaForCausalLM(config)
     save_model(model, folder)
     return model
@@ -126,44 +117,35 @@ def write_model(
 def save_model(model: LlamaForCausalLM, folder: Path) -> None:
     """Saves weights and a config that both generations of transformers read alike."""
     model.save_pretrained(folder)
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config["rope_theta"] = _ROPE_THETA
-    config["rope_parameters"] = {"rope_theta": _ROPE_THETA, "rope_type": "default"}
-    config["torch_dtype"] = "float32"
-    _write_json(path, config)
+    rope = {"rope_theta": _ROPE_THETA, "rope_parameters": {"rope_theta": _ROPE_THETA, "rope_type": "default"}}
+    config = read_object(folder / "config.json") | rope | {"torch_dtype": "float32"}
+    (folder / "config.json").write_text(to_json(config), encoding="utf-8")
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def vocabulary_size(folder: Path) -> int:
     """Tokens of the tokenizer in `folder`, special ones included."""
-    from tokenizers import Tokenizer
-
-    return int(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size())
+    return int(_tokenizer(folder).get_vocab_size())
 
 
 def pretrain(
-    model: LlamaForCausalLM,
-    folder: Path,
-    texts: Sequence[str],
-    *,
-    steps: int,
-    batch_size: int = 16,
-    block_size: int = 256,
-    learning_rate: float = 3e-3,
-    seed: int = 42,
+    model: LlamaForCausalLM, folder: Path, texts: Sequence[str], *, steps: int, batch_size: int = 16, seed: int = 42,
     on_step: Callable[[int, float], None] | None = None,
-) -> float:
+) -> float:  # fmt: skip
     """Trains `model` on `texts` as a language model (next token, packed blocks) and saves it to `folder`.
 
     Args:
         model: Changed in place.
         folder: Holds the tokenizer; receives the weights.
         texts: Each becomes BOS, its tokens and end-of-turn.
-        steps: Optimiser steps of `batch_size` x `block_size` tokens.
+        steps: Optimiser steps of `batch_size` blocks, each of 256 tokens.
         batch_size: Blocks a step.
-        block_size: Tokens a block.
-        learning_rate: Peak of a one-cycle schedule; 3e-3 suits a model of about two million parameters.
-        seed: Of the order of the blocks.
+        seed: Decides the order of the blocks.
         on_step: Called with the number of the step and its loss.
 
     Returns:
@@ -171,10 +153,14 @@ def pretrain(
     """
     import torch
 
-    blocks = _blocks(folder, texts, block_size)
+    tokenizer = _tokenizer(folder)
+    eot = tokenizer.token_to_id(EOT)
+    ids = [token for encoding in tokenizer.encode_batch(list(texts)) for token in (*encoding.ids, eot)]
+    ids *= -(-_BLOCK // max(1, len(ids)))  # a very small corpus still fills one block
+    blocks = torch.tensor(ids[: len(ids) // _BLOCK * _BLOCK]).view(-1, _BLOCK)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, betas=(0.9, 0.95), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     model.train()
     losses: list[float] = []
     order: list[int] = []
@@ -195,19 +181,3 @@ def pretrain(
     save_model(model, folder)
     tail = losses[-max(1, steps // 10) :]
     return sum(tail) / len(tail)
-
-
-def _blocks(folder: Path, texts: Sequence[str], block_size: int) -> torch.Tensor:
-    import torch
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    eot = tokenizer.token_to_id(EOT)
-    ids = [token for encoding in tokenizer.encode_batch(list(texts)) for token in (*encoding.ids, eot)]
-    ids *= -(-block_size // max(1, len(ids)))  # a very small corpus still fills one block
-    count = len(ids) // block_size
-    return torch.tensor(ids[: count * block_size]).view(count, block_size)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

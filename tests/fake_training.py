@@ -26,7 +26,11 @@ FILES = {
 
 def _outcome(trained: Path, loss: float) -> Any:
     losses = [{"epoch": 1.0, "loss": 2 * loss}, {"epoch": 2.0, "loss": loss}]
-    return training._Outcome(adapter_folder(trained), losses, 1.0, {"torch": "2"}, "cpu", 10, 100)
+    run = {
+        "device": "cpu", "versions": {"torch": "2"}, "training_seconds": 1.0, "rows": 10, "tokens_an_epoch": 100,
+        "tokens": 4000, "losses": losses,
+    }  # fmt: skip
+    return training.Outcome(adapter_folder(trained), None, run)
 
 
 def pretend(
@@ -34,14 +38,14 @@ def pretend(
 ) -> TrainingRun:
     """Trains `folder/adapter`, with this last loss; the caller has its engines replaced for good."""
 
-    def autotrain(recipe: object, workshop: Path, *_: object) -> Any:
+    def autotrain(recipe: object, folder: Path, **_: object) -> Any:
         meanwhile()
-        return _outcome(workshop / "trained", loss)
+        return _outcome(folder / "trained", loss)
 
-    def trl(recipe: object, folder: Path, base: str, data: str, place: Path, resume: bool, devices: int) -> Any:
-        training.checkpoints.starting_point(place, {"lr": 1}, resume=resume)
-        (place / "checkpoint-5").mkdir(exist_ok=True)
-        (place / "checkpoint-5" / training.checkpoints.COMPLETE).touch()
+    def trl(recipe: object, folder: Path, *, checkpoint_dir: Path, resume: bool, **_: object) -> Any:
+        training.checkpoints.starting_point(checkpoint_dir, {"lr": 1}, resume=resume)
+        (checkpoint_dir / "checkpoint-5").mkdir(exist_ok=True)
+        (checkpoint_dir / "checkpoint-5" / training.checkpoints.COMPLETE).touch()
         return autotrain(recipe, folder)
 
     base = folder / "base"
@@ -49,7 +53,7 @@ def pretend(
         adapter_folder(base)  # of a base only its tokenizer is looked at
     text = fill_recipe("quickstart-tiny", dataset=str(folder), settings={"base_model": str(base), **settings})
     (folder / "recipe.yml").write_text(text, encoding="utf-8")
-    training._check, training._run_autotrain, training._run_trl = (lambda *_: None), autotrain, trl  # type: ignore
+    training._check, training.autotrain.fine_tune, training.trl.fine_tune = (lambda *_: None), autotrain, trl  # type: ignore
     training.plot_losses = lambda losses, path, **_: path.write_bytes(b"a plot")  # type: ignore
     return training.train(
         load_recipe(folder / "recipe.yml"), engine=engine, output_dir=folder / "adapter", resume=engine == "trl"

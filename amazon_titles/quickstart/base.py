@@ -79,11 +79,11 @@ def _texts(products: Sequence[Product]) -> Iterator[str]:
 
 def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
     """What the training will take, by two steps on this machine."""
-    from amazon_titles.training.run import count_tokens
+    from amazon_titles.training.rows import count_tokens
     from amazon_titles.training.speed import accelerator, tokens_per_second
 
     params = recipe.params
-    _, tokens = count_tokens(recipe, recipe.data_path, base.folder)
+    tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0
     speed = tokens_per_second(
         base.folder,
         target_modules=str(params["target_modules"]),
@@ -92,9 +92,8 @@ def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
         batch_size=int(str(params["batch_size"])),
         bf16=bf16,
     )
-    whole = (tokens or 0) * float(str(params["epochs"]))
     where = f"{(accelerator() or 'cpu').upper()} in {'bf16' if bf16 else 'float32'}"
     return (
-        f"  {whole:,.0f} tokens at {speed:,.0f} a second, as a few steps on the {where} took just now: "
-        f"about {whole / speed / 60:.0f} min"
+        f"  {tokens:,.0f} tokens at {speed:,.0f} a second, as a few steps on the {where} took just now: "
+        f"about {tokens / speed / 60:.0f} min"
     )

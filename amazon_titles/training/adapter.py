@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -13,41 +12,31 @@ from typing import Any
 
 from amazon_titles.adapter_files import for_every_peft, weight_problems
 from amazon_titles.errors import TrainingError
-from amazon_titles.io import FolderKind
+from amazon_titles.io import FolderKind, is_local, local_folder, read_object, to_json
 from amazon_titles.templates import ChatTemplate
 
 TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "vocab.json", "merges.txt",
     "added_tokens.json",
-)
+)  # fmt: skip
 """Copied from the base, never saved anew: a tokenizer saved by transformers 5 does not load in 4.48."""
 
 EVALUATION_FILES = (
-    "before.json",
-    "after.json",
-    "comparison.json",
-    "comparison.md",
-    "before_after.png",
-    "changes.png",
-)
+    "before.json", "after.json", "comparison.json", "comparison.md", "before_after.png", "changes.png",
+)  # fmt: skip
 """What an adapter's `eval` holds, by the names that the documents give: the tests of this adapter, and theirs alone."""
 
+WEIGHTS, CONFIG = ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+"""What a training that went well has written."""
+
+_FILES = (
+    "README.md", "run.json", "recipe.yml", "loss.png", *ADAPTER_FILES, *TOKENIZER_FILES,
+    "eval/", *(f"eval/{name}" for name in EVALUATION_FILES),
+)  # fmt: skip
 ADAPTER = FolderKind(
-    command="train",
-    doing="training",
-    files=re.compile(
-        r"README\.md|run\.json|recipe\.yml|loss\.png|adapter_config\.json|adapter_model\.safetensors|eval/"
-        + "".join(f"|{re.escape(name)}" for name in TOKENIZER_FILES)
-        + "".join(f"|eval/{re.escape(name)}" for name in EVALUATION_FILES)
-    ),
-    marks=("run.json",),
+    command="train", doing="training", files=re.compile("|".join(map(re.escape, _FILES))), marks=("run.json",),
     hint="Choose another name: --set project_name=NAME",
-)
+)  # fmt: skip
 """An adapter folder, which the next training of its name replaces."""
 
 
@@ -77,7 +66,7 @@ class TrainingRun:
 def finish_adapter(
     trained: Path, folder: Path, *, base: str, template: ChatTemplate, recipe: str, run: Mapping[str, Any]
 ) -> None:
-    """Fills `folder` with the adapter's weights, its papers, and the base's tokenizer with the template trained on.
+    """Fills `folder` with the adapter's weights, its metadata, and the base's tokenizer with the template trained on.
 
     Pickles, checkpoints and tensorboard's files stay behind.
 
@@ -92,32 +81,24 @@ def finish_adapter(
     Raises:
         TrainingError: The weights cannot be read, are not finite, or are all zero.
     """
-    if problems := list(weight_problems(trained / "adapter_model.safetensors")):
+    if problem := next(weight_problems(trained / WEIGHTS), None):
         raise TrainingError(
-            f"The trained adapter cannot be used: {problems[0]}.",
+            f"The trained adapter cannot be used: {problem}.",
             hint="Where it diverged, lower the rate: --set lr=1e-4. Where nothing was learnt, raise it, or epochs.",
         )
-    shutil.copyfile(trained / "adapter_model.safetensors", folder / "adapter_model.safetensors")
-    config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = base
-    _write_json(folder / "adapter_config.json", for_every_peft(config)[0])
-    _copy_tokenizer(base, folder, template)
-    (folder / "recipe.yml").write_text(recipe, encoding="utf-8")
-    _write_json(folder / "run.json", run)
-
-
-def _copy_tokenizer(base: str, folder: Path, template: ChatTemplate) -> None:
-    source = Path(base)
-    if not source.is_dir():
-        from huggingface_hub import snapshot_download
-
-        source = Path(snapshot_download(base, allow_patterns=list(TOKENIZER_FILES)))
-    for name in TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    _write_json(path, with_template(config, template))
+    tokenizer = local_folder(base, allow_patterns=list(TOKENIZER_FILES))
+    copied = [trained / WEIGHTS, *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file())]
+    for path in copied:
+        shutil.copyfile(path, folder / path.name)
+    config = read_object(trained / CONFIG) | {"base_model_name_or_path": base}
+    written = {
+        CONFIG: to_json(for_every_peft(config)[0]),
+        "tokenizer_config.json": to_json(with_template(read_object(tokenizer / "tokenizer_config.json"), template)),
+        "recipe.yml": recipe,
+        "run.json": to_json(run),
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -> dict[str, Any]:
@@ -130,21 +111,21 @@ def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -
     return {**inputs, **tokenizer_config, "chat_template": template.jinja}
 
 
+def full_name(name: str) -> str:
+    """A local folder as an absolute path; a Hub id as it is."""
+    return str(Path(name).resolve()) if is_local(name) else name
+
+
 def dataset_of(path: str, revision: str | None = None) -> dict[str, Any]:
-    """What `run.json` says of a dataset: path or id, revision; of a folder also what its report tells."""
+    """What `run.json` says of a dataset: path or id, revision; and what the report of a folder says."""
     report = Path(path) / "report.json"
     data = report.read_bytes() if report.is_file() else None
-    catalogue = {} if data is None else json.loads(data).get("catalogue", {})
-    local = Path(path).is_dir()
+    catalogue = read_object(data or b"").get("catalogue", {})
     return {
-        "path": str(Path(path).resolve()) if local else path,
+        "path": full_name(path),
         "revision": revision,
         "report_sha256": None if data is None else hashlib.sha256(data).hexdigest(),
         # Address of a product, with {uid} in it: what the model card names its sources by.
         "url": catalogue.get("url"),
         **({"made_up": True} if catalogue.get("made_up") else {}),
     }
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -12,18 +12,19 @@ import os
 import re
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.processes import cores, run_child
-from amazon_titles.training.phases import Phases
-
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
-"""What a training that went well has written."""
+from amazon_titles.recipes import Recipe
+from amazon_titles.training.adapter import ADAPTER_FILES
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
+from amazon_titles.training.padding import with_pad_token
+from amazon_titles.training.rows import count_tokens
 
 SPIN_COUNT = "2000"
 """How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
@@ -33,8 +34,6 @@ _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 # transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
 _STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
-_TAIL_LINES = 20
-_PACKAGES = ("autotrain-advanced", "torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 _PROBE = (
     "import json,sys;from importlib import metadata as m;"
     "v=lambda p:next((d.version for d in m.distributions() if d.metadata['Name'].lower().replace('_','-')==p),None);"
@@ -44,21 +43,47 @@ _PROBE = (
 )
 
 
-@dataclass(slots=True)
-class AutoTrainLog:
-    """What one run of AutoTrain said.
+class AutoTrainLog(EngineLog):
+    """What one run of AutoTrain says, and where it is, read from its own bar.
 
     Attributes:
-        losses: `{"epoch", "loss", "learning_rate"}` a logged step; the loss in nats a token.
-        seconds: Of the training loop itself, as the trainer counted; None where it did not get so far.
-        tail: The last lines.
+        seconds: Of the training loop itself; None where it did not get so far.
         reason: The line that names the exception; None where none was seen.
+
+    Args:
+        tokens: That it trains on in all, for the bar; None where they were not counted.
     """
 
-    losses: list[dict[str, float]]
-    seconds: float | None
-    tail: str
-    reason: str | None
+    seconds: float | None = None
+    reason: str | None = None
+
+    def __init__(self, tokens: float | None = None) -> None:
+        super().__init__("AutoTrain")
+        self.tokens = tokens or 0.0
+
+    def read(self, line: str) -> None:
+        """Takes a line."""
+        self.tail.append(line.rstrip())
+        if reason := _REASON.match(line.strip()):
+            self.reason = reason.group()
+        if shown := _STEPS.match(line):
+            step, steps = int(shown["step"]), int(shown["steps"])
+            if not self.steps:
+                self.begin(steps, tokens=self.tokens / steps)
+            if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
+                self.reach(step)
+        for logged in _LOGGED.findall(line):
+            # Where a progress bar ran into the line, the same numbers follow on another.
+            with suppress(ValueError, SyntaxError):
+                self._take({key: float(value) for key, value in ast.literal_eval(logged).items()})
+
+    def _take(self, logged: Mapping[str, float]) -> None:
+        if "train_runtime" in logged:
+            self.seconds = logged["train_runtime"]
+            self.end()
+        elif not self.losses or logged["epoch"] > self.losses[-1]["epoch"]:
+            self.advance(0, note=f"loss {logged['loss']:.3f}")
+            self.losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
 
 
 def find_autotrain(env: str | Path | None = None) -> Path:
@@ -74,16 +99,14 @@ def find_autotrain(env: str | Path | None = None) -> Path:
         InputError: There is none; the message says how to install one.
     """
     if env is not None:
-        python = _python_of(Path(env))
-        if python is None or not _has_autotrain(Path(env)):
-            raise InputError(f"{env} is not an environment with AutoTrain in it.", hint=_INSTALL)
-        return python
+        if python := _python_of(Path(env)):
+            return python
+        raise InputError(f"{env} is not an environment with AutoTrain in it.", hint=_INSTALL)
     # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
     if any(True for _ in metadata.distributions(name="autotrain-advanced")):
         return Path(sys.executable)
     for folder in (Path.cwd(), *Path.cwd().parents):
-        candidate = folder / ".venv-autotrain"
-        if _has_autotrain(candidate) and (python := _python_of(candidate)):
+        if python := _python_of(folder / ".venv-autotrain"):
             return python
     raise InputError("AutoTrain is not installed in this environment, and there is no .venv-autotrain.", hint=_INSTALL)
 
@@ -96,7 +119,9 @@ _INSTALL = (
 
 def versions(python: Path) -> dict[str, str]:
     """The versions of AutoTrain's environment and its device, by package name."""
-    done = subprocess.run([str(python), "-c", _PROBE, *_PACKAGES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(python), "-c", _PROBE, "autotrain-advanced", *PACKAGES], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise TrainingError(f"The environment of {python} does not work: {done.stderr.strip().splitlines()[-1:]}")
     return {name: version for name, version in json.loads(done.stdout).items() if version is not None}
@@ -121,15 +146,6 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
-def dataset_revision(cache: Path) -> str | None:
-    """The commit of the Hub's dataset that AutoTrain's `datasets` prepared in this cache, which it is filed under.
-
-    None where it prepared a folder's files, or several.
-    """
-    commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
-    return commits.pop() if len(commits) == 1 else None
-
-
 def run_autotrain(
     python: Path, config: Path, *, cwd: Path, tokens: float | None, variables: Mapping[str, str]
 ) -> AutoTrainLog:
@@ -144,72 +160,58 @@ def run_autotrain(
     """
     command = [str(python), "-m", "autotrain.cli.autotrain", "--config", str(config)]
     path = os.pathsep.join((str(python.parent), variables.get("PATH", "")))  # it starts `accelerate` by name
-    said = AutoTrainLog([], None, "", None)
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    with (cwd / "autotrain.log").open("w", encoding="utf-8") as log, _Shown(tokens) as shown:
-
-        def read(line: str) -> None:
-            log.write(line)
-            tail.append(line.rstrip())
-            found = _REASON.match(line.strip())
-            said.reason = found.group() if found else said.reason
-            shown.read(line)
-            for logged in _read_logged(line):
-                if "train_runtime" in logged:
-                    said.seconds = logged["train_runtime"]
-                    shown.end()
-                elif not said.losses or logged["epoch"] > said.losses[-1]["epoch"]:
-                    shown.advance(0, note=f"loss {logged['loss']:.3f}")
-                    said.losses.append(
-                        {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
-                    )
-
-        run_child(command, read, cwd=cwd, env={**variables, "PATH": path})
-    said.tail = "\n".join(tail)
-    return said
+    with AutoTrainLog(tokens) as log:
+        run_child(command, log.read, cwd=cwd, env={**variables, "PATH": path})
+    return log
 
 
-class _Shown(Phases):
-    """Where AutoTrain is, read from its own bar.
+def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | Path | None) -> Outcome:
+    """Trains as a recipe says.
 
     Args:
-        tokens: Of the whole training; None where they were not counted.
+        recipe: Without errors, and with a rendered config.
+        folder: Receives what AutoTrain needs and leaves; exists.
+        base: The base's Hub id, or the absolute path of a folder.
+        data: The dataset's Hub id, or the absolute path of a folder.
+        env: The environment that has AutoTrain; by default see `find_autotrain`.
+
+    Raises:
+        InputError: There is no AutoTrain.
+        TrainingError: It left no adapter; the message holds the reason that it gave, and its last lines.
     """
-
-    def __init__(self, tokens: float | None) -> None:
-        super().__init__("AutoTrain")
-        self.tokens = tokens or 0.0
-
-    def read(self, line: str) -> None:
-        """Takes a line of AutoTrain's; most are about something else."""
-        found = _STEPS.match(line)
-        if found is None:
-            return
-        step, steps = int(found["step"]), int(found["steps"])
-        if not self.steps:
-            self.begin(steps, tokens=self.tokens / steps)
-        if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
-            self.reach(step)
-
-
-def _read_logged(line: str) -> list[dict[str, float]]:
-    logged = []
-    for found in _LOGGED.findall(line):
-        try:
-            values = ast.literal_eval(found)
-        except (ValueError, SyntaxError):
-            continue  # a progress bar ran into the line; the same numbers follow on another
-        logged.append({key: float(value) for key, value in values.items()})
-    return logged
+    python, cache = find_autotrain(env), folder / "datasets"
+    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
+    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
+    # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
+    config, trained = folder / "recipe.yml", folder / recipe.project_name
+    config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
+    counted = count_tokens(recipe, data, Path(padded))
+    log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
+    if missing := [name for name in ADAPTER_FILES if not (trained / name).is_file()]:
+        raise TrainingError(
+            f"AutoTrain failed: {log.reason or 'it gave no reason'}. It wrote no {' and no '.join(missing)}.",
+            hint="Its last lines:\n    " + "\n    ".join(log.tail),
+        )
+    if not log.losses:
+        tail = "\n".join(log.tail)
+        raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{tail}")
+    found = versions(python)
+    if counted.rows is None:  # a base of the Hub's, whose tokenizer is here now
+        counted = count_tokens(recipe, data, trained)
+    run: dict[str, Any] = {
+        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
+        "losses": log.losses,
+    }  # fmt: skip
+    # The dataset of the Hub that AutoTrain's `datasets` prepared is filed under its commit; several say nothing.
+    commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
+    return Outcome(trained, commits.pop() if len(commits) == 1 else None, run)
 
 
 def _python_of(env: Path) -> Path | None:
-    for relative in ("bin/python", "Scripts/python.exe"):
-        if (env / relative).is_file():
-            return (env / relative).absolute()  # not resolved: a link to the interpreter is what makes it this one's
+    """The interpreter of an environment that has AutoTrain; None where it has none."""
+    sites = (*env.glob("lib/python*/site-packages"), *env.glob("Lib/site-packages"))
+    if any(any(site.glob("autotrain_advanced-*.dist-info")) for site in sites):
+        for path in (env / "bin/python", env / "Scripts/python.exe"):
+            if path.is_file():
+                return path.absolute()  # not resolved: a link to the interpreter is what makes it this one's
     return None
-
-
-def _has_autotrain(env: Path) -> bool:
-    patterns = ("lib/python*/site-packages", "Lib/site-packages")
-    return any(any(True for _ in site.glob("autotrain_advanced-*.dist-info")) for p in patterns for site in env.glob(p))

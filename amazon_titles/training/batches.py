@@ -2,7 +2,7 @@
 
 A step is what the recipe says: `batch_size` x `gradient_accumulation` blocks of `block_size` tokens. Rows do not see
 each other, so the loss of a step does not depend on how its rows are laid out; the layout is free to be fast. Rows are
-never padded: they lie one behind the other, sorted by length, and only attention takes them apart (see `packed`).
+never padded: they lie one behind the other, sorted by length, and only attention takes them apart (see `segments`).
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epoc
 
     Args:
         lengths: Tokens of each row, shape (rows,).
-        tokens: Of a step, at most on average.
+        tokens: How many a step has at most, on average.
         accumulation: Batches a step on one device; several share them.
         devices: How many share a step, each taking as many batches as the others.
         epochs: Passes over the rows.
-        seed: Of the draw.
+        seed: Decides the draw.
     """
     # No batch may be empty: a device that has nothing to do cannot take part in the sum of the gradients.
     shares = max(1, min(math.ceil(accumulation / devices), len(lengths) // devices))
@@ -64,13 +64,11 @@ def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epoc
     for epoch in range(epochs):
         draw = np.random.default_rng((seed, epoch))
         order = np.lexsort((draw.random(len(lengths)), -lengths))
-        hands: list[list[Numbers]] = [[] for _ in range(steps)]
-        for first in range(0, len(order), steps):
-            round_ = draw.permutation(steps)[: len(order) - first]
-            for step, row in zip(round_, order[first : first + steps], strict=True):
-                hands[step].append(row)
-        for hand in hands:
-            batches += _deal(np.asarray(hand), parts)
+        # Row after row, each step gets one of the next `steps` rows, the longest first.
+        step_of = np.concatenate([draw.permutation(steps) for _ in range(0, len(order), steps)])[: len(order)]
+        by_step = order[np.argsort(step_of, kind="stable")]
+        for rows in np.split(by_step, np.cumsum(np.bincount(step_of))[:-1]):
+            batches += _deal(rows, parts)
     return Plan(batches, parts, steps)
 
 
@@ -84,8 +82,6 @@ def _deal(rows: Numbers, parts: int) -> list[Numbers]:
 def in_order(lengths: Numbers, tokens: int) -> list[Numbers]:
     """Batches of about `tokens` tokens that hold every row once: what an evaluation takes."""
     order = np.argsort(-lengths, kind="stable")
-    if not len(order):
-        return []
     return _deal(order, min(len(order), math.ceil(int(lengths.sum()) / tokens)))
 
 
@@ -94,7 +90,7 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
 
     Args:
         rows: The split.
-        numbers: Of the batch's rows, any order.
+        numbers: Which rows the batch has, in any order.
 
     Returns:
         `input_ids` and `position_ids`, shape (1, tokens): the rows one behind the other, the longest first, positions
@@ -106,10 +102,9 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
     ids = np.concatenate([ids for ids, _ in pairs]).astype(np.int64)
     # A row begins with its prompt, so the token before an answer's is always of the same row.
     keep = np.flatnonzero(np.concatenate([answers for _, answers in pairs])[1:])
-    positions = np.concatenate([np.arange(length) for length in lengths])
     return {
         "input_ids": ids[None],
-        "position_ids": positions[None],
+        "position_ids": np.concatenate([np.arange(length) for length in lengths])[None],
         "logits_to_keep": keep,
         "targets": ids[keep + 1],
         "segments": segments(lengths),
@@ -130,20 +125,20 @@ def segments(lengths: Sequence[int]) -> dict[str, Any]:
     """
     sizes = np.asarray(lengths, np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    shapes, gather, back, first, padded = [], [], [], 0, 0
+    shapes: list[tuple[int, int]] = []
+    gather, inside, first = [], [], 0
     while first < len(sizes):
         longest = int(sizes[first])
         last = first + int(np.count_nonzero(sizes[first:] >= _ALIKE * longest))
-        group, place = sizes[first:last], np.arange(longest)
-        gather.append((starts[first:last, None] + np.minimum(place, group[:, None] - 1)).ravel())
-        back.append(padded + np.flatnonzero((place < group[:, None]).ravel()))
+        group, place = sizes[first:last, None], np.arange(longest)
+        gather.append((starts[first:last, None] + np.minimum(place, group - 1)).ravel())
+        inside.append((place < group).ravel())
         shapes.append((last - first, longest))
-        padded += (last - first) * longest
         first = last
     return {
         "shapes": shapes,
         "gather": np.concatenate(gather),
-        "back": np.concatenate(back),
+        "back": np.flatnonzero(np.concatenate(inside)),
         "ends": starts.astype(np.int32),
         "longest": int(sizes[0]),
     }

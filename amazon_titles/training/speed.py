@@ -53,11 +53,11 @@ def tokens_per_second(
     Args:
         base: A model's folder or Hub id.
         target_modules: As in the recipe: `all-linear`, or names with commas between them.
-        rank: Of LoRA.
+        rank: The adapter's.
         block_size: Tokens a row.
         batch_size: Rows a step.
         bf16: Whether to compute in bf16 where the recipe says `mixed_precision: bf16`.
-        steps: Timed.
+        steps: How many are timed.
     """
     import torch
     from peft import LoraConfig, get_peft_model

@@ -1,52 +1,51 @@
 """Today's TRL in a process of its own: prepared, started, listened to.
 
 This side needs neither torch nor trl: it makes the token files, starts `worker` once for each device, and turns what
-that tells into lines for a terminal and into the log of the run.
+that says into lines for a terminal and into the log of the run.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.io import local_folder
 from amazon_titles.processes import cores, run_child
 from amazon_titles.progress import say
+from amazon_titles.recipes import Recipe
+from amazon_titles.training import checkpoints, rows
+from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
 from amazon_titles.training.autotrain import SPIN_COUNT
-from amazon_titles.training.phases import Phases
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
 
 MARK = "\x1e"
 """Stands before an event; whatever else a library prints does not begin with it."""
-ADAPTER = "trained"
+TRAINED = "trained"
 """Where the worker leaves the adapter's files, in the job's folder."""
-PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 
-_TAIL_LINES = 20
-_MEMORY = (
+# What decides the result, so what a run must share with the one that it continues. How many devices take part does not.
+_DECIDES = (
+    "lr", "epochs", "batch_size", "gradient_accumulation", "warmup_ratio", "optimizer", "scheduler", "weight_decay",
+    "max_grad_norm", "seed", "quantization", "mixed_precision", "target_modules", "lora_r", "lora_alpha",
+    "lora_dropout", "eval_strategy",
+)  # fmt: skip
+MEMORY = (
     "The same training in less memory: halve batch_size and double gradient_accumulation; or lower block_size, "
     "--set disable_gradient_checkpointing=false, or on CUDA --set quantization=int4."
 )
-_DIVERGED = "Lower the rate: --set lr={lr:.1e}, or raise warmup_ratio. Under fp16 take bf16, where the GPU has it."
-
-
-class NotFiniteError(Exception):
-    """In the worker: the loss became NaN or infinite."""
-
-
-class OtherModelError(Exception):
-    """In the worker: the base is no Llama; its parts lie elsewhere, and nobody has tried."""
+"""What to change where the memory does not suffice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the worker is told; JSON can hold it.
+    """What the worker is given; JSON can hold it.
 
     Attributes:
         folder: Holds the token files `train.*` and `valid.*`; receives the adapter.
@@ -75,29 +74,45 @@ class Job:
     tensorboard: bool
 
 
-@dataclass(slots=True)
-class TrlLog:
-    """What a run told.
+class TrlLog(EngineLog):
+    """What a run says; a point of `losses` has its `step`, too, and its loss is in nats an answer token.
 
     Attributes:
-        losses: `{"epoch", "loss", "learning_rate", "step"}` a step; the loss in nats an answer token.
         valid_losses: `{"epoch", "loss", "step"}` an evaluation.
-        rate: Tokens a second of the training loop, evaluations aside.
-        seconds: Of the same.
-        device: Its name.
-        peak_bytes: Of one device's memory; None on a CPU.
-        failed: The event that ended it early.
-        tail: The last lines that were no events.
+        ended: The last event: `message`, `hint` and `exit_code` of a failure, else what the worker alone knows of
+            `run.json`; empty where it said neither.
     """
 
-    losses: list[dict[str, float]] = field(default_factory=list)
-    valid_losses: list[dict[str, float]] = field(default_factory=list)
-    rate: float | None = None
-    seconds: float | None = None
-    device: str = "cpu"
-    peak_bytes: int | None = None
-    failed: Mapping[str, Any] | None = None
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+    def __init__(self) -> None:
+        super().__init__("trl")
+        self.valid_losses: list[dict[str, float]] = []
+        self.ended: dict[str, Any] = {}
+
+    def read(self, line: str) -> None:
+        """Takes a line: an event, or whatever else a library prints."""
+        if line.startswith(MARK):
+            self.take(json.loads(line[1:]))
+        else:
+            self.tail.append(line.rstrip())
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Takes an event of the worker's."""
+        match event:
+            case {"event": "begin", "step": done, "steps": steps}:
+                if done:
+                    say(f"Going on after step {done} of {steps}.")
+                self.begin(steps, done=done)
+            case {"event": "step", "valid_loss": loss, "epoch": epoch, "step": step}:
+                self.valid_losses.append({"epoch": epoch, "loss": loss, "step": step})
+                say(f"  epoch {epoch:.2f}  validation loss {loss:.4f}")
+            case {"event": "step", "step": step}:
+                self.losses.append({key: event[key] for key in ("epoch", "loss", "learning_rate", "step")})
+                if "rate" in event:  # a step of an earlier run has none
+                    self.reach(step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
+                    if step == self.steps:
+                        self.end()
+            case {"event": "failed" | "done", **ended}:
+                self.ended = ended
 
     def curve(self, every: int) -> list[dict[str, float]]:
         """A point for `every` steps, the mean of their losses, as AutoTrain logs; 100 in all where that is not set."""
@@ -113,7 +128,7 @@ def require_trl() -> dict[str, str]:
         MissingExtraError: One is not installed.
         InputError: trl is AutoTrain's old one.
     """
-    found = {}
+    found = {"python": sys.version.split()[0]}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -124,35 +139,116 @@ def require_trl() -> dict[str, str]:
             f"The trl engine needs trl 1.0 or newer, and this environment has {found['trl']}, AutoTrain's.",
             hint="Run it in an environment of its own: pip install 'amazon-titles[train] @ PATH_OR_URL'",
         )
-    return {"python": sys.version.split()[0], **found}
+    return found
 
 
-def run_trl(job: Job) -> TrlLog:
-    """Runs the job in processes of its own.
+def fine_tune(
+    recipe: Recipe, folder: Path, *, base: str, data: str, checkpoint_dir: Path, resume: bool, devices: int
+) -> Outcome:
+    """Makes a job of a recipe, and runs it.
+
+    Args:
+        recipe: Without errors, and with a rendered config.
+        folder: Receives what the job needs and leaves; exists.
+        base: The base's Hub id, or the absolute path of a folder.
+        data: The dataset's Hub id, or the absolute path of a folder.
+        checkpoint_dir: Folder for checkpoints, in full; what a failure leaves there can be gone on from.
+        resume: Go on from the last checkpoint.
+        devices: Processes that share each step.
 
     Raises:
+        InputError: The dataset has too few rows or no such split, the tokenizer does not fit the text, or the
+            checkpoints there do not fit the wish.
         TrainingError: It failed; the message says why and what to change.
     """
-    path = Path(job.folder) / "job.json"
+    versions, params, settings = require_trl(), dict(recipe.params), recipe.settings
+    if params["quantization"] and importlib.util.find_spec("bitsandbytes") is None:
+        raise InputError(
+            f"params.quantization is {params['quantization']}, and bitsandbytes is not installed here.",
+            hint="Install it: pip install bitsandbytes   Or train without: --set quantization=null",
+        )
+    # A block is no fence here: rows are never cut at its end, so only what the recipe's model takes is too long.
+    longest, block_size = (int(str(params[name])) for name in ("model_max_length", "block_size"))
+    block_size = block_size if block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
+    train, valid, revision = _tokenize(recipe, folder, base, data, longest)
+    if len(train.ends) < devices:
+        raise InputError(
+            f"The split {recipe.train_split} has {len(train.ends)} rows, too few for {devices} device(s).",
+            hint="Build a larger dataset: amazon-titles build",
+        )
+    if train.cut:
+        say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
+    identity: dict[str, Any] = {
+        "base_model": base, "train_split": recipe.train_split, "valid_split": settings["valid_split"],
+        "keep": settings["keep"], "block_size": block_size, "longest": longest, "rows": len(train.ends),
+        "tokens": len(train.ids), "dataset": dataset_of(data, revision), **{name: params[name] for name in _DECIDES},
+    }  # fmt: skip
+    begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
+    tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
+    job = Job(
+        folder=str(folder), base=base, params=params, block_size=block_size, devices=devices,
+        checkpoints=str(checkpoint_dir), checkpoint_steps=int(str(settings["checkpoint_steps"])),
+        keep=str(settings["keep"]), has_valid=valid is not None,
+        resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
+    )  # fmt: skip
+    log = _run(job)
+    run = {
+        "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
+        "tokens": rows.all_tokens(recipe, len(train.ids)),
+        "losses": log.curve(int(str(params["logging_steps"]))), "answer_tokens_an_epoch": int(train.answers.sum()),
+        "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
+        "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
+        **log.ended,
+    }  # fmt: skip
+    return Outcome(folder / TRAINED, revision, run)
+
+
+def _tokenize(
+    recipe: Recipe, folder: Path, base: str, data: str, longest: int
+) -> tuple[rows.Rows, rows.Rows | None, str | None]:
+    """Writes the token files of the recipe's splits; both, and the dataset's revision on the Hub."""
+    from tokenizers import Tokenizer
+
+    file = local_folder(base, allow_patterns=list(TOKENIZER_FILES)) / "tokenizer.json"
+    if not file.is_file():
+        raise InputError(
+            f"The base {base} has no tokenizer.json.", hint="Take one that has, such as an Instruct Llama."
+        )
+    tokenizer = Tokenizer.from_file(str(file))
+    template, column, config = recipe.template, recipe.text_column, recipe.dataset_config
+    assert template is not None
+    assert config is not None
+
+    def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
+        files, revision = rows.dataset_files(data, config, split)
+        return rows.write(files, column, tokenizer, template, folder / name, longest=longest), revision
+
+    valid = recipe.settings["valid_split"]
+    train, revision = write("train", recipe.split)
+    return train, None if valid is None else write("valid", str(valid).rpartition(":")[2])[0], revision
+
+
+def _run(job: Job) -> TrlLog:
+    """Runs the job in processes of its own; what it left of checkpoints stays when it fails.
+
+    Raises:
+        AmazonTitlesError: It failed; the message says why and what to change.
+    """
+    path, place = Path(job.folder) / "job.json", Path(job.checkpoints)
     path.write_text(json.dumps(asdict(job)), encoding="utf-8")
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"]
     worker = ["-m", "amazon_titles.training.worker", str(path)]
-    launcher = (
-        [] if job.devices == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"]
-    )
-    log = TrlLog()
-    with Phases("trl") as shown:
-
-        def read(line: str) -> None:
-            if line.startswith(MARK):
-                event = json.loads(line[1:])
-                _take(log, event)
-                _show(shown, event)
-            else:
-                log.tail.append(line.rstrip())
-
-        command = [sys.executable, *launcher, *worker]
-        status = run_child(command, read, env=_environment(job.devices, Path(job.checkpoints)))
-    _judge(job, log, status)
+    command = [sys.executable, *(launcher if job.devices > 1 else []), *worker]
+    try:
+        with TrlLog() as log:
+            status = run_child(command, log.read, env=_environment(job.devices, place))
+        require_adapter(job, log, status)
+    except BaseException:
+        if checkpoints.latest(place) is None:
+            checkpoints.remove(place)
+        else:
+            say(f"What was trained stands in {place}. To go on from there: --resume")
+        raise
     return log
 
 
@@ -162,60 +258,34 @@ def _environment(devices: int, checkpoints: Path) -> dict[str, str]:
         "GOMP_SPINCOUNT": SPIN_COUNT,
         "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"),
     }
+    # trl counts its users; whoever runs this has not been asked.
     fixed = {
-        # trl counts its users; whoever runs this has not been asked.
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONWARNINGS": "ignore",
-    }
+        "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "ignore",
+    }  # fmt: skip
     # The package is found wherever this process found it, also from a folder that is not its own.
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return {**given, **os.environ, **fixed, "PYTHONPATH": path}
 
 
-def _take(log: TrlLog, event: Mapping[str, Any]) -> None:
-    if event["event"] == "step" and "loss" in event:
-        log.losses.append({key: event[key] for key in ("epoch", "loss", "learning_rate", "step")})
-        log.rate = event.get("rate", log.rate)
-    elif event["event"] == "step":
-        log.valid_losses.append({"epoch": event["epoch"], "loss": event["valid_loss"], "step": event["step"]})
-    elif event["event"] == "failed":
-        log.failed = event
-    elif event["event"] == "done":
-        log.device, log.peak_bytes, log.seconds = event["device"], event["peak_bytes"], event["seconds"]
+def require_adapter(job: Job, log: TrlLog, status: int) -> None:
+    """Refuses what the worker left where it is no adapter.
 
+    Args:
+        job: The job that it was given.
+        log: What it said.
+        status: Its exit status.
 
-def _show(shown: Phases, event: Mapping[str, Any]) -> None:
-    if event["event"] == "begin":
-        if event["step"]:
-            say(f"Going on after step {event['step']} of {event['steps']}.")
-        shown.begin(event["steps"], done=event["step"])
-    elif event["event"] == "step" and "valid_loss" in event:
-        say(f"  epoch {event['epoch']:.2f}  validation loss {event['valid_loss']:.4f}")
-    elif event["event"] == "step" and "rate" in event:  # a step of an earlier run has none
-        shown.reach(event["step"], note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
-        if event["step"] == shown.steps:
-            shown.end()
-
-
-def _judge(job: Job, log: TrlLog, status: int) -> None:
-    trained = Path(job.folder) / ADAPTER
-    if log.failed is not None:
-        if log.failed["why"] == "memory":
-            raise TrainingError(f"The memory did not suffice: {log.failed['message']}", hint=_MEMORY)
-        if log.failed["why"] == "base":
-            raise InputError(
-                f"The base {job.base} is {log.failed['message']}, and the trl engine trains Llamas.",
-                hint="Use: --engine autotrain",
-            )
-        hint = _DIVERGED.format(lr=float(job.params["lr"]) / 3)
-        raise TrainingError(f"The loss is no number any more {log.failed['message']}.", hint=hint)
+    Raises:
+        AmazonTitlesError: The message says why it failed and what to change.
+    """
+    if "message" in log.ended:
+        error = InputError if log.ended["exit_code"] == InputError.exit_code else TrainingError
+        raise error(log.ended["message"], hint=log.ended["hint"])
     if status in (-9, 137):
-        raise TrainingError("The training was killed, as the system does when its memory is full.", hint=_MEMORY)
-    missing = [name for name in ("adapter_model.safetensors", "adapter_config.json") if not (trained / name).is_file()]
-    if status or missing or not log.losses:
+        raise TrainingError("The training was killed, as the system does when its memory is full.", hint=MEMORY)
+    trained = Path(job.folder) / TRAINED
+    if status or not log.losses or not all((trained / name).is_file() for name in ADAPTER_FILES):
         tail = "\n    ".join(log.tail)
         raise TrainingError(f"The training failed (exit {status}).", hint=f"Its last lines:\n    {tail}")

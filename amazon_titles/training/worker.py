@@ -1,6 +1,6 @@
 """The process of the trl engine: `python -m amazon_titles.training.worker JOB.json`, once for each device.
 
-It tells what happens as lines of JSON, each behind `MARK`, on stdout. `trl.run_trl` starts it and listens.
+It says what happens in lines of JSON, each behind `MARK`, on stdout. `trl.fine_tune` starts it and listens.
 """
 
 from __future__ import annotations
@@ -10,163 +10,291 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.training.checkpoints import BEST
-from amazon_titles.training.trl import ADAPTER, MARK, Job, NotFiniteError, OtherModelError
+import torch
+from datasets import Dataset, disable_caching
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor
+from torch.utils.data import SequentialSampler, default_convert
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
+from transformers.utils import logging
+from trl import SFTConfig, SFTTrainer
+
+from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
+from amazon_titles.training import llama
+from amazon_titles.training.batches import collate, in_order, plan
+from amazon_titles.training.checkpoints import BEST, COMPLETE
+from amazon_titles.training.rows import Rows
+from amazon_titles.training.trl import MARK, MEMORY, TRAINED, Job
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
+# What SFTConfig calls the recipe's settings.
+_NAMES = {
+    "learning_rate": "lr", "lr_scheduler_type": "scheduler", "weight_decay": "weight_decay",
+    "max_grad_norm": "max_grad_norm", "seed": "seed",
+}  # fmt: skip
+_ALWAYS: dict[str, Any] = {
+    "per_device_train_batch_size": 1,  # of the plan's batches
+    "logging_steps": 1, "logging_nan_inf_filter": False,  # it would show the last good loss instead
+    "save_strategy": "steps", "save_total_limit": 2, "disable_tqdm": True, "max_length": None,
+    "dataset_kwargs": {"skip_prepare_dataset": True}, "remove_unused_columns": False,
+    "ddp_find_unused_parameters": False,
+}  # fmt: skip
+# Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
+_QUANTIZED: dict[str, dict[str, Any]] = {
+    "int8": {"load_in_8bit": True},
+    "int4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+}
 
 
-def tell(event: Mapping[str, Any]) -> None:
-    """One event to whoever started this; where nobody listens any more, the run ends."""
+def emit(event: Mapping[str, Any]) -> None:
+    """Writes one event to whoever started this; where nobody listens any more, the run ends."""
     if int(os.environ.get("RANK", "0")) == 0:
         sys.stdout.write(MARK + json.dumps(event) + "\n")
         sys.stdout.flush()
 
 
-def main(path: str) -> int:
-    """Runs the job; what a user can mend is told as an event, anything else is a traceback."""
-    job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
-    import torch
+class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
+    """`SFTTrainer` whose batches come from a `Plan` and whose loss is the mean over the step's answer tokens.
 
+    Args:
+        rows: The training split.
+        **options: As of `SFTTrainer`; `train_dataset` has a column `rows` with a batch's row numbers.
+    """
+
+    loss_is_scaled_for_ga = True  # by the tokens of the whole step, not by batches
+
+    def __init__(self, *, rows: Rows, **options: Any) -> None:  # noqa: ANN401
+        def collator(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
+            numbers = [number for one in batch for number in one["rows"]]
+            return default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
+
+        super().__init__(data_collator=collator, **options)
+        base = self.model.get_base_model()
+        self.head = base.get_output_embeddings().weight
+        # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
+        base.lm_head = torch.nn.Identity()
+        self.last_mlp = llama.speed_up(self.model)
+        self.tokens = 0
+        """Tokens that this process has trained on since it started, over all devices."""
+
+    def save_adapter(self, folder: Path) -> None:
+        """Writes the adapter's two files."""
+        self.accelerator.unwrap_model(self.model).save_pretrained(folder)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - trl's own signature
+        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+
+    def get_batch_samples(self, epoch: Iterator[Any], number: int, device: torch.device) -> tuple[list[Any], Tensor]:
+        """The batches of a step on this device, and the number of answer tokens on all devices."""
+        batches = list(islice(epoch, number))
+        counts = [[len(batch["targets"]), batch["input_ids"].shape[1]] for batch in batches]
+        answers, tokens = self.accelerator.reduce(torch.tensor(counts, device=device).sum(0), "sum").tolist()
+        self.tokens += int(tokens)
+        return batches, torch.tensor(answers, device=device)
+
+    def sum_of_losses(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> Tensor:
+        """The sum of a batch's losses, in nats; takes the batch as `collate` made it, on this device."""
+        inputs = dict(inputs)
+        targets = inputs.pop("targets")
+        self.last_mlp.places = inputs["logits_to_keep"]
+        return llama.answer_loss(model(**inputs, use_cache=False).logits[0], self.head, targets)
+
+    def compute_loss(self, model: torch.nn.Module, inputs: Any, *_: object, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
+        """The batch's share of the step's mean loss per answer token."""
+        answers = inputs["targets"].numel() if num_items_in_batch is None else num_items_in_batch
+        # Gradients are averaged over the devices, while the tokens were counted on all of them.
+        loss: Tensor = self.sum_of_losses(model, inputs) / answers * self.accelerator.num_processes
+        return loss
+
+    def held_out_loss(self, rows: Rows, tokens: int) -> float:
+        """The mean loss per answer token of a split, in nats; every device does its share.
+
+        Args:
+            rows: The split.
+            tokens: How many a batch has.
+        """
+        total = torch.zeros(2, dtype=torch.float64)
+        model = self.accelerator.unwrap_model(self.model).eval()
+        with torch.no_grad(), self.accelerator.autocast():
+            mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+            for numbers in in_order(rows.lengths, tokens)[mine]:
+                batch = default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
+                inputs = self._prepare_inputs(batch)
+                loss = float(self.sum_of_losses(model, inputs))
+                total += torch.tensor([loss, inputs["targets"].numel()], dtype=torch.float64)
+        model.train()
+        loss, answers = self.accelerator.reduce(total.to(self.args.device, torch.float32), "sum").tolist()
+        return float(loss / max(1.0, answers))
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    """Emits each step, evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
+
+    Attributes:
+        seconds: How long the steps have taken, evaluations aside.
+        rate: Tokens a second meanwhile; None before the first step.
+        best: Folder of the best adapter; None where the last is wanted.
+
+    Args:
+        trainer: The trainer.
+        job: Says when to evaluate, on what, and what to keep.
+        steps_an_epoch: The plan's.
+    """
+
+    def __init__(self, trainer: AnswerTrainer, job: Job, steps_an_epoch: int) -> None:
+        self.trainer, self.steps_an_epoch = trainer, steps_an_epoch
+        self.valid = Rows.open(Path(job.folder) / "valid") if job.has_valid else None
+        self.batch_tokens = job.params["batch_size"] * job.block_size
+        self.every = job.checkpoint_steps if job.params["eval_strategy"] == "steps" else steps_an_epoch
+        self.best = Path(job.checkpoints) / BEST if job.keep == "best" else None
+        rate = f"Lower the rate: --set lr={float(job.params['lr']) / 3:.1e}, or raise warmup_ratio."
+        self.advice = f"{rate} Under fp16 take bf16, where the GPU has it."
+        self.start, self.seconds = time.perf_counter(), 0.0
+        self.rate: float | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
+        """Starts the clock, and emits what a run that is resumed has behind it."""
+        self.start = time.perf_counter()
+        emit({"event": "begin", "step": state.global_step, "steps": state.max_steps})
+        for entry in state.log_history:
+            if entry["step"] <= state.global_step:
+                self._emit_logged(entry)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: object) -> None:  # noqa: ANN401
+        """Emits a step; a loss that is no number ends the run here."""
+        if "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
+                raise TrainingError(f"The loss is no number any more {at}.", hint=self.advice)
+            self.seconds = time.perf_counter() - self.start
+            self.rate = self.trainer.tokens / self.seconds
+            self._emit_logged({**logs, "step": state.global_step, "rate": self.rate})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
+        """Evaluates every so many steps, and at the end."""
+        if self.valid is None or (state.global_step % self.every and state.global_step != state.max_steps):
+            return
+        started = time.perf_counter()
+        loss = self.trainer.held_out_loss(self.valid, self.batch_tokens)
+        self.start += time.perf_counter() - started  # not a part of the tokens' time
+        known = [entry["valid_loss"] for entry in state.log_history if "valid_loss" in entry]
+        entry = {"valid_loss": loss, "step": state.global_step, "epoch": state.global_step / self.steps_an_epoch}
+        state.log_history.append(entry)
+        self._emit_logged(entry)
+        if self.best is not None and loss < min(known, default=math.inf) and state.is_world_process_zero:
+            self.trainer.save_adapter(self.best)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
+        """Marks a checkpoint as complete."""
+        if state.is_world_process_zero:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    def _emit_logged(self, entry: Mapping[str, Any]) -> None:
+        known = {key: entry[key] for key in ("loss", "learning_rate", "rate", "valid_loss") if key in entry}
+        if known:
+            step = entry["step"]
+            emit({"event": "step", "step": step, "epoch": step / self.steps_an_epoch, **known})
+
+
+def main(path: str) -> int:
+    """Runs the job; what a user can mend becomes an event, anything else is a traceback."""
     try:
-        fine_tune(job)
-    except OtherModelError as error:
-        tell({"event": "failed", "why": "base", "message": str(error)})
-    except NotFiniteError as error:
-        tell({"event": "failed", "why": "not finite", "message": str(error)})
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # On a CPU torch raises a RuntimeError: "DefaultCPUAllocator: can't allocate memory".
-        if (
-            isinstance(error, RuntimeError)
-            and "allocate memory" not in str(error)
-            and "out of memory" not in str(error)
-        ):
-            raise
-        tell({"event": "failed", "why": "memory", "message": str(error).splitlines()[0][:200]})
-    else:
+        fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8"))))
         return 0
+    except AmazonTitlesError as error:
+        failure = error
+    except (MemoryError, RuntimeError) as error:  # torch's own errors are RuntimeErrors
+        # On a CPU torch says: "DefaultCPUAllocator: can't allocate memory".
+        about_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
+        if isinstance(error, RuntimeError) and not about_memory:
+            raise
+        reason = str(error).partition("\n")[0][:200]
+        failure = TrainingError(f"The memory did not suffice: {reason}", hint=MEMORY)
+    emit({"event": "failed", "message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code})
     return 1
 
 
 def fine_tune(job: Job) -> None:
-    """Trains as the job says and leaves the adapter's two files in its folder `ADAPTER`."""
-    import torch
-    from datasets import Dataset, disable_caching
-    from transformers import AutoTokenizer
-    from transformers.utils import logging
-
-    from amazon_titles.training.batches import plan
-    from amazon_titles.training.rows import Rows
-    from amazon_titles.training.trainer import AnswerTrainer, Reporter
-
+    """Trains as the job says and leaves the adapter's two files in its folder `TRAINED`."""
     logging.set_verbosity_error()
     disable_caching()
-    folder = Path(job.folder)
-    rows = Rows.open(folder / "train")
-    params = job.params
-    tokens = params["batch_size"] * params["gradient_accumulation"] * job.block_size
+    rows, params = Rows.open(Path(job.folder) / "train"), job.params
+    accumulation = params["gradient_accumulation"]
     planned = plan(
-        rows.lengths, tokens=tokens, accumulation=params["gradient_accumulation"], devices=job.devices,
-        epochs=params["epochs"], seed=params["seed"],
+        rows.lengths, tokens=params["batch_size"] * accumulation * job.block_size, accumulation=accumulation,
+        devices=job.devices, epochs=params["epochs"], seed=params["seed"],
     )  # fmt: skip
     arguments = _arguments(job, planned.steps, planned.parts // job.devices)  # before the model: it sets the seed
-    model = _model(job, arguments.seed)
     trainer = AnswerTrainer(
-        rows=rows,
-        model=model,
-        args=arguments,
+        rows=rows, model=_model(job, arguments.seed), args=arguments,
         train_dataset=Dataset.from_dict({"rows": planned.batches}),
         processing_class=AutoTokenizer.from_pretrained(job.base, trust_remote_code=False),
-    )
-    best = Path(job.checkpoints) / BEST if job.keep == "best" else None
-    valid = (Rows.open(folder / "valid"), params["batch_size"] * job.block_size) if job.has_valid else None
-    every = job.checkpoint_steps if params["eval_strategy"] == "steps" else planned.steps_an_epoch
-    reporter = Reporter(trainer, tell, steps_an_epoch=planned.steps_an_epoch, valid=valid, every=every, best=best)
+    )  # fmt: skip
+    reporter = Reporter(trainer, job, planned.steps_an_epoch)
     trainer.add_callback(reporter)
     trainer.train(resume_from_checkpoint=job.resume_from)
-    seconds = round(reporter.seconds, 3)
+    trained = Path(job.folder) / TRAINED
     if trainer.is_world_process_zero():
-        if best is not None and (best / "adapter_config.json").is_file():
-            shutil.copytree(best, folder / ADAPTER)
+        if reporter.best is not None and (reporter.best / "adapter_config.json").is_file():
+            shutil.copytree(reporter.best, trained)
         else:
-            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder / ADAPTER)
-    cuda = torch.cuda.is_available()
-    peak = torch.cuda.max_memory_allocated() if cuda else None
-    device = torch.cuda.get_device_name() if cuda else "cpu"
-    tell({"event": "done", "device": device, "peak_bytes": peak, "seconds": seconds})
+            trainer.save_adapter(trained)
+    run: dict[str, Any] = {"device": "cpu", "training_seconds": round(reporter.seconds, 3)}
+    run["tokens_a_second"] = None if reporter.rate is None else round(reporter.rate, 1)
+    if torch.cuda.is_available():
+        run["device"] = torch.cuda.get_device_name()
+        run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    emit({"event": "done", **run})
 
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
-    import torch
-    from trl import SFTConfig
-
-    params, cuda = job.params, torch.cuda.is_available()
-    half = _half(params["mixed_precision"], cuda=cuda)
+    params, cuda, half = job.params, torch.cuda.is_available(), _half(job)
     return SFTConfig(
-        output_dir=job.checkpoints,
-        max_steps=steps,
-        per_device_train_batch_size=1,  # of the plan's batches
-        gradient_accumulation_steps=accumulation,
-        learning_rate=params["lr"],
-        lr_scheduler_type=params["scheduler"],
+        output_dir=job.checkpoints, max_steps=steps, gradient_accumulation_steps=accumulation,
         warmup_steps=math.ceil(steps * params["warmup_ratio"]),  # as transformers 4.48 rounds
-        weight_decay=params["weight_decay"],
-        max_grad_norm=params["max_grad_norm"],
-        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]),
-        seed=params["seed"],
-        bf16=half == "bf16",
-        fp16=half == "fp16",
+        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]), save_steps=job.checkpoint_steps,
+        bf16=half is torch.bfloat16, fp16=half is torch.float16, dataloader_pin_memory=cuda,
         gradient_checkpointing=not params["disable_gradient_checkpointing"],
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would show the last good loss instead
-        save_strategy="steps",
-        save_steps=job.checkpoint_steps,
-        save_total_limit=2,
         report_to=["tensorboard"] if job.tensorboard else [],
-        disable_tqdm=True,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=False,
-        max_length=None,
-        ddp_find_unused_parameters=False,
         # Without it accelerate starts processes on a CPU that never speak to each other.
         use_cpu=not cuda and not torch.backends.mps.is_available(),
         ddp_backend="gloo" if job.devices > 1 and not cuda else None,
-        dataloader_pin_memory=cuda,
-    )
+        **{name: params[ours] for name, ours in _NAMES.items()}, **_ALWAYS,
+    )  # fmt: skip
 
 
-def _half(mixed_precision: str | None, *, cuda: bool) -> str | None:
+def _half(job: Job) -> torch.dtype | None:
     """The recipe's half precision where this machine computes in it: a CPU does in bf16, never in fp16."""
-    return mixed_precision if cuda or mixed_precision == "bf16" else None
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(job.params["mixed_precision"])
+    return half if torch.cuda.is_available() or half is torch.bfloat16 else None
 
 
 def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     """The base, frozen, in the recipe's precision, with a fresh adapter in float32."""
-    import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from transformers import AutoModelForCausalLM, set_seed
-
-    from amazon_titles.training import attention
-
     set_seed(seed)
-    attention.register()
-    params, cuda = job.params, torch.cuda.is_available()
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(_half(params["mixed_precision"], cuda=cuda) or "")
-    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": attention.ATTENTION}
-    if params["quantization"]:
-        options |= {"quantization_config": _quantization(params["quantization"], half or torch.bfloat16)}
-    if cuda:
-        options |= {"device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
+    llama.register()
+    params, half = job.params, _half(job)
+    checkpointing = not params["disable_gradient_checkpointing"]
+    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": llama.ATTENTION}
+    if quantization := params["quantization"]:
+        compute = {"bnb_4bit_compute_dtype": half or torch.bfloat16}
+        options["quantization_config"] = BitsAndBytesConfig(**_QUANTIZED[quantization], **compute)
+    if torch.cuda.is_available():
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
     if base.config.model_type != "llama":
-        raise OtherModelError(f"a {base.config.model_type}")
-    checkpointing = not params["disable_gradient_checkpointing"]
-    if params["quantization"]:
+        raise InputError(
+            f"The base {job.base} is a {base.config.model_type}, and the trl engine trains Llamas.",
+            hint="Use: --engine autotrain",
+        )
+    if quantization:
         head = base.get_output_embeddings().weight.dtype
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=checkpointing)
         # It makes everything float32 that is not quantised; for the norms that is wanted (QLoRA), for the vocabulary's
@@ -176,27 +304,10 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     elif checkpointing:
         base.enable_input_require_grads()
     targets = params["target_modules"] or None
-    return get_peft_model(
-        base,
-        LoraConfig(
-            task_type="CAUSAL_LM",
-            r=params["lora_r"],
-            lora_alpha=params["lora_alpha"],
-            lora_dropout=params["lora_dropout"],
-            target_modules=targets if targets in (None, "all-linear") else targets.split(","),
-        ),
-    )
-
-
-def _quantization(bits: str, compute: Any) -> Any:  # noqa: ANN401 - a torch dtype; a BitsAndBytesConfig
-    from transformers import BitsAndBytesConfig
-
-    if bits == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    # Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
-    )
+    if targets not in (None, "all-linear"):
+        targets = targets.split(",")
+    lora = {name: params[name] for name in ("lora_alpha", "lora_dropout")}
+    return get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules=targets, r=params["lora_r"], **lora))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def adapted(folder):
 def test_a_llama_sped_up_says_and_learns_the_same(tmp_path, checkpointing):
     torch = pytest.importorskip("torch")
     pytest.importorskip("peft")
-    from amazon_titles.training.patches import speed_up
+    from amazon_titles.training.llama import speed_up
 
     tiny_llama.write_model(tmp_path, vocab_size=90, hidden_size=48, layers=2, heads=3)
     ids = torch.randint(90, (1, 40), generator=torch.Generator().manual_seed(1))
@@ -57,7 +57,7 @@ def test_a_llama_sped_up_says_and_learns_the_same(tmp_path, checkpointing):
 def test_an_adapter_switched_off_or_merged_is_left_to_peft(tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("peft")
-    from amazon_titles.training.patches import speed_up
+    from amazon_titles.training.llama import speed_up
 
     tiny_llama.write_model(tmp_path, vocab_size=90, hidden_size=48, layers=1, heads=3)
     ids = torch.randint(90, (1, 20), generator=torch.Generator().manual_seed(1))

@@ -39,11 +39,11 @@ def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
     assert [(point["epoch"], point["loss"]) for point in log.losses] == [(0.5, 2.5), (1.0, 1.5)]
     assert log.seconds == 3.25
     assert log.reason == "ValueError: the set is too small to pack"
-    assert "too small to pack" in log.tail
+    assert "too small to pack" in log.tail[-1]
 
 
 def test_a_file_hears_how_far_the_training_is(beat):
-    with autotrain._Shown(216 * 512) as shown:
+    with autotrain.AutoTrainLog(216 * 512) as shown:
         assert beat(10) == ["  starting AutoTrain …", "  starting AutoTrain: 0:00:10 so far"]
         shown.read("Loading checkpoint shards:  50%|#####     | 1/2 [00:00<00:00]\n")
         shown.read("  0%|          | 0/216 [00:00<?, ?it/s]\n")

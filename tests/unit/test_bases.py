@@ -337,8 +337,8 @@ def test_an_error_that_is_not_the_disks_stays_itself(tmp_path):
         raise OSError("It looks like the config file is not valid")
 
     with pytest.raises(OSError, match="not valid"):
-        caching.make_once(tmp_path / "x", fails, is_whole=Path.is_dir)
-    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+        caching.make_once("kind", "x", fails, is_whole=Path.is_dir, cache_dir=tmp_path)
+    assert not [path for path in (tmp_path / "kind").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from amazon_titles import tiny_llama  # noqa: E402
-from amazon_titles.training import attention  # noqa: E402
+from amazon_titles.training import llama  # noqa: E402
 from amazon_titles.training.batches import collate, segments  # noqa: E402
 from amazon_titles.training.rows import Rows  # noqa: E402
 
@@ -34,7 +34,7 @@ def test_attention_is_each_rows_own_with_its_gradients():
     q = torch.randn(1, 6, total, 8, generator=make, requires_grad=True)
     k, v = (torch.randn(1, 2, total, 8, generator=make, requires_grad=True) for _ in range(2))
     weights = torch.randn(1, total, 6, 8, generator=make)
-    got, _ = attention.attend(torch.nn.Identity(), q, k, v, None, segments=as_tensors(segments(LENGTHS)))
+    got, _ = llama.attend(torch.nn.Identity(), q, k, v, None, segments=as_tensors(segments(LENGTHS)))
     (got * weights).sum().backward()
     gradients = [states.grad.clone() for states in (q, k, v)]
     for states in (q, k, v):
@@ -55,12 +55,12 @@ def test_attention_is_each_rows_own_with_its_gradients():
 
 @pytest.mark.parametrize("chunk", [1 << 26, 300 * 7])
 def test_the_loss_and_its_gradient_are_cross_entropys(monkeypatch, chunk):
-    monkeypatch.setattr(attention, "_CHUNK", chunk)
+    monkeypatch.setattr(llama, "_CHUNK", chunk)
     make = torch.Generator().manual_seed(1)
     hidden = torch.randn(45, 16, generator=make, requires_grad=True)
     head = torch.randn(300, 16, generator=make)
     targets = torch.randint(300, (45,), generator=make)
-    got = attention.answer_loss(hidden, head, targets)
+    got = llama.answer_loss(hidden, head, targets)
     (got / 45).backward()
     gradient, hidden.grad = hidden.grad, None
     expected = torch.nn.functional.cross_entropy(hidden @ head.T, targets)
@@ -68,7 +68,7 @@ def test_the_loss_and_its_gradient_are_cross_entropys(monkeypatch, chunk):
     torch.testing.assert_close(got / 45, expected)
     torch.testing.assert_close(gradient, hidden.grad, atol=1e-6, rtol=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(attention.answer_loss(hidden, head, targets) / 45, expected)
+        torch.testing.assert_close(llama.answer_loss(hidden, head, targets) / 45, expected)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_logits_of_packed_rows_are_those_of_each_row_alone(tiny):
     tiny.set_attn_implementation("sdpa")
     with torch.no_grad():
         alone = [tiny(input_ids=torch.from_numpy(rows.row(n)[0].astype(np.int64))[None]).logits[0] for n in range(9)]
-        attention.register()
-        tiny.set_attn_implementation(attention.ATTENTION)
+        llama.register()
+        tiny.set_attn_implementation(llama.ATTENTION)
         del batch["targets"]
         keep = batch.pop("logits_to_keep")
         together = tiny(**batch, use_cache=False).logits[0]
@@ -100,4 +100,4 @@ def test_logits_of_packed_rows_are_those_of_each_row_alone(tiny):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_the_kernel_for_rows_of_different_lengths_is_right():
-    assert attention._kernel_is_right()
+    assert llama._kernel_is_right()

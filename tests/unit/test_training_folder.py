@@ -19,8 +19,10 @@ OLD, KILLED, NEW = 0.9, 0.5, 0.1
 @pytest.fixture(autouse=True)
 def engines(monkeypatch):
     """`pretend` replaces them: they come back after each test."""
-    for name in ("_check", "_run_autotrain", "_run_trl", "plot_losses"):
+    for name in ("_check", "plot_losses"):
         monkeypatch.setattr(training, name, getattr(training, name))
+    for engine in (training.autotrain, training.trl):
+        monkeypatch.setattr(engine, "fine_tune", engine.fine_tune)
 
 
 def loss(folder):

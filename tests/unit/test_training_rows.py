@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_titles import tiny_llama
+from amazon_titles import resources, tiny_llama
 from amazon_titles.errors import InputError
+from amazon_titles.recipes import load_recipe
 from amazon_titles.templates import TEMPLATES, get_template
 from amazon_titles.training import rows
 
@@ -89,11 +90,17 @@ def test_rows_are_written_and_read_again(tmp_path, tokenizer):
 
 def test_rows_are_counted_as_they_are_trained_on(tmp_path, tokenizer):
     texts = [LLAMA3.training_text(messages([("What?", "A kettle.")] * n)) for n in (1, 2, 3)]
-    parquet(tmp_path / "train-0.parquet", texts)
+    file = tmp_path / "text-llama3" / "train-0.parquet"
+    parquet(file, texts)
+    written = rows.write([file], "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
+    recipe = load_recipe(resources.recipes()["quickstart-tiny"])
+    epochs = recipe.params["epochs"]
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (None, None, None)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    written = rows.write([tmp_path / "train-0.parquet"], "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
-    counted = rows.count([tmp_path / "train-0.parquet"], "text", tmp_path / "tokenizer.json")
-    assert counted == (3, len(written.ids))
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (3, len(written.ids), epochs * len(written.ids))
+    assert rows.count_tokens(recipe, "ana/titles", tmp_path) == (None, None, None)
+    file.write_bytes(b"no Parquet")
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (None, None, None)
 
 
 def test_a_base_of_another_family_is_refused(tmp_path, tokenizer):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
-from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
 from amazon_titles.training import trl
-from amazon_titles.training.phases import Phases
 
 
 def job(folder, **changes):
@@ -30,24 +31,15 @@ def no_memory_on_a_gpu(torch):
 
 
 @pytest.mark.parametrize("fails", [no_memory_on_a_cpu, no_memory_on_a_gpu])
-def test_too_little_memory_ends_it_with_advice(tmp_path, monkeypatch, capsys, fails):
-    torch = pytest.importorskip("torch")
-    from amazon_titles.training import worker
-
-    monkeypatch.setattr(worker, "fine_tune", lambda job: fails(torch))
-    (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path))))
-    assert worker.main(str(tmp_path / "job.json")) == 1
-    out = capsys.readouterr().out
-    assert out.startswith(trl.MARK)
-    log = trl.TrlLog()
-    trl._take(log, json.loads(out[1:]))
-    with pytest.raises(TrainingError, match=r"The memory did not suffice: .*allocate") as refused:
-        trl._judge(job(tmp_path), log, 1)
-    assert "halve batch_size and double gradient_accumulation" in str(refused.value)
+def test_too_little_memory_ends_it_with_advice(failure, fails):
+    error = failure(lambda worker, job: fails(worker.torch))
+    assert isinstance(error, TrainingError)
+    assert re.match("The memory did not suffice: .*allocate", error.message)
+    assert "halve batch_size and double gradient_accumulation" in error.hint
 
 
 def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
+    pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     def fails(job):
@@ -60,33 +52,82 @@ def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
 
 
 def test_only_the_first_process_tells(monkeypatch, capsys):
+    pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     monkeypatch.setenv("RANK", "1")
-    worker.tell({"event": "done"})
+    worker.emit({"event": "done"})
     assert capsys.readouterr().out == ""
 
 
+@pytest.fixture
+def failure(tmp_path, monkeypatch, capsys):
+    """What a user is told where the worker ends in such a way."""
+
+    def fail(fine_tune):
+        from amazon_titles.training import worker
+
+        (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path, params=PARAMS))))
+        monkeypatch.setattr(worker, "fine_tune", lambda job: fine_tune(worker, job))
+        assert worker.main(str(tmp_path / "job.json")) == 1
+        with trl.TrlLog() as log:
+            log.read(capsys.readouterr().out)
+        with pytest.raises(AmazonTitlesError) as refused:
+            trl.require_adapter(job(tmp_path), log, 1)
+        return refused.value
+
+    pytest.importorskip("trl")
+    return fail
+
+
+PARAMS = {
+    "lr": 3e-3, "batch_size": 1, "eval_strategy": "epoch", "mixed_precision": None, "quantization": None,
+    "disable_gradient_checkpointing": True,
+}  # fmt: skip
+
+
+def test_a_loss_that_is_no_number_says_what_to_change(failure):
+    def fine_tune(worker, job):
+        state = SimpleNamespace(global_step=3)
+        worker.Reporter(None, job, 1).on_log(None, state, None, {"loss": float("nan"), "learning_rate": 1e-3})
+
+    error = failure(fine_tune)
+    assert isinstance(error, TrainingError)
+    assert "no number any more at step 3, learning rate 1.0e-03" in error.message
+    assert "lr=1.0e-03" in error.hint
+
+
+def test_a_base_that_is_no_llama_is_refused(failure, monkeypatch):
+    def fine_tune(worker, job):
+        gemma = SimpleNamespace(config=SimpleNamespace(model_type="gemma"))
+        monkeypatch.setattr(worker.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: gemma)
+        worker._model(job, 1)
+
+    error = failure(fine_tune)
+    assert isinstance(error, InputError)
+    assert "The base base is a gemma" in error.message
+    assert "--engine autotrain" in error.hint
+
+
 @pytest.mark.parametrize(
-    ("failed", "status", "error", "words", "advice"),
+    ("status", "words", "advice"),
     [
-        ({"why": "not finite", "message": "at step 3"}, 1, TrainingError, "no number any more at step 3", "lr=1.0e-03"),
-        ({"why": "base", "message": "a gemma"}, 1, InputError, "is a gemma", "--engine autotrain"),
-        (None, -9, TrainingError, "as the system does when its memory is full", "halve batch_size"),
-        (None, 1, TrainingError, "failed .exit 1.", "the last words"),
-        (None, 0, TrainingError, "failed .exit 0.", "the last words"),
+        (-9, "as the system does when its memory is full", "halve batch_size"),
+        (1, "failed .exit 1.", "the last words"),
+        (0, "failed .exit 0.", "the last words"),
     ],
 )
-def test_a_failure_says_what_to_change(tmp_path, failed, status, error, words, advice):
-    log = trl.TrlLog(failed=failed)
-    log.tail.append("the last words")
-    with pytest.raises(error, match=words) as refused:
-        trl._judge(job(tmp_path), log, status)
+def test_a_process_that_says_nothing_of_its_end(tmp_path, status, words, advice):
+    with trl.TrlLog() as log:
+        log.read("the last words\n")
+    with pytest.raises(TrainingError, match=words) as refused:
+        trl.require_adapter(job(tmp_path), log, status)
     assert advice in str(refused.value)
 
 
 def test_the_curve_has_a_point_for_so_many_steps():
-    log = trl.TrlLog(losses=[{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)])
+    with trl.TrlLog() as log:
+        log.losses = [{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)]
     assert [(point["step"], point["loss"]) for point in log.curve(3)] == [(3, 2.0), (6, 5.0), (7, 7.0)]
     assert log.curve(-1) == log.losses
     log.losses *= 100
@@ -95,17 +136,17 @@ def test_the_curve_has_a_point_for_so_many_steps():
 
 def test_a_file_hears_how_far_the_training_is(beat):
     step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
-    with Phases("trl") as shown:
+    with trl.TrlLog() as log:
         assert beat(10) == ["  starting trl …", "  starting trl: 0:00:10 so far"]
-        trl._show(shown, {"event": "begin", "step": 10, "steps": 200})
+        log.take({"event": "begin", "step": 10, "steps": 200})
         assert beat(0) == ["Going on after step 10 of 200.", "  training: 10 of 200 steps …"]
-        trl._show(shown, {**step, "step": 9})  # of the earlier run
-        trl._show(shown, {**step, "step": 12, "rate": 12345.6})
-        trl._show(shown, {"event": "checkpoint", "step": 12})
+        log.take({**step, "step": 9})  # of the earlier run
+        log.take({**step, "step": 12, "rate": 12345.6})
+        log.take({"event": "checkpoint", "step": 12})
         assert beat(10) == ["  training: 12 of 200 steps, loss 1.5000, 12,346 tokens/s, 0:15:40 left"]
-        trl._show(shown, {"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        log.take({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
         assert beat(0) == ["  epoch 0.50  validation loss 1.2500"]
-        trl._show(shown, {**step, "step": 200, "rate": 12345.6})
+        log.take({**step, "step": 200, "rate": 12345.6})
         assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 
