@@ -87,7 +87,7 @@ def decode(
     generators = [torch.Generator().manual_seed(sampling.seed) for _ in prompts] if sampling else []
     # At 128,256 tokens of vocabulary a prompt's other logits are gigabytes. 4.48 spells the argument with `num_`.
     known = inspect.signature(whole_model(model).forward).parameters
-    last = {name: 1 for name in ("logits_to_keep", "num_logits_to_keep") if name in known}
+    last = dict.fromkeys([name for name in ("logits_to_keep", "num_logits_to_keep") if name in known][:1], 1)
     stop = torch.tensor(sorted(ends))
     alive = torch.arange(len(prompts))  # the row that each line of the batch answers
     going = torch.ones_like(alive, dtype=torch.bool)
@@ -124,9 +124,9 @@ def left_padded(prompts: TokenIds) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask of prompts, as long as the longest of them, the shorter ones padded on the left."""
     import torch
 
-    blanks = [[0] * (max(map(len, prompts)) - len(prompt)) for prompt in prompts]
-    ids = [[*blank, *prompt] for blank, prompt in zip(blanks, prompts, strict=True)]
-    mask = [[*blank, *([1] * len(prompt))] for blank, prompt in zip(blanks, prompts, strict=True)]
+    longest = max(map(len, prompts))
+    ids = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+    mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     return torch.tensor(ids), torch.tensor(mask)
 
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,8 @@ def load_local(
     weights = {"dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype": kind}
     with _quiet(), lines(f"loading {name}", announce=False):
         try:
-            loader: Any = AutoModelForCausalLM
-            if _file(model, _ADAPTER, **hub):
-                from peft import AutoPeftModelForCausalLM
-
-                loader = AutoPeftModelForCausalLM
+            adapter = _file(model, _ADAPTER, **hub) is not None
+            loader: Any = import_module("peft").AutoPeftModelForCausalLM if adapter else AutoModelForCausalLM
             loaded = loader.from_pretrained(str(model), trust_remote_code=False, **weights, **hub)
             tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, **hub)
         except Exception as error:

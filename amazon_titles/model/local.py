@@ -167,8 +167,8 @@ class LocalModel:
                 hidden = model.get_decoder()(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
                 for row, states in zip(rows, hidden, strict=True):
                     # The position before a token is the one that foretells it.
-                    states = states[len(prompts[row]) - 1 :][: len(answers[row])].split(_POSITIONS)
-                    wanted = answers[row].to(self.device).split(_POSITIONS)
+                    states = torch.split(states[len(prompts[row]) - 1 :][: len(answers[row])], _POSITIONS)
+                    wanted = torch.split(answers[row].to(self.device), _POSITIONS)
                     parts = zip(states, wanted, strict=True)
                     loss = sum(float(cross_entropy(head(s).float(), w, reduction="sum")) for s, w in parts)
                     losses[row] = loss, len(answers[row])
