@@ -106,7 +106,7 @@ class LocalModel:
         for step in decode(self._model, self._encode([conversation]), self._ends, **limits):
             said += [token for _, token in step]
             # Half a character, and blanks that may be the answer's last, wait for what follows.
-            whole = self._generation(said).text.rstrip("\ufffd").rstrip()
+            whole = self._text(said).lstrip().rstrip("\ufffd").rstrip()
             if whole.startswith(shown) and whole != shown:
                 yield whole[len(shown) :]
                 shown = whole
