@@ -64,8 +64,8 @@ class Sampling:
 def decode(
     model: PreTrainedModel,
     prompts: TokenIds,
-    ends: Collection[int],
     *,
+    ends: Collection[int],
     max_new_tokens: int = 256,
     sampling: Sampling | None = None,
 ) -> Iterator[list[tuple[int, int]]]:

@@ -77,7 +77,7 @@ class LocalModel:
             rows = waiting[:batch_size]
             said: list[list[int]] = [[] for _ in rows]
             try:
-                for step in decode(self._model, [prompts[row] for row in rows], self._ends, **limits):
+                for step in decode(self._model, [prompts[row] for row in rows], ends=self._ends, **limits):
                     for place, token in step:
                         said[place].append(token)
             except RuntimeError as error:
@@ -103,7 +103,7 @@ class LocalModel:
         """
         said: list[int] = []
         shown = ""
-        for step in decode(self._model, self._encode([conversation]), self._ends, **limits):
+        for step in decode(self._model, self._encode([conversation]), ends=self._ends, **limits):
             said += [token for _, token in step]
             # Half a character, and blanks that may be the answer's last, wait for what follows.
             whole = self._text(said).lstrip().rstrip("\ufffd").rstrip()
