@@ -13,27 +13,21 @@ VERSION = 1
 _WORDS = {
     "en": {
         "quoted": "(The record itself: the model's own words were not supported by it.)",
-        "cut": "(Cut off at the length limit.)",
-        "sources": "Sources:",
-        "none": "Sources: none",
+        "cut": "(Cut off at the length limit.)", "sources": "Sources:", "none": "Sources: none",
         "shown": "({share} supported by the source, which was shown to the model)",
         "hidden": "({share} supported by the source, which was not shown to the model)",
-        "others": "Fits as well: ",
-        "nearest": "Nearest titles: ",
+        "others": "Fits as well: ", "nearest": "Nearest titles: ",
         "made_up": "(The catalogue is a made-up sample: none of its products exists.)",
     },
     "pt": {
         "quoted": "(O próprio registro: as palavras do modelo não tinham apoio nele.)",
-        "cut": "(Cortado no limite de comprimento.)",
-        "sources": "Fontes:",
-        "none": "Fontes: nenhuma",
+        "cut": "(Cortado no limite de comprimento.)", "sources": "Fontes:", "none": "Fontes: nenhuma",
         "shown": "({share} apoiado pela fonte, que foi mostrada ao modelo)",
         "hidden": "({share} apoiado pela fonte, que não foi mostrada ao modelo)",
-        "others": "Também servem: ",
-        "nearest": "Títulos mais próximos: ",
+        "others": "Também servem: ", "nearest": "Títulos mais próximos: ",
         "made_up": "(O catálogo é uma amostra inventada: nenhum de seus produtos existe.)",
     },
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +120,16 @@ class Answer:
         And where its products do not exist, that.
         """
         words = _WORDS[self.language]
-        lines = []
-        if self.quoted:
-            lines.append(words["quoted"])
-        elif not self.finished:
-            lines.append(words["cut"])
-        if self.sources:
-            lines.append(words["sources"])
-            for source in self.sources:
-                lines += [f"  [{source.uid}] {source.title}", *([f"  {source.url}"] if source.url else [])]
-            if self.grounded is not None and not self.quoted:
-                seen = "shown" if self.sources[0].shown else "hidden"
-                lines.append("  " + words[seen].format(share=f"{self.grounded:.0%}"))
-        else:
-            lines.append(words["none"])
+        lines = [words["quoted"] if self.quoted else "" if self.finished else words["cut"]]
+        lines.append(words["sources"] if self.sources else words["none"])
+        for source in self.sources:
+            lines += [f"  [{source.uid}] {source.title}", f"  {source.url}" if source.url else ""]
+        if self.sources and self.grounded is not None and not self.quoted:
+            seen = "shown" if self.sources[0].shown else "hidden"
+            lines.append("  " + words[seen].format(share=f"{self.grounded:.0%}"))
         if self.others:
             lines.append(words["others"] + "; ".join(f"[{other.uid}] {other.title}" for other in self.others))
         if self.nearest:
             lines.append(words["nearest"] + "; ".join(self.nearest))
-        if self.made_up:
-            lines.append(words["made_up"])
-        return "\n".join(lines)
+        lines.append(words["made_up"] if self.made_up else "")
+        return "\n".join(filter(None, lines))

@@ -5,33 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import quote
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.hub_errors import explain
+from amazon_titles.io import is_local, shards
 from amazon_titles.model.answer import Source
-from amazon_titles.search import CatalogIndex, Hit
+from amazon_titles.search import CatalogIndex
 
 _BUILD = "Make one: amazon-titles build SOURCE --out DIR"
 _REBUILD = "Build the dataset, or fetch it, again: amazon-titles build SOURCE --out DIR"
-
-
-class Searcher(Protocol):
-    """What finds products: `CatalogIndex` is one."""
-
-    def search(self, question: str, k: int = 3) -> Sequence[Hit]:
-        """The products that a question fits, best first; none where nothing fits."""
-
-    def nearest(self, question: str, k: int = 3) -> Sequence[Product]:
-        """The nearest titles, also where none of them fits."""
-
-    def named(self, question: str) -> str:
-        """What the question seems to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,7 @@ class Catalog:
         made_up: Whether it is the made-up sample, whose products do not exist.
     """
 
-    index: Searcher
+    index: CatalogIndex
     dataset: str
     revision: str
     url: str
@@ -62,14 +48,21 @@ class Catalog:
             InputError: There is no such folder, it is no dataset, or a file of it is damaged; the message names it.
             AmazonTitlesError: The Hub does not give it; the message says why.
         """
-        folder = _folder(dataset, token=token)
-        report, told = _report(folder)
-        name, _, asked = str(dataset).partition("@") if not Path(dataset).is_dir() else (str(dataset), "", "")
+        name, asked = (str(dataset), "") if is_local(dataset) else str(dataset).partition("@")[::2]
+        folder = Path(dataset) if is_local(dataset) else _download(name, asked, token)
+        report = folder / "report.json"
+        if not report.is_file():
+            raise InputError(f"{folder} is no dataset folder: it has no report.json.", hint=_BUILD)
+        try:
+            data = report.read_bytes()
+            told = json.loads(data)["catalogue"]
+            url, made_up = str(told["url"] or ""), bool(told.get("made_up"))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{report} is damaged ({str(error)[:200]}).", hint=_REBUILD) from None
         _require_shards(folder)
         # A snapshot of the Hub lies in a folder that is named by its commit.
         commit = folder.name if folder.parent.name == "snapshots" else asked
-        revision = commit or f"sha256:{hashlib.sha256(report).hexdigest()[:12]}"
-        url, made_up = str(told.get("url") or ""), bool(told.get("made_up"))
+        revision = commit or f"sha256:{hashlib.sha256(data).hexdigest()[:12]}"
         return cls(CatalogIndex.build(folder), name, revision, url, folder, made_up)
 
     def source(self, product: Product, *, shown: bool = False, cited: bool = False) -> Source:
@@ -78,49 +71,23 @@ class Catalog:
         return Source(product.uid, product.title, url, self.dataset, self.revision, shown, cited)
 
 
-def _folder(dataset: str | Path, *, token: str | None) -> Path:
-    """The folder of a dataset: itself, or what is fetched of a Hub id, the rendered text aside."""
-    if Path(dataset).is_dir():
-        return Path(dataset)
-    repo, _, revision = str(dataset).partition("@")
+def _download(repo: str, revision: str, token: str | None) -> Path:
+    """The folder of a Hub dataset, the rendered text aside."""
     if repo.startswith((".", "/", "~")) or repo.count("/") != 1 or Path(repo).exists():
         raise InputError(f"No dataset folder {repo!r}.", hint=_BUILD)
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi
 
-    wanted = ["report.json", "catalog/*", "chat/*"]
+    hub, wanted = HfApi(token=token), ["report.json", "catalog/*", "chat/*"]
     try:
-        return Path(
-            snapshot_download(repo, repo_type="dataset", revision=revision or None, allow_patterns=wanted, token=token)
-        )
+        return Path(hub.snapshot_download(repo, repo_type="dataset", revision=revision or None, allow_patterns=wanted))
     except Exception as error:
         raise explain(error, repo, "dataset", token=token) from None
 
 
-def _report(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """The dataset's report, and what it says of the catalogue."""
-    path = folder / "report.json"
-    try:
-        report = path.read_bytes()
-    except OSError:
-        raise InputError(f"{folder} is no dataset folder: it has no report.json.", hint=_BUILD) from None
-    try:
-        told = dict(json.loads(report)["catalogue"])
-        told["url"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({_line(error)}).", hint=_REBUILD) from None
-    return report, told
-
-
 def _require_shards(folder: Path) -> None:
     """Refuses a catalogue of which a file is missing: it would answer that products do not exist."""
-    files = {path.name for path in (folder / "catalog").glob("train-*.parquet")}
-    counts = {found.group(1) for name in files if (found := re.fullmatch(r"train-\d+-of-(\d+)\.parquet", name))}
-    for count in counts:
+    names = {path.name for path in shards(folder, "catalog", "train")}
+    for count in {found[1] for name in names if (found := re.fullmatch(r"train-\d+-of-(\d+)\.parquet", name))}:
         for number in range(int(count)):
-            name = f"train-{number:05}-of-{count}.parquet"
-            if name not in files:
+            if (name := f"train-{number:05}-of-{count}.parquet") not in names:
                 raise InputError(f"{folder / 'catalog' / name} is missing.", hint=_REBUILD)
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
-from amazon_titles.model.generation import ChatModel, Generation, Sampling
+from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.local import LocalModel
-from amazon_titles.model.retrieve import Options, RetrievedPrompt, finalize, prepare
+from amazon_titles.model.retrieve import ChatModel, Options, RetrievedPrompt, finalize, retrieve
 from amazon_titles.model.served import ServedModel, is_address
 from amazon_titles.templates import Message
 
@@ -32,22 +33,23 @@ class CatalogModel:
         device: What it runs on, as torch names it; "" for a server.
         dataset: Folder or Hub id that its catalogue comes from; "" for none.
         dataset_folder: The folder that it was read from; None for none.
+        catalogue: The records that it answers about; None for none.
 
     Args:
-        speaker: The model.
+        chat_model: The model.
         catalogue: What to answer about; without one only `generate` works.
     """
 
-    def __init__(self, speaker: ChatModel, catalogue: Catalog | None = None) -> None:
-        self.name = speaker.name
-        self.template = getattr(speaker, "template", None)
-        self.device = str(getattr(speaker, "device", ""))
+    def __init__(self, chat_model: ChatModel, catalogue: Catalog | None = None) -> None:
+        self.name = chat_model.name
+        self.template = getattr(chat_model, "template", None)
+        self.device = str(getattr(chat_model, "device", ""))
         self.dataset = catalogue.dataset if catalogue else ""
         self.dataset_folder = catalogue.folder if catalogue else None
-        self._speaker, self._catalogue = speaker, catalogue
+        self.catalogue, self._chat_model = catalogue, chat_model
         # A server does not tell losses: a measure that cannot be computed is absent.
-        if hasattr(speaker, "answer_losses"):
-            self.answer_losses = speaker.answer_losses
+        if hasattr(chat_model, "answer_losses"):
+            self.answer_losses = chat_model.answer_losses
 
     @classmethod
     def from_pretrained(
@@ -79,7 +81,6 @@ class CatalogModel:
         """
         where = {"revision": revision, "token": token}
         if not is_address(model):
-            loading.require_libraries()
             loading.require_model(model)
             dataset = dataset or loading.dataset_of(model, **where)
         # First, because it is the quicker one to find wanting.
@@ -88,12 +89,9 @@ class CatalogModel:
             return cls(ServedModel(str(model), name=name), catalogue)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
 
-    def generate(
-        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = BATCH_SIZE
-    ) -> list[str]:
-        """The texts of `generate_full`."""
-        full = self.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
-        return [generation.text for generation in full]
+    def generate(self, conversations: Sequence[Sequence[Message]], **limits: int) -> list[str]:
+        """The texts of `generate_full`, which tells of the arguments."""
+        return [generation.text for generation in self.generate_full(conversations, **limits)]
 
     def generate_full(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 256, batch_size: int = BATCH_SIZE
@@ -108,7 +106,7 @@ class CatalogModel:
         Returns:
             One `Generation` a conversation: `text` without special tokens, `finished`, `tokens`.
         """
-        return self._speaker.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        return self._chat_model.generate_full(conversations, max_new_tokens=max_new_tokens, batch_size=batch_size)
 
     def ask(
         self,
@@ -134,98 +132,63 @@ class CatalogModel:
         Raises:
             InputError: The question is empty or too long, or the model came without a catalogue.
         """
-        options = Options(k, closed_book, language, max_new_tokens)
-        return self._answers([question], options, sampling, batch_size=1)[0]
+        options = {"k": k, "closed_book": closed_book, "language": language, "max_new_tokens": max_new_tokens}
+        return self.ask_batch([question], batch_size=1, sampling=sampling, **options)[0]
 
     def ask_batch(
-        self,
-        questions: Sequence[str],
-        *,
-        k: int = 3,
-        closed_book: bool = False,
-        language: str | None = None,
-        max_new_tokens: int = 256,
-        sampling: Sampling | None = None,
-        batch_size: int = BATCH_SIZE,
-    ) -> list[Answer]:
+        self, questions: Sequence[str], *, batch_size: int = BATCH_SIZE, **options: Any  # noqa: ANN401
+    ) -> list[Answer]:  # fmt: skip
         """Answers questions together: what `ask` answers each, in their order, in a fraction of the time.
 
         Args:
-            questions: As in `ask`; so are the other arguments.
-            k: See `ask`.
-            closed_book: See `ask`.
-            language: See `ask`.
-            max_new_tokens: See `ask`.
-            sampling: See `ask`.
+            questions: As in `ask`.
             batch_size: Questions at a time.
+            **options: Those of `ask`: `k`, `closed_book`, `language`, `max_new_tokens`, `sampling`.
 
         Raises:
             InputError: As in `ask`.
         """
-        options = Options(k, closed_book, language, max_new_tokens)
-        return self._answers(questions, options, sampling, batch_size=batch_size)
+        catalogue, how = self._require_catalogue(), Options(**options)
+        found = [retrieve(question, catalogue, self._chat_model, how) for question in questions]
+        prompts = [prompt.messages for prompt in found if isinstance(prompt, RetrievedPrompt)]
+        limits: Any = {"max_new_tokens": how.max_new_tokens, "batch_size": batch_size, "sampling": how.sampling}
+        said = iter(self._chat_model.generate_full(prompts, **limits) if prompts else ())
+        return [
+            finalize(prompt, next(said), catalogue, how.k) if isinstance(prompt, RetrievedPrompt) else prompt
+            for prompt in found
+        ]
 
-    def stream(
-        self,
-        question: str,
-        *,
-        k: int = 3,
-        closed_book: bool = False,
-        language: str | None = None,
-        max_new_tokens: int = 256,
-        sampling: Sampling | None = None,
-    ) -> Iterator[str | Answer]:
+    def stream(self, question: str, **options: Any) -> Iterator[str | Answer]:  # noqa: ANN401
         """Yields the model's words as they come, and last the `Answer`.
 
         The answer has the last word: where the words are not supported, its text is the record instead (`quoted`), and
-        where no product fits, nothing comes before it. Arguments and errors as in `ask`.
-        """
-        catalogue = self._require_catalogue()
-        options = Options(k, closed_book, language, max_new_tokens)
-        asked = prepare(question, catalogue, self._speaker, options)
-        if isinstance(asked, Answer):
-            yield asked
-            return
-        for piece in self._speaker.stream(asked.messages, max_new_tokens=max_new_tokens, sampling=sampling):
-            if isinstance(piece, Generation):
-                yield finalize(asked, piece, catalogue, self._speaker, options)
-            else:
-                yield piece
+        where no product fits, nothing comes before it.
 
-    @property
-    def catalogue(self) -> Catalog | None:
-        """The records that it answers about; None for none."""
-        return self._catalogue
+        Args:
+            question: As in `ask`.
+            **options: Those of `ask`: `k`, `closed_book`, `language`, `max_new_tokens`, `sampling`.
+
+        Raises:
+            InputError: As in `ask`.
+        """
+        catalogue, how = self._require_catalogue(), Options(**options)
+        prompt = retrieve(question, catalogue, self._chat_model, how)
+        if isinstance(prompt, Answer):
+            yield prompt
+            return
+        limits = {"max_new_tokens": how.max_new_tokens, "sampling": how.sampling}
+        for piece in self._chat_model.stream(prompt.messages, **limits):
+            yield finalize(prompt, piece, catalogue, how.k) if isinstance(piece, Generation) else piece
 
     def without_adapter(self) -> CatalogModel | None:
         """The same model before its fine-tuning, to answer the same questions; None where it has no adapter.
 
         Both share one set of weights in memory, so only one of them may write at a time, or each a token in turn.
         """
-        base = self._speaker.without_adapter() if isinstance(self._speaker, LocalModel) else None
-        return CatalogModel(base, self._catalogue) if base else None
-
-    def _answers(
-        self, questions: Sequence[str], options: Options, sampling: Sampling | None, *, batch_size: int
-    ) -> list[Answer]:
-        catalogue = self._require_catalogue()
-        prepared = [prepare(question, catalogue, self._speaker, options) for question in questions]
-        waiting = [asked.messages for asked in prepared if isinstance(asked, RetrievedPrompt)]
-        said: Iterator[Generation] = iter(())
-        if waiting:
-            said = iter(
-                self._speaker.generate_full(
-                    waiting, max_new_tokens=options.max_new_tokens, batch_size=batch_size, sampling=sampling
-                )
-            )
-        return [
-            finalize(asked, next(said), catalogue, self._speaker, options)
-            if isinstance(asked, RetrievedPrompt)
-            else asked
-            for asked in prepared
-        ]
+        base = self._chat_model.without_adapter() if isinstance(self._chat_model, LocalModel) else None
+        return CatalogModel(base, self.catalogue) if base else None
 
     def _require_catalogue(self) -> Catalog:
-        if self._catalogue is None:
+        if self.catalogue is None:
             raise InputError("No catalogue to name sources from.", hint="Name the dataset: --dataset DIR")
-        return self._catalogue
+        return self.catalogue

@@ -5,20 +5,18 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local
 from amazon_titles.model.catalog_model import BATCH_SIZE, CatalogModel
 from amazon_titles.progress import bar
 
 _EXPECTED = 'Expected a question a line: {"question": "…"}, or "…" alone.'
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A line of a file of questions.
 
     Attributes:
@@ -50,10 +48,11 @@ def read_questions(path: str | Path) -> list[Question]:
             value = json.loads(line)
         except ValueError as error:
             raise InputError(f"Line {number} of {path} is no JSON ({error}).", hint=_EXPECTED) from None
-        text = value.get("question") if isinstance(value, dict) else value
+        row = value if isinstance(value, dict) else {"question": value}
+        text = row.get("question")
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"Line {number} of {path} holds no question.", hint=_EXPECTED)
-        questions.append(Question(text, value.get("id") if isinstance(value, dict) else None))
+        questions.append(Question(text, row.get("id")))
     if not questions:
         raise InputError(f"{path} is empty.", hint=_EXPECTED)
     return questions
@@ -93,45 +92,31 @@ def ask_file(
         raise InputError(f"{out} is a folder.", hint="Name a file: --out answers.jsonl")
     target.parent.mkdir(parents=True, exist_ok=True)
     settings = [model.name, identity, model.dataset, sorted((name, repr(value)) for name, value in options.items())]
-    told = json.dumps([settings, [(question.text, question.id) for question in asked]], sort_keys=True)
-    partial = target.with_name(f".{target.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}.partial")
-    done = _whole_lines(partial)
-    shown = bar(f"asking {model.name}", len(asked), unit="questions", done=done, announce=False)
-    with partial.open("a", encoding="utf-8") as file, shown as advance:
-        for start in range(done, len(asked), batch_size):
-            batch = asked[start : start + batch_size]
-            answers = model.ask_batch([question.text for question in batch], batch_size=batch_size, **options)
-            for question, answer in zip(batch, answers, strict=True):
-                named = {} if question.id is None else {"id": question.id}
-                file.write(json.dumps({**named, **answer.to_dict()}, ensure_ascii=False) + "\n")
-            file.flush()
-            advance(len(batch))
+    key = hashlib.sha256(json.dumps([settings, asked], sort_keys=True).encode()).hexdigest()[:16]
+    partial = target.with_name(f".{target.name}.{key}.partial")
+    with partial.open("a+b") as file:
+        file.seek(0)
+        written = file.read()
+        file.truncate(written.rfind(b"\n") + 1)  # a last line that was torn
+        done = written.count(b"\n")
+        with bar(f"asking {model.name}", len(asked), unit="questions", done=done, announce=False) as advance:
+            for start in range(done, len(asked), batch_size):
+                batch = asked[start : start + batch_size]
+                answers = model.ask_batch([question.text for question in batch], batch_size=batch_size, **options)
+                for question, answer in zip(batch, answers, strict=True):
+                    row = ({} if question.id is None else {"id": question.id}) | answer.to_dict()
+                    file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                advance(len(batch))
     partial.replace(target)
-    for stale in _partials(target):
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
         stale.unlink(missing_ok=True)
     return len(asked) - done
 
 
-def _whole_lines(path: Path) -> int:
-    """How many answers a partial file holds; a last line that was torn is cut off."""
-    if not path.exists():
-        return 0
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    return whole.count(b"\n")
-
-
-def _partials(target: Path) -> Iterator[Path]:
-    yield from target.parent.glob(f".{glob.escape(target.name)}.*.partial")
-
-
 def identity_of(model: str | Path) -> str:
-    """What changes when a model's folder is trained anew: sizes and times of its files; "" for what is elsewhere."""
-    folder = Path(model)
-    if not folder.is_dir():
+    """What changes when a model's folder is trained anew: sizes and times of its files; a Hub id or address itself."""
+    if not is_local(model):
         return str(model)
-    files = [path for path in sorted(folder.glob("*")) if path.suffix in (".json", ".safetensors")]
+    files = [path for path in sorted(Path(model).iterdir()) if path.suffix in (".json", ".safetensors")]
     return str([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files])

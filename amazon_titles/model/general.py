@@ -10,7 +10,7 @@ Alignment Data Synthesis from Scratch by Prompting Aligned LLMs with Nothing", 2
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from amazon_titles.conversations import GeneralRow, is_abstention
 from amazon_titles.model.local import LocalModel
@@ -72,29 +72,19 @@ def make_general_rows(
     return list(rows.values())
 
 
-def _round(model: LocalModel, wanted: int, turns: Sequence[str], seed: int) -> list[GeneralRow]:
+def _round(model: LocalModel, wanted: int, turns: Sequence[str], seed: int) -> Iterator[GeneralRow]:
+    languages = [turns[place % len(turns)] for place in range(wanted)]
+    openers = [OPENERS[code][(place // len(turns) + seed) % len(OPENERS[code])] for place, code in enumerate(languages)]
     head = model.template.header.format(role="user")
-    openings = []
-    for place in range(wanted):
-        language = turns[place % len(turns)]
-        openers = OPENERS[language]
-        openings.append((language, openers[(place // len(turns) + seed) % len(openers)]))
-    drawn = model.complete(
-        [head + opener for _, opener in openings], max_new_tokens=QUESTION_TOKENS, batch_size=_BATCH_SIZE, seed=seed
-    )
+    drawn = model.complete([head + opener for opener in openers], max_new_tokens=QUESTION_TOKENS, seed=seed)
     asked: dict[str, str] = {}
-    for (language, opener), rest in zip(openings, drawn, strict=True):
+    for language, opener, rest in zip(languages, openers, drawn, strict=True):
         if found := _QUESTION.match(opener + rest):
             asked.setdefault(found.group().strip(), language)
-    said = model.generate_full(
-        [[{"role": "user", "content": question}] for question in asked],
-        max_new_tokens=ANSWER_TOKENS,
-        batch_size=_BATCH_SIZE,
-    )
-    rows = []
+    turn = [[{"role": "user", "content": question}] for question in asked]
+    said = model.generate_full(turn, max_new_tokens=ANSWER_TOKENS, batch_size=_BATCH_SIZE)
     for (question, language), answer in zip(asked.items(), said, strict=True):
         # What was cut off ends with its last whole sentence: the end of a turn is trained too.
-        whole = answer.text if answer.finished else getattr(_SENTENCES.match(answer.text), "group", str)()
+        whole = answer.text if answer.finished else "".join(_SENTENCES.findall(answer.text))
         if whole.strip() and not is_abstention(whole):
-            rows.append(GeneralRow(question, whole.strip(), language))
-    return rows
+            yield GeneralRow(question, whole.strip(), language)

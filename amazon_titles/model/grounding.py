@@ -64,32 +64,23 @@ def opening_names(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def cited(text: str, products: Sequence[Product]) -> list[Product]:
-    """The products whose code stands in square brackets in the answer."""
-    codes = {match.group(1) for match in _BRACKETED.finditer(text)}
-    return [product for product in products if product.uid in codes]
-
-
 def without_false_citations(text: str, products: Sequence[Product]) -> str:
     """The answer without codes in square brackets that name none of these products.
 
     A bracket that a record itself holds is the record's, and one without a digit is no code.
     """
-    texts = [f"{product.title} {product.content}" for product in products]
+    known = " ".join(f"[{product.uid}] {product.title} {product.content}" for product in products)
 
     def keep(match: re.Match[str]) -> str:
-        code = match.group(1)
-        known = any(code == product.uid for product in products) or any(f"[{code}]" in text for text in texts)
-        return match.group() if known or not any(sign.isdigit() for sign in code) else ""
+        false = f"[{match[1]}]" not in known and any(sign.isdigit() for sign in match[1])
+        return "" if false else match[0]
 
     return _BRACKETED.sub(keep, text)
 
 
 def behind(text: str, products: Sequence[Product]) -> tuple[list[Product], float]:
     """The records behind an answer and how much of it they support: those cited, else the one that supports it most."""
-    named = cited(text, products)
-    if named:
-        return named, support(text, named)
-    shares = [support(text, [product]) for product in products]
-    best = max(range(len(products)), key=lambda number: (shares[number], -number))
-    return [products[best]], shares[best]
+    codes = set(_BRACKETED.findall(text))
+    named = [product for product in products if product.uid in codes]
+    sources = named or [max(products, key=lambda product: support(text, [product]))]
+    return sources, support(text, sources)

@@ -7,81 +7,55 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.hub_errors import explain
+from amazon_titles.io import is_local, read_object
 from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import lines
 from amazon_titles.templates import TEMPLATES, ChatTemplate
 
 _AGAIN = "Train it, or fetch it, again."
+_ADAPTER = "adapter_config.json"
 
 
 def load_local(
-    model: str | Path,
-    *,
-    revision: str | None = None,
-    token: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
+    model: str | Path, *, device: str | None = None, dtype: str | None = None, **hub: str | None
 ) -> LocalModel:
     """Loads an adapter (with its base) or a whole model.
 
     Args:
         model: Folder or Hub id.
-        revision: Of a Hub id.
-        token: Of the Hub.
         device: As in torch; by default CUDA or MPS where there is one, else the CPU.
         dtype: As in torch; by default bfloat16 on CUDA devices that have it, else float32.
+        **hub: `revision` of a Hub id, and `token` of the Hub.
 
     Raises:
         InputError: There is no model, or a file of it is missing or damaged; the message names it.
         MissingExtraError: torch, transformers or peft is not installed.
         AmazonTitlesError: The Hub does not give it; the message says why.
     """
-    require_libraries()
-    import torch
+    require_model(model)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers import __version__ as version
 
-    require_model(model)
-    device = _device(torch, device)
-    # Renamed in transformers 4.56; the old name warns in 5, the new one is not known to AutoTrain's 4.48.
-    spelling = "dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype"
-    options = {spelling: _dtype(torch, dtype, device), "revision": revision, "token": token}
-    with _quiet(), lines(f"loading {Path(model).name}", announce=False):
-        loaded, tokenizer = _load(model, options, revision=revision, token=token)
     name = Path(model).name
-    template = template_of(tokenizer, name)
-    return LocalModel(loaded.to(device).eval(), tokenizer, name=name, template=template)
-
-
-def _load(model: str | Path, options: dict[str, Any], *, revision: str | None, token: str | None) -> tuple[Any, Any]:
-    """The model and its tokenizer.
-
-    Raises:
-        AmazonTitlesError: As `load_local`.
-    """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        if is_adapter(model, revision=revision, token=token):
-            try:
-                from peft import AutoPeftModelForCausalLM
-            except ImportError as error:
-                raise MissingExtraError("model", error.name or "peft") from error
-            if Path(model).is_dir():
-                _require_base(Path(model))
-            loaded = AutoPeftModelForCausalLM.from_pretrained(str(model), trust_remote_code=False, **options)
-        else:
-            loaded = AutoModelForCausalLM.from_pretrained(str(model), trust_remote_code=False, **options)
-        tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, revision=revision, token=token)
-        return loaded, tokenizer
-    except AmazonTitlesError:
-        raise
-    except Exception as error:
-        raise _explained(error, model, token=token) from None
+    device, kind = _device_and_dtype(device, dtype)
+    # Renamed in transformers 4.56; the old name warns in 5, the new one is not known to AutoTrain's 4.48.
+    weights = {"dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype": kind}
+    with _quiet(), lines(f"loading {name}", announce=False):
+        try:
+            adapter = _file(model, _ADAPTER, **hub) is not None
+            loader: Any = import_module("peft").AutoPeftModelForCausalLM if adapter else AutoModelForCausalLM
+            loaded = loader.from_pretrained(str(model), trust_remote_code=False, **weights, **hub)
+            tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, **hub)
+        except Exception as error:
+            raise _explained(error, model, hub.get("token")) from None
+    return LocalModel(loaded.to(device).eval(), tokenizer, name=name, template=template_of(tokenizer, name))
 
 
 @contextmanager
@@ -101,98 +75,53 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _explained(error: Exception, model: str | Path, *, token: str | None) -> AmazonTitlesError:
+def _explained(error: Exception, model: str | Path, token: str | None) -> AmazonTitlesError:
     """The sentence for what a library raised while it loaded: the damaged file, the Hub's answer, or its own words."""
     if "trust_remote_code" in str(error):  # transformers' words for a model that needs code of its own
         return InputError(
             f"{str(model)!r} can be loaded only with code of its own, and no code of a model is run here.",
             hint="Use a model that transformers knows by itself, such as an Instruct model of the Llama 3 family.",
         )
-    for folder in _folders(model):
-        if damaged := _damaged(folder):
-            return InputError(f"{damaged[0]} is {damaged[1]}.", hint=_AGAIN)
-    if not Path(model).is_dir():
+    if not is_local(model):
         return explain(error, str(model), "model", token=token)
     said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-    return InputError(f"The model in {str(model)!r} cannot be loaded: {said}", hint=_AGAIN)
+    unknown = InputError(f"The model in {str(model)!r} cannot be loaded: {said}", hint=_AGAIN)
+    return next(_problems(Path(model)), unknown)
 
 
-def _folders(model: str | Path) -> list[Path]:
-    """The folder of a model and the one of its base, as far as they lie on this machine."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return []
-    found = [folder]
-    if (folder / "adapter_config.json").is_file():
-        base = Path(str(_json(folder / "adapter_config.json").get("base_model_name_or_path") or ""))
-        found += [base] if base.is_dir() and base != folder else []
-    return found
-
-
-def _damaged(folder: Path) -> tuple[Path, str] | None:
-    """The first file of a model's folder that cannot be read, or is missing, and what is wrong with it."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            return path, f"damaged: it is no JSON ({error})"
+def _problems(folder: Path) -> Iterator[InputError]:
+    """What is damaged or missing in a model's folder, or in its base's as far as that lies on this machine."""
     from safetensors import SafetensorError, safe_open
 
-    weights = sorted(folder.glob("*.safetensors"))
-    for path in weights:
+    for path in sorted(folder.glob("*.json")):
         try:
-            with safe_open(path, framework="np") as file:
-                file.keys()
-        except (SafetensorError, OSError) as error:
-            return path, f"damaged: it holds no weights ({error})"
-    index = folder / "model.safetensors.index.json"
-    shards = (
-        set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()) if index.is_file() else ()
-    )
-    kind = "adapter_model" if (folder / "adapter_config.json").is_file() else "model"
-    expected = sorted(shards) or [f"{kind}.safetensors"]
-    present = {path.name for path in weights} | {path.name for path in folder.glob("*.bin")}
-    for name in expected:
-        if name not in present and f"{kind}.bin" not in present and "pytorch_model.bin" not in present:
-            return folder / name, "missing"
+            json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            yield InputError(f"{path} is damaged: it is no JSON ({error}).", hint=_AGAIN)
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="np"):
+                pass
+        except (OSError, SafetensorError) as error:
+            yield InputError(f"{path} is damaged: it holds no weights ({error}).", hint=_AGAIN)
+    adapter = (folder / _ADAPTER).is_file()
+    shards = read_object(folder / "model.safetensors.index.json").get("weight_map", {}).values()
+    weights = sorted(set(shards)) or ["adapter_model.safetensors" if adapter else "model.safetensors"]
+    missing = [] if any(folder.glob("*_model*.bin")) else [name for name in weights if not (folder / name).is_file()]
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
-        return folder / "tokenizer.json", "missing"
-    return None
-
-
-def _require_base(adapter: Path) -> None:
-    """Refuses an adapter whose base is a folder that is not there."""
-    base = str(_json(adapter / "adapter_config.json").get("base_model_name_or_path") or "")
-    if not base:
-        raise InputError(f"{adapter / 'adapter_config.json'} names no base model.", hint=_AGAIN)
-    if Path(base).is_absolute() and not Path(base).is_dir():
-        raise InputError(
-            f"The base model of {str(adapter)!r} is not here: {base}",
-            hint="Put it back, or name its folder or Hub id in adapter_config.json: base_model_name_or_path.",
-        )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError("it holds no object")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: it is no JSON ({error}).", hint=_AGAIN) from None
-    return value
-
-
-def require_libraries() -> None:
-    """Refuses to go on without torch and transformers.
-
-    Raises:
-        MissingExtraError: With how to install them.
-    """
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+        missing.append("tokenizer.json")
+    yield from (InputError(f"{folder / name} is missing.", hint=_AGAIN) for name in missing)
+    if adapter:
+        base = str(read_object(folder / _ADAPTER).get("base_model_name_or_path") or "")
+        if not base:
+            yield InputError(f"{folder / _ADAPTER} names no base model.", hint=_AGAIN)
+        elif is_local(base) and Path(base) != folder:
+            yield from _problems(Path(base))
+        elif Path(base).is_absolute():
+            yield InputError(
+                f"The base model of {str(folder)!r} is not here: {base}",
+                hint=f"Put it back, or name its folder or Hub id in {_ADAPTER}: base_model_name_or_path.",
+            )
 
 
 def template_of(tokenizer: Any, name: str) -> ChatTemplate:  # noqa: ANN401
@@ -202,93 +131,91 @@ def template_of(tokenizer: Any, name: str) -> ChatTemplate:  # noqa: ANN401
         InputError: It knows none.
     """
     vocabulary = tokenizer.get_vocab()
-    for template in TEMPLATES.values():
-        if template.end in vocabulary:
-            return template
-    ends = ", ".join(template.end for template in TEMPLATES.values())
+    ends = {template.end: template for template in TEMPLATES.values()}
+    if known := [template for end, template in ends.items() if end in vocabulary]:
+        return known[0]
     raise InputError(
-        f"The tokenizer of {name} has none of the end-of-turn tokens that the chat templates use ({ends}).",
+        f"The tokenizer of {name} has none of the end-of-turn tokens that the chat templates use ({', '.join(ends)}).",
         hint="Use an Instruct model of the Llama 3 or SmolLM2 family.",
     )
 
 
-def _device(torch: Any, wanted: str | None) -> str:  # noqa: ANN401
-    """The device to load to: what is asked for, else CUDA or MPS where there is one, else the CPU."""
-    if wanted is None:
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+def _device_and_dtype(device: str | None, dtype: str | None) -> tuple[str, Any]:
+    """Where to load to, and in which type of torch: what is asked for, else the best that this machine has."""
+    import torch
+
+    if dtype not in (None, "float32", "bfloat16", "float16"):
+        raise InputError(f"No dtype {dtype!r}.", hint="Choose of: float32, bfloat16, float16.")
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=wanted)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         said = str(error).splitlines()[0][:120]
-        raise InputError(f"There is no device {wanted!r} here ({said}).", hint="Use --device cpu.") from None
-    return wanted
-
-
-def _dtype(torch: Any, wanted: str | None, device: str) -> Any:  # noqa: ANN401
-    """The type to load in: what is asked for, else bfloat16 on CUDA devices that have it, else float32."""
-    names = ("float32", "bfloat16", "float16")
-    if wanted is not None and wanted not in names:
-        raise InputError(f"No dtype {wanted!r}.", hint=f"Choose of: {', '.join(names)}.")
+        raise InputError(f"There is no device {device!r} here ({said}).", hint="Use --device cpu.") from None
     fast = device.startswith("cuda") and torch.cuda.is_bf16_supported()
-    return getattr(torch, wanted or ("bfloat16" if fast else "float32"))
+    return device, getattr(torch, dtype or ("bfloat16" if fast else "float32"))
 
 
 def require_model(model: str | Path) -> None:
-    """Refuses what is neither a model's folder nor looks like a Hub id.
+    """Refuses what is neither a model's folder nor looks like a Hub id, and a machine that cannot load it.
 
     Raises:
         InputError: With what was found there.
+        MissingExtraError: torch, transformers or peft is not installed; with how to install it.
     """
-    folder = Path(model)
-    if not folder.is_dir():
-        if folder.exists() or str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:
+    name, folder = str(model), Path(model)
+    if is_local(model):
+        if not (folder / _ADAPTER).is_file() and not (folder / "config.json").is_file():
             raise InputError(
-                f"No model folder {str(model)!r}.", hint="Name an adapter folder, a base model's folder or a Hub id."
+                f"The folder {name!r} holds no model: neither {_ADAPTER} nor config.json.",
+                hint="Train one: amazon-titles train RECIPE",
             )
-        return
-    if not (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+    elif folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise InputError(
-            f"The folder {str(model)!r} holds no model: neither adapter_config.json nor config.json.",
-            hint="Train one: amazon-titles train RECIPE",
+            f"No model folder {name!r}.", hint="Name an adapter folder, a base model's folder or a Hub id."
         )
+    if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
+        raise MissingExtraError("model", missing[0])
 
 
-def is_adapter(model: str | Path, *, revision: str | None, token: str | None) -> bool:
-    """Whether a folder or Hub repo holds a LoRA adapter rather than a whole model."""
-    if Path(model).is_dir():
-        return (Path(model) / "adapter_config.json").is_file()
-    from huggingface_hub import HfApi
-
-    return HfApi(token=token).file_exists(str(model), "adapter_config.json", revision=revision)
-
-
-def dataset_of(model: str | Path, *, revision: str | None, token: str | None) -> str | None:
+def dataset_of(model: str | Path, **hub: str | None) -> str | None:
     """The dataset that an adapter was trained on, as its `run.json` names it: a folder, or `ID@REVISION`.
 
     None for a base model.
 
+    Args:
+        model: Folder or Hub id.
+        **hub: `revision` of a Hub id, and `token` of the Hub.
+
     Raises:
         InputError: The file is damaged, or the folder that it names is not here.
+        AmazonTitlesError: The Hub does not give it; the message says why.
     """
-    run = Path(model) / "run.json"
-    if not Path(model).is_dir():
-        from huggingface_hub import HfApi, hf_hub_download
-
-        try:
-            if not HfApi(token=token).file_exists(str(model), "run.json", revision=revision):
-                return None
-            run = Path(hf_hub_download(str(model), "run.json", revision=revision, token=token))
-        except Exception as error:
-            raise explain(error, str(model), "model", token=token) from None
-    if not run.is_file():
+    run = _file(model, "run.json", **hub)
+    if run is None:
         return None
     try:
-        dataset = _json(run)["dataset"]
+        dataset = json.loads(run.read_bytes())["dataset"]
         path, commit = str(dataset["path"]), dataset.get("revision")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{run} is damaged: it is no JSON ({error}).", hint=_AGAIN) from None
     except (KeyError, TypeError, AttributeError):
         raise InputError(f"{run} names no dataset.", hint="Name it: --dataset DIR") from None
-    if Path(path).is_absolute() and not Path(path).is_dir():
+    if Path(path).is_absolute() and not is_local(path):
         raise InputError(f"The dataset that {run} names is not here: {path}", hint="Name it: --dataset DIR")
     return f"{path}@{commit}" if commit else path
+
+
+def _file(model: str | Path, name: str, *, revision: str | None = None, token: str | None = None) -> Path | None:
+    """A file of a model's folder or Hub repo; None where it has none."""
+    if is_local(model):
+        return next(Path(model).glob(name), None)
+    from huggingface_hub import HfApi
+
+    client = HfApi(token=token)
+    try:
+        there = client.file_exists(str(model), name, revision=revision)
+        return Path(client.hf_hub_download(str(model), name, revision=revision)) if there else None
+    except Exception as error:
+        raise explain(error, str(model), "model", token=token) from None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import AmazonTitlesError
-from amazon_titles.model.decoding import collect, decode, left_padded
-from amazon_titles.model.generation import Generation, Sampling
-from amazon_titles.model.losses import answer_loss
+from amazon_titles.model.generation import Generation, decode, left_padded, whole_model
 from amazon_titles.templates import ChatTemplate, Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Positions whose logits are held at a time: at Llama 3's 128,256 tokens of vocabulary, 256 of them are 131 MB.
+_POSITIONS = 256
 
 
 class LocalModel:
@@ -23,27 +27,20 @@ class LocalModel:
         window: Tokens that a prompt and its answer may have together.
 
     Args:
-        model: The model, on its device, in evaluation mode.
+        model: Of transformers or peft, on its device, in evaluation mode.
         tokenizer: Its tokenizer.
-        name: See above.
-        template: See above.
+        name: What reports call it.
+        template: How it is spoken to.
     """
 
     def __init__(
-        self,
-        model: Any,  # noqa: ANN401 - whatever transformers or peft loaded
-        tokenizer: Any,  # noqa: ANN401
-        *,
-        name: str,
-        template: ChatTemplate,
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, template: ChatTemplate
     ) -> None:
-        self.name = name
-        self.template = template
-        self.device = model.device
+        self.name, self.template, self.device = name, template, model.device
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 2048
         self._model, self._tokenizer = model, tokenizer
-        configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-        named = [configured] if isinstance(configured, int) else list(configured or [])
+        configured = model.generation_config.eos_token_id
+        named = [configured] if isinstance(configured, int) else configured or []
         self._ends = frozenset([tokenizer.convert_tokens_to_ids(template.end), *named])
 
     def without_adapter(self) -> LocalModel | None:
@@ -51,10 +48,9 @@ class LocalModel:
 
         Both share one set of weights, so only one of them may write at a time, or each a token in turn.
         """
-        if not hasattr(getattr(self._model, "base_model", None), "disable_adapter_layers"):
+        if not hasattr(self._model.base_model, "disable_adapter_layers"):
             return None
-        config = next(iter(self._model.peft_config.values()))
-        name = Path(str(config.base_model_name_or_path)).name
+        name = Path(str(self._model.active_peft_config.base_model_name_or_path)).name
         return LocalModel(_WithoutAdapter(self._model), self._tokenizer, name=name, template=self.template)
 
     def count_tokens(self, conversation: Sequence[Message]) -> int:
@@ -62,112 +58,84 @@ class LocalModel:
         return len(self._encode([conversation])[0])
 
     def generate_full(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        *,
-        max_new_tokens: int = 256,
-        batch_size: int = 32,
-        sampling: Sampling | None = None,
-    ) -> list[Generation]:
+        self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32, **limits: Any  # noqa: ANN401
+    ) -> list[Generation]:  # fmt: skip
         """Answers conversations, in their order.
 
         Args:
             conversations: Each a list of messages that ends with the user's.
-            max_new_tokens: Longest answer, in tokens.
             batch_size: Conversations at a time; like lengths go together. Fewer, where the device's memory ends.
-            sampling: How to draw; greedy without.
+            **limits: `max_new_tokens` and `sampling`, as of `decode`.
 
         Raises:
             AmazonTitlesError: One conversation alone does not fit the device's memory.
         """
         prompts = self._encode(conversations)
         waiting = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
-        answers: list[Generation] = [Generation("", False, 0)] * len(prompts)
+        answers: dict[int, Generation] = {}
         while waiting:
             rows = waiting[:batch_size]
-            steps = decode(
-                self._model,
-                [prompts[row] for row in rows],
-                ends=self._ends,
-                max_new_tokens=max_new_tokens,
-                sampling=sampling,
-            )
+            said: list[list[int]] = [[] for _ in rows]
             try:
-                tokens, finished = collect(steps, len(rows), self._ends)
+                for step in decode(self._model, [prompts[row] for row in rows], ends=self._ends, **limits):
+                    for place, token in step:
+                        said[place].append(token)
             except RuntimeError as error:
-                batch_size = _fewer(error, len(rows))
+                if "out of memory" not in str(error):  # CUDA's words and MPS's
+                    raise
+                if len(rows) == 1:
+                    raise AmazonTitlesError(
+                        "The device has not enough memory for this model and one question.",
+                        hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
+                    ) from None
+                batch_size = len(rows) // 2
                 continue
             waiting = waiting[batch_size:]
-            texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
-            for row, text, said, ended in zip(rows, texts, tokens, finished, strict=True):
-                answers[row] = Generation(text.strip(), ended, len(said))
-        return answers
+            answers |= {row: self._generation(tokens) for row, tokens in zip(rows, said, strict=True)}
+        return [answers[row] for row in range(len(prompts))]
 
-    def stream(
-        self, conversation: Sequence[Message], *, max_new_tokens: int = 256, sampling: Sampling | None = None
-    ) -> Iterator[str | Generation]:
-        """Yields the text of one answer as it comes, and last what `generate_full` tells of it."""
-        steps = decode(
-            self._model,
-            self._encode([conversation]),
-            ends=self._ends,
-            max_new_tokens=max_new_tokens,
-            sampling=sampling,
-        )
+    def stream(self, conversation: Sequence[Message], **limits: Any) -> Iterator[str | Generation]:  # noqa: ANN401
+        """Yields the text of one answer as it comes, and last what `generate_full` tells of it.
+
+        Args:
+            conversation: A list of messages that ends with the user's.
+            **limits: `max_new_tokens` and `sampling`, as of `decode`.
+        """
         said: list[int] = []
         shown = ""
-        finished = False
-        for step in steps:
-            finished = step[0][1] in self._ends
-            said += [token for _, token in step if token not in self._ends]
-            text = self._tokenizer.decode(said, skip_special_tokens=True).lstrip()
+        for step in decode(self._model, self._encode([conversation]), ends=self._ends, **limits):
+            said += [token for _, token in step]
             # Half a character, and blanks that may be the answer's last, wait for what follows.
-            whole = text.rstrip("\ufffd").rstrip()
-            if whole.startswith(shown) and len(whole) > len(shown):
+            whole = self._text(said).lstrip().rstrip("\ufffd").rstrip()
+            if whole.startswith(shown) and whole != shown:
                 yield whole[len(shown) :]
                 shown = whole
-        rest = self._tokenizer.decode(said, skip_special_tokens=True).strip()
-        if len(rest) > len(shown):
-            yield rest[len(shown) :]
-        yield Generation(rest, finished, len(said))
+        generation = self._generation(said)
+        if len(generation.text) > len(shown):
+            yield generation.text[len(shown) :]
+        yield generation
 
-    def complete(
-        self,
-        texts: Sequence[str],
-        *,
-        max_new_tokens: int,
-        batch_size: int = 32,
-        temperature: float = 1.0,
-        top_p: float = 0.95,
-        seed: int = 0,
-    ) -> list[str]:
-        """Continues raw texts, drawn at random, each up to its first end token.
+    def complete(self, texts: Sequence[str], *, max_new_tokens: int, seed: int = 0) -> list[str]:
+        """Continues raw texts together, drawn at random, each up to its first end token.
+
+        What is drawn is among the likeliest tokens that together have a probability of 0.95.
 
         Args:
             texts: As the model shall see them, special tokens included, without BOS: the tokenizer writes it.
             max_new_tokens: Longest continuation, in tokens.
-            batch_size: Texts at a time.
-            temperature: The logits are divided by it.
-            top_p: The likeliest tokens that together have this probability are drawn from.
             seed: The same texts and seed give the same continuations on the same machine.
         """
         import torch
 
-        found: list[str] = []
+        ids, mask = left_padded(self._tokenizer(list(texts)).input_ids)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
-            for start in range(0, len(texts), batch_size):
-                rows = self._tokenizer(list(texts[start : start + batch_size])).input_ids
-                ids, mask = left_padded(rows)
-                drawn = self._model.generate(
-                    input_ids=ids.to(self.device), attention_mask=mask.to(self.device), max_new_tokens=max_new_tokens,
-                    do_sample=True, temperature=temperature, top_p=top_p, top_k=0, eos_token_id=sorted(self._ends),
-                    pad_token_id=min(self._ends),
-                )  # fmt: skip
-                for tokens in drawn[:, ids.shape[1] :].tolist():
-                    end = next((place for place, token in enumerate(tokens) if token in self._ends), len(tokens))
-                    found.append(self._tokenizer.decode(tokens[:end], skip_special_tokens=True))
-        return found
+            drawn = self._model.generate(
+                input_ids=ids.to(self.device), attention_mask=mask.to(self.device), max_new_tokens=max_new_tokens,
+                do_sample=True, temperature=1.0, top_p=0.95, top_k=0, eos_token_id=sorted(self._ends),
+                pad_token_id=min(self._ends),
+            )  # fmt: skip
+        return [self._text(tokens) for tokens in drawn[:, ids.shape[1] :].tolist()]
 
     def answer_losses(
         self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32
@@ -178,24 +146,46 @@ class LocalModel:
             conversations: Each a list of messages that ends with the assistant's.
             batch_size: Conversations at a time; like lengths go together.
         """
+        import torch
+        from torch.nn.functional import cross_entropy
+        from torch.nn.utils.rnn import pad_sequence
+
         prompts = self._encode([messages[:-1] for messages in conversations])
-        texts = [
-            self.template.escape(messages[-1]["content"].strip()) + self.template.end for messages in conversations
-        ]
-        answers = self._tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+        said = [self.template.escape(messages[-1]["content"].strip()) + self.template.end for messages in conversations]
+        answers = [torch.tensor(self._tokenizer(text, add_special_tokens=False).input_ids) for text in said]
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]) + len(answers[row]))
         losses = [(0.0, 0)] * len(prompts)
+        model = whole_model(self._model)
+        head = model.get_output_embeddings()
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            sums = answer_loss(self._model, [prompts[row] for row in rows], [answers[row] for row in rows])
-            for row, value in zip(rows, sums, strict=True):
-                losses[row] = value, len(answers[row])
+            # Padded on the right: what follows a token cannot change it, so neither mask nor positions are needed.
+            ids = pad_sequence(
+                [torch.cat([torch.tensor(prompts[row]), answers[row]]) for row in rows], batch_first=True
+            )
+            with torch.inference_mode():
+                hidden = model.get_decoder()(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
+                for row, states in zip(rows, hidden, strict=True):
+                    # The position before a token is the one that foretells it.
+                    states = torch.split(states[len(prompts[row]) - 1 :][: len(answers[row])], _POSITIONS)
+                    wanted = torch.split(answers[row].to(self.device), _POSITIONS)
+                    parts = zip(states, wanted, strict=True)
+                    loss = sum(float(cross_entropy(head(s).float(), w, reduction="sum")) for s, w in parts)
+                    losses[row] = loss, len(answers[row])
         return losses
 
     def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
         """Token ids of the prompts; the tokenizer writes BOS."""
-        texts = [self.template.prompt(messages) for messages in conversations]
-        return list(self._tokenizer(texts).input_ids) if texts else []
+        return [self._tokenizer(self.template.prompt(messages)).input_ids for messages in conversations]
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        kept = [token for token in tokens if token not in self._ends]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=True))
+
+    def _generation(self, tokens: Sequence[int]) -> Generation:
+        """What a model said with these tokens, the last of which may be an end token."""
+        ended = tokens[-1] in self._ends if tokens else False
+        return Generation(self._text(tokens).strip(), ended, len(tokens) - ended)
 
 
 class _WithoutAdapter:
@@ -217,20 +207,3 @@ class _WithoutAdapter:
             return self._adapted(**inputs)
         finally:
             layers.enable_adapter_layers()
-
-
-def _fewer(error: RuntimeError, rows: int) -> int:
-    """Half the rows of a batch that did not fit the device's memory.
-
-    Raises:
-        AmazonTitlesError: It was one row.
-        RuntimeError: It failed for another reason.
-    """
-    if "out of memory" not in str(error):  # CUDA's words and MPS's
-        raise error
-    if rows == 1:
-        raise AmazonTitlesError(
-            "The device has not enough memory for this model and one question.",
-            hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
-        ) from None
-    return rows // 2

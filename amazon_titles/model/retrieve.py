@@ -1,29 +1,41 @@
-"""A question becomes a prompt, and what the model says becomes an answer with its sources."""
+"""A question becomes a prompt that fits the model's window, and what the model says an answer with its sources."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from amazon_titles import conversations as talk
 from amazon_titles.catalog import Product
-from amazon_titles.conversations import abstention, is_abstention
 from amazon_titles.errors import InputError
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
-from amazon_titles.model.generation import ChatModel, Generation
+from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
 from amazon_titles.model.language import question_language
-from amazon_titles.model.prompts import by_title, closed_prompt, grounded_prompt
+from amazon_titles.model.local import LocalModel
+from amazon_titles.model.served import ServedModel
 from amazon_titles.templates import Message
+from amazon_titles.text import cut_text
+
+ChatModel = LocalModel | ServedModel
+"""What can be asked: a model on this machine, or one behind an address."""
 
 QUOTE_BELOW = 0.7
 """An answer that its sources support less is replaced by a quotation of the record."""
 QUOTE_BELOW_FACTS = 1.0
-"""Likewise of its numbers and names alone: one that is not the record's is enough, however right the other words are.
-benchmarks/results/quoting.md has what other thresholds let through, and how often a right answer is lost to them."""
+"""An answer whose sources have fewer of its numbers and names is replaced, too: one that is not the record's is enough,
+however right the other words are. benchmarks/results/quoting.md has what other thresholds let through, and how often a
+right answer is lost to them."""
 
 # So many variants of a product are listed beside the one that is answered about, at most.
 _OTHERS = 7
+# A record that is cut shorter tells too little; rather the least likely record is left out.
+_LEAST_CHARS = 200
+# What may follow a link and is no part of it.
+_MARKS = '.,;:!?)>]"”'
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +46,28 @@ class Options:
     closed_book: bool = False
     language: str | None = None
     max_new_tokens: int = 256
+    sampling: Sampling | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedPrompt:
+class RetrievedPrompt(NamedTuple):
     """A question that is ready for the model.
 
     Attributes:
-        question: As asked.
-        language: Its language.
+        answer: What is known of the answer already: all that is not the model's.
+        messages: The prompt.
         products: What the model is shown, or closed book the one that it is asked about; the likeliest first.
         others: What fits as well as the first of them.
-        messages: The prompt.
         by_uid: Whether the question names the first product by its uid.
     """
 
-    question: str
-    language: str
+    answer: Answer
+    messages: list[Message]
     products: list[Product]
     others: list[Product]
-    messages: list[Message]
-    by_uid: bool = False
+    by_uid: bool
 
 
-def prepare(question: str, catalogue: Catalog, speaker: ChatModel, options: Options) -> RetrievedPrompt | Answer:
+def retrieve(question: str, catalogue: Catalog, chat_model: ChatModel, options: Options) -> RetrievedPrompt | Answer:
     """Looks a question up: the prompt for the model, or, where no product fits, the refusal.
 
     Raises:
@@ -68,76 +78,122 @@ def prepare(question: str, catalogue: Catalog, speaker: ChatModel, options: Opti
             "The question is empty.", hint="Ask about a product: amazon-titles ask 'What is \"…\"?' --model DIR"
         )
     language = options.language or question_language(question)
+    answer = Answer(
+        "", (), None, question=question, language=language, model=chat_model.name, closed_book=options.closed_book,
+        made_up=catalogue.made_up,
+    )  # fmt: skip
     hits = catalogue.index.search(question, options.k + _OTHERS)
     if not hits:
-        return _refusal(question, language, catalogue, speaker, options)
-    first, rest = hits[0].product, hits[1:]
-    others = [hit.product for hit in rest if hit.tied]
-    spoken = by_title(question, [hit.product for hit in hits if hit.by_uid], language=language)
-    if options.closed_book:
-        products = [first]  # the only one that it is asked about
-        messages = closed_prompt(spoken, speaker, max_new_tokens=options.max_new_tokens)
-    else:
-        # Another colour of the same product in view would lend its numbers to the answer.
-        near = [first, *(hit.product for hit in rest if not hit.tied)][: options.k]
-        messages, products = grounded_prompt(
-            spoken, near, speaker, language=language, max_new_tokens=options.max_new_tokens
-        )
-    return RetrievedPrompt(question, language, products, others[:_OTHERS], messages, hits[0].by_uid)
+        return _refusal(answer, catalogue, options.k)
+    asked = by_title(question, [hit.product for hit in hits if hit.by_uid], language=language)
+    # Another colour of the same product in view would lend its numbers to the answer.
+    near = [hits[0].product, *(hit.product for hit in hits[1:] if not hit.tied)][: options.k]
+    room = None if chat_model.window is None else chat_model.window - options.max_new_tokens
+    messages, shown = fit_prompt(asked, [] if options.closed_book else near, chat_model, language=language, room=room)
+    others = [hit.product for hit in hits[1:] if hit.tied][:_OTHERS]
+    return RetrievedPrompt(answer, messages, shown or [hits[0].product], others, hits[0].by_uid)
 
 
-def finalize(
-    asked: RetrievedPrompt, said: Generation, catalogue: Catalog, speaker: ChatModel, options: Options
-) -> Answer:
+def by_title(question: str, products: Sequence[Product], *, language: str) -> str:
+    """A question that names products by their uids, with their titles in place of these.
+
+    Models learn titles: asked about a uid, they make up a product.
+
+    Args:
+        question: As asked; it holds the uids alone, in brackets or quotation marks, or in links.
+        products: Those that it names.
+        language: Of the words around a title that stands alone.
+    """
+    for product in products:
+        # Where the title stands there too, it is said already.
+        if product.title.casefold() not in question.casefold():
+            uid, title = rf"(?<!\w){re.escape(product.uid)}(?!\w)", f'"{product.title}"'
+            # Of a link that holds the uid nothing is left, but for the marks that end a sentence.
+            link = rf"(?<!\S)(?=\S*/)\S*{uid}\S*?(?=[{re.escape(_MARKS)}]*(?!\S))"
+            named = rf'[\[(<]*["“”]?{uid}["“”]?[\])>]*'
+            question = title.join(re.split(f"{link}|{named}", question, flags=re.I))
+        if not re.search(r"\w", question.replace(product.title, "")):
+            return talk.question(product.title, language=language)
+    return question
+
+
+def fit_prompt(
+    question: str, products: Sequence[Product], chat_model: ChatModel, *, language: str, room: int | None
+) -> tuple[list[Message], list[Product]]:
+    """The question with records in view, or alone where there are none, and the records that found room.
+
+    Where all of them are too long for the window, each is cut to the same length, at a sentence's end; where that is
+    not enough, the least likely are left out.
+
+    Args:
+        question: As asked.
+        products: The likeliest first.
+        chat_model: Counts the tokens.
+        language: Of the words around them.
+        room: Tokens that the prompt may take; None where that is not known.
+
+    Raises:
+        InputError: The question does not fit alone, or with one short record.
+    """
+    shown, limit = list(products), talk.passage_limit(question, products, language=language)
+    while True:
+        records = [replace(product, content=cut_text(product.content, limit)) for product in shown]
+        content = talk.grounded_question(question, records, language=language) if records else question
+        messages = [{"role": "user", "content": content}]
+        if room is None or (used := chat_model.count_tokens(messages)) <= room:
+            return list(messages), shown
+        if shown and limit > _LEAST_CHARS:
+            limit = max(_LEAST_CHARS, min(limit * max(room, 0) // used, limit - 1))
+        elif len(shown) > 1:
+            shown.pop()
+            limit = talk.passage_limit(question, shown, language=language)
+        else:
+            raise InputError(
+                f"The question takes {used} tokens with what must stand around it, and the model has room for "
+                f"{max(room, 0)}.",
+                hint="Ask in fewer words, or leave more room: --max-new-tokens 64",
+            )
+
+
+def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: int) -> Answer:
     """What the model said as an answer: with the records behind it, or the record itself where they support too little.
 
     A model that says there is no such product is believed, unless the question names a product's uid, or a title that
     was found stands in it word for word. Where it names a uid, an answer must tell something of that product.
+
+    Args:
+        prompt: What it was asked.
+        said: What it said.
+        catalogue: Where the records stand.
+        k: Of the nearest titles that a refusal names, at most.
     """
-    text = without_false_citations(said.text, asked.products).strip()
-    if is_abstention(text) and not (asked.by_uid or _names_one(asked.question, asked.products)):
-        return _refusal(asked.question, asked.language, catalogue, speaker, options)
-    sources, grounded = behind(text, asked.products)
+    text = without_false_citations(said.text, prompt.products).strip()
+    abstains, asked = talk.is_abstention(text), prompt.answer.question.casefold()
+    if abstains and not (prompt.by_uid or any(product.title.casefold() in asked for product in prompt.products)):
+        return _refusal(prompt.answer, catalogue, k)
+    sources, grounded = behind(text, prompt.products)
     true_facts = fact_share(text, sources)
     quoted = (
-        is_abstention(text)
+        abstains
         or grounded < QUOTE_BELOW
         or (true_facts is not None and true_facts < QUOTE_BELOW_FACTS)
-        or (asked.by_uid and not tells(text, sources[0]))
+        or (prompt.by_uid and not tells(text, sources[0]))
     )
     if quoted:
-        sources = asked.products[:1]
+        sources = prompt.products[:1]
         text = f"{sources[0].content} [{sources[0].uid}]"
-    shown = not options.closed_book
-    return Answer(
-        text,
-        tuple(catalogue.source(product, shown=shown, cited=f"[{product.uid}]" in text) for product in sources),
-        grounded,
+    shown = not prompt.answer.closed_book
+    return replace(
+        prompt.answer,
+        text=text,
+        sources=tuple(catalogue.source(product, shown=shown, cited=f"[{product.uid}]" in text) for product in sources),
+        grounded=grounded,
         quoted=quoted,
-        others=tuple(catalogue.source(product) for product in asked.others if product not in sources),
+        others=tuple(catalogue.source(product) for product in prompt.others if product not in sources),
         finished=quoted or said.finished,
-        question=asked.question,
-        language=asked.language,
-        model=speaker.name,
-        closed_book=options.closed_book,
-        made_up=catalogue.made_up,
     )
 
 
-def _refusal(question: str, language: str, catalogue: Catalog, speaker: ChatModel, options: Options) -> Answer:
-    return Answer(
-        abstention(catalogue.index.named(question), language=language),
-        (),
-        None,
-        nearest=tuple(product.title for product in catalogue.index.nearest(question, options.k)),
-        question=question,
-        language=language,
-        model=speaker.name,
-        closed_book=options.closed_book,
-        made_up=catalogue.made_up,
-    )
-
-
-def _names_one(question: str, products: Sequence[Product]) -> bool:
-    folded = question.casefold()
-    return any(product.title.casefold() in folded for product in products)
+def _refusal(answer: Answer, catalogue: Catalog, k: int) -> Answer:
+    text = talk.abstention(catalogue.index.named(answer.question), language=answer.language)
+    return replace(answer, text=text, nearest=tuple(p.title for p in catalogue.index.nearest(answer.question, k)))

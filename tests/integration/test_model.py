@@ -16,7 +16,7 @@ from amazon_titles.conversations import question
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import CatalogModel, Sampling
-from amazon_titles.model.retrieve import Options, prepare
+from amazon_titles.model.retrieve import Options, retrieve
 from amazon_titles.sample import sample_products
 
 pytestmark = pytest.mark.integration
@@ -65,7 +65,7 @@ def test_sources_name_the_record_and_whether_the_model_saw_it(model, folder):
 
 
 def test_an_invented_product_is_refused_without_asking_the_model(model, monkeypatch):
-    monkeypatch.setattr(model._speaker, "generate_full", lambda *_, **__: pytest.fail("the model was asked"))
+    monkeypatch.setattr(model._chat_model, "generate_full", lambda *_, **__: pytest.fail("the model was asked"))
     answer = model.ask('What is "Zorvex Quillomar Teapot 3000"?')
     assert answer.sources == ()
     assert answer.grounded is None
@@ -76,7 +76,7 @@ def test_user_text_is_text(model, folder):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
-    ids = tokenizer(model._speaker.template.prompt([{"role": "user", "content": question(HOSTILE)}])).input_ids
+    ids = tokenizer(model._chat_model.template.prompt([{"role": "user", "content": question(HOSTILE)}])).input_ids
     special = [tokenizer.convert_ids_to_tokens(token) for token in ids if token < len(tiny_llama.SPECIAL_TOKENS)]
     header = [tiny_llama.HEADER, tiny_llama.END_HEADER]
     assert special == [tiny_llama.BOS, *header, tiny_llama.EOT, *header]
@@ -107,7 +107,7 @@ def test_batches_say_what_plain_generate_says(model, folder):
     asked = conversations(folder, 14)
     said = model.generate_full(asked, max_new_tokens=32, batch_size=5)
     for messages, generation in zip(asked, said, strict=True):
-        ids = tokenizer(model._speaker.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
+        ids = tokenizer(model._chat_model.template.prompt(messages), return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
             new = plain.generate(**ids, max_new_tokens=32, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
         ended = new[-1] == tokenizer.eos_token_id
@@ -147,10 +147,10 @@ def test_losses_are_those_of_transformers(model, folder):
         for c, p in zip(conversations(folder, 5), products, strict=True)
     ]
     for messages, (loss, tokens) in zip(asked, model.answer_losses(asked, batch_size=3), strict=True):
-        text = model._speaker.template.training_text(messages) + model._speaker.template.end
+        text = model._chat_model.template.training_text(messages) + model._chat_model.template.end
         ids = tokenizer(text, return_tensors="pt").input_ids
         labels = ids.clone()
-        labels[:, : len(tokenizer(model._speaker.template.prompt(messages[:-1])).input_ids)] = -100
+        labels[:, : len(tokenizer(model._chat_model.template.prompt(messages[:-1])).input_ids)] = -100
         with torch.inference_mode():
             mean = float(plain(input_ids=ids, labels=labels).loss)
         assert tokens == int((labels != -100).sum())
@@ -160,7 +160,7 @@ def test_losses_are_those_of_transformers(model, folder):
 def test_streamed_pieces_are_the_answer(model, folder):
     most = 0
     for messages in conversations(folder, 6):
-        pieces = list(model._speaker.stream(messages, max_new_tokens=30))[:-1]
+        pieces = list(model._chat_model.stream(messages, max_new_tokens=30))[:-1]
         assert "".join(pieces) == model.generate([messages], max_new_tokens=30)[0]
         most = max(most, len(pieces))
     assert most > 5
@@ -169,9 +169,9 @@ def test_streamed_pieces_are_the_answer(model, folder):
 def test_sampling_is_drawn_from_the_seed_alone(model, folder):
     asked = conversations(folder, 6)
     hot = {"max_new_tokens": 12, "sampling": Sampling(1.5, seed=7)}
-    batch = model._speaker.generate_full(asked, batch_size=4, **hot)
-    assert batch == [model._speaker.generate_full([messages], **hot)[0] for messages in asked]
-    other = model._speaker.generate_full(asked, max_new_tokens=12, sampling=Sampling(1.5, seed=8))
+    batch = model._chat_model.generate_full(asked, batch_size=4, **hot)
+    assert batch == [model._chat_model.generate_full([messages], **hot)[0] for messages in asked]
+    other = model._chat_model.generate_full(asked, max_new_tokens=12, sampling=Sampling(1.5, seed=8))
     assert batch != other
 
 
@@ -180,17 +180,17 @@ def test_a_hostile_catalogue_does_not_act(model, folder):
     from transformers import AutoTokenizer
 
     seen = []
-    wanted = model._speaker.generate_full
+    wanted = model._chat_model.generate_full
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
 
     class Listening:
-        name, window, count_tokens = model.name, model._speaker.window, model._speaker.count_tokens
+        name, window, count_tokens = model.name, model._chat_model.window, model._chat_model.count_tokens
 
         def generate_full(self, conversations, **options):
-            seen.extend(model._speaker._encode(conversations))
+            seen.extend(model._chat_model._encode(conversations))
             return wanted(conversations, **options)
 
-    answer = CatalogModel(Listening(), model._catalogue).ask(HOSTILE, max_new_tokens=20)
+    answer = CatalogModel(Listening(), model.catalogue).ask(HOSTILE, max_new_tokens=20)
     assert answer.sources[0].uid == "B999999999"
     (ids,) = seen
     assert len(ids) > 60, "the record was shown"
@@ -203,9 +203,9 @@ def test_a_question_is_cut_to_the_window(folder):
     """Twenty long records in a window of 2,048 tokens, most of which the answer takes."""
     model = CatalogModel.from_pretrained(folder / "base", dataset=folder / "dataset")
     title = next(read_catalog(folder / "dataset")).title
-    room = model._speaker.window - 1800
-    asked = prepare(question(title), model._catalogue, model._speaker, Options(k=20, max_new_tokens=1800))
-    assert model._speaker.count_tokens(asked.messages) <= room
+    room = model._chat_model.window - 1800
+    asked = retrieve(question(title), model.catalogue, model._chat_model, Options(k=20, max_new_tokens=1800))
+    assert model._chat_model.count_tokens(asked.messages) <= room
     assert asked.products[0].title == title
     with pytest.raises(InputError, match=r"takes \d+ tokens"):
         model.ask(f"{title} " * 400)
@@ -240,7 +240,7 @@ def test_an_adapter_finds_its_base_and_its_dataset(adapter, folder, model):
     for dtype in ("float32", "bfloat16"):
         loaded = CatalogModel.from_pretrained(adapter, device="cpu", dtype=dtype)
         assert loaded.dataset == str(folder / "dataset")
-        assert str(loaded._speaker._model.dtype) == f"torch.{dtype}"
+        assert str(loaded._chat_model._model.dtype) == f"torch.{dtype}"
         assert len(loaded.answer_losses([[*asked[0], {"role": "assistant", "content": "Iron."}]])) == 1
         # A LoRA that was never trained changes nothing.
         if dtype == "float32":

@@ -22,7 +22,7 @@ class Base:
         self.heads: list[str] = []
         self.asked: list[str] = []
 
-    def complete(self, texts, *, max_new_tokens, batch_size, seed):
+    def complete(self, texts, *, max_new_tokens, seed):
         self.heads += texts
         return [self.rest.format(n=f"{seed}-{place}") for place in range(len(texts))]
 

@@ -63,8 +63,8 @@ def test_what_was_answered_is_not_asked_again(questions, tmp_path, torn):
     (partial,) = tmp_path.glob(".out.jsonl.*.partial")
     with partial.open("ab") as file:
         file.write(torn)
-    speaker = Told(RIGHT)
-    assert ask_file(asked_of(speaker), questions, out, batch_size=1) == 4
+    chat_model = Told(RIGHT)
+    assert ask_file(asked_of(chat_model), questions, out, batch_size=1) == 4
     assert out.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob(".*"))
 
@@ -161,8 +161,8 @@ def test_what_cannot_be_asked_is_said(ask, tmp_path, monkeypatch, arguments, sen
 
 
 def test_no_answer_commands_a_terminal(monkeypatch, capsys):
-    speaker = Told("\x1b[2JVelmo Tarkin Kettle \x9b2J\u202eholds 4.1 litres. [B00KETTLE1]")
-    monkeypatch.setattr(CatalogModel, "from_pretrained", lambda *_, **__: asked_of(speaker))
+    chat_model = Told("\x1b[2JVelmo Tarkin Kettle \x9b2J\u202eholds 4.1 litres. [B00KETTLE1]")
+    monkeypatch.setattr(CatalogModel, "from_pretrained", lambda *_, **__: asked_of(chat_model))
     main(["ask", QUESTIONS[0], "--model", "any"])
     out = capsys.readouterr().out
     assert "holds 4.1 litres" in out
