@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from amazon_titles.budget.flavors import flavors, speed_source, tokens_per_second
+from amazon_titles.budget.flavors import GPU_SHARE, flavors, tokens_per_second
 from amazon_titles.budget.memory import memory_gb, runs
 from amazon_titles.budget.shapes import shape_of
 from amazon_titles.errors import InputError
@@ -161,9 +161,13 @@ def estimate(
         epochs_wanted=wanted,
         places=tuple(places),
         rests_on=(
-            measured, speed_source(engine), prices, "memory by formula: weights, adapter, logits, one layer",
+            measured,
+            f"{GPU_SHARE[engine]:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the "
+            "CPU of this machine, of which only a training tells",
+            prices,
+            "memory by formula: weights, adapter, logits, one layer",
         ),
-    )  # fmt: skip
+    )
 
 
 def _corpus(recipe: Recipe, *, online: bool) -> Corpus:

@@ -13,8 +13,9 @@ from amazon_titles.recipes.gpus import gpus
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo
 
-# Share of its peak that training reaches: assumed for GPUs, not measured. AutoTrain casts float32 weights in a step.
-_USE, _USE_OF_CPU = {"autotrain": 0.15, "trl": 0.40}, 0.6
+GPU_SHARE = {"autotrain": 0.15, "trl": 0.40}
+"""Share of its peak that training reaches: assumed, not measured. AutoTrain casts float32 weights in every step."""
+_CPU_SHARE = 0.6
 # int4 weights are unpacked for every product; several GPUs wait for each other.
 _UNPACKING, _TOGETHER = 0.7, 0.9
 
@@ -115,14 +116,6 @@ def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str)
     work += (8 if again else 6) * shape.adapter_parameters(params.lora_r, params.target_modules)
     half = params.mixed_precision is not None or params.quantization is not None or engine == "trl"
     rate = (flavor.half if half else flavor.single) * 1e12 * max(1, flavor.devices)
-    rate *= _USE[engine] if flavor.devices else _USE_OF_CPU
+    rate *= GPU_SHARE[engine] if flavor.devices else _CPU_SHARE
     rate *= (_UNPACKING if params.quantization else 1.0) * (_TOGETHER if flavor.devices > 1 else 1.0)
     return rate / work or None
-
-
-def speed_source(engine: str) -> str:
-    """What the tokens a second rest on."""
-    return (
-        f"{_USE[engine]:.0%} of a GPU's peak, assumed; for a CPU of the Hub coarse, within a factor of five; of this "
-        "machine's CPU not known before it trains"
-    )

@@ -140,10 +140,18 @@ def modules(context: LintContext) -> Iterator[Problem]:
     )  # fmt: skip
 
 
-def packages(context: LintContext) -> Iterator[Problem]:
-    """What AutoTrain does not install."""
-    autotrain, get = context.engine == "autotrain", context.get
+def engines(context: LintContext) -> Iterator[Problem]:
+    """Settings that the engine which is about to start does not read, or whose packages AutoTrain does not install."""
+    get, own, autotrain = context.get, "amazon_titles", context.engine == "autotrain"
+    ignored = [name for name in _TRL_ONLY if get(f"{own}.{name}") != KEYS[own, name].default]
     return context.found(
+        ("error", f"{own}.keep", get(f"{own}.keep") == "best" and not get(f"{own}.valid_split"),
+         "is best, and there is no validation split to tell which that is.",
+         "Set amazon_titles.valid_split to validation."),
+        *(("warning", f"{own}.{name}", autotrain and context.run_here, "is obeyed by the trl engine alone.",
+           "Use: --engine trl") for name in ignored),
+        *(("warning", key, not autotrain and context.given(key) and get(key), "is not obeyed by the trl engine.", mend)
+          for key, mend in _AUTOTRAIN_ONLY.items()),
         ("warning", "params.unsloth", autotrain and get("params.unsloth"),
          "is ignored silently where unsloth is not installed.", "Write false."),
         ("warning", "params.use_flash_attention_2", autotrain and get("params.use_flash_attention_2"),
@@ -156,20 +164,5 @@ def packages(context: LintContext) -> Iterator[Problem]:
     )  # fmt: skip
 
 
-def engines(context: LintContext) -> Iterator[Problem]:
-    """Settings that the engine which is about to start does not read."""
-    get, own = context.get, "amazon_titles"
-    starts, trl = context.run_here and context.engine == "autotrain", context.engine == "trl"
-    return context.found(
-        ("error", f"{own}.keep", get(f"{own}.keep") == "best" and not get(f"{own}.valid_split"),
-         "is best, and there is no validation split to tell which that is.",
-         "Set amazon_titles.valid_split to validation."),
-        *(("warning", f"{own}.{name}", starts and get(f"{own}.{name}") != KEYS[own, name].default,
-           "is obeyed by the trl engine alone.", "Use: --engine trl") for name in _TRL_ONLY),
-        *(("warning", key, trl and context.given(key) and get(key), "is not obeyed by the trl engine.", mend)
-          for key, mend in _AUTOTRAIN_ONLY.items()),
-    )  # fmt: skip
-
-
-TRAPS: tuple[Rule, ...] = (task, tokens, family, training, modules, packages, engines)
+TRAPS: tuple[Rule, ...] = (task, tokens, family, training, modules, engines)
 """Every rule of this file."""

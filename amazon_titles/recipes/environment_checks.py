@@ -13,7 +13,7 @@ from pathlib import Path
 
 from amazon_titles.io import is_local
 from amazon_titles.recipes.bases import base
-from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.recipes.corpus import CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
 from amazon_titles.recipes.path_checks import is_missing
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
@@ -56,29 +56,23 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
     starts = template and template.bos and any(text.startswith(template.bos) for text in corpus.sample)
     ends = template and any(text.rstrip().endswith(template.end) for text in corpus.sample)
     own = [template.bos] * bool(starts) + [template.end] * bool(ends) if template else []
+    # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
+    most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
+    block, autotrain = context.number("params.block_size"), context.engine == "autotrain"
+    few, then = f"about {likely:.0f}", "may pack none, and then fails"
+    if block > most:
+        few, then = "fewer", "packs none and fails"
     yield from context.found(
-        ("error", "data.path", corpus.newer and context.engine == "autotrain",
+        ("error", "data.path", corpus.newer and autotrain,
          "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
          "Build it with amazon-titles, or write it as JSONL."),
         ("error", "data.path", not corpus.rows, "has no rows in that split.", "Build it from more products."),
         ("error", "data.path", own,
          f"holds texts with {' and '.join(own)} of their own, which AutoTrain adds once more.", "Build it anew."),
+        ("error" if block > most else "warning", "params.block_size", corpus.rows and autotrain and block > likely,
+         f"is {block:g}, and the {corpus.rows} rows hold {few} tokens: AutoTrain {then}.",
+         "Take a smaller block_size, or more products."),
     )  # fmt: skip
-    if corpus.rows and context.engine == "autotrain":
-        yield from _too_few_tokens(context, corpus)
-
-
-def _too_few_tokens(context: LintContext, corpus: Corpus) -> Iterator[Problem]:
-    block = context.number("params.block_size")
-    # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
-    most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
-    few, then = ("fewer", "packs none and fails") if block > most else (
-        f"about {likely:.0f}", "may pack none, and then fails"
-    )  # fmt: skip
-    if block > likely:
-        reason = f"is {block:g}, and the {corpus.rows} rows hold {few} tokens: AutoTrain {then}."
-        mend = "Take a smaller block_size, or more products."
-        yield context.problem("params.block_size", reason, mend, "error" if block > most else "warning")
 
 
 def site_packages() -> Path | None:
@@ -156,13 +150,12 @@ def plain_run_advice(environment: Mapping[str, str]) -> list[str]:
     Returns:
         One sentence a setting that is missing.
     """
-    advice = []
-    if environment.get("ALLOW_REMOTE_CODE", "true").lower() == "true":
-        advice.append("ALLOW_REMOTE_CODE=false: by default AutoTrain runs code that a base brings along.")
-    if "OMP_NUM_THREADS" not in environment and not has_cuda():
-        advice.append(f"OMP_NUM_THREADS={os.cpu_count()}: accelerate starts AutoTrain on one thread on a CPU.")
-    if "HF_DATASETS_CACHE" not in environment:
-        advice.append(
-            "HF_DATASETS_CACHE=DIR, its own: datasets 3.2 fails on what a newer one left in the common cache."
-        )
-    return advice
+    advice = {
+        "ALLOW_REMOTE_CODE=false: by default AutoTrain runs code that a base brings along.":
+            environment.get("ALLOW_REMOTE_CODE", "true").lower() == "true",
+        f"OMP_NUM_THREADS={os.cpu_count()}: accelerate starts AutoTrain on one thread on a CPU.":
+            "OMP_NUM_THREADS" not in environment and not has_cuda(),
+        "HF_DATASETS_CACHE=DIR, its own: datasets 3.2 fails on what a newer one left in the common cache.":
+            "HF_DATASETS_CACHE" not in environment,
+    }  # fmt: skip
+    return [sentence for sentence, missing in advice.items() if missing]

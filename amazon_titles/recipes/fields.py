@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -79,30 +79,24 @@ class Field:
         return not isinstance(value, int | float) or self.low <= value <= self.high
 
 
-class Section(Mapping[str, Value]):
-    """A section's settings, as attributes of their own types and as a mapping."""
+class Section:
+    """A section's settings, as attributes of their own types; `settings["lr"]` and `dict(settings)` work too."""
 
     def __getitem__(self, name: str) -> Value:
         return vars(self)[name]  # type: ignore[no-any-return]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(vars(self))
-
-    def __len__(self) -> int:
-        return len(vars(self))
+    def keys(self) -> Iterable[str]:
+        """Their names."""
+        return vars(self).keys()
 
     @classmethod
     def fields(cls) -> dict[str, Field]:
         """Every setting of the section by its name."""
-        table = {}
+        table, kinds = {}, {kind.__name__: kind for kind in _WORDS}
         for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # every section is a dataclass
             kind, _, null = str(item.type).partition(" | ")
-            default = None if item.default is dataclasses.MISSING else item.default
-            table[item.name] = Field(_KINDS[kind], default, bool(null), **item.metadata)
+            table[item.name] = Field(kinds[kind], getattr(cls, item.name), bool(null), **item.metadata)
         return table
-
-
-_KINDS = {kind.__name__: kind for kind in _WORDS}
 
 
 def _range(default: Value, low: float, high: float = math.inf) -> Any:  # noqa: ANN401 - a dataclass's field
@@ -126,7 +120,7 @@ _OPTIMIZERS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Params(Section):
     """What may stand under `params`."""
 
@@ -172,7 +166,7 @@ class Params(Section):
         return self.block_size if self.block_size > 0 else 1024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Hub(Section):
     """What must stand under `hub`, where there is such a section."""
 
@@ -181,7 +175,7 @@ class Hub(Section):
     push_to_hub: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Own(Section):
     """Settings of this library in the top-level section `amazon_titles`, which AutoTrain does not read."""
 

@@ -11,30 +11,18 @@ from typing import Any, TypeVar
 from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
-from amazon_titles.recipes import source
+from amazon_titles.recipes import fields, source
 from amazon_titles.recipes.autotrain_checks import TRAPS
 from amazon_titles.recipes.environment_checks import SURROUNDINGS
-from amazon_titles.recipes.fields import (
-    COLUMNS,
-    KEYS,
-    SECTIONS,
-    Hub,
-    Own,
-    Params,
-    Section,
-    Value,
-    find_key,
-    parse_setting,
-)
 from amazon_titles.recipes.path_checks import PLACES
 from amazon_titles.recipes.problems import LintContext, Problem
 from amazon_titles.recipes.schema import SHAPE
 from amazon_titles.templates import ChatTemplate, template_of_config
 
-_S = TypeVar("_S", bound=Section)
+_S = TypeVar("_S", bound=fields.Section)
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
 # token in clear in the output folder's training_params.json unless it pushes.
-_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
+_HUB_SECTION: Mapping[str, fields.Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ class Recipe:
     @property
     def text_column(self) -> str:
         """The column that is trained on."""
-        return str(self.section("data", "column_mapping").get("text_column") or COLUMNS["text_column"].default)
+        return str(self.section("data", "column_mapping").get("text_column") or fields.COLUMNS["text_column"].default)
 
     @property
     def template(self) -> ChatTemplate | None:
@@ -98,7 +86,7 @@ class Recipe:
         return template_of_config(self.dataset_config or "")
 
     @cached_property
-    def params(self) -> Params:
+    def params(self) -> fields.Params:
         """Every training setting: the recipe's, and AutoTrain's default where the recipe is silent.
 
         Numbers are numbers, also where YAML reads a text (`5e-3`).
@@ -106,17 +94,17 @@ class Recipe:
         Raises:
             InputError: A value is of the wrong type; `problems()` says this of all values at once.
         """
-        return self._settings("params", Params)
+        return self._settings("params", fields.Params)
 
     @cached_property
-    def settings(self) -> Own:
+    def settings(self) -> fields.Own:
         """This library's own settings (section `amazon_titles`), with their defaults."""
-        return self._settings("amazon_titles", Own)
+        return self._settings("amazon_titles", fields.Own)
 
     @cached_property
-    def hub(self) -> Hub:
+    def hub(self) -> fields.Hub:
         """`username`, `token` (as written: `${HF_TOKEN}`) and `push_to_hub`."""
-        return self._settings("hub", Hub)
+        return self._settings("hub", fields.Hub)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
         """The recipe with some values changed, its comments kept.
@@ -128,7 +116,9 @@ class Recipe:
             InputError: No such key, or a value that does not fit.
         """
         text = self.text
-        changes = {(path := find_key(name)): parse_setting(path, value) for name, value in settings.items()}
+        changes = {
+            (path := fields.find_key(name)): fields.parse_setting(path, value) for name, value in settings.items()
+        }
         if any(path[0] == "hub" for path in changes) and not self.section("hub"):
             # Of a section `hub` AutoTrain wants all three keys.
             changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
@@ -163,7 +153,7 @@ class Recipe:
     def _settings(self, name: str, kind: type[_S]) -> _S:
         given = self.section(name)
         settings = {}
-        for key, known in SECTIONS[(name,)].items():
+        for key, known in fields.SECTIONS[(name,)].items():
             try:
                 settings[key] = known.coerce(given[key]) if key in given else known.default
             except ValueError:
@@ -175,7 +165,7 @@ class Recipe:
         if isinstance(value, str) and value:
             return value
         found = f"holds {value!r}" if path[-1] in self.section(*path[:-1]) else "is missing"
-        raise self._wrong(f"{'.'.join(path)} {found}", KEYS[path].expected)
+        raise self._wrong(f"{'.'.join(path)} {found}", fields.KEYS[path].expected)
 
     def _wrong(self, found: str, expected: str) -> InputError:
         hint = f"See every problem at once: amazon-titles check {self.path}"
