@@ -75,7 +75,7 @@ def family(context: LintContext) -> Iterator[Problem]:
     base, (config, _, _) = context.text("base_model"), context.text("data.train_split").partition(":")
     split, rendered = context.text("data.train_split").rpartition(":")[2], template_of_config(config)
     own = next((name for name, pattern in _FAMILIES if pattern.search(base)), None)
-    if own is None or is_local_path(base):  # the tokenizer of a folder can be read: bases.py
+    if own is None or is_local_path(base):  # the tokenizer of a folder can be read: environment_checks.py
         return iter(())
     return context.found(
         ("error", "data.train_split", rendered and rendered.name != own,

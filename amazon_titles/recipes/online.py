@@ -9,8 +9,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-from amazon_titles.recipes.bases import BASE_FILES, base_problems
-from amazon_titles.recipes.environment_checks import dataset_problems
+from amazon_titles.recipes.environment_checks import BASE_FILES, base_problems, dataset_problems
 from amazon_titles.recipes.path_checks import VARIABLE, is_local_path
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
