@@ -19,6 +19,11 @@ from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"llama3": 4.3, "chatml": 4.0}
+_MEMORY = "memory by formula: weights, adapter, logits, one layer"
+_SPEEDS = (
+    "{share:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the CPU of this machine, of "
+    "which only a training tells"
+)
 WANTED_EXPOSURES = 100
 """Below about 100 exposures a model learns the style of an answer, not its facts: Allen-Zhu and Li, Physics of
 Language Models 3.3, 2024 (1 bit a parameter at 100 exposures, 2 at 1000)."""
@@ -115,12 +120,11 @@ def estimate(
     Raises:
         InputError: The dataset cannot be looked at, or the base's shape is not known.
     """
-    shape = shape_of(recipe.base_model, online=online)
+    base = recipe.base_model
+    shape = shape_of(base, online=online)
     if shape is None:
-        raise InputError(
-            f"The shape of the base {recipe.base_model} is not known.",
-            hint="Name a folder with its config.json, or go online.",
-        )
+        hint = "Name a folder with its config.json, or go online."
+        raise InputError(f"The shape of the base {base} is not known.", hint=hint)
     corpus, params = _corpus(recipe, online=online), recipe.params
     per_token, measured = _bytes_per_token(recipe, corpus)
     # One BOS and one end-of-turn a row, which the text does not hold.
@@ -132,22 +136,15 @@ def estimate(
     times = asked / products if products and asked else None
     wanted = math.ceil(exposures / times) if times else None
     hours = recipe.settings.max_hours if hours is None else hours
-    needed = memory_gb(recipe, shape, engine)
-    known, prices = flavors(online=online)
+    needed, (known, prices) = memory_gb(recipe, shape, engine), flavors(online=online)
     places = []
     for flavor in known:
+        fits = needed <= flavor.memory_gb if flavor.memory_gb else None
         speed = tokens_per_second(recipe, shape, flavor, engine)
         takes = tokens * params.epochs / speed / 3600 if speed else None
-        fits = needed <= flavor.memory_gb if flavor.memory_gb else None
-        places.append(
-            Place(
-                flavor=flavor.name,
-                fits=fits if runs(recipe, flavor, engine) else False,
-                hours=takes,
-                dollars=flavor.dollars if flavor.dollars in (None, 0) else takes and takes * flavor.dollars,
-                limit=int(hours * 3600 * speed / (tokens / products * wanted)) if hours and speed and wanted else None,
-            )
-        )
+        dollars = flavor.dollars if flavor.dollars in (None, 0) else takes and takes * flavor.dollars
+        limit = int(hours * 3600 * speed / (tokens / products * wanted)) if hours and speed and wanted else None
+        places.append(Place(flavor.name, fits if runs(recipe, flavor, engine) else False, takes, dollars, limit))
     return Budget(
         rows=corpus.rows,
         tokens=tokens,
@@ -160,13 +157,7 @@ def estimate(
         exposures_wanted=exposures,
         epochs_wanted=wanted,
         places=tuple(places),
-        rests_on=(
-            measured,
-            f"{GPU_SHARE[engine]:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the "
-            "CPU of this machine, of which only a training tells",
-            prices,
-            "memory by formula: weights, adapter, logits, one layer",
-        ),
+        rests_on=(measured, _SPEEDS.format(share=GPU_SHARE[engine]), prices, _MEMORY),
     )
 
 

@@ -7,22 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import ELSEWHERE, KEYS, PARAMS, SECTIONS, nearest
+from amazon_titles.recipes.fields import ELSEWHERE, KEYS, PARAMS, SECTIONS, Field, nearest
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 # AutoTrain reads these with `config["…"]`: a KeyError without them, null or not.
 _REQUIRED = {(): (*SECTIONS[()], "data"), ("data",): (*SECTIONS["data",], "column_mapping"), ("hub",): SECTIONS["hub",]}
-
-
-def _sections(context: LintContext) -> Iterator[tuple[source.KeyPath, Mapping[Any, Any]]]:
-    """Every section that is one."""
-    for names in SECTIONS:
-        section = source.lookup(context.recipe.config, names)
-        if isinstance(section, Mapping):
-            yield names, section
 
 
 def repeated(context: LintContext) -> Iterator[Problem]:
@@ -33,65 +24,51 @@ def repeated(context: LintContext) -> Iterator[Problem]:
             yield context.problem(".".join(path), reason, "Keep one.")
 
 
-def missing(context: LintContext) -> Iterator[Problem]:
-    """A key without which AutoTrain stops with a bare `KeyError`."""
-    for names, section in _sections(context):
-        for name in _REQUIRED.get(names, ()):
-            if name not in section:
-                path = (*names, name)
-                what = KEYS[path].expected if path in KEYS else "a section of keys"
-                reason = "is missing, and AutoTrain stops with a KeyError."
-                yield context.problem(".".join(path), reason, f"Add `{name}:`, {what}.")
-
-
 def sections(context: LintContext) -> Iterator[Problem]:
-    """A section that is something else."""
+    """A section that is something else, and what is wrong with the keys of those that are sections."""
     for names in SECTIONS:
         section = source.lookup(context.recipe.config, names)
-        needed = names[:1] == ("data",) and names in context.lines
-        if (section is not None or needed) and not isinstance(section, Mapping):
+        if isinstance(section, Mapping):
+            for name in _REQUIRED.get(names, ()):
+                if name not in section:
+                    path = (*names, name)
+                    mend = f"Add `{name}:`, {KEYS[path].expected if path in KEYS else 'a section of keys'}."
+                    yield context.problem(".".join(path), "is missing, and AutoTrain stops with a KeyError.", mend)
+            for name, value in section.items():
+                path = (*names, str(name))
+                if wrong := _unknown(path) if path not in KEYS else _misfit(KEYS[path], value):
+                    yield context.problem(".".join(path), *wrong)
+        elif section is not None or (names[:1] == ("data",) and names in context.lines):
             mend = f"Write its keys below {names[-1]}, indented."
             yield context.problem(".".join(names), f"holds {section!r}, not keys.", mend)
 
 
-def unknown(context: LintContext) -> Iterator[Problem]:
-    """A key that AutoTrain does not know, or that overwrites another section's."""
-    for names, section in _sections(context):
-        known = {*SECTIONS[names], *(path[-1] for path in SECTIONS if path and path[:-1] == names)}
-        for name in map(str, section):
-            if name not in known:
-                key = ".".join((*names, name))
-                yield context.problem(key, *_what_is_unknown(names, name, known))
-
-
-def _what_is_unknown(names: source.KeyPath, name: str, known: set[str]) -> tuple[str, str]:
-    """Reason and mend of an unknown key."""
+def _unknown(path: source.KeyPath) -> tuple[str, str] | None:
+    """Reason and mend of a key that AutoTrain does not know, or that overwrites another section's."""
+    names, name = path[:-1], path[-1]
+    if path in SECTIONS:
+        return None
     if names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in PARAMS):
         place = ELSEWHERE.get(name, f"params.{name}")
         return f"silently overwrites {place}.", f"Take it out, and set {place}."
+    known = {known[-1] for known in (*KEYS, *SECTIONS) if known and known[:-1] == names}
     own = names == ("amazon_titles",)
     reason = "is not a setting of amazon-titles." if own else "is not known, and AutoTrain ignores it."
     if close := nearest(name, known):
         return reason, f"Did you mean {close}?"
-    if elsewhere := next((path for path in KEYS if path[-1] == name), None):
+    if elsewhere := next((known for known in KEYS if known[-1] == name), None):
         return reason, f"Write it as {'.'.join(elsewhere)}."
     return reason, f"Take it out, or choose one of: {', '.join(sorted(known))}."
 
 
-def values(context: LintContext) -> Iterator[Problem]:
-    """A value of the wrong type, or out of range."""
-    for names, section in _sections(context):
-        for name, field in SECTIONS[names].items():
-            if name not in section:
-                continue
-            try:
-                wrong = None if field.fits(field.coerce(section[name])) else "out of range"
-            except ValueError:
-                wrong = "of the wrong type"
-            if wrong:
-                reason = f"is {section[name]!r}, which is {wrong}."
-                yield context.problem(".".join((*names, name)), reason, f"Write {field.expected}.")
+def _misfit(field: Field, value: object) -> tuple[str, str] | None:
+    """Reason and mend of a value of the wrong type, or out of range."""
+    try:
+        wrong = None if field.fits(field.coerce(value)) else "out of range"
+    except ValueError:
+        wrong = "of the wrong type"
+    return (f"is {value!r}, which is {wrong}.", f"Write {field.expected}.") if wrong else None
 
 
-SHAPE: tuple[Rule, ...] = (repeated, missing, sections, unknown, values)
+SHAPE: tuple[Rule, ...] = (repeated, sections)
 """Every rule of this file."""
