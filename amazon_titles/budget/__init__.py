@@ -1,6 +1,6 @@
 """What a recipe will take, before it takes it.
 
-One noun a file: `shapes` (of a Llama), `flavors` (of machines), `memory`, `estimate`, and `check` (problems too).
+`shapes` (of a Llama), `flavors` (machines, their speed and price), `memory`, `estimate`, and `check` (problems too).
 """
 
 from amazon_titles.budget.check import RecipeCheck, check_recipes

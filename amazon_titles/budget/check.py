@@ -19,14 +19,12 @@ class RecipeCheck:
     Attributes:
         path: The recipe.
         problems: Errors and warnings, in the order of their lines.
-        budget: What a run takes; None where it cannot be said.
-        unknown: Why not, in a sentence.
+        budget: What a run takes; why it cannot be said, in a sentence, where it cannot.
     """
 
     path: str
     problems: tuple[Problem, ...]
-    budget: Budget | None
-    unknown: str | None
+    budget: Budget | str
 
     @property
     def ok(self) -> bool:
@@ -35,14 +33,14 @@ class RecipeCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        problems = [asdict(problem) for problem in self.problems]
-        return {"recipe": self.path, "problems": problems, "budget": self.budget and self.budget.to_dict()}
+        budget = None if isinstance(self.budget, str) else asdict(self.budget)
+        return {"recipe": self.path, "problems": [asdict(problem) for problem in self.problems], "budget": budget}
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {f'{len(self.problems)} problem(s)' if self.problems else 'ok'}"]
         lines += [f"  {problem}" for problem in self.problems]
-        lines += [f"  {line}" for line in (self.budget.lines() if self.budget else [f"no budget: {self.unknown}"])]
-        return "\n".join(lines)
+        told = [f"no budget: {self.budget}"] if isinstance(self.budget, str) else self.budget.lines()
+        return "\n".join([*lines, *(f"  {line}" for line in told)])
 
 
 def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, exposures: int) -> list[RecipeCheck]:
@@ -57,15 +55,13 @@ def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, ex
     Raises:
         InputError: A file is no recipe.
     """
-    shipped = [str(path) for path in resources.recipes().values()]
-    return [_check(path, online, hours, exposures) for path in paths or shipped]
-
-
-def _check(path: str, online: bool, hours: float | None, exposures: int) -> RecipeCheck:
-    recipe = load_recipe(path)
-    problems = tuple(recipe.problems(online=online))
-    try:
-        budget = estimate(recipe, hours=hours, exposures=exposures, online=online)
-    except AmazonTitlesError as error:
-        return RecipeCheck(path, problems, None, error.message)
-    return RecipeCheck(path, problems, budget, None)
+    checked = []
+    for path in paths or map(str, resources.recipes().values()):
+        recipe = load_recipe(path)
+        budget: Budget | str
+        try:
+            budget = estimate(recipe, hours=hours, exposures=exposures, online=online)
+        except AmazonTitlesError as error:
+            budget = error.message
+        checked.append(RecipeCheck(path, tuple(recipe.problems(online=online)), budget))
+    return checked

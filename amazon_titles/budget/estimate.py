@@ -6,21 +6,24 @@ An estimate says what it rests on. Nothing is trained, and torch is not imported
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from amazon_titles.budget.flavors import Flavor, flavors
-from amazon_titles.budget.memory import adapter_parameters, memory_gb, runs
-from amazon_titles.budget.shapes import Shape, shape_of
-from amazon_titles.budget.speed import speed_source, tokens_per_second
+from amazon_titles.budget.flavors import GPU_SHARE, flavors, tokens_per_second
+from amazon_titles.budget.memory import memory_gb, runs
+from amazon_titles.budget.shapes import shape_of
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local
 from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"llama3": 4.3, "chatml": 4.0}
+_MEMORY = "memory by formula: weights, adapter, logits, one layer"
+_SPEEDS = (
+    "{share:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the CPU of this machine, of "
+    "which only a training tells"
+)
 WANTED_EXPOSURES = 100
 """Below about 100 exposures a model learns the style of an answer, not its facts: Allen-Zhu and Li, Physics of
 Language Models 3.3, 2024 (1 bit a parameter at 100 exposures, 2 at 1000)."""
@@ -33,14 +36,15 @@ class Place:
     Attributes:
         flavor: The machine.
         fits: Whether the memory suffices, and the precision is one that the machine has; None where that is not known.
-        hours: Of training alone, without download and loading.
-        dollars: For these hours; None where no price is known.
-        limit: The most products that reach the wanted exposures in the wanted hours; None where no hours are given.
+        hours: Of training alone, without download and loading; None where the machine's speed is not known.
+        dollars: For these hours; None where no price or no speed is known.
+        limit: The most products that reach the wanted exposures in the wanted hours; None where no hours are given, or
+            no speed is known.
     """
 
     flavor: str
     fits: bool | None
-    hours: float
+    hours: float | None
     dollars: float | None
     limit: int | None
 
@@ -77,10 +81,6 @@ class Budget:
     places: tuple[Place, ...]
     rests_on: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The budget as JSON takes it."""
-        return asdict(self)
-
     def lines(self) -> list[str]:
         """The budget for a terminal."""
         seen = "unknown" if self.exposures is None else f"{self.exposures:.0f}"
@@ -94,9 +94,9 @@ class Budget:
         ]
         for place in self.places:
             fits = {True: "yes", False: "no", None: "?"}[place.fits]
-            dollars = "?" if place.dollars is None else f"{place.dollars:.2f}"
+            hours, dollars = ("?" if n is None else f"{n:.2f}" for n in (place.hours, place.dollars))
             limit = "" if place.limit is None else f"{place.limit:,}"
-            lines.append(f"  {place.flavor:<12} {fits:<5} {place.hours:>9.2f} {dollars:>8} {limit:>10}")
+            lines.append(f"  {place.flavor:<12} {fits:<5} {hours:>9} {dollars:>8} {limit:>10}")
         return [*lines, *(f"rests on: {what}" for what in self.rests_on)]
 
 
@@ -107,7 +107,6 @@ def estimate(
     hours: float | None = None,
     exposures: int = WANTED_EXPOSURES,
     online: bool = False,
-    speeds: Mapping[str, float] | None = None,
 ) -> Budget:
     """Estimates what a recipe will take.
 
@@ -117,69 +116,61 @@ def estimate(
         hours: For the largest `--limit`; by default `amazon_titles.max_hours` of the recipe.
         exposures: How often each product is to be asked about.
         online: Ask the Hub for the dataset, an unknown base and prices.
-        speeds: Tokens a second by flavor, where somebody measured them.
 
     Raises:
         InputError: The dataset cannot be looked at, or the base's shape is not known.
     """
-    shape = shape_of(recipe.base_model, online=online)
+    base = recipe.base_model
+    shape = shape_of(base, online=online)
     if shape is None:
-        raise InputError(
-            f"The shape of the base {recipe.base_model} is not known.",
-            hint="Name a folder with its config.json, or go online.",
-        )
-    corpus = _corpus(recipe, online=online)
+        hint = "Name a folder with its config.json, or go online."
+        raise InputError(f"The shape of the base {base} is not known.", hint=hint)
+    corpus, params = _corpus(recipe, online=online), recipe.params
     per_token, measured = _bytes_per_token(recipe, corpus)
     # One BOS and one end-of-turn a row, which the text does not hold.
     tokens = round(corpus.size / per_token) + 2 * corpus.rows
-    products, asked = _recall(corpus, recipe.split)
-    epochs = int(recipe.params["epochs"] or 1)
-    wanted = math.ceil(exposures / asked) if asked else None
-    if hours is None and isinstance(most := recipe.settings["max_hours"], float):
-        hours = most
-    known, prices = flavors(online=online)
+    # Optimizer steps, as transformers 4.48 counts them.
+    batches = math.ceil(tokens // params.tokens_a_row / params.batch_size)
+    told = corpus.report.get("splits", {}).get(recipe.split, {})
+    products, asked = told.get("products"), told.get("rows", {}).get("recall")
+    times = asked / products if products and asked else None
+    wanted = math.ceil(exposures / times) if times else None
+    hours = recipe.settings.max_hours if hours is None else hours
+    needed, (known, prices) = memory_gb(recipe, shape, engine), flavors(online=online)
     places = []
     for flavor in known:
-        speed = (speeds or {}).get(flavor.name) or tokens_per_second(recipe, shape, flavor, engine)
-        places.append(_place(recipe, shape, flavor, engine, speed, tokens * epochs, (hours, products, tokens, wanted)))
+        fits = needed <= flavor.memory_gb if flavor.memory_gb else None
+        speed = tokens_per_second(recipe, shape, flavor, engine)
+        takes = tokens * params.epochs / speed / 3600 if speed else None
+        dollars = flavor.dollars if flavor.dollars in (None, 0) else takes and takes * flavor.dollars
+        limit = int(hours * 3600 * speed / (tokens / products * wanted)) if hours and speed and wanted else None
+        places.append(Place(flavor.name, fits if runs(recipe, flavor, engine) else False, takes, dollars, limit))
     return Budget(
         rows=corpus.rows,
         tokens=tokens,
-        steps=_steps(recipe, tokens),
+        steps=max(1, batches // params.gradient_accumulation) * params.epochs,
         base_parameters=shape.parameters,
-        adapter_parameters=adapter_parameters(recipe, shape),
-        memory_gb=memory_gb(recipe, shape, engine),
+        adapter_parameters=shape.adapter_parameters(params.lora_r, params.target_modules),
+        memory_gb=needed,
         products=products,
-        exposures=epochs * asked if asked else None,
+        exposures=times and times * params.epochs,
         exposures_wanted=exposures,
         epochs_wanted=wanted,
         places=tuple(places),
-        rests_on=(
-            measured,
-            speed_source(engine, speeds),
-            prices,
-            "memory by formula: weights, adapter, logits, one layer",
-        ),
+        rests_on=(measured, _SPEEDS.format(share=GPU_SHARE[engine]), prices, _MEMORY),
     )
 
 
 def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
-    path: str = recipe.data_path
-    filesystem = None
-    if not Path(path).is_dir():
-        if not online:
-            raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
-        from huggingface_hub import HfFileSystem
-
-        path, filesystem = f"datasets/{path}", HfFileSystem()
+    path = recipe.data_path
+    if not (online or is_local(path)):
+        raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
     try:
-        return look(path, recipe.dataset_config, recipe.split, recipe.text_column, filesystem=filesystem)
+        return look(path, recipe.dataset_config, recipe.split, recipe.text_column)
     except CorpusError as error:
-        raise InputError(f"The dataset {recipe.data_path} {error}.", hint="See amazon-titles check.") from None
+        raise InputError(f"The dataset {path} {error}.", hint="See amazon-titles check.") from None
     except Exception as error:  # the Hub's clients have no common class of errors
-        raise InputError(
-            f"The dataset {recipe.data_path} cannot be read: {error}.", hint="Log in, or go online."
-        ) from None
+        raise InputError(f"The dataset {path} cannot be read: {error}.", hint="Log in, or go online.") from None
 
 
 def _bytes_per_token(recipe: Recipe, corpus: Corpus) -> tuple[float, str]:
@@ -198,43 +189,3 @@ def _bytes_per_token(recipe: Recipe, corpus: Corpus) -> tuple[float, str]:
     size = sum(len(text.encode()) for text in corpus.sample)
     ratio = size / max(1, sum(len(one.ids) for one in encoded))
     return ratio, f"{ratio:.2f} bytes a token, measured on {len(corpus.sample)} rows with the base's tokenizer"
-
-
-def _recall(corpus: Corpus, split: str) -> tuple[int | None, float | None]:
-    """Products in the split, and in how many rows each is asked about, as the dataset's report says."""
-    told = corpus.report.get("splits", {}).get(split, {})
-    products = told.get("products")
-    rows = told.get("rows", {}).get("recall")
-    if not products or not rows:
-        return products, None
-    return int(products), rows / products
-
-
-def _steps(recipe: Recipe, tokens: int) -> int:
-    """Optimizer steps, as transformers 4.48 counts them."""
-    params = recipe.params
-    block, batch = int(params["block_size"] or 0), int(params["batch_size"] or 1)
-    blocks = tokens // (block if block > 0 else 1024)
-    updates = max(1, math.ceil(blocks / batch) // int(params["gradient_accumulation"] or 1))
-    return updates * int(params["epochs"] or 1)
-
-
-def _place(
-    recipe: Recipe,
-    shape: Shape,
-    flavor: Flavor,
-    engine: str,
-    speed: float,
-    tokens: int,
-    wish: Sequence[float | None],
-) -> Place:
-    hours, products, once, epochs = wish
-    limit = None
-    if hours and products and once and epochs:
-        limit = int(hours * 3600 * speed / (once / products * epochs))
-    needed = memory_gb(recipe, shape, engine)
-    takes = tokens / speed / 3600
-    fits = needed <= flavor.memory_gb if flavor.memory_gb else None
-    if not runs(recipe, flavor, engine):
-        fits = False
-    return Place(flavor.name, fits, takes, None if flavor.dollars is None else takes * flavor.dollars, limit)

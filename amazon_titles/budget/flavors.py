@@ -1,37 +1,36 @@
-"""Where a training can run: accelerators, their speed and memory, and what an hour costs."""
+"""Where a training can run: machines, their speed and memory, and what an hour costs."""
 
 from __future__ import annotations
 
 import os
 import re
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from amazon_titles.processes import cores
+from amazon_titles.budget.shapes import Shape
+from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.gpus import gpus
 
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo
 
-# Seconds.
-_MEASURING, _BURSTS = 0.08, 5
+GPU_SHARE = {"autotrain": 0.15, "trl": 0.40}
+"""Share of its peak that training reaches: assumed, not measured. AutoTrain casts float32 weights in every step."""
+_CPU_SHARE = 0.6
+# int4 weights are unpacked for every product; several GPUs wait for each other.
+_UNPACKING, _TOGETHER = 0.7, 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Flavor:
+class Flavor(NamedTuple):
     """One kind of machine.
 
     Attributes:
         name: As `--flavor` and `backend: spaces-<name>` take it; `here` for this machine.
         devices: GPUs; 0 for a CPU.
         memory_gb: Memory of one GPU, or of the machine where there is none; 0 where it is not known.
-        half: Peak of dense matrix products in fp16 or bf16, in 10^12 operations a second and device.
+        half: Peak of dense matrix products in fp16 or bf16, in 10^12 operations a second and device; 0 where it is not
+            known.
         single: The same in float32.
         dollars: Price of an hour; None where it is not known.
-        cores: Of a machine without a GPU.
         bf16: Whether it computes in bf16: CPUs do, and GPUs from Ampere on.
     """
 
@@ -41,78 +40,38 @@ class Flavor:
     half: float
     single: float
     dollars: float | None
-    cores: int = 0
     bf16: bool = True
 
 
-# Peaks, dense, from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core of the Hub's: taken to be one of those that
-# benchmarks/budget.py ran on, which multiplies float32 matrices at this rate.
-_T4, _L4, _A10G, _L40S = (16, 65.0, 8.1), (24, 121.0, 30.3), (24, 70.0, 31.2), (48, 362.0, 91.6)
-_A100, _H100, _H200 = (80, 312.0, 19.5), (80, 989.0, 67.0), (141, 989.0, 67.0)
-_CORE = 0.038
-_CHIPS = {"T4": _T4, "L4": _L4, "A10G": _A10G, "L40S": _L40S, "A100": _A100, "H100": _H100, "H200": _H200}
-# Dollars an hour: the Hub's pages on Jobs (huggingface.co/docs/hub/jobs-pricing) and on GPU Spaces (spaces-gpus), the
-# L4's and the A100's as others quote it; asked anew where the Hub is reached. None where no source was at hand.
-_FLAVORS = (
-    Flavor("cpu-basic", 0, 16, 2 * _CORE, 2 * _CORE, 0.01, 2),
-    Flavor("cpu-upgrade", 0, 32, 8 * _CORE, 8 * _CORE, 0.03, 8),
-    Flavor("t4-small", 1, *_T4, 0.40, bf16=False),
-    Flavor("t4-medium", 1, *_T4, 0.60, bf16=False),
-    Flavor("l4x1", 1, *_L4, 0.80),
-    Flavor("l4x4", 4, *_L4, 3.80),
-    Flavor("a10g-small", 1, *_A10G, 1.00),
-    Flavor("a10g-large", 1, *_A10G, 1.50),
-    Flavor("l40sx1", 1, *_L40S, 1.80),
-    Flavor("a100-large", 1, *_A100, 2.50),
-    Flavor("h200", 1, *_H200, None),
-)
-
-
-@lru_cache(maxsize=1)
-def core_rate() -> float:
-    """Float32 matrix products on one core of this machine, in 10^12 operations a second; takes half a second.
-
-    All cores work at once, because two that share one body are not twice as fast as one. Counted in the process's own
-    time, so that what else runs here at the moment does not make the machine slower; the slowest of a few bursts,
-    because a burst in which the cores did not work at once is up to three times as fast.
-    """
-    return min(_burst() for _ in range(_BURSTS))
-
-
-def _burst() -> float:
-    import numpy as np
-
-    size = 768
-    left, right = np.ones((size, size), np.float32), np.ones((size, size), np.float32)
-    left @ right  # loads what is needed
-    until, busy = time.perf_counter() + _MEASURING, time.process_time()
-
-    def multiply(_: int) -> int:
-        products = 0
-        while True:  # one at least: a process that got no core in that time is slow, not without speed
-            left @ right
-            products += 1
-            if time.perf_counter() >= until:
-                return products
-
-    with ThreadPoolExecutor(cores()) as pool:
-        products = sum(pool.map(multiply, range(cores())))
-    return 2.0 * size**3 * products / 1e12 / max(time.process_time() - busy, 1e-9)
+# Memory, and peaks of dense products from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core of the Hub's is taken
+# to multiply float32 matrices at 0.038 * 10^12 operations a second, as one did; with AMX it is several times as fast.
+_CHIPS = {
+    "T4": (16, 65.0, 8.1), "L4": (24, 121.0, 30.3), "A10G": (24, 70.0, 31.2), "L40S": (48, 362.0, 91.6),
+    "A100": (80, 312.0, 19.5), "H100": (80, 989.0, 67.0), "H200": (141, 989.0, 67.0),
+    "2 cores": (16, 0.076, 0.076), "8 cores": (32, 0.304, 0.304),
+}  # fmt: skip
+# Chip, devices and dollars an hour: the Hub's pages on Jobs (huggingface.co/docs/hub/jobs-pricing) and on GPU Spaces
+# (spaces-gpus), the L4's and the A100's as others quote it; asked anew where the Hub is reached. None where no source
+# was at hand.
+_MACHINES: dict[str, tuple[str, int, float | None]] = {
+    "cpu-basic": ("2 cores", 0, 0.01), "cpu-upgrade": ("8 cores", 0, 0.03), "t4-small": ("T4", 1, 0.40),
+    "t4-medium": ("T4", 1, 0.60), "l4x1": ("L4", 1, 0.80), "l4x4": ("L4", 4, 3.80), "a10g-small": ("A10G", 1, 1.00),
+    "a10g-large": ("A10G", 1, 1.50), "l40sx1": ("L40S", 1, 1.80), "a100-large": ("A100", 1, 2.50),
+    "h200": ("H200", 1, None),
+}  # fmt: skip
 
 
 def here() -> Flavor:
-    """This machine: its GPUs where their speed is known, otherwise its CPU, at the speed that it has."""
+    """This machine: its GPUs where their speed is known, otherwise its CPU, whose speed only a training tells."""
     found = gpus()
-    words = re.split(r"[\s-]", found[0].name) if found else ()
-    chip = next((peaks for name, peaks in _CHIPS.items() if name in words), None)
-    if chip:
+    words = re.split(r"[\s-]", found[0].name) if found else []
+    if chip := next((peaks for name, peaks in _CHIPS.items() if name in words), None):
         return Flavor("here", len(found), found[0].memory_gb, *chip[1:], 0.0, bf16=found[0].capability >= 8.0)
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):
         memory = 0.0
-    rate = cores() * core_rate()
-    return Flavor("here", 0, memory, rate, rate, 0.0, cores())
+    return Flavor("here", 0, memory, 0.0, 0.0, 0.0)
 
 
 def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
@@ -121,28 +80,26 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
     Args:
         online: Ask `list_jobs_hardware()`.
     """
-    table = "prices of the Hub's pages on Jobs and Spaces, which change"
-    if not online:
-        return [here(), *_FLAVORS], table
-    try:
-        asked = {item.name: item for item in _asked()}
-    except Exception as error:  # offline, a client without jobs, a changed reply
-        return [here(), *_FLAVORS], f"{table} (the Hub did not say: {type(error).__name__})"
-    known = [replace(flavor, dollars=_price(asked.get(flavor.name), flavor.dollars)) for flavor in _FLAVORS]
-    names = {flavor.name for flavor in known}
-    known += [made for name, item in asked.items() if name not in names and (made := _flavor_of(item))]
-    return [here(), *known], "prices asked from the Hub just now"
+    machines, source = dict(_MACHINES), "prices of the Hub's pages on Jobs and Spaces, which change"
+    if online:
+        try:
+            # Jobs are not in huggingface_hub 0.27.
+            from huggingface_hub import HfApi
 
-
-def _asked() -> list[JobHardwareInfo]:
-    # Jobs are not in huggingface_hub 0.27.
-    from huggingface_hub import HfApi
-
-    return HfApi().list_jobs_hardware()
-
-
-def _price(item: JobHardwareInfo | None, otherwise: float | None) -> float | None:
-    return otherwise if item is None else dollars_an_hour(item)
+            for item in HfApi().list_jobs_hardware():
+                if item.name in machines:
+                    machines[item.name] = (*machines[item.name][:2], dollars_an_hour(item))
+                elif item.accelerator and item.accelerator.model in _CHIPS:
+                    devices = int(item.accelerator.quantity)
+                    machines[item.name] = (item.accelerator.model, devices, dollars_an_hour(item))
+            source = "prices asked from the Hub just now"
+        except Exception as error:  # offline, a client without jobs, a changed reply
+            source += f" (the Hub did not say: {type(error).__name__})"
+    table = [
+        Flavor(name, devices, *_CHIPS[chip], dollars, bf16=chip != "T4")
+        for name, (chip, devices, dollars) in machines.items()
+    ]
+    return [here(), *table], source
 
 
 def dollars_an_hour(item: JobHardwareInfo) -> float:
@@ -150,10 +107,15 @@ def dollars_an_hour(item: JobHardwareInfo) -> float:
     return item.unit_cost_usd * {"second": 3600.0, "minute": 60.0, "hour": 1.0}[item.unit_label]
 
 
-def _flavor_of(item: JobHardwareInfo) -> Flavor | None:
-    """A machine that the table does not have; None where its GPU is not known either."""
-    chip = _CHIPS.get(item.accelerator.model) if item.accelerator else None
-    if chip is None or item.accelerator is None:
-        return None
-    price = dollars_an_hour(item)
-    return Flavor(item.name, int(item.accelerator.quantity), *chip, price, bf16=item.accelerator.model != "T4")
+def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float | None:
+    """Tokens that a recipe trains in a second, once it runs; None where the machine's rate is not known."""
+    params = recipe.params
+    again = not params.disable_gradient_checkpointing
+    work = shape.work(params.tokens_a_row, checkpointing=again)
+    # The adapter's own products: forward, and both gradients.
+    work += (8 if again else 6) * shape.adapter_parameters(params.lora_r, params.target_modules)
+    half = params.mixed_precision is not None or params.quantization is not None or engine == "trl"
+    rate = (flavor.half if half else flavor.single) * 1e12 * max(1, flavor.devices)
+    rate *= GPU_SHARE[engine] if flavor.devices else _CPU_SHARE
+    rate *= (_UNPACKING if params.quantization else 1.0) * (_TOGETHER if flavor.devices > 1 else 1.0)
+    return rate / work or None

@@ -12,12 +12,6 @@ _QUANTIZED = {"int4": 0.53, "int8": 1.03}
 _CONTEXT_GB, _LOSS = 0.6, 1.1
 
 
-def adapter_parameters(recipe: Recipe, shape: Shape) -> int:
-    """Parameters that a recipe trains."""
-    modules = recipe.params["target_modules"]
-    return shape.adapter_parameters(int(recipe.params["lora_r"] or 16), modules if isinstance(modules, str) else None)
-
-
 def memory_gb(recipe: Recipe, shape: Shape, engine: str) -> float:
     """Memory of one device, in 10^9 bytes.
 
@@ -25,25 +19,19 @@ def memory_gb(recipe: Recipe, shape: Shape, engine: str) -> float:
     is not quantized into float32. The logits of a Llama's 128 k tokens weigh more than its small bases: in half
     precision, in float32, shifted, and their gradient.
     """
-    params = recipe.params
-    batch, block = int(params["batch_size"] or 1), int(params["block_size"] or 1024)
-    quantization = params["quantization"]
-    width = 2 if engine == "trl" else 4
-    other = shape.parameters - shape.linear_parameters
-    weights = (
-        shape.linear_parameters * _QUANTIZED[str(quantization)] + other * 4
-        if quantization
-        else shape.parameters * width
-    )
+    params, linear = recipe.params, shape.linear_parameters
+    if params.quantization:
+        weights = linear * _QUANTIZED[params.quantization] + (shape.parameters - linear) * 4
+    else:
+        weights = shape.parameters * (2 if engine == "trl" else 4)
     # Weights, gradients and Adam's two moments, in float32.
-    adapter = adapter_parameters(recipe, shape) * 16
-    half = params["mixed_precision"] is not None or quantization is not None or engine == "trl"
-    number = 2 if half else 4
-    logits = batch * block * shape.vocab * (14 if half else 12)
-    layer = batch * block * ((9 * shape.hidden + 4 * shape.intermediate) * number + 8 * shape.hidden)
-    kept = batch * block * shape.hidden * number
-    checkpointing = not params["disable_gradient_checkpointing"]
-    activations = layer + kept * shape.layers if checkpointing else layer * shape.layers
+    adapter = shape.adapter_parameters(params.lora_r, params.target_modules) * 16
+    half = params.mixed_precision is not None or params.quantization is not None or engine == "trl"
+    tokens, number = params.batch_size * params.tokens_a_row, 2 if half else 4
+    logits = tokens * shape.vocab * (14 if half else 12)
+    layer = tokens * ((9 * shape.hidden + 4 * shape.intermediate) * number + 8 * shape.hidden)
+    kept = tokens * shape.hidden * number
+    activations = layer * shape.layers if params.disable_gradient_checkpointing else layer + kept * shape.layers
     return _CONTEXT_GB + _LOSS * (weights + adapter + logits + activations) / 1e9
 
 
@@ -51,5 +39,5 @@ def runs(recipe: Recipe, flavor: Flavor, engine: str) -> bool:
     """Whether the machine has what the recipe computes in: int4, int8 and AutoTrain's fp16 want CUDA, bf16 Ampere."""
     params = recipe.params
     if not flavor.devices:
-        return params["quantization"] is None and not (params["mixed_precision"] == "fp16" and engine == "autotrain")
-    return flavor.bf16 or params["mixed_precision"] != "bf16"
+        return params.quantization is None and not (params.mixed_precision == "fp16" and engine == "autotrain")
+    return flavor.bf16 or params.mixed_precision != "bf16"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-# Values of `target_modules` by the linear layer's input and output, as attributes below.
-_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+from amazon_titles.io import read_object
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What `config.json` of a Llama says.
 
     Attributes:
@@ -36,52 +32,26 @@ class Shape:
     vocab: int
     tied: bool
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Shape:
-        """The shape of a `config.json`.
-
-        Raises:
-            KeyError: It is not a Llama's.
-        """
-        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-        return cls(
-            hidden=hidden,
-            intermediate=int(config["intermediate_size"]),
-            layers=int(config["num_hidden_layers"]),
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_dim=int(config.get("head_dim") or hidden // heads),
-            vocab=int(config["vocab_size"]),
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-
-    def linear(self, module: str) -> tuple[int, int]:
-        """Input and output width of a linear layer."""
-        queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
+    @property
+    def linear(self) -> dict[str, tuple[int, int]]:
+        """Input and output width of each linear layer of a decoder layer, by its name in `target_modules`."""
+        hidden, queries, keys = self.hidden, self.heads * self.head_dim, self.kv_heads * self.head_dim
         return {
-            "q_proj": (self.hidden, queries),
-            "k_proj": (self.hidden, keys),
-            "v_proj": (self.hidden, keys),
-            "o_proj": (queries, self.hidden),
-            "gate_proj": (self.hidden, self.intermediate),
-            "up_proj": (self.hidden, self.intermediate),
-            "down_proj": (self.intermediate, self.hidden),
-        }[module]
+            "q_proj": (hidden, queries), "k_proj": (hidden, keys), "v_proj": (hidden, keys),
+            "o_proj": (queries, hidden), "gate_proj": (hidden, self.intermediate),
+            "up_proj": (hidden, self.intermediate), "down_proj": (self.intermediate, hidden),
+        }  # fmt: skip
 
     @property
     def linear_parameters(self) -> int:
         """Parameters of the decoder's linear layers: what LoRA adapts and int4 shrinks."""
-        return self.layers * sum(rows * columns for rows, columns in map(self.linear, _MODULES))
-
-    @property
-    def embedding_parameters(self) -> int:
-        """Parameters of the embedding and, where it is not tied, of the output head."""
-        return self.vocab * self.hidden * (1 if self.tied else 2)
+        return self.layers * sum(rows * columns for rows, columns in self.linear.values())
 
     @property
     def parameters(self) -> int:
         """All parameters: linear layers, embeddings and the norms (two a layer and a last one)."""
-        return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
+        embeddings = self.vocab * self.hidden * (1 if self.tied else 2)
+        return self.linear_parameters + embeddings + (2 * self.layers + 1) * self.hidden
 
     def adapter_parameters(self, rank: int, modules: str | None) -> int:
         """LoRA's parameters: an A (input x rank) and a B (rank x output) beside each adapted layer.
@@ -90,14 +60,13 @@ class Shape:
             rank: `lora_r`.
             modules: `target_modules`: `all-linear`, names with commas, or None for peft's own choice (q and v).
         """
-        if modules == "all-linear":
-            modules = ",".join(_MODULES)
-        adapted = (modules or "q_proj,v_proj").split(",")
+        adapted = list(self.linear) if modules == "all-linear" else (modules or "q_proj,v_proj").split(",")
         # `29.mlp.up_proj` is of one layer, `up_proj` of every one.
         layers = {
-            name: self.layers if name in adapted else sum(p.endswith(f".{name}") for p in adapted) for name in _MODULES
+            name: self.layers if name in adapted else sum(p.endswith(f".{name}") for p in adapted)
+            for name in self.linear
         }
-        return sum(layers[name] * rank * sum(self.linear(name)) for name in _MODULES)
+        return sum(layers[name] * rank * sum(widths) for name, widths in self.linear.items())
 
     def work(self, block_size: int, *, checkpointing: bool) -> float:
         """Floating-point operations to train LoRA on one token of a packed row.
@@ -132,21 +101,18 @@ def shape_of(base: str, *, online: bool = False) -> Shape | None:
     Returns:
         None where it cannot be known.
     """
-    if base in _KNOWN:
-        return _KNOWN[base]
     path = Path(base) / "config.json"
-    if online and not path.is_file():
-        path = _downloaded(base) or path
+    if base not in _KNOWN and online and not path.is_file():
+        from huggingface_hub import hf_hub_download
+
+        with suppress(Exception):  # the Hub's clients have no common class of errors
+            path = Path(hf_hub_download(base, "config.json"))
+    config = read_object(path)
     try:
-        return Shape.from_config(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _downloaded(base: str) -> Path | None:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(base, "config.json"))
-    except Exception:  # the Hub's clients have no common class of errors; the caller says that the shape is not known
-        return None
+        names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+        hidden, intermediate, layers, heads, vocab = (int(config[name]) for name in names)
+        kv_heads, head_dim = (int(config.get(name) or 0) for name in ("num_key_value_heads", "head_dim"))
+    except (KeyError, TypeError, ValueError):
+        return _KNOWN.get(base)
+    tied = bool(config.get("tie_word_embeddings", False))
+    return Shape(hidden, intermediate, layers, heads, kv_heads or heads, head_dim or hidden // heads, vocab, tied)

@@ -140,10 +140,10 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
             hint="Set it: --set max_hours=2",
         )
     hours = (
-        float(most) if most is not None else math.ceil(2 * (_SETTING_UP + _MARGIN * (place.hours if place else 0))) / 2
+        float(most) if most is not None else math.ceil(2 * (_SETTING_UP + _MARGIN * ((place and place.hours) or 0))) / 2
     )
     price = dollars_an_hour(machine)
-    if place is not None:
+    if place is not None and place.hours is not None:
         say(f"expected: {place.hours:.2f} h of training on {machine.name}, ${place.hours * price:.2f} (an estimate)")
     say(f"at most:  {hours:.1f} h, ${hours * price:.2f}, installing and downloading included")
     return hours

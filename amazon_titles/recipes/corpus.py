@@ -6,16 +6,16 @@ the text column.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from amazon_titles.io import is_local, read_object
+
 # Rows whose text is read; what is measured on them is scaled to all rows.
-_SAMPLE_ROWS = 4_000
+_MEASURED_ROWS, _SAMPLE = 4_000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,95 +48,79 @@ class CorpusError(Exception):
     """The dataset has no such config, split or file; the message is the end of a sentence."""
 
 
-def look(path: str | Path, config: str | None, split: str, column: str, *, filesystem: Any = None) -> Corpus:  # noqa: ANN401
+def look(path: str, config: str | None, split: str, column: str) -> Corpus:
     """Looks at one split.
 
     Args:
-        path: A dataset folder; with a `HfFileSystem`, `datasets/USER/NAME`.
+        path: A dataset folder, or a Hub id.
         config: The config, such as `text-llama3`; None for the default one.
         split: `train`, `validation` or `test`.
         column: The text column.
-        filesystem: An `fsspec` file system; this machine's by default.
 
     Raises:
         CorpusError: It is not there.
-        OSError: It cannot be read.
+        Exception: It cannot be read: OSError and ValueError of a folder; the Hub's clients have no common class.
     """
-    if filesystem is None:
-        # fsspec comes with huggingface_hub.
-        from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+    # pyarrow costs 0.1 s to import, huggingface_hub 0.3 s; fsspec comes with the latter.
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
 
-        filesystem = LocalFileSystem()
-    root = str(path).rstrip("/")
-    files = _files(filesystem, root, config, split)
-    return _measure(filesystem, files, column, _report(filesystem, root))
+    if is_local(path):
+        from fsspec.implementations.local import LocalFileSystem as FileSystem  # type: ignore[import-untyped]
+    else:
+        from huggingface_hub import HfFileSystem as FileSystem
+
+    filesystem, root = FileSystem(), path.rstrip("/") if is_local(path) else f"datasets/{path}"
+    data = ds.dataset(_files(filesystem, root, config, split), format="parquet", filesystem=filesystem)
+    columns = {field.name: str(field.type) for field in data.schema}
+    size, sample, taken = 0, [], 0
+    if columns.get(column) in ("string", "large_string"):
+        # One batch ahead: the rows may come from the Hub.
+        rows = data.head(_MEASURED_ROWS, columns=[column], batch_size=1_000, batch_readahead=1, fragment_readahead=1)
+        texts, taken = rows[column].drop_null(), len(rows)
+        size, sample = pc.sum(pc.binary_length(texts)).as_py() or 0, texts.slice(0, _SAMPLE).to_pylist()
+    return Corpus(
+        rows=data.count_rows(),
+        columns=columns,
+        newer=b'"List"' in (data.schema.metadata or {}).get(b"huggingface", b""),
+        bytes_per_row=size / taken if taken else 0.0,
+        sample=tuple(sample),
+        report=read_object(_read(filesystem, f"{root}/report.json")),
+    )
 
 
-def _report(filesystem: Any, root: str) -> Mapping[str, Any]:  # noqa: ANN401
+def _read(filesystem: Any, path: str) -> bytes:  # noqa: ANN401
+    """A file; nothing where it is not there."""
     try:
-        report = json.loads(filesystem.cat_file(f"{root}/report.json"))
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
+        return bytes(filesystem.cat_file(path))
+    except OSError:
+        return b""
 
 
 def _files(filesystem: Any, root: str, config: str | None, split: str) -> list[str]:  # noqa: ANN401
     """The Parquet files of the split, as the README's `configs` name them."""
+    card = _read(filesystem, f"{root}/README.md").decode("utf-8", "replace")
     try:
-        card = filesystem.cat_file(f"{root}/README.md").decode("utf-8", "replace")
         meta = yaml.safe_load(card.split("---", 2)[1]) if card.startswith("---") else {}
-    except (OSError, yaml.YAMLError):
+    except yaml.YAMLError:
         meta = {}
-    configs = [entry for entry in (meta or {}).get("configs") or [] if isinstance(entry, dict)]
+    listed = meta.get("configs") if isinstance(meta, dict) else None
+    configs = {str(entry.get("config_name")): entry for entry in listed or [] if isinstance(entry, dict)}
     if config is None and not configs:
         # Two levels, not `**`: a path such as `/` is somebody's slip.
-        found = [*filesystem.glob(f"{root}/{split}*.parquet"), *filesystem.glob(f"{root}/*/{split}*.parquet")]
-        if not found:
-            raise CorpusError(f"has no Parquet file of the split {split}")
-        return sorted(found)
-    names = [str(entry.get("config_name")) for entry in configs]
-    chosen = next(
-        (e for e in configs if (e.get("default") if config is None else e.get("config_name") == config)), None
-    )
-    if chosen is None:
-        raise CorpusError(f"has no config {config or 'by default'}; it has {', '.join(names) or 'none'}")
-    splits = {
-        str(entry.get("split")): entry.get("path")
-        for entry in chosen.get("data_files") or []
-        if isinstance(entry, dict)
-    }
-    if split not in splits:
-        raise CorpusError(f"has no split {split} in {chosen.get('config_name')}; it has {', '.join(splits) or 'none'}")
-    named = splits[split]
-    patterns = [str(pattern) for pattern in named] if isinstance(named, list) else [str(named)]
-    files = sorted(found for pattern in patterns for found in filesystem.glob(f"{root}/{pattern}"))
-    if not files:
-        raise CorpusError(f"has no file {', '.join(patterns)}")
-    return [file for file in files if file.endswith(".parquet")]
-
-
-def _measure(filesystem: Any, files: list[str], column: str, report: Mapping[str, Any]) -> Corpus:  # noqa: ANN401
-    # pyarrow costs 0.1 s to import.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows, taken, size = 0, 0, 0
-    columns: dict[str, str] = {}
-    newer = False
-    sample: list[str] = []
-    for file in files:
-        with filesystem.open(file, "rb") as stream, pq.ParquetFile(stream) as table:
-            rows += table.metadata.num_rows
-            schema = table.schema_arrow
-            columns = columns or {field.name: str(field.type) for field in schema}
-            newer = newer or b'"List"' in (schema.metadata or {}).get(b"huggingface", b"")
-            if columns.get(column) not in ("string", "large_string"):
-                continue
-            for batch in table.iter_batches(batch_size=1_000, columns=[column]) if taken < _SAMPLE_ROWS else ():
-                texts = batch.column(0).drop_null()
-                size += sum(len(text) for text in texts.cast(pa.large_binary()).to_pylist())
-                sample += texts.slice(0, 200 - len(sample)).to_pylist() if len(sample) < 200 else []
-                taken += len(batch)
-                if taken >= _SAMPLE_ROWS:
-                    break
-    return Corpus(rows, columns, newer, size / taken if taken else 0.0, tuple(sample), report)
+        patterns, missing = [f"{split}*.parquet", f"*/{split}*.parquet"], f"Parquet file of the split {split}"
+    else:
+        name = config or next((name for name, entry in configs.items() if entry.get("default")), "")
+        if name not in configs:
+            raise CorpusError(f"has no config {config or 'by default'}; it has {', '.join(configs) or 'none'}")
+        files = configs[name].get("data_files") or []
+        splits = {str(entry.get("split")): entry.get("path") for entry in files if isinstance(entry, dict)}
+        if split not in splits:
+            raise CorpusError(f"has no split {split} in {name}; it has {', '.join(splits) or 'none'}")
+        named = splits[split]
+        patterns = [str(pattern) for pattern in (named if isinstance(named, list) else [named])]
+        missing = f"file {', '.join(patterns)}"
+    found = sorted(found for pattern in patterns for found in filesystem.glob(f"{root}/{pattern}"))
+    if not any(file.endswith(".parquet") for file in found):
+        raise CorpusError(f"has no {missing}")
+    return [file for file in found if file.endswith(".parquet")]

@@ -7,8 +7,11 @@ the pinned transformers 4.48's, because AutoTrain checks none of them.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,8 @@ from amazon_titles.errors import InputError
 
 Value = bool | int | float | str | None
 """A setting: what a YAML scalar can be."""
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +33,23 @@ class Field:
         optional: Whether null is allowed.
         low: The smallest value that makes sense, itself included.
         high: The largest, itself included.
-        choices: The only texts allowed; None for any.
+        choices: The only texts allowed; empty for any.
     """
 
     kind: type
     default: Value = None
     optional: bool = False
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
         """What may stand here, in words."""
-        if self.choices:
-            words = "one of " + ", ".join(self.choices)
-        else:
-            words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[self.kind]
-        if self.low is not None and self.high is not None:
+        words = "one of " + ", ".join(self.choices) if self.choices else _WORDS[self.kind]
+        if self.high < math.inf:
             words += f" from {self.low:g} to {self.high:g}"
-        elif self.low is not None:
+        elif self.low > -math.inf:
             words += f" of at least {self.low:g}"
         return words + (" or null" if self.optional else "")
 
@@ -57,171 +59,170 @@ class Field:
         Raises:
             ValueError: It cannot become this field's type, or null is not allowed.
         """
-        if value is None:
-            if self.optional:
-                return None
-            raise ValueError("null")
-        if self.kind is bool:
-            return _as_bool(value)
-        if self.kind is str:
-            if isinstance(value, str):
-                return value
-            raise ValueError("not a text")
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError("not a number")
-        number = float(value)
-        if self.kind is float:
-            return number
-        if not number.is_integer():
-            raise ValueError("not a whole number")
-        return int(number)
+        if value is None and self.optional:
+            return None
+        # YAML 1.1 already turns yes/no/on/off into booleans; these are the texts of `--set`.
+        if self.kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if self.kind in (bool, str) and isinstance(value, bool | str) and isinstance(value, self.kind):
+            return value
+        if self.kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
+            number = float(value)
+            if self.kind is float or number.is_integer():
+                return number if self.kind is float else int(number)
+        raise ValueError(f"not {self.expected}")
 
     def fits(self, value: Value) -> bool:
         """Whether a coerced value lies within range and choices."""
-        if value is None:
-            return True
-        if self.choices is not None:
+        if self.choices and value is not None:
             return value in self.choices
-        if isinstance(value, int | float):
-            return not (self.low is not None and value < self.low) and not (self.high is not None and value > self.high)
-        return True
+        return not isinstance(value, int | float) or self.low <= value <= self.high
 
 
-def _as_bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    # YAML 1.1 already turns yes/no/on/off into booleans; these are the texts of `--set`.
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise ValueError("not true or false")
+class Section:
+    """A section's settings, as attributes of their own types; `settings["lr"]` and `dict(settings)` work too."""
+
+    def __getitem__(self, name: str) -> Value:
+        return vars(self)[name]  # type: ignore[no-any-return]
+
+    def keys(self) -> Iterable[str]:
+        """Their names."""
+        return vars(self).keys()
+
+    @classmethod
+    def fields(cls) -> dict[str, Field]:
+        """Every setting of the section by its name."""
+        table, kinds = {}, {kind.__name__: kind for kind in _WORDS}
+        for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # every section is a dataclass
+            kind, _, null = str(item.type).partition(" | ")
+            table[item.name] = Field(kinds[kind], getattr(cls, item.name), bool(null), **item.metadata)
+        return table
+
+
+def _range(default: Value, low: float, high: float = math.inf) -> Any:  # noqa: ANN401 - a dataclass's field
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+
+
+def _choice(default: Value, *choices: str) -> Any:  # noqa: ANN401 - a dataclass's field
+    return dataclasses.field(default=default, metadata={"choices": choices})
 
 
 # transformers 4.48, trainer_utils.SchedulerType. Left out: those that need arguments which AutoTrain cannot pass
 # (cosine_with_min_lr, warmup_stable_decay) or an evaluation (reduce_lr_on_plateau).
 _SCHEDULERS = (
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "polynomial",
-    "constant",
-    "constant_with_warmup",
-    "inverse_sqrt",
-)
+    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+)  # fmt: skip
 # transformers 4.48, training_args.OptimizerNames, without those that need a package that AutoTrain does not install.
 _OPTIMIZERS = (
-    "adamw_torch", "adamw_torch_fused", "adamw_hf", "adafactor", "sgd", "adagrad", "rmsprop",
-    "adamw_bnb_8bit", "adamw_8bit", "lion_8bit", "lion_32bit",
-    "paged_adamw_32bit", "paged_adamw_8bit", "paged_lion_32bit", "paged_lion_8bit",
+    "adamw_torch", "adamw_torch_fused", "adamw_hf", "adafactor", "sgd", "adagrad", "rmsprop", "adamw_bnb_8bit",
+    "adamw_8bit", "lion_8bit", "lion_32bit", "paged_adamw_32bit", "paged_adamw_8bit", "paged_lion_32bit",
+    "paged_lion_8bit",
 )  # fmt: skip
 
-PARAMS: dict[str, Field] = {
-    "add_eos_token": Field(bool, True),
-    "block_size": Field(int, -1, low=-1, high=131072),
-    "model_max_length": Field(int, 2048, low=8, high=131072),
-    "padding": Field(str, "right", optional=True, choices=("left", "right")),
-    "trainer": Field(str, "default", choices=("default", "sft", "orpo", "dpo", "reward")),
-    "use_flash_attention_2": Field(bool, False),
-    "disable_gradient_checkpointing": Field(bool, False),
-    "logging_steps": Field(int, -1, low=-1),
-    "eval_strategy": Field(str, "epoch", choices=("no", "steps", "epoch")),
-    "save_total_limit": Field(int, 1, low=1),
-    "auto_find_batch_size": Field(bool, False),
-    "mixed_precision": Field(str, None, optional=True, choices=("fp16", "bf16")),
-    "lr": Field(float, 3e-5, low=1e-7, high=0.1),
-    "epochs": Field(int, 1, low=1, high=1000),
-    "batch_size": Field(int, 2, low=1, high=1024),
-    "warmup_ratio": Field(float, 0.1, low=0, high=1),
-    "gradient_accumulation": Field(int, 4, low=1, high=4096),
-    "optimizer": Field(str, "adamw_torch", choices=_OPTIMIZERS),
-    "scheduler": Field(str, "linear", choices=_SCHEDULERS),
-    "weight_decay": Field(float, 0.0, low=0, high=1),
-    "max_grad_norm": Field(float, 1.0, low=0, high=1000),
-    "seed": Field(int, 42, low=0),
-    "quantization": Field(str, "int4", optional=True, choices=("int4", "int8")),
-    "target_modules": Field(str, "all-linear", optional=True),
-    "merge_adapter": Field(bool, False),
-    "peft": Field(bool, False),
-    "lora_r": Field(int, 16, low=1, high=1024),
-    "lora_alpha": Field(int, 32, low=1, high=4096),
-    "lora_dropout": Field(float, 0.05, low=0, high=0.9),
-    "model_ref": Field(str, None, optional=True),
-    "dpo_beta": Field(float, 0.1),
-    "max_prompt_length": Field(int, 128, low=1),
-    "max_completion_length": Field(int, None, optional=True, low=1),
-    "unsloth": Field(bool, False),
-    "distributed_backend": Field(str, None, optional=True, choices=("ddp", "deepspeed")),
-}
-"""What may stand under `params`."""
 
-TOP: dict[str, Field] = {
-    "task": Field(str),
-    "base_model": Field(str),
-    "project_name": Field(str),
-    "log": Field(str, choices=("none", "tensorboard", "wandb")),
-    "backend": Field(str),
-}
-"""Top-level texts, all required."""
+@dataclass(frozen=True)
+class Params(Section):
+    """What may stand under `params`."""
 
-DATA: dict[str, Field] = {
-    "path": Field(str),
-    "train_split": Field(str),
-    "valid_split": Field(str, optional=True),
-    "chat_template": Field(str, optional=True, choices=("none", "tokenizer", "chatml", "zephyr")),
-}
-"""What must stand under `data`, beside `column_mapping`."""
+    add_eos_token: bool = True
+    block_size: int = _range(-1, -1, 131072)
+    model_max_length: int = _range(2048, 8, 131072)
+    padding: str | None = _choice("right", "left", "right")
+    trainer: str = _choice("default", "default", "sft", "orpo", "dpo", "reward")
+    use_flash_attention_2: bool = False
+    disable_gradient_checkpointing: bool = False
+    logging_steps: int = _range(-1, -1)
+    eval_strategy: str = _choice("epoch", "no", "steps", "epoch")
+    save_total_limit: int = _range(1, 1)
+    auto_find_batch_size: bool = False
+    mixed_precision: str | None = _choice(None, "fp16", "bf16")
+    lr: float = _range(3e-5, 1e-7, 0.1)
+    epochs: int = _range(1, 1, 1000)
+    batch_size: int = _range(2, 1, 1024)
+    warmup_ratio: float = _range(0.1, 0, 1)
+    gradient_accumulation: int = _range(4, 1, 4096)
+    optimizer: str = _choice("adamw_torch", *_OPTIMIZERS)
+    scheduler: str = _choice("linear", *_SCHEDULERS)
+    weight_decay: float = _range(0.0, 0, 1)
+    max_grad_norm: float = _range(1.0, 0, 1000)
+    seed: int = _range(42, 0)
+    quantization: str | None = _choice("int4", "int4", "int8")
+    target_modules: str | None = "all-linear"
+    merge_adapter: bool = False
+    peft: bool = False
+    lora_r: int = _range(16, 1, 1024)
+    lora_alpha: int = _range(32, 1, 4096)
+    lora_dropout: float = _range(0.05, 0, 0.9)
+    model_ref: str | None = None
+    dpo_beta: float = 0.1
+    max_prompt_length: int = _range(128, 1)
+    max_completion_length: int | None = _range(None, 1)
+    unsloth: bool = False
+    distributed_backend: str | None = _choice(None, "ddp", "deepspeed")
 
-COLUMNS: dict[str, Field] = {
-    "text_column": Field(str, "text"),
-    "prompt_text_column": Field(str, None, optional=True),
-    "rejected_text_column": Field(str, None, optional=True),
-}
+    @property
+    def tokens_a_row(self) -> int:
+        """Tokens of a packed row: `block_size`, or AutoTrain's own 1024 where that is -1."""
+        return self.block_size if self.block_size > 0 else 1024
+
+
+@dataclass(frozen=True)
+class Hub(Section):
+    """What must stand under `hub`, where there is such a section."""
+
+    username: str | None = None
+    token: str | None = None
+    push_to_hub: bool = False
+
+
+@dataclass(frozen=True)
+class Own(Section):
+    """Settings of this library in the top-level section `amazon_titles`, which AutoTrain does not read."""
+
+    needs: str = _choice("cpu", "cpu", "cuda")
+    valid_split: str | None = None
+    checkpoint_dir: str | None = None
+    checkpoint_steps: int = _range(100, 1)
+    keep: str = _choice("last", "best", "last")
+    max_hours: float | None = _range(None, 0)
+
+
+PARAMS, HUB = Params.fields(), Hub.fields()
+"""What may stand under `params`, and what must stand under `hub`."""
+_TEXT, _OPTIONAL_TEXT = Field(str), Field(str, optional=True)
+COLUMNS = {
+    "text_column": Field(str, "text"), "prompt_text_column": _OPTIONAL_TEXT, "rejected_text_column": _OPTIONAL_TEXT,
+}  # fmt: skip
 """What may stand under `data.column_mapping`."""
 
-HUB: dict[str, Field] = {
-    "username": Field(str, optional=True),
-    "token": Field(str, optional=True),
-    "push_to_hub": Field(bool, False),
-}
-"""What must stand under `hub`, where there is such a section."""
-
-OWN: dict[str, Field] = {
-    "needs": Field(str, "cpu", choices=("cpu", "cuda")),
-    "valid_split": Field(str, None, optional=True),
-    "checkpoint_dir": Field(str, None, optional=True),
-    "checkpoint_steps": Field(int, 100, low=1),
-    "keep": Field(str, "last", choices=("best", "last")),
-    "max_hours": Field(float, None, optional=True, low=0),
-}
-"""Settings of this library in the top-level section `amazon_titles`, which AutoTrain does not read."""
-
 SECTIONS: dict[tuple[str, ...], dict[str, Field]] = {
-    (): TOP,
-    ("data",): DATA,
+    (): {
+        "task": _TEXT, "base_model": _TEXT, "project_name": _TEXT,
+        "log": Field(str, choices=("none", "tensorboard", "wandb")), "backend": _TEXT,
+    },
+    ("data",): {
+        "path": _TEXT, "train_split": _TEXT, "valid_split": _OPTIONAL_TEXT,
+        "chat_template": Field(str, optional=True, choices=("none", "tokenizer", "chatml", "zephyr")),
+    },
     ("data", "column_mapping"): COLUMNS,
     ("params",): PARAMS,
     ("hub",): HUB,
-    ("amazon_titles",): OWN,
-}
-"""Every section by its place in the file."""
+    ("amazon_titles",): Own.fields(),
+}  # fmt: skip
+"""Every section by its place in the file. What stands at the top and under `data` is required."""
 
 KEYS: dict[tuple[str, ...], Field] = {
     (*section, name): field for section, fields in SECTIONS.items() for name, field in fields.items()
 }
 """Every setting by its place in the file."""
 
-
 # AutoTrain lets `params` and `column_mapping` overwrite these, which stand elsewhere; the others stand in their place.
 ELSEWHERE = {
-    "model": "base_model",
-    "project_name": "project_name",
-    "log": "log",
-    "data_path": "data.path",
-    "train_split": "data.train_split",
-    "valid_split": "data.valid_split",
-    "chat_template": "data.chat_template",
+    "model": "base_model", "project_name": "project_name", "log": "log", "data_path": "data.path",
+    **{name: f"data.{name}" for name in ("train_split", "valid_split", "chat_template")},
     **{name: f"data.column_mapping.{name}" for name in COLUMNS},
     **{name: f"hub.{name}" for name in HUB},
-}
+}  # fmt: skip
 """AutoTrain's own name of a setting that does not stand under `params`: its place in the file."""
 
 
@@ -232,13 +233,11 @@ def find_key(name: str) -> tuple[str, ...]:
         InputError: No such setting.
     """
     path = tuple(name.split("."))
-    if path in KEYS:
-        return path
     # `valid_split` stands under `data` and in our own section; AutoTrain's comes first.
-    places = [known for known in KEYS if known[-1] == name]
+    places = [path] if path in KEYS else [known for known in KEYS if known[-1] == name]
     if places:
         return places[0]
-    close = nearest(name, [".".join(known) for known in KEYS]) or nearest(path[-1], {known[-1] for known in KEYS})
+    close = nearest(name, map(".".join, KEYS)) or nearest(path[-1], {known[-1] for known in KEYS})
     hint = f"Did you mean {close}?" if close else f"Settings of training: {', '.join(PARAMS)}."
     raise InputError(f"No setting {name!r} in a recipe.", hint=hint)
 
@@ -256,16 +255,11 @@ def parse_setting(path: tuple[str, ...], value: Any) -> Value:  # noqa: ANN401 -
     field = KEYS[path]
     if isinstance(value, str) and value.lower() in ("null", "none", "~") and field.optional:
         value = None
-    try:
+    with suppress(ValueError):
         parsed = field.coerce(value)
-    except ValueError:
-        parsed = None
-        fits = False
-    else:
-        fits = field.fits(parsed)
-    if not fits:
-        raise InputError(f"{'.'.join(path)}={value} does not fit.", hint=f"Expected {field.expected}.")
-    return parsed
+        if field.fits(parsed):
+            return parsed
+    raise InputError(f"{'.'.join(path)}={value} does not fit.", hint=f"Expected {field.expected}.")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

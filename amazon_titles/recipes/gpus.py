@@ -6,16 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-_QUESTION = ("--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits")
+_QUESTION = ("nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits")
 _SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """One GPU.
 
     Attributes:
@@ -39,22 +38,11 @@ def has_cuda() -> bool:
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
     """Every GPU that the driver shows; none where it cannot be asked."""
-    if not has_cuda() or (program := shutil.which("nvidia-smi")) is None:
+    if not has_cuda():
         return ()
     try:
-        done = subprocess.run(
-            [program, *_QUESTION],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-        return tuple(_gpu(line) for line in done.stdout.splitlines() if line.strip())
+        answer = subprocess.check_output(_QUESTION, text=True, timeout=_SECONDS, stderr=subprocess.DEVNULL)
+        rows = [line.split(",") for line in answer.splitlines() if line.strip()]
+        return tuple(Gpu(name.strip(), float(mib) * 2**20 / 1e9, float(cap)) for name, mib, cap in rows)
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()
-
-
-def _gpu(line: str) -> Gpu:
-    name, memory, capability = (part.strip() for part in line.split(","))
-    return Gpu(name, float(memory) * 2**20 / 1e9, float(capability))

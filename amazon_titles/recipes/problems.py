@@ -1,11 +1,11 @@
-"""What is wrong with a recipe, and the sheet on which the rules write it down."""
+"""What is wrong with a recipe, and what the rules that find it are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from amazon_titles.recipes import source
 from amazon_titles.recipes.fields import KEYS, Value
@@ -53,17 +53,15 @@ class LintContext:
     run_here: bool = False
     engine: str = "autotrain"
 
+    @property
+    def severity(self) -> Severity:
+        """Of a problem of this machine: an error where the training is about to start on it."""
+        return "error" if self.run_here else "warning"
+
     @cached_property
     def lines(self) -> Mapping[source.KeyPath, int]:
         """The line of every key that stands in the file."""
         return source.lines(self.recipe.text)
-
-    def section(self, names: tuple[str, ...]) -> object:
-        """A section as written; None where it, or what it stands in, is missing or empty."""
-        here: Any = self.recipe.config
-        for name in names:
-            here = here.get(name) if isinstance(here, Mapping) else None
-        return here
 
     def given(self, key: str) -> bool:
         """Whether a dotted key stands in the file."""
@@ -74,13 +72,10 @@ class LintContext:
 
         None also where the value does not fit its type, which is another rule's to say.
         """
-        *above, name = key.split(".")
-        field = KEYS[(*above, name)]
-        section = self.section(tuple(above))
-        if not isinstance(section, Mapping) or name not in section:
-            return field.default
+        path = tuple(key.split("."))
+        section, field = self.recipe.section(*path[:-1]), KEYS[path]
         try:
-            return field.coerce(section[name])
+            return field.coerce(section[path[-1]]) if path[-1] in section else field.default
         except ValueError:
             return None
 
@@ -89,10 +84,10 @@ class LintContext:
         value = self.get(key)
         return value if isinstance(value, str) else ""
 
-    def number(self, key: str) -> float | None:
-        """The value as a number; None where there is none."""
+    def number(self, key: str) -> float:
+        """The value as a number; 0 where there is none."""
         value = self.get(key)
-        return value if isinstance(value, int | float) else None
+        return value if isinstance(value, int | float) else 0
 
     def problem(self, key: str, reason: str, mend: str, severity: Severity = "error") -> Problem:
         """A problem at a key, with its line; where the key is missing, the line of the section it belongs to."""
@@ -100,10 +95,10 @@ class LintContext:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return Problem(line, key, reason, mend, severity)
 
-    def here(self, key: str, reason: str, mend: str) -> Problem:
-        """A problem of this machine: an error where the training is about to start on it, a warning otherwise."""
-        return self.problem(key, reason, mend, "error" if self.run_here else "warning")
+    def found(self, *table: tuple[Severity, str, object, str, str]) -> Iterator[Problem]:
+        """The problems of a table that are there: severity, key, whether it is so, reason, mend."""
+        return (self.problem(key, reason, mend, severity) for severity, key, holds, reason, mend in table if holds)
 
 
-Rule = Callable[[LintContext], Iterator[Problem]]
-"""A rule reads the sheet and yields what it finds; it never raises."""
+Rule = Callable[[LintContext], Iterable[Problem]]
+"""A rule reads the recipe and tells what it finds; it never raises."""

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
-from amazon_titles.recipes import source
+from amazon_titles.recipes import fields, source
 from amazon_titles.recipes.autotrain_checks import TRAPS
-from amazon_titles.recipes.engines import ENGINES
 from amazon_titles.recipes.environment_checks import SURROUNDINGS
-from amazon_titles.recipes.fields import COLUMNS, DATA, HUB, OWN, PARAMS, TOP, Field, Value, find_key, parse_setting
 from amazon_titles.recipes.path_checks import PLACES
 from amazon_titles.recipes.problems import LintContext, Problem
 from amazon_titles.recipes.schema import SHAPE
 from amazon_titles.templates import ChatTemplate, template_of_config
 
+_S = TypeVar("_S", bound=fields.Section)
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
 # token in clear in the output folder's training_params.json unless it pushes.
-_HUB_SECTION: Mapping[str, Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
+_HUB_SECTION: Mapping[str, fields.Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,8 @@ class Recipe:
 
     def section(self, *names: str) -> Mapping[str, Any]:
         """A section as it is written; empty where it is missing or is no mapping."""
-        here: Any = self.config
-        for name in names:
-            here = here.get(name) if isinstance(here, Mapping) else None
-        return here if isinstance(here, Mapping) else {}
-
-    def line(self, key: str) -> int | None:
-        """The line of a dotted key, counted from 1; None where it is missing."""
-        return source.lines(self.text).get(tuple(key.split(".")))
+        section = source.lookup(self.config, names)
+        return section if isinstance(section, Mapping) else {}
 
     @property
     def base_model(self) -> str:
@@ -61,19 +55,14 @@ class Recipe:
         return self._required("project_name")
 
     @property
-    def backend(self) -> str:
-        """Where AutoTrain runs it: `local-cli`, `local`, or `spaces-…`."""
-        return self._required("backend")
-
-    @property
     def data_path(self) -> str:
         """The dataset: a folder or a Hub id."""
-        return self._required("data.path")
+        return self._required("data", "path")
 
     @property
     def train_split(self) -> str:
         """As AutoTrain takes it: `config:split`, such as `text-llama3:train`, or only a split."""
-        return self._required("data.train_split")
+        return self._required("data", "train_split")
 
     @property
     def dataset_config(self) -> str | None:
@@ -89,15 +78,15 @@ class Recipe:
     @property
     def text_column(self) -> str:
         """The column that is trained on."""
-        return str(self.section("data", "column_mapping").get("text_column") or COLUMNS["text_column"].default)
+        return str(self.section("data", "column_mapping").get("text_column") or fields.COLUMNS["text_column"].default)
 
     @property
     def template(self) -> ChatTemplate | None:
         """The template in which the `text-…` config is rendered; None for any other config."""
         return template_of_config(self.dataset_config or "")
 
-    @property
-    def params(self) -> Mapping[str, Value]:
+    @cached_property
+    def params(self) -> fields.Params:
         """Every training setting: the recipe's, and AutoTrain's default where the recipe is silent.
 
         Numbers are numbers, also where YAML reads a text (`5e-3`).
@@ -105,22 +94,17 @@ class Recipe:
         Raises:
             InputError: A value is of the wrong type; `problems()` says this of all values at once.
         """
-        return self._settings(("params",), PARAMS)
+        return self._settings("params", fields.Params)
 
-    @property
-    def settings(self) -> Mapping[str, Value]:
+    @cached_property
+    def settings(self) -> fields.Own:
         """This library's own settings (section `amazon_titles`), with their defaults."""
-        return self._settings(("amazon_titles",), OWN)
+        return self._settings("amazon_titles", fields.Own)
 
-    @property
-    def hub(self) -> Mapping[str, Value]:
+    @cached_property
+    def hub(self) -> fields.Hub:
         """`username`, `token` (as written: `${HF_TOKEN}`) and `push_to_hub`."""
-        return self._settings(("hub",), HUB)
-
-    @property
-    def head(self) -> str:
-        """The comment at the top: what the recipe needs, how long it takes, how to run it."""
-        return source.head_comment(self.text)
+        return self._settings("hub", fields.Hub)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
         """The recipe with some values changed, its comments kept.
@@ -132,8 +116,9 @@ class Recipe:
             InputError: No such key, or a value that does not fit.
         """
         text = self.text
-        given = [(find_key(name), value) for name, value in settings.items()]
-        changes = {path: parse_setting(path, value) for path, value in given}
+        changes = {
+            (path := fields.find_key(name)): fields.parse_setting(path, value) for name, value in settings.items()
+        }
         if any(path[0] == "hub" for path in changes) and not self.section("hub"):
             # Of a section `hub` AutoTrain wants all three keys.
             changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
@@ -151,45 +136,40 @@ class Recipe:
             online: Ask the Hub too: base, dataset and the repo that a push would go to.
             engine: What is to train.
         """
-        sheet = LintContext(self, run_here=run_here, engine=engine)
-        found = [problem for rule in (*SHAPE, *TRAPS, *PLACES, *ENGINES, *SURROUNDINGS) for problem in rule(sheet)]
+        context = LintContext(self, run_here=run_here, engine=engine)
+        rules = [*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS]
         if online:
             # huggingface_hub costs 0.3 s to import.
             from amazon_titles.recipes.online import ONLINE
 
-            found += [problem for rule in ONLINE for problem in rule(sheet)]
-        return sorted(set(found), key=lambda problem: (problem.line or 0, problem.key, problem.reason))
+            rules += ONLINE
+        found = {problem for rule in rules for problem in rule(context)}
+        return sorted(found, key=lambda problem: (problem.line or 0, problem.key, problem.reason))
 
     def dump(self) -> str:
         """The recipe as YAML text, comments included."""
         return self.text
 
-    def _settings(self, names: tuple[str, ...], fields: Mapping[str, Field]) -> dict[str, Value]:
-        given = self.section(*names)
-        settings: dict[str, Value] = {}
-        for name, known in fields.items():
-            settings[name] = known.default
-            if name in given:
-                key = ".".join((*names, name))
-                try:
-                    settings[name] = known.coerce(given[name])
-                except ValueError:
-                    raise InputError(
-                        f"{self.path}: {key} is {given[name]!r}; expected {known.expected}.",
-                        hint=f"See every problem at once: amazon-titles check {self.path}",
-                    ) from None
-        return settings
+    def _settings(self, name: str, kind: type[_S]) -> _S:
+        given = self.section(name)
+        settings = {}
+        for key, known in fields.SECTIONS[(name,)].items():
+            try:
+                settings[key] = known.coerce(given[key]) if key in given else known.default
+            except ValueError:
+                raise self._wrong(f"{name}.{key} is {given[key]!r}", known.expected) from None
+        return kind(**settings)
 
-    def _required(self, key: str) -> str:
-        *above, name = key.split(".")
-        value = (self.section(*above) if above else self.config).get(name)
+    def _required(self, *path: str) -> str:
+        value = source.lookup(self.config, path)
         if isinstance(value, str) and value:
             return value
-        found = f"holds {value!r}" if name in (self.section(*above) if above else self.config) else "is missing"
-        raise InputError(
-            f"{self.path}: {key} {found}; expected {({**TOP, **DATA})[name].expected}.",
-            hint=f"See every problem at once: amazon-titles check {self.path}",
-        )
+        found = f"holds {value!r}" if path[-1] in self.section(*path[:-1]) else "is missing"
+        raise self._wrong(f"{'.'.join(path)} {found}", fields.KEYS[path].expected)
+
+    def _wrong(self, found: str, expected: str) -> InputError:
+        hint = f"See every problem at once: amazon-titles check {self.path}"
+        return InputError(f"{self.path}: {found}; expected {expected}.", hint=hint)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -245,12 +225,9 @@ def fill_recipe(
     shipped = resources.recipes()
     if name not in shipped:
         raise InputError(f"No shipped recipe {name!r}.", hint=f"Choose one of: {', '.join(shipped)}.")
-    filled: dict[str, Any] = {"data.path": dataset}
-    if user is not None:
-        filled["hub.username"] = user
-    if project is not None:
-        filled["project_name"] = project
-    return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).dump()
+    named = {"data.path": dataset, "hub.username": user, "project_name": project}
+    filled = {key: value for key, value in named.items() if value is not None}
+    return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).text
 
 
 def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:

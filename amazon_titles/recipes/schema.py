@@ -9,102 +9,66 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import ELSEWHERE, KEYS, SECTIONS, nearest
+from amazon_titles.recipes.fields import ELSEWHERE, KEYS, PARAMS, SECTIONS, Field, nearest
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 # AutoTrain reads these with `config["…"]`: a KeyError without them, null or not.
-_REQUIRED = {
-    (): ("task", "base_model", "project_name", "log", "backend", "data"),
-    ("data",): ("path", "train_split", "valid_split", "chat_template", "column_mapping"),
-    ("hub",): ("username", "token", "push_to_hub"),
-}
+_REQUIRED = {(): (*SECTIONS[()], "data"), ("data",): (*SECTIONS["data",], "column_mapping"), ("hub",): SECTIONS["hub",]}
 
 
-def repeated(sheet: LintContext) -> Iterator[Problem]:
+def repeated(context: LintContext) -> Iterator[Problem]:
     """A key that stands twice."""
-    counts = Counter(path for path, _, _ in source.walk(sheet.recipe.text))
-    for path, count in counts.items():
+    for path, count in Counter(path for path, _, _ in source.walk(context.recipe.text)).items():
         if count > 1:
-            yield sheet.problem(
-                ".".join(path), f"stands {count} times, of which YAML silently takes the last.", "Keep one."
-            )
+            reason = f"stands {count} times, of which YAML silently takes the last."
+            yield context.problem(".".join(path), reason, "Keep one.")
 
 
-def missing(sheet: LintContext) -> Iterator[Problem]:
-    """A key without which AutoTrain stops with a bare `KeyError`."""
-    for names, required in _REQUIRED.items():
-        section = sheet.section(names) if names else sheet.recipe.config
-        if not isinstance(section, Mapping):
-            continue
-        for name in required:
-            if name not in section:
-                field = KEYS.get((*names, name))
-                what = field.expected if field else "a section of keys"
-                key = ".".join((*names, name))
-                yield sheet.problem(key, "is missing, and AutoTrain stops with a KeyError.", f"Add `{name}:`, {what}.")
-
-
-def sections(sheet: LintContext) -> Iterator[Problem]:
-    """A section that is something else."""
+def sections(context: LintContext) -> Iterator[Problem]:
+    """A section that is something else, and what is wrong with the keys of those that are sections."""
     for names in SECTIONS:
-        section = sheet.section(names) if names else sheet.recipe.config
-        needed = names in (("data",), ("data", "column_mapping")) and names in sheet.lines
-        if (section is not None or needed) and not isinstance(section, Mapping):
-            yield sheet.problem(
-                ".".join(names), f"holds {section!r}, not keys.", f"Write its keys below {names[-1]}, indented."
-            )
+        section = source.lookup(context.recipe.config, names)
+        if isinstance(section, Mapping):
+            for name in _REQUIRED.get(names, ()):
+                if name not in section:
+                    path = (*names, name)
+                    mend = f"Add `{name}:`, {KEYS[path].expected if path in KEYS else 'a section of keys'}."
+                    yield context.problem(".".join(path), "is missing, and AutoTrain stops with a KeyError.", mend)
+            for name, value in section.items():
+                path = (*names, str(name))
+                if wrong := _unknown(path) if path not in KEYS else _misfit(KEYS[path], value):
+                    yield context.problem(".".join(path), *wrong)
+        elif section is not None or (names[:1] == ("data",) and names in context.lines):
+            mend = f"Write its keys below {names[-1]}, indented."
+            yield context.problem(".".join(names), f"holds {section!r}, not keys.", mend)
 
 
-def unknown(sheet: LintContext) -> Iterator[Problem]:
-    """A key that AutoTrain does not know, or that overwrites another section's."""
-    for names, fields in SECTIONS.items():
-        section = sheet.section(names) if names else sheet.recipe.config
-        if not isinstance(section, Mapping):
-            continue
-        below = {path[-1] for path in SECTIONS if path and path[:-1] == names}
-        for name in map(str, section):
-            if name not in fields and name not in below:
-                yield _unknown(sheet, names, name, {*fields, *below})
-
-
-def _unknown(sheet: LintContext, names: tuple[str, ...], name: str, known: set[str]) -> Problem:
-    key = ".".join((*names, name))
-    if names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in SECTIONS[("params",)]):
+def _unknown(path: source.KeyPath) -> tuple[str, str] | None:
+    """Reason and mend of a key that AutoTrain does not know, or that overwrites another section's."""
+    names, name = path[:-1], path[-1]
+    if path in SECTIONS:
+        return None
+    if names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in PARAMS):
         place = ELSEWHERE.get(name, f"params.{name}")
-        return sheet.problem(key, f"silently overwrites {place}.", f"Take it out, and set {place}.")
-    reason = (
-        "is not a setting of amazon-titles."
-        if names == ("amazon_titles",)
-        else "is not known, and AutoTrain ignores it."
-    )
-    close = nearest(name, known)
-    elsewhere = next((path for path in KEYS if path[-1] == name), None)
-    if close:
-        mend = f"Did you mean {close}?"
-    elif elsewhere:
-        mend = f"Write it as {'.'.join(elsewhere)}."
-    else:
-        mend = f"Take it out, or choose one of: {', '.join(sorted(known))}."
-    return sheet.problem(key, reason, mend)
+        return f"silently overwrites {place}.", f"Take it out, and set {place}."
+    known = {known[-1] for known in (*KEYS, *SECTIONS) if known and known[:-1] == names}
+    own = names == ("amazon_titles",)
+    reason = "is not a setting of amazon-titles." if own else "is not known, and AutoTrain ignores it."
+    if close := nearest(name, known):
+        return reason, f"Did you mean {close}?"
+    if elsewhere := next((known for known in KEYS if known[-1] == name), None):
+        return reason, f"Write it as {'.'.join(elsewhere)}."
+    return reason, f"Take it out, or choose one of: {', '.join(sorted(known))}."
 
 
-def values(sheet: LintContext) -> Iterator[Problem]:
-    """A value of the wrong type, or out of range."""
-    for path, field in KEYS.items():
-        section = sheet.section(path[:-1]) if path[:-1] else sheet.recipe.config
-        if not isinstance(section, Mapping) or path[-1] not in section:
-            continue
-        value = section[path[-1]]
-        try:
-            fits = field.fits(field.coerce(value))
-        except ValueError:
-            yield sheet.problem(
-                ".".join(path), f"is {value!r}, which is of the wrong type.", f"Write {field.expected}."
-            )
-        else:
-            if not fits:
-                yield sheet.problem(".".join(path), f"is {value!r}, which is out of range.", f"Write {field.expected}.")
+def _misfit(field: Field, value: object) -> tuple[str, str] | None:
+    """Reason and mend of a value of the wrong type, or out of range."""
+    try:
+        wrong = None if field.fits(field.coerce(value)) else "out of range"
+    except ValueError:
+        wrong = "of the wrong type"
+    return (f"is {value!r}, which is {wrong}.", f"Write {field.expected}.") if wrong else None
 
 
-SHAPE: tuple[Rule, ...] = (repeated, missing, sections, unknown, values)
+SHAPE: tuple[Rule, ...] = (repeated, sections)
 """Every rule of this file."""

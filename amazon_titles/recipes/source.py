@@ -6,7 +6,7 @@ text, so a value is replaced in place and a new key is put in as a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,34 +40,28 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     return config
 
 
+def lookup(config: Any, path: KeyPath) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """What stands at a place in the mapping; None where it, or what it stands in, is missing or empty."""
+    for name in path:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config
+
+
 def walk(text: str) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
     """Every key with its own node and its value's, in the order of the text; a key that stands twice comes twice."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if isinstance(root, yaml.MappingNode):
-        yield from _walk((), root)
+    yield from _walk((), yaml.compose(text, Loader=yaml.SafeLoader))
 
 
-def _walk(above: KeyPath, mapping: yaml.MappingNode) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
-    for key, value in mapping.value:
-        here = (*above, str(key.value))
-        yield here, key, value
-        if isinstance(value, yaml.MappingNode):
-            yield from _walk(here, value)
+def _walk(above: KeyPath, mapping: yaml.Node | None) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
+    for key, node in mapping.value if isinstance(mapping, yaml.MappingNode) else ():
+        path = (*above, str(key.value))
+        yield path, key, node
+        yield from _walk(path, node)
 
 
 def lines(text: str) -> dict[KeyPath, int]:
     """The line of each key, counted from 1; of a key that stands twice, the last, which is the one that counts."""
     return {path: key.start_mark.line + 1 for path, key, _ in walk(text)}
-
-
-def head_comment(text: str) -> str:
-    """The comment at the top of a recipe, without its `#`."""
-    taken = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        taken.append(line[1:].removeprefix(" "))
-    return "\n".join(taken)
 
 
 def scalar(value: object) -> str:
@@ -97,44 +91,34 @@ def replace(text: str, path: KeyPath, value: object) -> str:
 
 
 def _insert(text: str, path: KeyPath, value: object, nodes: dict[KeyPath, tuple[yaml.Node, yaml.Node]]) -> str:
-    *above, name = path
-    section = tuple(above)
+    section, name = path[:-1], path[-1]
     rows = text.splitlines()
     if not section:
         return "\n".join([*rows, f"{name}: {scalar(value)}"]) + "\n"
     if section not in nodes:
         # The section's own line first, empty; then the key below it.
-        text = _insert(text, section, None, nodes)
-        return replace(text, path, value)
+        return replace(_insert(text, section, None, nodes), path, value)
     key, node = nodes[section]
     if isinstance(node, yaml.MappingNode) and node.flow_style:
         raise InputError(f"{'.'.join(section)} is written in braces.", hint=f"Write it a key a line, then set {name}.")
     if isinstance(node, yaml.MappingNode) and node.value:
-        indent = node.value[0][0].start_mark.column
-        line = _last_line(node)
+        indent, line = node.value[0][0].start_mark.column, _last_line(key, node)
     else:
-        indent = key.start_mark.column + 2
-        line = key.start_mark.line
-        rows[line] = rows[line][: key.end_mark.column] + ":" + _comment_of(rows[line], node)
+        # Of the section's line its name stays, and a comment behind its empty value.
+        indent, line = key.start_mark.column + 2, key.start_mark.line
+        rest = rows[line][node.end_mark.column :].rstrip() if node.end_mark.column else ""
+        rows[line] = rows[line][: key.end_mark.column] + ":" + (rest if rest.lstrip().startswith("#") else "")
     rows.insert(line + 1, " " * indent + f"{name}: {scalar(value)}")
     return "\n".join(rows) + "\n"
 
 
-def _comment_of(row: str, node: yaml.Node) -> str:
-    """What stands behind an empty section's value: a comment, or nothing."""
-    rest = row[node.end_mark.column :].rstrip() if node.end_mark.column else ""
-    return rest if rest.lstrip().startswith("#") else ""
+def _last_line(key: yaml.Node, node: yaml.Node) -> int:
+    """The line, from 0, on which a key's value really ends.
 
-
-def _last_line(node: yaml.Node) -> int:
-    """The line, from 0, on which a value really ends; a block's own end mark lies beyond the comments after it."""
-    if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
-        return max(_last_line(value) if _holds(value) else key.start_mark.line for key, value in node.value)
-    if isinstance(node, yaml.SequenceNode) and node.value and not node.flow_style:
-        return max(_last_line(value) for value in node.value)
-    return int(node.end_mark.line)
-
-
-def _holds(node: yaml.Node) -> bool:
-    """Whether a value has text of its own; an empty one's marks lie somewhere behind it."""
-    return not (isinstance(node, yaml.ScalarNode) and node.start_mark.index == node.end_mark.index)
+    A block's own end mark lies beyond the comments after it, and those of a value without text somewhere behind it.
+    """
+    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, item) for item in node.value]
+        return max(_last_line(*pair) for pair in pairs)
+    empty = isinstance(node, yaml.ScalarNode) and node.start_mark.index == node.end_mark.index
+    return int(key.start_mark.line if empty else node.end_mark.line)

@@ -24,7 +24,7 @@ def test_every_shipped_recipe_is_complete(name):
     assert recipe.params["peft"] is True
     assert recipe.params["target_modules"] == "all-linear"
     for word in ("Needs", "Run", "Override"):
-        assert f"\n{word} " in recipe.head
+        assert f"\n# {word} " in recipe.text
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -55,7 +55,7 @@ def test_numbers_are_numbers_where_yaml_reads_a_text(tmp_path):
     assert recipe.config["params"]["lr"] == "5e-3"
     assert recipe.params["lr"] == 0.005
     assert recipe.params["epochs"] == 4
-    assert recipe.params["batch_size"] == 2  # AutoTrain's default
+    assert recipe.params.batch_size == recipe.params["batch_size"] == 2  # AutoTrain's default
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_binary_is_no_recipe(tmp_path):
         load_recipe(tmp_path / "r.yml")
 
 
-@pytest.mark.parametrize("key", ["base_model", "project_name", "backend", "data_path", "train_split"])
+@pytest.mark.parametrize("key", ["base_model", "project_name", "data_path", "train_split"])
 def test_a_missing_key_is_told_when_it_is_asked_for(tmp_path, key):
     (tmp_path / "r.yml").write_text("params: {}\n")
     with pytest.raises(InputError, match="is missing"):

@@ -74,7 +74,7 @@ def hub(monkeypatch, tmp_path):
         pass
 
     monkeypatch.setattr(online, "HfApi", Mine)
-    monkeypatch.setattr(online, "HfFileSystem", lambda: DirFileSystem(str(tmp_path), LocalFileSystem()))
+    monkeypatch.setattr("huggingface_hub.HfFileSystem", lambda: DirFileSystem(str(tmp_path), LocalFileSystem()))
     monkeypatch.setattr(online, "snapshot_download", Mine.download)
     Mine.files = tmp_path / "downloaded"
     Mine.files.mkdir()

@@ -33,7 +33,7 @@ def no_gpu(monkeypatch, tmp_path):
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_each_trap_is_caught_by_its_own_message(path):
     recipe = load_recipe(path)
-    severity, key, fragment = recipe.head.splitlines()[0].split(": ", 2)
+    severity, key, fragment = recipe.text.splitlines()[0].removeprefix("# ").split(": ", 2)
     caught = [p for p in recipe.problems() if p.key == key and fragment in f"{p.reason} {p.mend}"]
     assert len(caught) == 1
     problem = caught[0]
