@@ -93,16 +93,16 @@ def command(name: str, folder: Path, autotrain_env: str | None) -> list[str]:
     from amazon_titles.recipes import load_recipe
 
     params = load_recipe(folder / "recipe.yml").params
-    bf16 = params["mixed_precision"] == "bf16"
+    bf16 = params.mixed_precision == "bf16"
     options = {
         "model_name_or_path": "base", "dataset_name": "dataset", "dataset_config": "text-llama3", "output_dir": name,
         "packing": True, "packing_strategy": "wrapped" if name == "trl-wrapped" else "bfd",
-        "max_length": params["block_size"], "num_train_epochs": params["epochs"],
-        "per_device_train_batch_size": params["batch_size"],
-        "gradient_accumulation_steps": params["gradient_accumulation"], "learning_rate": params["lr"],
-        "lr_scheduler_type": params["scheduler"], "warmup_steps": params["warmup_ratio"],
-        "weight_decay": params["weight_decay"], "optim": params["optimizer"], "use_peft": True,
-        "lora_r": params["lora_r"], "lora_alpha": params["lora_alpha"], "lora_dropout": params["lora_dropout"],
+        "max_length": params.block_size, "num_train_epochs": params.epochs,
+        "per_device_train_batch_size": params.batch_size,
+        "gradient_accumulation_steps": params.gradient_accumulation, "learning_rate": params.lr,
+        "lr_scheduler_type": params.scheduler, "warmup_steps": params.warmup_ratio,
+        "weight_decay": params.weight_decay, "optim": params.optimizer, "use_peft": True,
+        "lora_r": params.lora_r, "lora_alpha": params.lora_alpha, "lora_dropout": params.lora_dropout,
         "lora_target_modules": "all-linear", "gradient_checkpointing": False, "bf16": bf16,
         "dtype": "bfloat16" if bf16 else "float32", "logging_steps": 5, "save_strategy": "no", "report_to": "none",
     }  # fmt: skip
@@ -157,8 +157,8 @@ def _trained(name: str, folder: Path, log: str) -> tuple[int, float]:
             from amazon_titles.recipes import load_recipe
 
             params = load_recipe(folder / "recipe.yml").params
-            block = int(str(params["block_size"]))
-            tokens = run["tokens_an_epoch"] // block * block * int(str(params["epochs"]))
+            block = params.block_size
+            tokens = run["tokens_an_epoch"] // block * block * params.epochs
         return int(tokens), float(run["training_seconds"])
     runtime = float(re.findall(r"'train_runtime': '?([\d.e+]+)", log)[-1])
     return int(float(re.findall(r"'num_tokens': '?([\d.e+]+)", log)[-1])), runtime

@@ -92,7 +92,7 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
     script = _script(recipe, repo_id, engine, card_language)
     files = {name: wheel, "recipe.yml": recipe.dump().encode(), "README.md": _CARD.encode()}
     if engine == "trl":
-        files["job.py"] = (_header(name, quantized=recipe.params["quantization"] is not None) + script).encode()
+        files["job.py"] = (_header(name, quantized=recipe.params.quantization is not None) + script).encode()
         return JobSpec(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"), left_out)
     files["job.py"] = script.encode()
     install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])

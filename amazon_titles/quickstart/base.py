@@ -86,10 +86,10 @@ def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
     tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0
     speed = tokens_per_second(
         base.folder,
-        target_modules=str(params["target_modules"]),
-        rank=int(str(params["lora_r"])),
-        block_size=int(str(params["block_size"])),
-        batch_size=int(str(params["batch_size"])),
+        target_modules=str(params.target_modules),
+        rank=params.lora_r,
+        block_size=params.block_size,
+        batch_size=params.batch_size,
         bf16=bf16,
     )
     where = f"{(accelerator() or 'cpu').upper()} in {'bf16' if bf16 else 'float32'}"

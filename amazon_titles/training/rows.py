@@ -132,7 +132,7 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
 
 def all_tokens(recipe: Recipe, tokens_an_epoch: int) -> int:
     """The tokens of all epochs."""
-    return int(tokens_an_epoch * float(str(recipe.params["epochs"])))
+    return int(tokens_an_epoch * recipe.params.epochs)
 
 
 def _batches(files: Sequence[Path], column: str, doing: str) -> Iterator[list[str]]:

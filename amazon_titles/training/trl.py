@@ -161,14 +161,14 @@ def fine_tune(
             checkpoints there do not fit the wish.
         TrainingError: It failed; the message says why and what to change.
     """
-    versions, params, settings = require_trl(), dict(recipe.params), recipe.settings
-    if params["quantization"] and importlib.util.find_spec("bitsandbytes") is None:
+    versions, params, settings = require_trl(), recipe.params, recipe.settings
+    if params.quantization and importlib.util.find_spec("bitsandbytes") is None:
         raise InputError(
-            f"params.quantization is {params['quantization']}, and bitsandbytes is not installed here.",
+            f"params.quantization is {params.quantization}, and bitsandbytes is not installed here.",
             hint="Install it: pip install bitsandbytes   Or train without: --set quantization=null",
         )
     # A block is no fence here: rows are never cut at its end, so only what the recipe's model takes is too long.
-    longest, block_size = (int(str(params[name])) for name in ("model_max_length", "block_size"))
+    longest, block_size = params.model_max_length, params.block_size
     block_size = block_size if block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
     train, valid, revision = _tokenize(recipe, folder, base, data, longest)
     if len(train.ends) < devices:
@@ -186,7 +186,7 @@ def fine_tune(
     begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
     tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
     job = Job(
-        folder=str(folder), base=base, params=params, block_size=block_size, devices=devices,
+        folder=str(folder), base=base, params=dict(params), block_size=block_size, devices=devices,
         checkpoints=str(checkpoint_dir), checkpoint_steps=int(str(settings["checkpoint_steps"])),
         keep=str(settings["keep"]), has_valid=valid is not None,
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
@@ -195,7 +195,7 @@ def fine_tune(
     run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
         "tokens": rows.all_tokens(recipe, len(train.ids)),
-        "losses": log.curve(int(str(params["logging_steps"]))), "answer_tokens_an_epoch": int(train.answers.sum()),
+        "losses": log.curve(params.logging_steps), "answer_tokens_an_epoch": int(train.answers.sum()),
         "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
         **log.ended,
