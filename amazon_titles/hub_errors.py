@@ -12,11 +12,12 @@ from importlib.metadata import version
 from amazon_titles.errors import AmazonTitlesError, PublishError
 from amazon_titles.secrets import redact
 
-_RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# 412 says that the repository has moved on: a commit looks at it again, for its own first answer may have been lost.
+_RETRIED_STATUSES = {408, 412, 425, 429, 500, 502, 503, 504}
 # requests' names and httpx's
-_RETRIED_CLASSES = frozenset(
-    {"ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError"}
-)
+_RETRIED_CLASSES = (
+    "ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError",
+)  # fmt: skip
 
 
 def login_command() -> str:
@@ -27,19 +28,16 @@ def login_command() -> str:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and what caused it: the upload threads wrap the Hub's answer in a RuntimeError."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
 
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error; None where there was no answer."""
-    for link in _chain(error):
-        status = getattr(getattr(link, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
-    return None
+    statuses = (getattr(getattr(link, "response", None), "status_code", None) for link in _chain(error))
+    return next((status for status in statuses if isinstance(status, int)), None)
 
 
 def _is_a(error: BaseException, *names: str) -> bool:
@@ -56,23 +54,14 @@ def is_transient(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """The seconds that the server asked to wait; None where it did not say."""
-    for link in _chain(error):
-        value = getattr(getattr(link, "response", None), "headers", {}).get("Retry-After", "")
-        if value.isdigit():
-            return float(value)
-    return None
+    value = _header(error, "Retry-After")
+    return float(value) if value.isdigit() else None
 
 
-def _what_the_hub_said(error: BaseException) -> str:
-    """The Hub's own words, in one line."""
-    for link in _chain(error):
-        response = getattr(link, "response", None)
-        if response is None:
-            continue
-        said = getattr(response, "headers", {}).get("X-Error-Message")
-        if said:
-            return str(said)
-    return " ".join(str(error).split())[:300]
+def _header(error: BaseException, name: str) -> str:
+    """A header of the Hub's answer; "" where there was no answer, or none of that name."""
+    answers = (getattr(link, "response", None) for link in _chain(error))
+    return next((str(said) for answer in answers if (said := getattr(answer, "headers", {}).get(name))), "")
 
 
 def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: str | None = None) -> AmazonTitlesError:
@@ -94,8 +83,9 @@ def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: s
 
 
 def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
-    status, said = status_of(error), _what_the_hub_said(error)
-    login = login_command()
+    status = status_of(error)
+    said = _header(error, "X-Error-Message") or " ".join(str(error).split())[:300]
+    login, page = login_command(), page_of(repo_id, kind)
     if _is_a(error, "OfflineModeIsEnabled"):
         return "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."
     if _is_a(error, "LocalTokenNotFoundError"):
@@ -103,17 +93,17 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
     if _is_a(error, "GatedRepoError"):
         return (
             f"The {kind} {repo_id} is gated, and this account has not been let in.",
-            f"Accept its conditions at {_page(repo_id, kind)} and run it again.",
+            f"Accept its conditions at {page} and run it again.",
         )
     if _is_a(error, "RevisionNotFoundError"):
-        return f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {_page(repo_id, kind)}."
+        return f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {page}."
     if _is_a(error, "RepositoryNotFoundError"):
         return (
             f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
             f"Check the name; if it is private, log in with an account that may read it: {login}",
         )
     if _is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not _is_a(error, "LocalEntryNotFoundError"):
-        return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {_page(repo_id, kind)}."
+        return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {page}."
     if _is_a(error, "HFValidationError"):
         return f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."
     if status in (402, 403, 413) and any(word in said.lower() for word in ("storage", "quota", "upgrade", "too large")):
@@ -139,7 +129,8 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
     return f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."
 
 
-def _page(repo_id: str, kind: str) -> str:
+def page_of(repo_id: str, kind: str) -> str:
+    """The address of a repository's page."""
     from huggingface_hub import constants
 
     return f"{constants.ENDPOINT}/{'' if kind == 'model' else kind + 's/'}{repo_id}"

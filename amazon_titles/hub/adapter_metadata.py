@@ -1,12 +1,10 @@
-"""An adapter's papers: what stands beside its weights and says where they come from."""
+"""An adapter's metadata: what stands beside its weights and says where they come from."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -15,6 +13,7 @@ from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.contents import is_there, read_file
+from amazon_titles.io import read_object, to_json
 from amazon_titles.recipes import load_recipe
 
 _REPORTS = ("eval/before.json", "eval/after.json")
@@ -22,9 +21,18 @@ _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.pn
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
 
+class RepoRef(NamedTuple):
+    """A repository that an adapter refers to: its id, the commit, whether others may see it, and its paths."""
+
+    id: str
+    revision: str
+    private: bool
+    paths: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class AdapterMetadata:
-    """The papers of one adapter, as they will be published; the folder itself is left as it is.
+    """The metadata of one adapter, as it will be published; the folder itself is left as it is.
 
     Attributes:
         folder: The adapter folder.
@@ -59,47 +67,38 @@ class AdapterMetadata:
         dataset = self.run.get("dataset")
         return dataset if isinstance(dataset, dict) else {}
 
-    def name_origin(self, base: str, dataset: str | None, revision: str | None) -> None:
+    def name_origin(self, base: str, dataset: RepoRef | None) -> None:
         """Writes what stands on the Hub into adapter_config.json, run.json and recipe.yml.
 
         Args:
             base: Id of the base.
-            dataset: Id of the dataset; None leaves what the papers say.
-            revision: Commit of the dataset.
+            dataset: None leaves what the metadata says.
         """
         self.config |= {"base_model_name_or_path": base}
         self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
         settings = {"base_model": base}
         if dataset is not None:
-            self.run["dataset"] = self.dataset | {"path": dataset, "revision": revision}
-            settings["data.path"] = dataset
-        self.files |= {"adapter_config.json": _dump(self.config), "run.json": _dump(self.run)}
+            self.run["dataset"] = self.dataset | {"path": dataset.id, "revision": dataset.revision}
+            settings["data.path"] = dataset.id
         if self.new:
             self.recipe = autotrain_import.recipe_with(self.recipe, settings)
         elif self.recipe:
             self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
+        self.files |= {"adapter_config.json": to_json(self.config).encode(), "run.json": to_json(self.run).encode()}
         if self.recipe:
             self.files["recipe.yml"] = self.recipe.encode()
 
     def write_card(self, repo_id: str | None = None) -> None:
-        """Writes the card anew from the papers: the folder's was a trial run's, AutoTrain's, or without an evaluation.
+        """Writes the card anew: the folder's was a trial run's, AutoTrain's, or without an evaluation.
 
         Args:
             repo_id: Where it will stand.
         """
         plots = [path for path in _PLOTS if path in self.files or is_there(self.folder, path)]
-        before, after = self._evaluation("before"), self._evaluation("after")
+        reports = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
+        told: dict[str, Any] = {**reports, "plots": [path for path in plots if path not in self.outdated]}
         try:
-            card = cards.model_card(
-                self.run,
-                self.recipe,
-                before=before,
-                after=after,
-                comparison=self._evaluation("comparison"),
-                plots=[path for path in plots if path not in self.outdated],
-                repo_id=repo_id,
-                language=self.card_language,
-            )
+            card = cards.model_card(self.run, self.recipe, **told, repo_id=repo_id, language=self.card_language)
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
             raise PublishError(
                 f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
@@ -107,17 +106,21 @@ class AdapterMetadata:
             ) from None
         self.files["README.md"] = card.encode()
 
-    def add_evaluations(self, files: Mapping[str, bytes]) -> None:
-        """Takes evaluations given beside the folder: path in the folder → JSON. What compared older ones stays here.
+    def add_evaluations(self, before: str | Path | None, after: str | Path | None) -> None:
+        """Takes evaluations given beside the folder. What compared older ones stays here.
 
         Raises:
-            InputError: One is no evaluation.
+            InputError: One is missing, or is no evaluation.
         """
-        for path, data in files.items():
-            if _evaluated(data) is None:
-                raise InputError(f"{path} is no evaluation report.", hint="Make one: amazon-titles evaluate MODEL …")
-            self.files[path] = data
-        if any(data != read_file(self.folder, path) for path, data in files.items()):
+        hint = "Make one: amazon-titles evaluate MODEL …"
+        given = {name: Path(path) for name, path in zip(_REPORTS, (before, after), strict=True) if path is not None}
+        for name, path in given.items():
+            if not path.is_file():
+                raise InputError(f"There is no evaluation {path}.", hint=hint)
+            self.files[name] = path.read_bytes()
+            if _evaluated(self.files[name]) is None:
+                raise InputError(f"{name} is no evaluation report.", hint=hint)
+        if any(self.files[name] != read_file(self.folder, name) for name in given):
             for found in sorted(self.folder.glob("eval/**/*")):
                 name = found.relative_to(self.folder).as_posix()
                 if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
@@ -129,14 +132,14 @@ class AdapterMetadata:
         Raises:
             InputError: The folder holds no comparison.
         """
-        if _evaluated(_read(folder / "comparison.json"), rows=True) is None:
+        found = {name: (folder / name).read_bytes() for name in _COMPARISON if (folder / name).is_file()}
+        if _evaluated(found.get("comparison.json", b""), rows=True) is None:
             raise InputError(
                 f"{folder} holds no comparison.", hint="Make one: amazon-titles compare BEFORE AFTER --out DIR"
             )
-        for name in _COMPARISON:
-            if data := _read(folder / name):
-                self.files[f"eval/{name}"] = data
-                self.outdated.pop(f"eval/{name}", None)
+        for name, data in found.items():
+            self.files[f"eval/{name}"] = data
+            self.outdated.pop(f"eval/{name}", None)
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
         """`eval/NAME.json`; None where it is missing or holds no evaluation."""
@@ -144,12 +147,6 @@ class AdapterMetadata:
         if path in self.outdated:
             return None
         return _evaluated(self.files.get(path) or read_file(self.folder, path), rows=name == "comparison")
-
-    def name_repository(self, repo_id: str) -> None:
-        """Fills the repository's id into the card's examples, which could not know it when they were written."""
-        card = self.files.get("README.md") or read_file(self.folder, "README.md")
-        if b"USER/NAME" in card:
-            self.files["README.md"] = card.replace(b"USER/NAME", repo_id.encode())
 
 
 def read_adapter_metadata(folder: Path) -> AdapterMetadata:
@@ -163,60 +160,26 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
             f"{folder} is no adapter folder: it has no adapter_config.json.",
             hint="Make one: amazon-titles train RECIPE",
         )
-    written = read_object(read_file(folder, "adapter_config.json"))
+    written, run = (read_object(read_file(folder, name)) for name in ("adapter_config.json", "run.json"))
     config, too_new = for_every_peft(written)
-    papers = _papers(folder, config)
-    papers.too_new = too_new
+    recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
+    metadata = AdapterMetadata(folder, config, run, recipe, too_new=too_new)
+    metadata.new = is_there(folder, autotrain_import.PARAMETERS) and not is_there(folder, "run.json")
     if config != written:
-        papers.files["adapter_config.json"] = _dump(config)
-    return papers
-
-
-def _papers(folder: Path, config: dict[str, Any]) -> AdapterMetadata:
-    if is_there(folder, "run.json") or not is_there(folder, autotrain_import.PARAMETERS):
-        recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
-        return AdapterMetadata(folder, config, read_object(read_file(folder, "run.json")), recipe)
-    parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
-    recipe = autotrain_import.recipe_of(parameters)
-    run = autotrain_import.run_of(parameters, folder)
-    papers = AdapterMetadata(folder, config, run, recipe, new=True)
-    papers.files = {"run.json": _dump(run), "recipe.yml": recipe.encode()}
-    tokenizer = autotrain_import.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
-    if tokenizer is not None:
-        papers.files["tokenizer_config.json"] = _dump(tokenizer)
-    return papers
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; {} where it is missing or is none: the checks of the contents name such a file."""
-    try:
-        return read_object(path.read_bytes())
-    except OSError:
-        return {}
-
-
-def read_object(data: bytes) -> dict[str, Any]:
-    """The JSON object of a file's bytes; {} where they hold none."""
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+        metadata.files["adapter_config.json"] = to_json(config).encode()
+    if metadata.new:
+        parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
+        metadata.recipe = autotrain_import.recipe_of(parameters)
+        metadata.run = autotrain_import.run_of(parameters, folder)
+        metadata.files |= {"run.json": to_json(metadata.run).encode(), "recipe.yml": metadata.recipe.encode()}
+        tokenizer = autotrain_import.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
+        if tokenizer is not None:
+            metadata.files["tokenizer_config.json"] = to_json(tokenizer).encode()
+    return metadata
 
 
 def _evaluated(data: bytes, *, rows: bool = False) -> dict[str, Any] | None:
     """An evaluation report, or with `rows` a comparison of two; None if it is neither."""
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return None
-    needed = ("rows",) if rows else ("scores", "examples", "dataset", "settings")
-    return value if isinstance(value, dict) and all(name in value for name in needed) else None
-
-
-def _dump(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+    value = read_object(data)
+    needed = {"rows"} if rows else {"scores", "examples", "dataset", "settings"}
+    return value if needed <= value.keys() else None

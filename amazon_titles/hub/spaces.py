@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import validate
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import Content, gather
 from amazon_titles.hub.push import Plan, publish
 from amazon_titles.hub.report import PushReport
+from amazon_titles.hub.validate import folder_issues, refuse
 
 NEEDED = ("README.md", "app.py", "requirements.txt")
 """What a Space of this library holds, with the library's own files beside them."""
@@ -49,50 +49,23 @@ def push_space_to_hub(
     message = commit_message or "Publish the page"
     needed = (*NEEDED, *resources.library_files().files)
     contents, left_out = gather(folder, re.compile("|".join(map(re.escape, (*needed, "LICENSE")))))
-    with quiet_client(client.token):
-        if not dry_run:
+    if not dry_run:
+        with quiet_client(client.token):
             client.check_rights()
-        missing = validate.missing(contents, left_out, needed, "`amazon-titles push-space`")
-        validate.refuse([*missing, *_refusals(contents, message, client.token)], folder)
-        plan = Plan(
-            contents=contents,
-            left_out=left_out,
-            belongs_here=_ours,
-            sort="a page of this library",
-            load_back=lambda opened, commit: _load_back(opened, commit, contents),
-        )
-        return publish(plan, client, private=private, message=message, tag=None, dry_run=dry_run)
-
-
-def _ours(files: Mapping[str, Any]) -> bool:
-    """Whether a Space holds a page of this library, or only what the Hub puts into every new one."""
-    return "amazon_titles/__init__.py" in files
-
-
-def _refusals(contents: Sequence[Content], message: str, token: str | None) -> list[validate.ValidationIssue]:
-    searched = [*contents, *validate.words(contents, message=message, tag=None)]
-    return [
-        *validate.secrets_in(searched, token),
-        *validate.local_paths_in([content for content in contents if not content.path.startswith("amazon_titles/")]),
-        *validate.unreadable(contents),
-        *validate.card_in(contents),
-    ]
+    ours = [content.path for content in contents if content.path.startswith("amazon_titles/")]
+    told: dict[str, Any] = {"made_by": "`amazon-titles push-space`", "message": message, "token": client.token}
+    refuse(folder_issues(contents, left_out, needed, may_name_paths=ours, **told), folder)
+    # A new Space holds what the Hub puts into it, and none of the library.
+    plan = Plan(contents, left_out, "amazon_titles/__init__.py", "a page of this library", _load_back)
+    return publish(plan, client, private=private, message=message, dry_run=dry_run)
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     """Fetches the app and the card by the repository's id, and compares them with what was sent."""
-    from huggingface_hub import hf_hub_download
-
     for content in contents:
-        if content.path not in ("app.py", "README.md"):
-            continue
-        path = content.path
-        there = client.call(
-            f"loading {path} back",
-            lambda path=path: hf_hub_download(  # type: ignore[misc]
-                client.repo_id, path, repo_type="space", revision=commit, token=client.token
-            ),
-        )
-        if Path(there).read_bytes() != content.read():
-            raise PublishError(f"{path} came back as something else than what was sent.", hint="Push again.")
+        if content.path in ("app.py", "README.md"):
+            there = client.download(f"loading {content.path} back", content.path, commit)
+            if there.read_bytes() != content.read():
+                said = f"{content.path} came back as something else than what was sent."
+                raise PublishError(said, hint="Push again.")
     return f"{len(contents)} files"
