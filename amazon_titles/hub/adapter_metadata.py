@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 
@@ -12,22 +12,15 @@ from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import autotrain_import
+from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import is_there, read_file
+from amazon_titles.hub.validate import ValidationIssue
 from amazon_titles.io import read_object, to_json
 from amazon_titles.recipes import load_recipe
 
 _REPORTS = ("eval/before.json", "eval/after.json")
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
-
-
-class RepoRef(NamedTuple):
-    """A repository that an adapter refers to: its id, the commit, whether others may see it, and its paths."""
-
-    id: str
-    revision: str
-    private: bool
-    paths: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -40,10 +33,12 @@ class AdapterMetadata:
         run: `run.json`.
         recipe: Text of `recipe.yml`; "" where there is none.
         files: Files that the push writes in place of the folder's, or besides them.
-        new: Whether run and recipe had to be made from what plain AutoTrain left behind.
+        parameters: Of AutoTrain, where run and recipe had to be made from what it left behind; else {}.
         too_new: Keys of adapter_config.json that are in use and that older peft does not know.
         card_language: Of a card that is written anew; None for the run's.
         outdated: Files of the folder that compare other evaluations than those given beside it → why they stay here.
+        issues: Why the adapter must not be published as it is.
+        warnings: What is worth a thought besides.
     """
 
     folder: Path
@@ -51,10 +46,12 @@ class AdapterMetadata:
     run: dict[str, Any]
     recipe: str
     files: dict[str, bytes] = field(default_factory=dict)
-    new: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
     too_new: list[str] = field(default_factory=list)
     card_language: str | None = None
     outdated: dict[str, str] = field(default_factory=dict)
+    issues: list[ValidationIssue] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -67,21 +64,25 @@ class AdapterMetadata:
         dataset = self.run.get("dataset")
         return dataset if isinstance(dataset, dict) else {}
 
-    def name_origin(self, base: str, dataset: RepoRef | None) -> None:
+    def refuse(self, path: str, reason: str) -> None:
+        """Adds an issue."""
+        self.issues.append(ValidationIssue(path, reason))
+
+    def name_origin(self, base: str, dataset: Client | None) -> None:
         """Writes what stands on the Hub into adapter_config.json, run.json and recipe.yml.
 
         Args:
             base: Id of the base.
-            dataset: None leaves what the metadata says.
+            dataset: Where it was looked at; None leaves what the metadata says.
         """
         self.config |= {"base_model_name_or_path": base}
         self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
-        settings = {"base_model": base}
+        settings, changes = {"base_model": base}, {"model": base}
         if dataset is not None:
-            self.run["dataset"] = self.dataset | {"path": dataset.id, "revision": dataset.revision}
-            settings["data.path"] = dataset.id
-        if self.new:
-            self.recipe = autotrain_import.recipe_with(self.recipe, settings)
+            self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.info.sha}
+            settings["data.path"] = changes["data_path"] = dataset.repo_id
+        if self.parameters:
+            self.recipe = autotrain_import.recipe_of(self.parameters | changes)
         elif self.recipe:
             self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
         self.files |= {"adapter_config.json": to_json(self.config).encode(), "run.json": to_json(self.run).encode()}
@@ -164,11 +165,11 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     config, too_new = for_every_peft(written)
     recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
     metadata = AdapterMetadata(folder, config, run, recipe, too_new=too_new)
-    metadata.new = is_there(folder, autotrain_import.PARAMETERS) and not is_there(folder, "run.json")
     if config != written:
         metadata.files["adapter_config.json"] = to_json(config).encode()
-    if metadata.new:
-        parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
+    parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
+    if parameters and not is_there(folder, "run.json"):
+        metadata.parameters = parameters
         metadata.recipe = autotrain_import.recipe_of(parameters)
         metadata.run = autotrain_import.run_of(parameters, folder)
         metadata.files |= {"run.json": to_json(metadata.run).encode(), "recipe.yml": metadata.recipe.encode()}

@@ -12,12 +12,11 @@ from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
-from amazon_titles.hub.bases import Origin, check_origin, legal_files
+from amazon_titles.hub.bases import add_legal_files, check_origin
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather, is_there
-from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.report import PushReport
-from amazon_titles.hub.validate import ValidationIssue, folder_issues, refuse
+from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.validate import ValidationIssue
 from amazon_titles.io import is_local, read_object
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
@@ -70,38 +69,40 @@ def push_adapter_to_hub(
         PublishError: It must not, or could not, be published; nothing half-done is visible.
     """
     client = Client(repo_id, "model", token)
-    message = commit_message or "Publish the adapter"
     with quiet_client(client.token), _opened(folder, client) as here:
         metadata = read_adapter_metadata(here)
         if not dry_run:
             client.check_rights()
-        origin = check_origin(metadata, client, base=base, dataset=dataset, ask=not dry_run)
+        hub_base, hub_dataset = check_origin(metadata, client, base=base, dataset=dataset, ask=not dry_run)
         metadata.card_language = card_language
         metadata.add_evaluations(before, after)
         if comparison is not None:
             metadata.add_comparison(Path(comparison))
-        if not origin.issues:
-            named = metadata.new or base or dataset
+        if not metadata.issues:
+            named = metadata.parameters or base or dataset
             if named:
-                metadata.name_origin(origin.base.id if origin.base else metadata.base, origin.dataset)
+                metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
             if named or before or after or comparison or card_language or not is_there(here, "README.md"):
                 metadata.write_card(client.repo_id)
-        metadata.files |= legal_files(origin, client, here, private=private)
-        _apply_licence(origin, metadata, client.repo_id, private=private)
-        contents, left_out = gather(
-            here, ADAPTER_FILES, metadata.files, repo_id=client.repo_id, outdated=metadata.outdated
-        )
+        add_legal_files(metadata, hub_base, private=private)
+        _apply_licence(metadata, client.repo_id, private=private)
+        for key in metadata.too_new:
+            metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
+        contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
         # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
-        told = ("adapter_config.json", "run.json", "recipe.yml") if origin.issues else ()
+        told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
         # The text of a licence is its author's, whatever it names.
         free = [content.path for content in contents if content.path in told or LEGAL_FILES.fullmatch(content.path)]
-        for key in metadata.too_new:
-            origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        options: dict[str, Any] = {"message": message, "tag": tag, "token": client.token, "may_name_paths": free}
-        issues = folder_issues(contents, left_out, NEEDED, made_by="amazon-titles train", **options)
-        refuse([*origin.issues, *issues, *_adapter_issues(contents)], folder)
-        warnings = tuple(origin.warnings(private))
-        plan = Plan(contents, left_out, "adapter_config.json", "an adapter", _load_back, warnings)
+        for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
+            if hub is not None and hub.info.private and not private:
+                lost = f"its {what} {hub.repo_id} is private: others cannot load it"
+                metadata.warnings.append(f"the adapter is public, but {lost}")
+        plan = Plan(
+            folder, contents, left_out, "adapter_config.json", "an adapter", _load_back,
+            needed=NEEDED, made_by="amazon-titles train", may_name_paths=free,
+            issues=[*metadata.issues, *_adapter_issues(contents)], warnings=metadata.warnings,
+        )  # fmt: skip
+        message = commit_message or "Publish the adapter"
         return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
@@ -122,18 +123,18 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         yield Path(hub.ask(f"reading {name}", snapshot_download, **options))
 
 
-def _apply_licence(origin: Origin, metadata: AdapterMetadata, repo_id: str, *, private: bool) -> None:
+def _apply_licence(metadata: AdapterMetadata, repo_id: str, *, private: bool) -> None:
     """Llama's licences want their notice with every copy, and a published model's name to begin with Llama."""
     licence = licence_of(metadata.base)
     if licence is None:
         return
     there = any(is_there(metadata.folder, path.name) for path in metadata.folder.glob("NOTICE*"))
-    if licence.notice_file and not there and not origin.issues:
+    if licence.notice_file and not there and not metadata.issues:
         # Section 1.b: in a text file of this name.
         metadata.files.setdefault("NOTICE", licence.notice_file.encode())
     if not private and not licence.allows(repo_id.rpartition("/")[2]):  # a private one may still be renamed
         reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
-        origin.refuse("README.md", f"{reason}, and {repo_id} does not")
+        metadata.refuse("README.md", f"{reason}, and {repo_id} does not")
 
 
 def _adapter_issues(contents: Sequence[Content]) -> Iterator[ValidationIssue]:

@@ -47,15 +47,6 @@ def recipe_of(parameters: Mapping[str, Any]) -> str:
     return head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
-def recipe_with(recipe: str, settings: Mapping[str, str]) -> str:
-    """Such a recipe with its base, and its dataset if given, named anew."""
-    head, _, body = recipe.partition("\n")
-    config = yaml.safe_load(body)
-    config["base_model"] = settings["base_model"]
-    config["data"]["path"] = settings.get("data.path", config["data"]["path"])
-    return f"{head}\n{yaml.safe_dump(config, sort_keys=False, allow_unicode=True)}"
-
-
 def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """`run.json`, as far as AutoTrain recorded the run.
 
@@ -71,29 +62,18 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     seconds = next((value for tag, _, value in scalars if tag == "train/train_runtime"), None)
     template = _template(parameters)
     return {
-        "library": __version__,
-        "engine": "autotrain",
-        "base_model": parameters.get("model"),
-        "dataset": dataset_of(data) | {"path": data},
-        "train_split": parameters.get("train_split"),
-        "template": template.name if template else parameters.get("chat_template"),
-        "recipe": "recipe.yml",
-        "publishable": True,
-        "why_not_publishable": None,
-        "device": _UNKNOWN,
-        "machine": _UNKNOWN,
-        "versions": {},
-        "seconds": None if seconds is None else round(seconds, 1),
-        "training_seconds": seconds,
-        "rows": None,
-        "tokens_an_epoch": None,
-        "tokens": None,
+        "library": __version__, "engine": "autotrain", "base_model": parameters.get("model"),
+        "dataset": dataset_of(data) | {"path": data}, "train_split": parameters.get("train_split"),
+        "template": template.name if template else parameters.get("chat_template"), "recipe": "recipe.yml",
+        "publishable": True, "why_not_publishable": None, "device": _UNKNOWN, "machine": _UNKNOWN, "versions": {},
+        "seconds": None if seconds is None else round(seconds, 1), "training_seconds": seconds,
+        "rows": None, "tokens_an_epoch": None, "tokens": None,
         "losses": [
             {"epoch": epochs.get(step), "loss": value, "learning_rate": rates.get(step)}
             for tag, step, value in scalars
             if tag == "train/loss"
         ],
-    }
+    }  # fmt: skip
 
 
 def _template(parameters: Mapping[str, Any]) -> ChatTemplate | None:

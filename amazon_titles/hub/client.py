@@ -55,6 +55,7 @@ class Client:
 
         self.repo_id, self.kind, self.token = repo_id, kind, token or get_token()
         self.api = HfApi(token=self.token)
+        self.info: Any = None
 
     @property
     def url(self) -> str:
@@ -111,7 +112,8 @@ class Client:
         login = login_command()
         if self.token is None:
             raise PublishError("You are not logged in to the Hub.", hint=f"Run: {login} (or set HF_TOKEN).")
-        me = self.call("asking who is logged in", self.api.whoami)
+        with quiet_client(self.token):
+            me = self.call("asking who is logged in", self.api.whoami)
         if "/" not in self.repo_id:
             self.repo_id = f"{me['name']}/{self.repo_id}"
         self.call("checking the name", lambda: validate_repo_id(self.repo_id))
@@ -149,13 +151,17 @@ class Client:
         refs = self.ask("looking at the tags", self.api.list_repo_refs)
         return {ref.name: ref.target_commit for ref in refs.tags}
 
-    def download(self, what: str, path: str, revision: str, *, cache_dir: str | None = None) -> Path:
-        """Fetches a file of the repository at a commit.
+    def look(self, what: str, revision: str | None = None) -> None:
+        """Keeps in `info` what the Hub says of the repository, at a commit or now: `sha`, `private`, `siblings`."""
+        self.info = self.ask(f"looking at the {what}", self.api.repo_info, revision=revision)
+
+    def download(self, what: str, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
+        """Fetches a file of the repository.
 
         Args:
             what: For the line that says that it is tried again.
             path: In the repository.
-            revision: The commit.
+            revision: The commit; by default the one that `look` has seen.
             cache_dir: Where it goes; by default the cache of the Hub's client.
 
         Raises:
@@ -163,7 +169,7 @@ class Client:
         """
         from huggingface_hub import hf_hub_download
 
-        options = {"revision": revision, "cache_dir": cache_dir, "token": self.token}
+        options = {"revision": revision or self.info.sha, "cache_dir": cache_dir, "token": self.token}
         return Path(self.ask(what, hf_hub_download, path, **options))
 
 

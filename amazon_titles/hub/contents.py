@@ -93,7 +93,6 @@ def gather(
     folder: Path,
     belongs: re.Pattern[str],
     rewritten: Mapping[str, bytes] | None = None,
-    *,
     repo_id: str = "USER/NAME",
     outdated: Mapping[str, str] | None = None,
 ) -> tuple[list[Content], list[LeftOut]]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import Client, quiet_client
+from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import DATASET_FILES, Content, gather
-from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.report import PushReport
-from amazon_titles.hub.validate import ValidationIssue, first_line, folder_issues, metadata, refuse
+from amazon_titles.hub.push import Plan, PushReport, publish
+from amazon_titles.hub.validate import ValidationIssue, first_line, metadata
 from amazon_titles.io import read_object
 
 
@@ -55,15 +54,15 @@ def push_dataset_to_hub(
             hint="Make one: amazon-titles build SOURCE --out DIR",
         )
     client = Client(repo_id, "dataset", token)
-    message = commit_message or "Publish the dataset"
     if not dry_run:
-        with quiet_client(client.token):
-            client.check_rights()
+        client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, repo_id=client.repo_id)
-    told: dict[str, Any] = {"made_by": "amazon-titles build", "message": message, "tag": tag, "token": client.token}
-    issues = folder_issues(contents, left_out, ("README.md", "report.json"), **told)
-    refuse([*issues, *_report_adds_up(contents), *_shard_issues(contents)], folder)
-    plan = Plan(contents, left_out, "report.json", "a dataset of this library", _load_back)
+    plan = Plan(
+        folder, contents, left_out, "report.json", "a dataset of this library", _load_back,
+        needed=("README.md", "report.json"), made_by="amazon-titles build",
+        issues=[*_report_adds_up(contents), *_shard_issues(contents)],
+    )  # fmt: skip
+    message = commit_message or "Publish the dataset"
     return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 

@@ -9,14 +9,16 @@ up stay up, and the next run finds them there.
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.client import Client, RepoState, quiet_client
 from amazon_titles.hub.contents import Content, LeftOut
-from amazon_titles.hub.report import PushedFile, PushReport, megabytes
+from amazon_titles.hub.validate import ValidationIssue, folder_issues, refuse
 from amazon_titles.hub_errors import is_transient
 from amazon_titles.progress import lines, say
 
@@ -25,25 +27,112 @@ KEPT = frozenset({".gitattributes"})
 
 
 @dataclass(frozen=True, slots=True)
+class PushedFile:
+    """A file of a push: its path in the repository, its bytes, and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What a push did, or with `dry_run` would do.
+
+    Attributes:
+        repo_id: The repository.
+        kind: `model` or `dataset`.
+        url: Its page; "" for a dry run that asked nobody.
+        commit: The commit that holds the files; None for a dry run.
+        changed: Whether this push made that commit; False where the same stood there already.
+        private: Whether only its owners see it.
+        files: Everything that stands there now.
+        written: Paths that this push wrote.
+        deleted: Paths of an older revision that this push took away.
+        left_out: Files of the folder that never go up, and why.
+        tag: The tag that names the commit, if one was asked for.
+        loaded_back: What the repository gave when it was loaded by its id.
+        warnings: What is allowed, but worth a thought.
+        card: The card, as it stands there.
+        dry_run: Nothing was sent.
+    """
+
+    repo_id: str
+    kind: str
+    url: str
+    commit: str | None
+    changed: bool
+    private: bool
+    files: tuple[PushedFile, ...]
+    written: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    tag: str | None = None
+    loaded_back: str = ""
+    warnings: tuple[str, ...] = ()
+    card: str = ""
+    dry_run: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """The report as one JSON object."""
+        return json.dumps(asdict(self) | {"size": self.size}, ensure_ascii=False, indent=2)
+
+    def __str__(self) -> str:
+        """The report as a person reads it: files and sizes, what was left out and why; the card too in a dry run."""
+        who = "private" if self.private else "public"
+        head = f"{self.repo_id} ({self.kind}, {who}): {len(self.files)} files, {megabytes(self.size)}"
+        wide = max((len(file.path) for file in self.files), default=0)
+        lines = [head, *(f"  {file.path:<{wide}}  {megabytes(file.size):>12}" for file in self.files)]
+        lines += [f"  left out: {row.path} ({row.reason})" for row in self.left_out]
+        lines += [f"  taken away: {path} (of an older revision)" for path in self.deleted]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        if self.dry_run:
+            return "\n".join([*lines, "", "The card:", "", self.card, "Nothing was sent: this was a dry run."])
+        lines.append(f"  loaded back by its id: {self.loaded_back}")
+        done = "published" if self.changed else "unchanged: the same stood there already"
+        return "\n".join([*lines, f"{done}: {self.url} at {self.commit}{f' ({self.tag})' if self.tag else ''}"])
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes, as people read it."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What goes up: made by the modules of datasets, adapters and Spaces, carried out here.
 
     Attributes:
+        name: Of the folder, for the message where it must not be published.
         contents: Everything that the repository will hold, `KEPT` aside.
         left_out: Files of the folder that stay here.
         mark: The path, or a glob of it, that every repository of the same sort has.
         sort: What that is, in words, for the message where it is not.
         load_back: Loads these contents from the repository at a commit, and says in words what it got; raises
             PublishError.
+        needed: Paths without which the folder is not what it says.
+        made_by: The command that writes those.
+        may_name_paths: Paths of files whose text is not searched for paths of a machine.
+        issues: Why it must not be published as it is, besides what is asked of every folder.
         warnings: For the report.
     """
 
+    name: str | Path
     contents: Sequence[Content]
     left_out: Sequence[LeftOut]
     mark: str
     sort: str
     load_back: Callable[[Client, str, Sequence[Content]], str]
-    warnings: tuple[str, ...] = ()
+    needed: Sequence[str] = ()
+    made_by: str = ""
+    may_name_paths: Sequence[str] = ()
+    issues: Sequence[ValidationIssue] = ()
+    warnings: Sequence[str] = ()
 
 
 @lines("publishing", announce=False)
@@ -61,12 +150,13 @@ def publish(
         dry_run: Only reports what would go up.
 
     Raises:
-        PublishError: It could not be done; the message says what stands there now.
+        PublishError: It must not, or could not, be published; the message says what stands there now.
     """
+    refuse([*plan.issues, *folder_issues(plan, message, tag, client.token)], plan.name)
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
         files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
-        card="".join(c.read().decode() for c in plan.contents if c.path == "README.md"), warnings=plan.warnings,
+        card="".join(c.read().decode() for c in plan.contents if c.path == "README.md"), warnings=tuple(plan.warnings),
         dry_run=dry_run,
     )  # fmt: skip
     if dry_run:

@@ -5,28 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import Client, quiet_client
+from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import Content, gather
-from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.report import PushReport
-from amazon_titles.hub.validate import folder_issues, refuse
+from amazon_titles.hub.push import Plan, PushReport, publish
 
 NEEDED = ("README.md", "app.py", "requirements.txt")
 """What a Space of this library holds, with the library's own files beside them."""
 
 
 def push_space_to_hub(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = True,
-    token: str | None = None,
-    commit_message: str | None = None,
-    dry_run: bool = False,
+    folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None, dry_run: bool = False
 ) -> PushReport:
     """Publishes an app's folder: checked before, in one commit, verified after.
 
@@ -35,7 +26,6 @@ def push_space_to_hub(
         repo_id: `USER/NAME`; `NAME` alone means the account's own.
         private: False shows it to everybody.
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
-        commit_message: For the repository's history.
         dry_run: Only checks, and reports what would go up; asks nobody.
 
     Raises:
@@ -46,18 +36,17 @@ def push_space_to_hub(
     if not (folder / "app.py").is_file():
         raise InputError(f"{folder} is no Space's folder: it has no app.py.", hint="Make one: amazon-titles push-space")
     client = Client(repo_id, "space", token)
-    message = commit_message or "Publish the page"
     needed = (*NEEDED, *resources.library_files().files)
     contents, left_out = gather(folder, re.compile("|".join(map(re.escape, (*needed, "LICENSE")))))
     if not dry_run:
-        with quiet_client(client.token):
-            client.check_rights()
-    ours = [content.path for content in contents if content.path.startswith("amazon_titles/")]
-    told: dict[str, Any] = {"made_by": "`amazon-titles push-space`", "message": message, "token": client.token}
-    refuse(folder_issues(contents, left_out, needed, may_name_paths=ours, **told), folder)
-    # A new Space holds what the Hub puts into it, and none of the library.
-    plan = Plan(contents, left_out, "amazon_titles/__init__.py", "a page of this library", _load_back)
-    return publish(plan, client, private=private, message=message, dry_run=dry_run)
+        client.check_rights()
+    # A new Space holds what the Hub puts into it, and nothing of the library.
+    plan = Plan(
+        folder, contents, left_out, "amazon_titles/__init__.py", "a page of this library", _load_back,
+        needed=needed, made_by="`amazon-titles push-space`",
+        may_name_paths=[content.path for content in contents if content.path.startswith("amazon_titles/")],
+    )  # fmt: skip
+    return publish(plan, client, private=private, message="Publish the page", dry_run=dry_run)
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from amazon_titles import secrets
 from amazon_titles.errors import PublishError
-from amazon_titles.hub.contents import LINK, Content, LeftOut
+from amazon_titles.hub.contents import LINK, Content
+
+if TYPE_CHECKING:
+    from amazon_titles.hub.push import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +40,27 @@ def refuse(issues: Iterable[ValidationIssue], folder: Path | str) -> None:
         )
 
 
-def folder_issues(
-    contents: Iterable[Content],
-    left_out: Iterable[LeftOut],
-    needed: Iterable[str],
-    *,
-    made_by: str,
-    message: str,
-    tag: str | None = None,
-    token: str | None,
-    may_name_paths: Collection[str] = (),
-) -> Iterator[ValidationIssue]:
+def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) -> Iterator[ValidationIssue]:
     """What no published folder may have, whatever it is.
 
     Args:
-        contents: What goes up.
-        left_out: What stays here.
-        needed: Paths without which the folder is not what it says.
-        made_by: The command that writes those.
+        plan: What goes up.
         message: The commit's, which goes up too.
         tag: The commit's, if it gets one.
         token: That the push uses.
-        may_name_paths: Paths of files whose text is not searched for paths of a machine.
     """
-    files = {content.path: content for content in contents}
-    links = {row.path for row in left_out if row.reason == LINK}
-    for path in needed:
+    files = {content.path: content for content in plan.contents}
+    links = {row.path for row in plan.left_out if row.reason == LINK}
+    for path in plan.needed:
         if path in links:
             yield ValidationIssue(path, f"it is {LINK}: put the file itself there")
         elif path not in files:
-            yield ValidationIssue(path, f"it is missing; {made_by} writes it")
+            yield ValidationIssue(path, f"it is missing; {plan.made_by} writes it")
     words = {"the commit message": message, "the tag": tag or "", "a file's name": "\n".join(files)}
     said = [Content.of(name, text.encode()) for name, text in words.items() if text]
     yield from secrets_in([*files.values(), *said], token)
-    for content in files.values():
-        yield from document_issues(content, may_name_paths=content.path in may_name_paths)
+    for path, content in files.items():
+        yield from document_issues(content, may_name_paths=path in plan.may_name_paths)
     if card := files.get("README.md"):
         if metadata(card.read()) is None:
             yield ValidationIssue("README.md", "the YAML at its head is missing or cannot be read")

@@ -123,7 +123,10 @@ def _start(spec: JobSpec, client: Client, flavor: str, hours: float) -> JobInfo:
     home = Client(FILES_REPO, "dataset", client.token)
     home.check_rights()
     contents = [Content.of(name, content) for name, content in sorted(spec.files.items())]
-    plan = Plan(contents, [], "*.whl", "this library for jobs", lambda *_: f"mounted at {MOUNT} by the job")
+    plan = Plan(
+        "The job", contents, [], "*.whl", "this library for jobs", lambda *_: f"mounted at {MOUNT} by the job",
+        may_name_paths=list(spec.files),
+    )  # fmt: skip
     commit = publish(plan, home, private=True, message="What a job runs").commit
     mounted: Any = Volume(type="dataset", source=home.repo_id, mount_path=MOUNT, revision=commit, read_only=True)
     try:

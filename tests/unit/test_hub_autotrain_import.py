@@ -62,7 +62,7 @@ def left_behind(folder: Path) -> Path:
 
 def test_metadata_of_what_autotrain_left(tmp_path: Path) -> None:
     metadata = read_adapter_metadata(left_behind(tmp_path / "a"))
-    assert metadata.new
+    assert metadata.parameters
     assert metadata.run["losses"] == [
         {"epoch": 1.0, "loss": 3.5, "learning_rate": None},
         {"epoch": 3.0, "loss": 1.25, "learning_rate": None},
@@ -114,7 +114,7 @@ def test_any_bytes_are_read_to_an_end(noise: bytes) -> None:
 
 
 def test_a_recipe_keeps_its_head_when_its_base_is_named() -> None:
-    text = autotrain_import.recipe_with(autotrain_import.recipe_of(PARAMETERS), {"base_model": "ana/other"})
+    text = autotrain_import.recipe_of(PARAMETERS | {"model": "ana/other"})
     assert text.startswith("# Written from")
     assert yaml.safe_load(text)["base_model"] == "ana/other"
     assert yaml.safe_load(text)["data"]["path"] == "ana/titles"
