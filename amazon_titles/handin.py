@@ -97,8 +97,7 @@ def hand_in(
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
     papers = read_adapter_metadata(_adapter_folder(model, token))
-    papers.card_language = language
-    papers.write_card()
+    papers.write_card(language=language)
     where = _dataset(papers, dataset)
     report = _report(where, token)
     told = report.get("catalogue")

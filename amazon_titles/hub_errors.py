@@ -6,6 +6,7 @@ status and by the names of their classes, never by an import.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -83,50 +84,45 @@ def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: s
 
 
 def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
-    status = status_of(error)
+    """What happened, and what to do: the first row that fits."""
+    status, login, page = status_of(error), login_command(), page_of(repo_id, kind)
     said = _header(error, "X-Error-Message") or " ".join(str(error).split())[:300]
-    login, page = login_command(), page_of(repo_id, kind)
-    if _is_a(error, "OfflineModeIsEnabled"):
-        return "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."
-    if _is_a(error, "LocalTokenNotFoundError"):
-        return "You are not logged in to the Hub.", f"Run: {login} (or set HF_TOKEN)."
-    if _is_a(error, "GatedRepoError"):
-        return (
-            f"The {kind} {repo_id} is gated, and this account has not been let in.",
-            f"Accept its conditions at {page} and run it again.",
-        )
-    if _is_a(error, "RevisionNotFoundError"):
-        return f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {page}."
-    if _is_a(error, "RepositoryNotFoundError"):
-        return (
-            f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
-            f"Check the name; if it is private, log in with an account that may read it: {login}",
-        )
-    if _is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not _is_a(error, "LocalEntryNotFoundError"):
-        return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {page}."
-    if _is_a(error, "HFValidationError"):
-        return f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."
-    if status in (402, 403, 413) and any(word in said.lower() for word in ("storage", "quota", "upgrade", "too large")):
-        return (
-            f"The Hub has no room left for {repo_id}: {said}",
-            "Free space, or upgrade, and run the same command again.",
-        )
-    if status == 401:
-        return "The Hub does not know this token.", f"Log in again: {login}"
-    if status == 403:
-        return f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"
-    if status == 412:
-        return f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."
-    if _is_a(error, "ValueError") and "metadata" in str(error):
-        return f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."
-    if status is not None:
-        return (
-            f"The Hub answered {status} for {repo_id}: {said}",
-            "Run the same command again: it goes on where it stopped.",
-        )
-    if is_transient(error) or _is_a(error, "LocalEntryNotFoundError"):
-        return f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."
-    return f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."
+    full = status in (402, 403, 413) and re.search("storage|quota|upgrade|too large", said.lower())
+    lost = _is_a(error, "LocalEntryNotFoundError")
+    rows: tuple[tuple[object, str, str], ...] = (
+        (_is_a(error, "OfflineModeIsEnabled"),
+         "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."),
+        (_is_a(error, "LocalTokenNotFoundError"),
+         "You are not logged in to the Hub.", f"Run: {login} (or set HF_TOKEN)."),
+        (_is_a(error, "GatedRepoError"),
+         f"The {kind} {repo_id} is gated, and this account has not been let in.",
+         f"Accept its conditions at {page} and run it again."),
+        (_is_a(error, "RevisionNotFoundError"),
+         f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {page}."),
+        (_is_a(error, "RepositoryNotFoundError"),
+         f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
+         f"Check the name; if it is private, log in with an account that may read it: {login}"),
+        (_is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not lost,
+         f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {page}."),
+        (_is_a(error, "HFValidationError"),
+         f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."),
+        (full, f"The Hub has no room left for {repo_id}: {said}",
+         "Free space, or upgrade, and run the same command again."),
+        (status == 401, "The Hub does not know this token.", f"Log in again: {login}"),
+        (status == 403,
+         f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"),
+        (status == 412,
+         f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."),
+        (_is_a(error, "ValueError") and "metadata" in str(error),
+         f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."),
+        (status is not None, f"The Hub answered {status} for {repo_id}: {said}",
+         "Run the same command again: it goes on where it stopped."),
+        (is_transient(error) or lost,
+         f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."),
+        (True,
+         f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."),
+    )  # fmt: skip
+    return next((message, hint) for fits, message, hint in rows if fits)
 
 
 def page_of(repo_id: str, kind: str) -> str:

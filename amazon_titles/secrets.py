@@ -11,23 +11,21 @@ from typing import Any
 
 # Each shape begins with a literal, so that a search of the file for the literal (memchr) comes before the regex.
 # Sources: the providers' own documentation of their token formats.
-_SHAPES: tuple[tuple[bytes, re.Pattern[bytes], str], ...] = tuple(
-    (literal, re.compile(re.escape(literal) + rest), name)
+_SHAPES = tuple(
+    (literal, re.compile(re.escape(literal) + rest), f"what looks like {name}")
     for literal, rest, name in (
         (b"hf_", rb"[A-Za-z0-9]{20,}", "a Hugging Face token"),
         (b"api_org_", rb"[A-Za-z0-9]{20,}", "a Hugging Face organisation token"),
-        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
-        (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
+        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"), (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
         (b"ghs_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
         (b"github_pat_", rb"[A-Za-z0-9_]{30,}", "a GitHub token"),
         (b"glpat-", rb"[A-Za-z0-9_-]{20,}", "a GitLab token"),
-        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"),
-        (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
+        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"), (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
         (b"xoxb-", rb"[0-9A-Za-z-]{20,}", "a Slack token"),
         (b"sk-", rb"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}", "an API key"),
         (b"-----BEGIN ", rb"(?:[A-Z]+ )*PRIVATE KEY", "a private key"),
     )
-)
+)  # fmt: skip
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|API_?KEY|PASSWORD|PASSWD", re.I)
 _PLAIN = re.compile(r"/|https?:|[A-Za-z]:\\")  # where a token is, not what it is
 _SHORTEST = 16  # characters: below this a value of the environment is likelier a word than a secret
@@ -62,7 +60,7 @@ def find(data: bytes | mmap.mmap, known: dict[bytes, str]) -> str | None:
         for hit in shape.finditer(data, start) if start >= 0 else ():
             at = hit.start()
             if literal != b"sk-" or at == 0 or not data[at - 1 : at].isalnum():  # "a desk-organiser" is no key
-                return f"what looks like {name}"
+                return name
     return None
 
 

@@ -35,7 +35,6 @@ class AdapterMetadata:
         files: Files that the push writes in place of the folder's, or besides them.
         parameters: Of AutoTrain, where run and recipe had to be made from what it left behind; else {}.
         too_new: Keys of adapter_config.json that are in use and that older peft does not know.
-        card_language: Of a card that is written anew; None for the run's.
         outdated: Files of the folder that compare other evaluations than those given beside it → why they stay here.
         issues: Why the adapter must not be published as it is.
         warnings: What is worth a thought besides.
@@ -48,7 +47,6 @@ class AdapterMetadata:
     files: dict[str, bytes] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     too_new: list[str] = field(default_factory=list)
-    card_language: str | None = None
     outdated: dict[str, str] = field(default_factory=dict)
     issues: list[ValidationIssue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -89,17 +87,18 @@ class AdapterMetadata:
         if self.recipe:
             self.files["recipe.yml"] = self.recipe.encode()
 
-    def write_card(self, repo_id: str | None = None) -> None:
+    def write_card(self, repo_id: str | None = None, *, language: str | None = None) -> None:
         """Writes the card anew: the folder's was a trial run's, AutoTrain's, or without an evaluation.
 
         Args:
             repo_id: Where it will stand.
+            language: `en` or `pt`; None for the run's.
         """
         plots = [path for path in _PLOTS if path in self.files or is_there(self.folder, path)]
         reports = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
         told: dict[str, Any] = {**reports, "plots": [path for path in plots if path not in self.outdated]}
         try:
-            card = cards.model_card(self.run, self.recipe, **told, repo_id=repo_id, language=self.card_language)
+            card = cards.model_card(self.run, self.recipe, **told, repo_id=repo_id, language=language)
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
             raise PublishError(
                 f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
@@ -107,11 +106,15 @@ class AdapterMetadata:
             ) from None
         self.files["README.md"] = card.encode()
 
-    def add_evaluations(self, before: str | Path | None, after: str | Path | None) -> None:
-        """Takes evaluations given beside the folder. What compared older ones stays here.
+    def add_evaluations(
+        self, before: str | Path | None, after: str | Path | None, comparison: str | Path | None
+    ) -> None:
+        """Takes evaluations given beside the folder, and what `compare --out` wrote of them, as far as it is there.
+
+        What the folder holds that compared older evaluations stays here.
 
         Raises:
-            InputError: One is missing, or is no evaluation.
+            InputError: One is missing, or is no evaluation; or the folder of the comparison holds none.
         """
         hint = "Make one: amazon-titles evaluate MODEL …"
         given = {name: Path(path) for name, path in zip(_REPORTS, (before, after), strict=True) if path is not None}
@@ -126,21 +129,15 @@ class AdapterMetadata:
                 name = found.relative_to(self.folder).as_posix()
                 if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
                     self.outdated[name] = "it compares other evaluations than those given"
-
-    def add_comparison(self, folder: Path) -> None:
-        """Takes what `compare --out` wrote of the evaluations, as far as it is there, in place of the folder's own.
-
-        Raises:
-            InputError: The folder holds no comparison.
-        """
-        found = {name: (folder / name).read_bytes() for name in _COMPARISON if (folder / name).is_file()}
-        if _evaluated(found.get("comparison.json", b""), rows=True) is None:
-            raise InputError(
-                f"{folder} holds no comparison.", hint="Make one: amazon-titles compare BEFORE AFTER --out DIR"
-            )
-        for name, data in found.items():
-            self.files[f"eval/{name}"] = data
-            self.outdated.pop(f"eval/{name}", None)
+        if comparison is None:
+            return
+        compared = {f"eval/{name}": Path(comparison, name) for name in _COMPARISON}
+        files = {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
+        if _evaluated(files.get("eval/comparison.json", b""), rows=True) is None:
+            hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
+            raise InputError(f"{comparison} holds no comparison.", hint=hint)
+        self.files |= files
+        self.outdated = {name: why for name, why in self.outdated.items() if name not in files}
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
         """`eval/NAME.json`; None where it is missing or holds no evaluation."""

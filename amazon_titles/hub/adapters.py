@@ -74,16 +74,13 @@ def push_adapter_to_hub(
         if not dry_run:
             client.check_rights()
         hub_base, hub_dataset = check_origin(metadata, client, base=base, dataset=dataset, ask=not dry_run)
-        metadata.card_language = card_language
-        metadata.add_evaluations(before, after)
-        if comparison is not None:
-            metadata.add_comparison(Path(comparison))
+        metadata.add_evaluations(before, after, comparison)
         if not metadata.issues:
             named = metadata.parameters or base or dataset
             if named:
                 metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
             if named or before or after or comparison or card_language or not is_there(here, "README.md"):
-                metadata.write_card(client.repo_id)
+                metadata.write_card(client.repo_id, language=card_language)
         add_legal_files(metadata, hub_base, private=private)
         _apply_licence(metadata, client.repo_id, private=private)
         for key in metadata.too_new:

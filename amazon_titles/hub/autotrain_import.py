@@ -7,6 +7,7 @@ the machine, is said to be unknown.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -101,12 +102,9 @@ def _scalars(folder: Path) -> Iterator[tuple[str, int, float]]:
     for path in sorted(folder.glob("runs/**/*.tfevents.*")):
         data, at = path.read_bytes(), 0
         while at + 12 <= len(data):
-            size = struct.unpack_from("<Q", data, at)[0]
-            event = data[at + 12 : at + 12 + size]
-            at += size + 16
-            if len(event) < size:
-                break  # cut: what came before counts
-            yield from _values(event)
+            start, at = at + 12, at + int.from_bytes(data[at : at + 8], "little") + 16
+            if at - 4 <= len(data):  # else it was cut: what came before counts
+                yield from _values(data[start : at - 4])
 
 
 def _values(event: bytes) -> Iterator[tuple[str, int, float]]:
@@ -122,27 +120,23 @@ def _values(event: bytes) -> Iterator[tuple[str, int, float]]:
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Number and value of every field of a protobuf message: an integer, or bytes; nothing after what is cut."""
-    at = 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while at < len(message):
-            byte, at = message[at], at + 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        return value
-
-    while at < len(message):
-        key = varint()
+    data = io.BytesIO(message)
+    while key := _varint(data):
         number, wire = key >> 3, key & 7
         if wire == 0:
-            yield number, varint()
+            yield number, _varint(data)
         elif wire in (1, 2, 5):
-            size = varint() if wire == 2 else 8 if wire == 1 else 4
-            yield number, message[at : at + size]
-            at += size
+            size = _varint(data) if wire == 2 else 8 if wire == 1 else 4
+            yield number, data.read(min(size, len(message)))
         else:
             return  # groups: tensorboard writes none
+
+
+def _varint(data: io.BytesIO) -> int:
+    value = shift = 0
+    while byte := data.read(1):
+        value |= (byte[0] & 0x7F) << shift
+        shift += 7
+        if byte[0] < 0x80:
+            break
+    return value

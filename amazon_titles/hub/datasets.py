@@ -6,7 +6,6 @@ import fnmatch
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.client import Client
@@ -130,18 +129,17 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
 
     files = HfFileSystem(token=client.token, endpoint=client.api.endpoint, skip_instance_cache=True)
 
-    def opened(path: str) -> tuple[int, Any]:
+    def opened(path: str) -> pq.FileMetaData:
         # a small block: footers are all that is read
         with files.open(f"datasets/{client.repo_id}@{commit}/{path}", block_size=1 << 16) as file:
-            there = pq.read_metadata(file)
-            return there.num_rows, there.schema.to_arrow_schema()
+            return pq.read_metadata(file)
 
     rows = 0
     for content in _shards(contents):
         there = client.call(f"loading {content.path} back", partial(opened, content.path))
         here = pq.read_metadata(content.source)
-        if there != (here.num_rows, here.schema.to_arrow_schema()):
-            said = f"{content.path} came back with {there[0]} rows, {here.num_rows} were sent."
+        if not there.equals(here):
+            said = f"{content.path} came back with {there.num_rows} rows, {here.num_rows} were sent."
             raise PublishError(said, hint="Push again.")
         rows += here.num_rows
     return f"{len(_shards(contents))} shards, {rows} rows"

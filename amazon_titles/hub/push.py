@@ -270,7 +270,4 @@ def _verify(plan: Plan, client: Client, commit: str) -> str:
             hint="Run the same command again.",
         )
     say("loading it back by its id")
-    try:
-        return plan.load_back(client, commit, plan.contents)
-    except Exception as error:
-        raise client.explain(error) from None
+    return plan.load_back(client, commit, plan.contents)

@@ -41,16 +41,12 @@ class JobRun:
         url: Its page.
         repo_id: Where the adapter stands.
         commit: The commit that holds it.
-        flavor: The machine.
-        seconds: That the machine ran, as the Hub counted; None where it did not say.
     """
 
     id: str | None
     url: str
     repo_id: str
     commit: str | None
-    flavor: str
-    seconds: int | None
 
 
 def train_on_jobs(
@@ -59,21 +55,19 @@ def train_on_jobs(
     flavor: str | None,
     engine: str = "autotrain",
     card_language: str = "en",
-    token: str | None = None,
     ask: Callable[[str], bool] | None = None,
     dry_run: bool = False,
 ) -> JobRun:
     """Runs a recipe as a Hugging Face Job: trains there, and publishes the adapter with its card, privately.
 
-    The log goes to stderr. Ctrl-C asks whether to cancel the job; where nobody can be asked the job runs on.
+    The token of the login or of HF_TOKEN goes to the job as a secret, and nowhere else. The log goes to stderr. Ctrl-C
+    asks whether to cancel the job; where nobody can be asked the job runs on.
 
     Args:
         recipe: Base and dataset must be on the Hub.
         flavor: The machine, such as `l4x1`.
         engine: `autotrain`, in AutoTrain's image, or `trl`, in an environment that `uv` makes.
         card_language: Of the model card: `en` or `pt`.
-        token: A token with write access; None takes the one of the login or of HF_TOKEN. It goes to the job as a
-            secret, and nowhere else.
         ask: Puts a question that is answered by yes or no; None where nobody can be asked.
         dry_run: Checks everything and says what would be sent.
 
@@ -85,7 +79,7 @@ def train_on_jobs(
     preflight.require_jobs()
     if engine not in _ENGINES:
         raise InputError(f"No engine {engine!r}.", hint=f"Use one of: {', '.join(_ENGINES)}")
-    client = Client(preflight.target_of(recipe), "model", token)
+    client = Client(preflight.target_of(recipe), "model", None)
     client.check_rights()
     listed = client.call("asking for the machines", client.api.list_jobs_hardware)
     machine = preflight.find_flavor(flavor, listed)
@@ -100,7 +94,7 @@ def train_on_jobs(
         say(f"left out: {place} ({reason})")
     if dry_run:
         _describe(spec, client, machine)
-        return JobRun(None, "", client.repo_id, None, machine.name, None)
+        return JobRun(None, "", client.repo_id, None)
     job = _start(spec, client, machine.name, hours)
     return _judge(client, _follow(client, job, ask), job, before, machine)
 
@@ -132,15 +126,10 @@ def _start(spec: JobSpec, client: Client, flavor: str, hours: float) -> JobInfo:
     try:
         # Not tried again: a second request may start, and bill, a second job.
         job = client.api.run_job(
-            image=spec.image,
-            command=list(spec.command),
-            flavor=flavor,
-            secrets={"HF_TOKEN": client.token},
-            timeout=int(hours * 3600),
-            volumes=[mounted],
-            name=client.repo_id.partition("/")[2][:60],
+            image=spec.image, command=list(spec.command), flavor=flavor, timeout=int(hours * 3600), volumes=[mounted],
+            secrets={"HF_TOKEN": client.token}, name=client.repo_id.partition("/")[2][:60],
             namespace=home.repo_id.partition("/")[0],
-        )
+        )  # fmt: skip
     except KeyboardInterrupt:
         say("The job may have been started: `hf jobs ps` shows it, `hf jobs cancel ID` ends it.")
         raise
@@ -205,4 +194,4 @@ def _judge(
     seconds = info.durations.running_secs if info.durations else None
     if seconds is not None:
         say(f"ran {seconds} s, about ${seconds / 3600 * dollars_an_hour(machine):.2f}")
-    return JobRun(job.id, job.url, client.repo_id, now.commit, machine.name, seconds)
+    return JobRun(job.id, job.url, client.repo_id, now.commit)
