@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from amazon_titles import resources
 from amazon_titles.budget.flavors import dollars_an_hour
-from amazon_titles.errors import AmazonTitlesError, InputError, PublishError, TrainingError
+from amazon_titles.errors import AmazonTitlesError, PublishError, TrainingError
 from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.push import Plan, publish
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 FILES_REPO = "amazon-titles-wheel"
 """The account's private dataset repository that jobs read this library from."""
 
-_ENGINES = ("autotrain", "trl")
 _LAST_LINES = 20
 _POLL_SECONDS = 10.0
 
@@ -77,8 +76,6 @@ def train_on_jobs(
         TrainingError: The job failed; the message holds its last lines.
     """
     preflight.require_jobs()
-    if engine not in _ENGINES:
-        raise InputError(f"No engine {engine!r}.", hint=f"Use one of: {', '.join(_ENGINES)}")
     client = Client(preflight.target_of(recipe), "model", None)
     client.check_rights()
     listed = client.call("asking for the machines", client.api.list_jobs_hardware)
