@@ -11,8 +11,7 @@ from typing import Any
 from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
-from amazon_titles.hub.bases import add_legal_files, check_origin
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, add_legal_files, check_origin, read_adapter_metadata
 from amazon_titles.hub.client import Client, quiet_client
 from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather, is_there
 from amazon_titles.hub.push import Plan, PushReport, publish
