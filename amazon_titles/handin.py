@@ -18,9 +18,9 @@ from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.handin_texts import TEXTS, texts_of
-from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata, read_json
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import FolderKind, require_replaceable, staged
+from amazon_titles.io import FolderKind, read_object, require_replaceable, staged
 from amazon_titles.training.adapter import EVALUATION_FILES
 
 DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
@@ -97,8 +97,7 @@ def hand_in(
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
     papers = read_adapter_metadata(_adapter_folder(model, token))
-    papers.card_language = language
-    papers.write_card()
+    papers.write_card(language=language)
     where = _dataset(papers, dataset)
     report = _report(where, token)
     told = report.get("catalogue")
@@ -205,7 +204,7 @@ def _tests(papers: AdapterMetadata, model: str, dataset: str) -> list[str]:
 def _report(dataset: str, token: str | None) -> dict[str, Any]:
     """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
     if Path(dataset).is_dir() or dataset.count("/") != 1:
-        return read_json(Path(dataset) / "report.json")
+        return read_object(Path(dataset) / "report.json")
     from huggingface_hub import hf_hub_download
 
     repo, _, revision = dataset.partition("@")
@@ -213,7 +212,7 @@ def _report(dataset: str, token: str | None) -> dict[str, Any]:
         path = hf_hub_download(repo, "report.json", repo_type="dataset", revision=revision or None, token=token)
     except Exception:  # what is missing is listed, whatever the reason
         return {}
-    return read_json(Path(path))
+    return read_object(Path(path))
 
 
 def _links(

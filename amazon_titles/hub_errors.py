@@ -6,17 +6,19 @@ status and by the names of their classes, never by an import.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
 from amazon_titles.errors import AmazonTitlesError, PublishError
 from amazon_titles.secrets import redact
 
-_RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# 412 says that the repository has moved on: a commit looks at it again, for its own first answer may have been lost.
+_RETRIED_STATUSES = {408, 412, 425, 429, 500, 502, 503, 504}
 # requests' names and httpx's
-_RETRIED_CLASSES = frozenset(
-    {"ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError"}
-)
+_RETRIED_CLASSES = (
+    "ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError",
+)  # fmt: skip
 
 
 def login_command() -> str:
@@ -27,19 +29,16 @@ def login_command() -> str:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and what caused it: the upload threads wrap the Hub's answer in a RuntimeError."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
 
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error; None where there was no answer."""
-    for link in _chain(error):
-        status = getattr(getattr(link, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
-    return None
+    statuses = (getattr(getattr(link, "response", None), "status_code", None) for link in _chain(error))
+    return next((status for status in statuses if isinstance(status, int)), None)
 
 
 def is_a(error: BaseException, *names: str) -> bool:
@@ -57,23 +56,14 @@ def is_transient(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """The seconds that the server asked to wait; None where it did not say."""
-    for link in _chain(error):
-        value = getattr(getattr(link, "response", None), "headers", {}).get("Retry-After", "")
-        if value.isdigit():
-            return float(value)
-    return None
+    value = _header(error, "Retry-After")
+    return float(value) if value.isdigit() else None
 
 
-def _what_the_hub_said(error: BaseException) -> str:
-    """The Hub's own words, in one line."""
-    for link in _chain(error):
-        response = getattr(link, "response", None)
-        if response is None:
-            continue
-        said = getattr(response, "headers", {}).get("X-Error-Message")
-        if said:
-            return str(said)
-    return " ".join(str(error).split())[:300]
+def _header(error: BaseException, name: str) -> str:
+    """A header of the Hub's answer; "" where there was no answer, or none of that name."""
+    answers = (getattr(link, "response", None) for link in _chain(error))
+    return next((str(said) for answer in answers if (said := getattr(answer, "headers", {}).get(name))), "")
 
 
 def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: str | None = None) -> AmazonTitlesError:
@@ -95,52 +85,49 @@ def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: s
 
 
 def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
-    status, said = status_of(error), _what_the_hub_said(error)
-    login = login_command()
-    if is_a(error, "OfflineModeIsEnabled"):
-        return "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."
-    if is_a(error, "LocalTokenNotFoundError"):
-        return "You are not logged in to the Hub.", f"Run: {login} (or set HF_TOKEN)."
-    if is_a(error, "GatedRepoError"):
-        return (
-            f"The {kind} {repo_id} is gated, and this account has not been let in.",
-            f"Accept its conditions at {_page(repo_id, kind)} and run it again.",
-        )
-    if is_a(error, "RevisionNotFoundError"):
-        return f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {_page(repo_id, kind)}."
-    if is_a(error, "RepositoryNotFoundError"):
-        return (
-            f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
-            f"Check the name; if it is private, log in with an account that may read it: {login}",
-        )
-    if is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not is_a(error, "LocalEntryNotFoundError"):
-        return f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {_page(repo_id, kind)}."
-    if is_a(error, "HFValidationError"):
-        return f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."
-    if status in (402, 403, 413) and any(word in said.lower() for word in ("storage", "quota", "upgrade", "too large")):
-        return (
-            f"The Hub has no room left for {repo_id}: {said}",
-            "Free space, or upgrade, and run the same command again.",
-        )
-    if status == 401:
-        return "The Hub does not know this token.", f"Log in again: {login}"
-    if status == 403:
-        return f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"
-    if status == 412:
-        return f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."
-    if is_a(error, "ValueError") and "metadata" in str(error):
-        return f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."
-    if status is not None:
-        return (
-            f"The Hub answered {status} for {repo_id}: {said}",
-            "Run the same command again: it goes on where it stopped.",
-        )
-    if is_transient(error) or is_a(error, "LocalEntryNotFoundError"):
-        return f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."
-    return f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."
+    """What happened, and what to do: the first row that fits."""
+    status, login, page = status_of(error), login_command(), page_of(repo_id, kind)
+    said = _header(error, "X-Error-Message") or " ".join(str(error).split())[:300]
+    full = status in (402, 403, 413) and re.search("storage|quota|upgrade|too large", said.lower())
+    lost = is_a(error, "LocalEntryNotFoundError")
+    rows: tuple[tuple[object, str, str], ...] = (
+        (is_a(error, "OfflineModeIsEnabled"),
+         "The Hub is switched off here: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE and run it again."),
+        (is_a(error, "LocalTokenNotFoundError"),
+         "You are not logged in to the Hub.", f"Run: {login} (or set HF_TOKEN)."),
+        (is_a(error, "GatedRepoError"),
+         f"The {kind} {repo_id} is gated, and this account has not been let in.",
+         f"Accept its conditions at {page} and run it again."),
+        (is_a(error, "RevisionNotFoundError"),
+         f"The {kind} {repo_id} has no such revision ({said}).", f"See its revisions at {page}."),
+        (is_a(error, "RepositoryNotFoundError"),
+         f"There is no {kind} {repo_id} on the Hub, or this account may not see it.",
+         f"Check the name; if it is private, log in with an account that may read it: {login}"),
+        (is_a(error, "EntryNotFoundError", "RemoteEntryNotFoundError") and not lost,
+         f"The {kind} {repo_id} lacks a file ({said}).", f"See its files at {page}."),
+        (is_a(error, "HFValidationError"),
+         f"{repo_id!r} is no id of the Hub.", "Write USER/NAME, of letters, digits, '-', '_' and '.'."),
+        (full, f"The Hub has no room left for {repo_id}: {said}",
+         "Free space, or upgrade, and run the same command again."),
+        (status == 401, "The Hub does not know this token.", f"Log in again: {login}"),
+        (status == 403,
+         f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"),
+        (status == 412,
+         f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."),
+        (is_a(error, "ValueError") and "metadata" in str(error),
+         f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."),
+        (status is not None, f"The Hub answered {status} for {repo_id}: {said}",
+         "Run the same command again: it goes on where it stopped."),
+        (is_transient(error) or lost,
+         f"The Hub cannot be reached ({said}).", "Check the network, then run the same command again: it goes on."),
+        (True,
+         f"The Hub's client failed for {repo_id}: {type(error).__name__}: {said}", "Run the same command again."),
+    )  # fmt: skip
+    return next((message, hint) for fits, message, hint in rows if fits)
 
 
-def _page(repo_id: str, kind: str) -> str:
+def page_of(repo_id: str, kind: str) -> str:
+    """The address of a repository's page."""
     from huggingface_hub import constants
 
     return f"{constants.ENDPOINT}/{'' if kind == 'model' else kind + 's/'}{repo_id}"

@@ -7,30 +7,25 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from typing import Any
 
 # Each shape begins with a literal, so that a search of the file for the literal (memchr) comes before the regex.
 # Sources: the providers' own documentation of their token formats.
-_SHAPES: tuple[tuple[bytes, re.Pattern[bytes], str], ...] = tuple(
-    (literal, re.compile(re.escape(literal) + rest), name)
+_SHAPES = tuple(
+    (literal, re.compile(re.escape(literal) + rest), f"what looks like {name}")
     for literal, rest, name in (
         (b"hf_", rb"[A-Za-z0-9]{20,}", "a Hugging Face token"),
         (b"api_org_", rb"[A-Za-z0-9]{20,}", "a Hugging Face organisation token"),
-        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
-        (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
+        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"), (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
         (b"ghs_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
         (b"github_pat_", rb"[A-Za-z0-9_]{30,}", "a GitHub token"),
         (b"glpat-", rb"[A-Za-z0-9_-]{20,}", "a GitLab token"),
-        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"),
-        (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
+        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"), (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
         (b"xoxb-", rb"[0-9A-Za-z-]{20,}", "a Slack token"),
         (b"sk-", rb"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}", "an API key"),
         (b"-----BEGIN ", rb"(?:[A-Z]+ )*PRIVATE KEY", "a private key"),
     )
-)
+)  # fmt: skip
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|API_?KEY|PASSWORD|PASSWD", re.I)
 _PLAIN = re.compile(r"/|https?:|[A-Za-z]:\\")  # where a token is, not what it is
 _SHORTEST = 16  # characters: below this a value of the environment is likelier a word than a secret
@@ -65,7 +60,7 @@ def find(data: bytes | mmap.mmap, known: dict[bytes, str]) -> str | None:
         for hit in shape.finditer(data, start) if start >= 0 else ():
             at = hit.start()
             if literal != b"sk-" or at == 0 or not data[at - 1 : at].isalnum():  # "a desk-organiser" is no key
-                return f"what looks like {name}"
+                return name
     return None
 
 
@@ -78,35 +73,30 @@ def find_in_file(source: Path | bytes, known: dict[bytes, str]) -> str | None:
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         found = find(data, known)
     if found is None and source.suffix == ".parquet":
-        found = next((hit for text in _texts(source) if (hit := find(text, known))), None)
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(source) as parquet:
+            columns = (column for batch in parquet.iter_batches(batch_size=8192) for column in batch.columns)
+            texts = (text for column in columns for text in _texts(column))
+            found = next((hit for text in texts if (hit := find(text, known))), None)
     return found
 
 
-def _texts(path: Path) -> Iterator[bytes]:
-    """The texts of every column, a batch at a time, each as one run of bytes."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=8192):
-            for column in batch.columns:
-                yield from _buffers(column)
-
-
-def _buffers(array: pa.Array) -> Iterator[bytes]:
+def _texts(array: Any) -> Iterator[bytes]:  # noqa: ANN401 - Arrow has no types to check by
+    """The texts of a column, at whatever depth, each column's as one run of bytes."""
     import pyarrow as pa
 
-    kind: Any = array.type
+    kind, nested = array.type, []
     if pa.types.is_struct(kind):
-        for field in array.flatten():
-            yield from _buffers(field)
+        nested = array.flatten()
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _buffers(array.flatten())
+        nested = [array.flatten()]
     elif pa.types.is_dictionary(kind):
-        yield from _buffers(array.dictionary)
+        nested = [array.dictionary]
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        buffer = array.buffers()[2]
-        if buffer is not None:
-            yield buffer.to_pybytes()
+        yield from (buffer.to_pybytes() for buffer in array.buffers()[2:] if buffer is not None)
+    for inner in nested:
+        yield from _texts(inner)
 
 
 def redact(text: str, token: str | None = None) -> str:

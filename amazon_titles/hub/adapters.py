@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub import validate
-from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata, read_object
-from amazon_titles.hub.bases import Origin, check_origin, legal_files
+from amazon_titles.hub.adapter_metadata import AdapterMetadata, add_legal_files, check_origin, read_adapter_metadata
 from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, LeftOut, gather, is_there
-from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.report import PushReport
+from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather, is_there
+from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.hub.validate import ValidationIssue
+from amazon_titles.io import is_local, read_object
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
@@ -53,7 +50,7 @@ def push_adapter_to_hub(
         private: False shows it to everybody.
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
         before: The base's evaluation (JSON), to stand in `eval/before.json`; the card is written anew with it.
-        after: The adapter's evaluation (JSON), to stand in `eval/after.json`; likewise.
+        after: The adapter's evaluation (JSON), to stand in `eval/after.json`, and in the card too.
         comparison: The folder of their comparison, as `evaluation.save_comparison` writes it, to stand in `eval/`; the
             page and the card show what is in it.
         base: The base's id on the Hub, where training read it from a folder; its config is compared with the folder's.
@@ -71,42 +68,44 @@ def push_adapter_to_hub(
         PublishError: It must not, or could not, be published; nothing half-done is visible.
     """
     client = Client(repo_id, "model", token)
-    message = commit_message or "Publish the adapter"
     with quiet_client(client.token), _opened(folder, client) as here:
-        papers = read_adapter_metadata(here)
+        metadata = read_adapter_metadata(here)
         if not dry_run:
             client.check_rights()
-        origin = check_origin(papers, client, base=base, dataset=dataset, ask=not dry_run)
-        given = _evaluations(before, after)
-        papers.card_language = card_language
-        papers.add_evaluations(given)
-        if comparison is not None:
-            papers.add_comparison(Path(comparison))
-        if not origin.refusals:
-            anew = bool(given or comparison or card_language)
-            _complete(papers, origin, client.repo_id, named=bool(base or dataset), anew=anew)
-        papers.files |= legal_files(origin, client, here, private=private)
-        _require_name(origin, papers, client.repo_id, private=private)
-        contents, left_out = gather(here, ADAPTER_FILES, papers.files, without=papers.outdated)
-        words = validate.words(contents, message=message, tag=tag)
-        for key in papers.too_new:
-            origin.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        validate.refuse(_refusals(contents, left_out, words, origin, client.token), folder)
+        hub_base, hub_dataset = check_origin(metadata, client, base=base, dataset=dataset, ask=not dry_run)
+        metadata.add_evaluations(before, after, comparison)
+        if not metadata.issues:
+            named = metadata.parameters or base or dataset
+            if named:
+                metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
+            if named or before or after or comparison or card_language or not is_there(here, "README.md"):
+                metadata.write_card(client.repo_id, language=card_language)
+        add_legal_files(metadata, hub_base, private=private)
+        _apply_licence(metadata, client.repo_id, private=private)
+        for key in metadata.too_new:
+            metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
+        contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
+        # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
+        told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
+        # The text of a licence is its author's, whatever it names.
+        free = [content.path for content in contents if content.path in told or LEGAL_FILES.fullmatch(content.path)]
+        for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
+            if hub is not None and hub.info.private and not private:
+                lost = f"its {what} {hub.repo_id} is private: others cannot load it"
+                metadata.warnings.append(f"the adapter is public, but {lost}")
         plan = Plan(
-            contents=contents,
-            left_out=left_out,
-            belongs_here=lambda files: "adapter_config.json" in files,
-            sort="an adapter",
-            load_back=lambda opened, commit: _load_back(opened, commit, contents),
-            warnings=tuple(origin.warnings(private)),
-        )
+            folder, contents, left_out, "adapter_config.json", "an adapter", _load_back,
+            needed=NEEDED, made_by="amazon-titles train", may_name_paths=free,
+            issues=[*metadata.issues, *_adapter_issues(contents)], warnings=metadata.warnings,
+        )  # fmt: skip
+        message = commit_message or "Publish the adapter"
         return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
 @contextmanager
 def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
     """The folder; or a repository of the Hub, downloaded for the time of the push."""
-    if Path(folder).is_dir():
+    if is_local(folder):
         yield Path(folder)
         return
     name = str(folder)
@@ -114,90 +113,51 @@ def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
         raise InputError(f"There is no folder {name}.", hint="Name an adapter folder, or a repository as USER/NAME.")
     from huggingface_hub import snapshot_download
 
-    there = Client(name, "model", client.token)
+    hub, never = Client(name, "model", client.token), ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
-        never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
-        path = there.call(
-            f"reading {name}",
-            lambda: snapshot_download(name, cache_dir=empty, ignore_patterns=never, token=client.token),
-        )
-        yield Path(path)
+        options = {"cache_dir": empty, "ignore_patterns": never, "token": client.token}
+        yield Path(hub.ask(f"reading {name}", snapshot_download, **options))
 
 
-def _complete(papers: AdapterMetadata, origin: Origin, repo_id: str, *, named: bool, anew: bool) -> None:
-    """Puts into the papers what they lack, or what stands elsewhere now."""
-    if papers.new or named:
-        base = origin.base.id if origin.base else papers.base
-        stand = origin.dataset
-        papers.name_origin(base, stand.id if stand else None, stand.revision if stand else None)
-    if papers.new or named or anew or not is_there(papers.folder, "README.md"):
-        papers.write_card(repo_id)
-    papers.name_repository(repo_id)
-    licence = licence_of(papers.base)
-    if (
-        licence is not None
-        and licence.notice_file
-        and not any(is_there(papers.folder, path.name) for path in papers.folder.glob("NOTICE*"))
-    ):
-        # Section 1.b of Llama's licences: the notice goes with every copy, in a text file of this name.
-        papers.files["NOTICE"] = licence.notice_file.encode()
-
-
-def _require_name(origin: Origin, papers: AdapterMetadata, repo_id: str, *, private: bool) -> None:
-    """Llama's licences want a published model's name to begin with Llama; a private one may still be renamed."""
-    licence = licence_of(papers.base)
-    if licence is not None and not private and not licence.allows(repo_id.rpartition("/")[2]):
+def _apply_licence(metadata: AdapterMetadata, repo_id: str, *, private: bool) -> None:
+    """Llama's licences want their notice with every copy, and a published model's name to begin with Llama."""
+    licence = licence_of(metadata.base)
+    if licence is None:
+        return
+    there = any(is_there(metadata.folder, path.name) for path in metadata.folder.glob("NOTICE*"))
+    if licence.notice_file and not there and not metadata.issues:
+        # Section 1.b: in a text file of this name.
+        metadata.files.setdefault("NOTICE", licence.notice_file.encode())
+    if not private and not licence.allows(repo_id.rpartition("/")[2]):  # a private one may still be renamed
         reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
-        origin.refuse("README.md", f"{reason}, and {repo_id} does not")
+        metadata.refuse("README.md", f"{reason}, and {repo_id} does not")
 
 
-def _evaluations(before: str | Path | None, after: str | Path | None) -> dict[str, bytes]:
-    found = {}
-    for name, path in (("before", before), ("after", after)):
-        if path is not None:
-            if not Path(path).is_file():
-                raise InputError(f"There is no evaluation {path}.", hint="Make one: amazon-titles evaluate MODEL …")
-            found[f"eval/{name}.json"] = Path(path).read_bytes()
-    return found
+def _adapter_issues(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
+    """What would keep an adapter from being loaded."""
+    files = {content.path: content.source for content in contents}
+    if not files.keys() & set(_VOCABULARIES):
+        reason = "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
+        yield ValidationIssue("tokenizer.json", reason)
+    for path, check in _CHECKS.items():
+        if path in files:
+            yield from (ValidationIssue(path, reason) for reason in check(files[path]))
 
 
-def _refusals(
-    contents: Sequence[Content],
-    left_out: Sequence[LeftOut],
-    words: Sequence[Content],
-    origin: Origin,
-    token: str | None,
-) -> Iterator[ValidationIssue]:
-    yield from origin.refusals
-    yield from validate.missing(contents, left_out, NEEDED, "amazon-titles train")
-    if not any(content.path in _VOCABULARIES for content in contents):
-        yield ValidationIssue(
-            "tokenizer.json", "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
-        )
-    yield from validate.secrets_in([*contents, *words], token)
-    yield from validate.unreadable(contents)
-    # A base or a dataset that is a folder is told above, with its mend: the papers would only tell its path again.
-    told = ("adapter_config.json", "run.json", "recipe.yml") if origin.refusals else ()
-    # The text of a licence is its author's, whatever it names.
-    ours = [content for content in contents if content.path not in told and not LEGAL_FILES.fullmatch(content.path)]
-    yield from validate.local_paths_in(ours)
-    yield from validate.card_in(contents)
-    for content in contents:
-        if content.path == "adapter_model.safetensors" and isinstance(content.source, Path):
-            yield from (ValidationIssue(content.path, reason) for reason in weight_problems(content.source))
-        if content.path == "adapter_config.json":
-            yield from (
-                ValidationIssue(content.path, reason) for reason in config_problems(read_object(content.read()))
-            )
-        if content.path == "tokenizer_config.json":
-            yield from _tokenizer(content)
-
-
-def _tokenizer(content: Content) -> Iterator[ValidationIssue]:
+def _tokenizer_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """A tokenizer that transformers 5 has saved anew does not load in 4.48 (`TokenizersBackend does not exist`)."""
-    if read_object(content.read()).get("tokenizer_class") == "TokenizersBackend":
-        reason = "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
-        yield ValidationIssue(content.path, reason)
+    if not config:
+        yield "it is empty"
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        yield "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
+
+
+# Asked of the folder before the push, and of the repository after it.
+_CHECKS: dict[str, Callable[[Any], Iterable[str]]] = {
+    "adapter_config.json": lambda source: config_problems(read_object(source)),
+    "adapter_model.safetensors": weight_problems,
+    "tokenizer_config.json": lambda source: _tokenizer_problems(read_object(source)),
+}
 
 
 def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
@@ -206,30 +166,14 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     Raises:
         PublishError: It could not be loaded.
     """
-    from huggingface_hub import hf_hub_download
-
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
-
-        def fetch(path: str) -> Path:
-            options: dict[str, Any] = {"revision": commit, "cache_dir": empty, "token": client.token}
-            return Path(hf_hub_download(client.repo_id, path, **options))
-
-        got = {
-            content.path: client.call(f"loading {content.path} back", partial(fetch, content.path))
-            for content in contents
-            if content.path in (*NEEDED, *_VOCABULARIES)
-        }
-        config = read_object(got["adapter_config.json"].read_bytes())
-        problems = {
-            "adapter_config.json": list(config_problems(config)),
-            "adapter_model.safetensors": list(weight_problems(got["adapter_model.safetensors"])),
-            "tokenizer_config.json": [] if read_object(got["tokenizer_config.json"].read_bytes()) else ["it is empty"],
-        }
-        for path, reasons in problems.items():
-            if reasons:
+        paths = [content.path for content in contents if content.path in (*NEEDED, *_VOCABULARIES)]
+        got = {path: client.download(f"loading {path} back", path, commit, cache_dir=empty) for path in paths}
+        for path, check in _CHECKS.items():
+            for reason in check(got[path]):
                 raise PublishError(
-                    f"What stands at {client.repo_id} now cannot be loaded: {path}: {reasons[0]}.",
+                    f"What stands at {client.repo_id} now cannot be loaded: {path}: {reason}.",
                     hint="Mend the folder here and run the same command again.",
                 )
-        size = got["adapter_model.safetensors"].stat().st_size
+        config, size = read_object(got["adapter_config.json"]), got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

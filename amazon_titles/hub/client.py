@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from amazon_titles.errors import AmazonTitlesError, PublishError
-from amazon_titles.hub_errors import explain, is_transient, login_command, retry_after, status_of
+from amazon_titles.hub_errors import explain, is_transient, login_command, page_of, retry_after, status_of
 from amazon_titles.progress import say
 from amazon_titles.secrets import redact
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
 
 T = TypeVar("T")
 
@@ -46,51 +46,56 @@ class Client:
 
     Args:
         repo_id: `USER/NAME`; `NAME` alone means the account's own.
-        kind: `model` or `dataset`.
+        kind: `model`, `dataset` or `space`.
         token: A token; None takes the one of the login or of HF_TOKEN.
     """
 
     def __init__(self, repo_id: str, kind: str, token: str | None) -> None:
         from huggingface_hub import HfApi, get_token
 
-        self.token = token or get_token()
-        self.api: HfApi = HfApi(token=self.token)
-        self.repo_id = repo_id
-        self.kind = kind
+        self.repo_id, self.kind, self.token = repo_id, kind, token or get_token()
+        self.api = HfApi(token=self.token)
+        self.info: Any = None
 
     @property
     def url(self) -> str:
         """The repository's page."""
-        return f"{self.api.endpoint}/{'' if self.kind == 'model' else self.kind + 's/'}{self.repo_id}"
+        return page_of(self.repo_id, self.kind)
 
-    def call(self, what: str, function: Callable[[], T], *, tries: int = TRIES) -> T:
+    def call(self, what: str, function: Callable[[], T]) -> T:
         """Calls the Hub, and again where that may help; any other error becomes a sentence.
 
         Args:
             what: For the line that says that it is tried again.
             function: The call; it must be safe to repeat.
-            tries: How often in all.
 
         Raises:
             PublishError: It failed for good.
         """
-        for number in range(1, tries + 1):
+        for number in range(1, TRIES + 1):
             try:
                 return function()
             except Exception as error:
-                if number == tries or not is_transient(error):
+                if number == TRIES or not is_transient(error):
                     raise self.explain(error) from None
-                self.pause(what, error, number)
+                wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (number - 1)) * random.uniform(0.75, 1.0)
+                wait = max(wait, min(retry_after(error) or 0, 300.0))
+                status = status_of(error)
+                reason = f"the Hub answered {status}" if status else "the connection was lost"
+                say(f"  {what}: {reason}; trying again in {wait:.0f} s")
+                time.sleep(wait)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def pause(self, what: str, error: BaseException, number: int) -> None:
-        """Waits before the next try, as long as the server asked for or longer each time."""
-        asked = retry_after(error)
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (number - 1)) * random.uniform(0.75, 1.0)
-        wait = max(wait, min(asked, 300.0)) if asked is not None else wait
-        reason = f"the Hub answered {status_of(error)}" if status_of(error) else "the connection was lost"
-        say(f"  {what}: {reason}; trying again in {wait:.0f} s")
-        time.sleep(wait)
+    def ask(self, what: str, method: Callable[..., T], *arguments: str, **options: Any) -> T:  # noqa: ANN401
+        """Calls a method of the Hub's client about this repository, in the same way.
+
+        Args:
+            what: As of `call`.
+            method: Takes the repository's id, and its kind as `repo_type`.
+            *arguments: What else it takes.
+            **options: What it takes by name.
+        """
+        return self.call(what, lambda: method(self.repo_id, *arguments, repo_type=self.kind, **options))
 
     def explain(self, error: BaseException) -> AmazonTitlesError:
         """The sentence for an error of the Hub."""
@@ -102,15 +107,16 @@ class Client:
         Raises:
             PublishError: Not logged in, a token that only reads, somebody else's namespace, a name that is no id.
         """
-        from huggingface_hub import utils
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
         login = login_command()
         if self.token is None:
             raise PublishError("You are not logged in to the Hub.", hint=f"Run: {login} (or set HF_TOKEN).")
-        me = self.call("asking who is logged in", lambda: self.api.whoami(token=self.token))
+        with quiet_client(self.token):
+            me = self.call("asking who is logged in", self.api.whoami)
         if "/" not in self.repo_id:
             self.repo_id = f"{me['name']}/{self.repo_id}"
-        self.call("checking the name", lambda: utils.validate_repo_id(self.repo_id))  # type: ignore[attr-defined]
+        self.call("checking the name", lambda: validate_repo_id(self.repo_id))
         namespace = self.repo_id.split("/")[0]
         mine = [me["name"], *(row["name"] for row in me.get("orgs", []))]
         if namespace not in mine:
@@ -118,13 +124,11 @@ class Client:
                 f"{self.repo_id} belongs to {namespace!r}, and this login is {me['name']!r}.",
                 hint=f"Choose one of: {', '.join(f'{name}/…' for name in mine)}; or log in as another: {login}",
             )
-        role = me.get("auth", {}).get("accessToken", {}).get("role")
-        if role == "read":
-            raise PublishError(
-                f"The token of {me['name']!r} may only read.", hint=f"Make one that may write, then: {login}"
-            )
+        if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
+            said = f"The token of {me['name']!r} may only read."
+            raise PublishError(said, hint=f"Make one that may write, then: {login}")
 
-    def standing(self, revision: str | None = None) -> RepoState | None:
+    def state(self, revision: str | None = None) -> RepoState | None:
         """What stands in the repository; None where there is none (or none that this account may see)."""
         from huggingface_hub.hf_api import RepoFile
 
@@ -136,61 +140,58 @@ class Client:
                     return None
                 raise
             rows = self.api.list_repo_tree(self.repo_id, repo_type=self.kind, revision=info.sha, recursive=True)
-            files = {
-                row.path: (row.size, row.lfs.sha256 if row.lfs else row.blob_id)
-                for row in rows
-                if isinstance(row, RepoFile)
-            }
+            found = [row for row in rows if isinstance(row, RepoFile)]
+            files = {row.path: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in found}
             return RepoState(str(info.sha), bool(info.private), files)
 
         return self.call("looking at the repository", look)
 
     def tags(self) -> dict[str, str]:
         """Tag → the commit that it names."""
+        refs = self.ask("looking at the tags", self.api.list_repo_refs)
+        return {ref.name: ref.target_commit for ref in refs.tags}
 
-        def look() -> dict[str, str]:
-            refs = self.api.list_repo_refs(self.repo_id, repo_type=self.kind)
-            return {ref.name: ref.target_commit for ref in refs.tags}
+    def look(self, what: str, revision: str | None = None) -> None:
+        """Keeps in `info` what the Hub says of the repository, at a commit or now: `sha`, `private`, `siblings`."""
+        self.info = self.ask(f"looking at the {what}", self.api.repo_info, revision=revision)
 
-        return self.call("looking at the tags", look)
+    def download(self, what: str, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
+        """Fetches a file of the repository.
 
+        Args:
+            what: For the line that says that it is tried again.
+            path: In the repository.
+            revision: The commit; by default the one that `look` has seen.
+            cache_dir: Where it goes; by default the cache of the Hub's client.
 
-class _Redacting(logging.Filter):
-    """Takes secrets out of what the client's own log says: it repeats answers of the server."""
+        Raises:
+            PublishError: It could not be had; `__context__` is the client's own error.
+        """
+        from huggingface_hub import hf_hub_download
 
-    def __init__(self, token: str | None) -> None:
-        super().__init__()
-        self.token = token
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage(), self.token), ()
-        return True
+        options = {"revision": revision or self.info.sha, "cache_dir": cache_dir, "token": self.token}
+        return Path(self.ask(what, hf_hub_download, path, **options))
 
 
 @contextmanager
 def quiet_client(token: str | None) -> Iterator[None]:
     """Keeps the client's talk free of secrets, and its bars to terminals."""
-    import sys
-    import warnings
-
     from huggingface_hub import utils
 
-    handlers = logging.getLogger("huggingface_hub").handlers
-    redacting = _Redacting(token)
-    bars = not utils.are_progress_bars_disabled()  # type: ignore[attr-defined]
-    for handler in handlers:
-        handler.addFilter(redacting)
-    if bars and not sys.stderr.isatty():
-        utils.disable_progress_bars()  # type: ignore[attr-defined]
-    try:
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            yield
-            for warning in said:
-                if "README.md" in str(warning.message):  # what the Hub thinks of the card
-                    say(f"  {redact(' '.join(str(warning.message).split()), token)}")
-    finally:
-        for handler in handlers:
-            handler.removeFilter(redacting)
-        if bars and not sys.stderr.isatty():
-            utils.enable_progress_bars()  # type: ignore[attr-defined]
+    def redacted(record: logging.LogRecord) -> bool:  # the client's own log repeats answers of the server
+        record.msg, record.args = redact(record.getMessage(), token), ()
+        return True
+
+    with ExitStack() as stack:
+        for handler in logging.getLogger("huggingface_hub").handlers:
+            handler.addFilter(redacted)
+            stack.callback(handler.removeFilter, redacted)
+        if not sys.stderr.isatty() and not utils.are_progress_bars_disabled():  # type: ignore[attr-defined]
+            utils.disable_progress_bars()  # type: ignore[attr-defined]
+            stack.callback(utils.enable_progress_bars)  # type: ignore[attr-defined]
+        said = stack.enter_context(warnings.catch_warnings(record=True))
+        warnings.simplefilter("always")
+        yield
+        for warning in said:
+            if "README.md" in str(warning.message):  # what the Hub thinks of the card
+                say(f"  {redact(' '.join(str(warning.message).split()), token)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from amazon_titles import resources
-
-_PIECE = 1 << 20
 
 _PICTURES = r"(?:[\w-]+/)?[\w.-]+\.(?:png|svg|jpe?g)"
 _PICTURE = re.compile(_PICTURES)
@@ -44,7 +43,6 @@ _NEVER: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:.*/)?(?:training_params|trainer_state)\.json"), "AutoTrain's own; run.json and recipe.yml say it"),
 )
 
-
 LINK = "a link, and what it leads to may be anybody's"
 """Why a link stays here."""
 
@@ -71,6 +69,17 @@ class Content:
         """The whole content."""
         return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
+    @classmethod
+    def of(cls, path: str, source: Path | bytes) -> Content:
+        """A file or bytes, read once for both ids."""
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        sha256, git_id = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            while piece := file.read(1 << 20):
+                sha256.update(piece)
+                git_id.update(piece)
+        return cls(path, source, size, sha256.hexdigest(), git_id.hexdigest())
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -84,8 +93,8 @@ def gather(
     folder: Path,
     belongs: re.Pattern[str],
     rewritten: Mapping[str, bytes] | None = None,
-    *,
-    without: Mapping[str, str] | None = None,
+    repo_id: str = "USER/NAME",
+    outdated: Mapping[str, str] | None = None,
 ) -> tuple[list[Content], list[LeftOut]]:
     """Takes the files that belong into a published folder, and names the others.
 
@@ -95,24 +104,29 @@ def gather(
         folder: A dataset or an adapter folder.
         belongs: `DATASET_FILES` or `ADAPTER_FILES`.
         rewritten: Path in the repository → bytes that replace, or add to, what lies in the folder.
-        without: Path of a file that stays here this time → why.
+        repo_id: Filled into the card's examples, which could not know it when they were written.
+        outdated: Path of a file that stays here this time → why.
 
     Returns:
         The contents and what is left out, both sorted by path.
     """
-    rewritten, without = rewritten or {}, without or {}
-    contents = [_content(path, value) for path, value in rewritten.items()]
-    left_out = []
-    linked = _linked(rewritten.get("README.md") or read_file(folder, "README.md"))
+    rewritten, outdated = dict(rewritten or {}), outdated or {}
+    card = rewritten.get("README.md") or read_file(folder, "README.md")
+    if b"USER/NAME" in card:
+        rewritten["README.md"] = card = card.replace(b"USER/NAME", repo_id.encode())
+    contents, left_out = [Content.of(path, value) for path, value in rewritten.items()], []
+    linked = _linked(card)
     for file in resources.walk(folder):
         path = file.relative_to(folder).as_posix()
         if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
-        reason = LINK if resources.is_link(file, folder) else without.get(path) or _never(path, file)
+        reason = LINK if resources.is_link(file, folder) else outdated.get(path)
+        reason = reason or (None if file.is_file() else "no file")
+        reason = reason or next((why for never, why in _NEVER if never.fullmatch(path)), None)
         if reason is None and _PICTURE.fullmatch(path) and path not in linked:
             reason = "a picture that the card does not link"
         if reason is None and belongs.fullmatch(path):
-            contents.append(_content(path, file))
+            contents.append(Content.of(path, file))
         else:
             left_out.append(LeftOut(path, reason or "not part of such a folder"))
     return sorted(contents, key=lambda c: c.path), sorted(left_out, key=lambda f: f.path)
@@ -128,29 +142,8 @@ def is_there(folder: Path, path: str) -> bool:
     return (folder / path).is_file() and not resources.is_link(folder / path, folder)
 
 
-def _never(path: str, file: Path) -> str | None:
-    if not file.is_file():
-        return "no file"
-    return next((why for pattern, why in _NEVER if pattern.fullmatch(path)), None)
-
-
 def _linked(card: bytes) -> set[str]:
     """What a card links, in Markdown or in HTML."""
     text = card.decode("utf-8", "replace")
     found = re.findall(r"\]\(\s*<?([^)\s>]+)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", text, re.IGNORECASE)
     return {unquote(markdown or html).removeprefix("./") for markdown, html in found}
-
-
-def _content(path: str, source: Path | bytes) -> Content:
-    """Reads a file once for both of its ids."""
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    sha256, git_id = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    if isinstance(source, bytes):
-        sha256.update(source)
-        git_id.update(source)
-    else:
-        with source.open("rb") as file:
-            while piece := file.read(_PIECE):
-                sha256.update(piece)
-                git_id.update(piece)
-    return Content(path, source, size, sha256.hexdigest(), git_id.hexdigest())

@@ -8,61 +8,136 @@ up stay up, and the next run finds them there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import fnmatch
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import TRIES, Client, RepoState, quiet_client
+from amazon_titles.hub.client import Client, RepoState, quiet_client
 from amazon_titles.hub.contents import Content, LeftOut
-from amazon_titles.hub.report import PushedFile, PushReport, megabytes
-from amazon_titles.hub_errors import is_transient, status_of
+from amazon_titles.hub.validate import ValidationIssue, folder_issues, refuse
+from amazon_titles.hub_errors import is_transient
 from amazon_titles.progress import lines, say
-
-if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd
 
 KEPT = frozenset({".gitattributes"})
 """Files of a repository that a push neither writes nor deletes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What goes up: made by the rooms of datasets and adapters, carried out here.
+class PushedFile:
+    """A file of a push: its path in the repository, its bytes, and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What a push did, or with `dry_run` would do.
 
     Attributes:
+        repo_id: The repository.
+        kind: `model` or `dataset`.
+        url: Its page; "" for a dry run that asked nobody.
+        commit: The commit that holds the files; None for a dry run.
+        changed: Whether this push made that commit; False where the same stood there already.
+        private: Whether only its owners see it.
+        files: Everything that stands there now.
+        written: Paths that this push wrote.
+        deleted: Paths of an older revision that this push took away.
+        left_out: Files of the folder that never go up, and why.
+        tag: The tag that names the commit, if one was asked for.
+        loaded_back: What the repository gave when it was loaded by its id.
+        warnings: What is allowed, but worth a thought.
+        card: The card, as it stands there.
+        dry_run: Nothing was sent.
+    """
+
+    repo_id: str
+    kind: str
+    url: str
+    commit: str | None
+    changed: bool
+    private: bool
+    files: tuple[PushedFile, ...]
+    written: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    tag: str | None = None
+    loaded_back: str = ""
+    warnings: tuple[str, ...] = ()
+    card: str = ""
+    dry_run: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """The report as one JSON object."""
+        return json.dumps(asdict(self) | {"size": self.size}, ensure_ascii=False, indent=2)
+
+    def __str__(self) -> str:
+        """The report as a person reads it: files and sizes, what was left out and why; the card too in a dry run."""
+        who = "private" if self.private else "public"
+        head = f"{self.repo_id} ({self.kind}, {who}): {len(self.files)} files, {megabytes(self.size)}"
+        wide = max((len(file.path) for file in self.files), default=0)
+        lines = [head, *(f"  {file.path:<{wide}}  {megabytes(file.size):>12}" for file in self.files)]
+        lines += [f"  left out: {row.path} ({row.reason})" for row in self.left_out]
+        lines += [f"  taken away: {path} (of an older revision)" for path in self.deleted]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        if self.dry_run:
+            return "\n".join([*lines, "", "The card:", "", self.card, "Nothing was sent: this was a dry run."])
+        lines.append(f"  loaded back by its id: {self.loaded_back}")
+        done = "published" if self.changed else "unchanged: the same stood there already"
+        return "\n".join([*lines, f"{done}: {self.url} at {self.commit}{f' ({self.tag})' if self.tag else ''}"])
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes, as people read it."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes up: made by the modules of datasets, adapters and Spaces, carried out here.
+
+    Attributes:
+        name: Of the folder, for the message where it must not be published.
         contents: Everything that the repository will hold, `KEPT` aside.
         left_out: Files of the folder that stay here.
-        belongs_here: Says whether what stands in the repository is of the same sort, by its paths.
+        mark: The path, or a glob of it, that every repository of the same sort has.
         sort: What that is, in words, for the message where it is not.
-        load_back: Loads the repository at a commit, and says in words what it got; raises PublishError.
+        load_back: Loads these contents from the repository at a commit, and says in words what it got; raises
+            PublishError.
+        needed: Paths without which the folder is not what it says.
+        made_by: The command that writes those.
+        may_name_paths: Paths of files whose text is not searched for paths of a machine.
+        issues: Why it must not be published as it is, besides what is asked of every folder.
         warnings: For the report.
     """
 
+    name: str | Path
     contents: Sequence[Content]
     left_out: Sequence[LeftOut]
-    belongs_here: Callable[[Mapping[str, Any]], bool]
+    mark: str
     sort: str
-    load_back: Callable[[Client, str], str]
-    warnings: tuple[str, ...] = ()
-
-    def report(self, client: Client, **more: Any) -> PushReport:  # noqa: ANN401 - the report's own fields
-        """The report of this plan; `more` are the fields that only the push knows."""
-        card = next((content.read().decode() for content in self.contents if content.path == "README.md"), "")
-        return PushReport(
-            repo_id=client.repo_id,
-            kind=client.kind,
-            files=tuple(PushedFile(c.path, c.size, c.sha256) for c in self.contents),
-            left_out=tuple(self.left_out),
-            card=card,
-            warnings=self.warnings,
-            **more,
-        )
+    load_back: Callable[[Client, str, Sequence[Content]], str]
+    needed: Sequence[str] = ()
+    made_by: str = ""
+    may_name_paths: Sequence[str] = ()
+    issues: Sequence[ValidationIssue] = ()
+    warnings: Sequence[str] = ()
 
 
 @lines("publishing", announce=False)
 def publish(
-    plan: Plan, client: Client, *, private: bool, message: str, tag: str | None, dry_run: bool = False
+    plan: Plan, client: Client, *, private: bool, message: str, tag: str | None = None, dry_run: bool = False
 ) -> PushReport:
     """Carries a plan out.
 
@@ -75,77 +150,64 @@ def publish(
         dry_run: Only reports what would go up.
 
     Raises:
-        PublishError: It could not be done; the message says what stands there now.
+        PublishError: It must not, or could not, be published; the message says what stands there now.
     """
+    refuse([*plan.issues, *folder_issues(plan, message, tag, client.token)], plan.name)
+    report = PushReport(
+        repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
+        files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
+        card="".join(c.read().decode() for c in plan.contents if c.path == "README.md"), warnings=tuple(plan.warnings),
+        dry_run=dry_run,
+    )  # fmt: skip
     if dry_run:
-        return plan.report(client, url="", commit=None, changed=False, private=private, tag=tag, dry_run=True)
+        return report
     with quiet_client(client.token):
         before = _open(plan, client, private)
-        _check_tag(client, tag, plan, before)
         writes, deletes = _difference(plan, before)
-        commit = _send(plan, client, before, writes, deletes, message) if writes or deletes else before.commit
+        changed = bool(writes or deletes)
+        _require_free(client, tag, None if changed else before.commit)
+        commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
         loaded_back = _verify(plan, client, commit)
         if tag is not None:
-            _tag(client, tag, commit)
+            client.ask(f"tagging {tag}", client.api.create_tag, tag=tag, revision=commit, exist_ok=True)
+            if client.tags().get(tag) != commit:
+                raise InputError(f"The tag {tag!r} was taken by somebody else meanwhile.", hint="Choose another tag.")
         if before.private and not private:
             say("making it public …")
-            client.call(
-                "making it public",
-                lambda: client.api.update_repo_settings(client.repo_id, repo_type=client.kind, private=False),
-            )
-    changed = bool(writes or deletes)
+            client.ask("making it public", client.api.update_repo_settings, private=False)
     say(f"{'published' if changed else 'nothing to do: the same stands there already'}: {client.url} at {commit[:12]}")
-    return plan.report(
-        client,
-        url=client.url,
-        commit=commit,
-        changed=changed,
-        private=private,
-        written=tuple(content.path for content in writes),
-        deleted=tuple(deletes),
-        tag=tag,
-        loaded_back=loaded_back,
-    )
+    report = replace(report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back)
+    return replace(report, written=tuple(content.path for content in writes), deleted=tuple(deletes))
 
 
 def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     """The repository as it stands, made if there is none. New ones are private until they are verified."""
-    standing = client.standing()
-    if standing is None:
-        client.call(
-            "making the repository",
-            lambda: client.api.create_repo(
-                client.repo_id,
-                repo_type=client.kind,
-                private=True,
-                exist_ok=True,
-                space_sdk="gradio" if client.kind == "space" else None,
-            ),
-        )
-        standing = client.standing()
-    if standing is None:
+    state = client.state()
+    if state is None:
+        sdk = "gradio" if client.kind == "space" else None
+        client.ask("making the repository", client.api.create_repo, private=True, exist_ok=True, space_sdk=sdk)
+        state = client.state()
+    if state is None:
         raise PublishError(f"{client.repo_id} was made, but cannot be read.", hint="Run the same command again.")
-    others = {path: value for path, value in standing.files.items() if path not in KEPT}
-    if others and set(others) != {"README.md"} and not plan.belongs_here(others):
+    others = sorted(set(state.files) - KEPT)
+    if others and others != ["README.md"] and not fnmatch.filter(others, plan.mark):
         raise PublishError(
             f"{client.repo_id} exists and holds something else than {plan.sort} "
-            f"({len(others)} files, such as {sorted(others)[0]!r}); nothing was changed.",
+            f"({len(others)} files, such as {others[0]!r}); nothing was changed.",
             hint="Choose another name.",
         )
-    if private and not standing.private:
+    if private and not state.private:
         raise PublishError(
             f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed.",
             hint=f"Add --public, or make it private first at {client.url}/settings.",
         )
-    return standing
+    return state
 
 
-def _check_tag(client: Client, tag: str | None, plan: Plan, before: RepoState) -> None:
-    """A tag that names something else is never moved: others rely on it."""
-    if tag is None:
-        return
-    named = client.tags().get(tag)
-    if named is not None and (named != before.commit or any(_difference(plan, before))):
+def _require_free(client: Client, tag: str | None, commit: str | None) -> None:
+    """A tag that names something else than this commit is never moved: others rely on it."""
+    named = client.tags().get(tag) if tag is not None else None
+    if named is not None and named != commit:
         raise PublishError(
             f"The tag {tag!r} of {client.repo_id} names commit {named[:12]} already, which holds something else; "
             "nothing was changed.",
@@ -153,94 +215,59 @@ def _check_tag(client: Client, tag: str | None, plan: Plan, before: RepoState) -
         )
 
 
-def _difference(plan: Plan, standing: RepoState) -> tuple[list[Content], list[str]]:
+def _difference(plan: Plan, state: RepoState) -> tuple[list[Content], list[str]]:
     """What must be written, and what of an older revision must go: left there, its shards would mix with ours."""
-    writes = [
-        content
-        for content in plan.contents
-        if standing.files.get(content.path) not in ((content.size, content.sha256), (content.size, content.git_id))
-    ]
-    ours = {content.path for content in plan.contents}
-    return writes, sorted(path for path in standing.files if path not in ours and path not in KEPT)
+    ours = {content.path: content for content in plan.contents}
+    same = {path for path, c in ours.items() if state.files.get(path) in ((c.size, c.sha256), (c.size, c.git_id))}
+    return [ours[path] for path in ours if path not in same], sorted(set(state.files) - set(ours) - KEPT)
 
 
 def _send(
     plan: Plan, client: Client, before: RepoState, writes: Sequence[Content], deletes: Sequence[str], message: str
 ) -> str:
     """Uploads, then makes the one commit. Gives its id."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     say(f"sending {len(writes)} files, {megabytes(sum(content.size for content in writes))}")
-    adds = [
-        CommitOperationAdd(content.path, content.source if isinstance(content.source, bytes) else str(content.source))
-        for content in writes
-    ]
-    client.call("sending", lambda: _upload(client, adds))
+    adds = [CommitOperationAdd(c.path, c.source if isinstance(c.source, bytes) else str(c.source)) for c in writes]
+    # Contents that are there already are not sent again.
+    client.ask("sending", client.api.preupload_lfs_files, additions=adds, free_memory=False)
     for add, content in zip(adds, writes, strict=True):
         if add.upload_info.sha256.hex() != content.sha256:
             raise PublishError(
                 f"{content.path} changed while it was sent; nothing was changed on the Hub.",
                 hint="Run the same command again when nothing writes to the folder.",
             )
-    removals = (CommitOperationDelete(path_in_repo=path) for path in deletes)
-    operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*adds, *removals]
-    for number in range(1, TRIES + 1):
+    operations: list[Any] = [*adds, *(CommitOperationDelete(path_in_repo=path) for path in deletes)]
+
+    def commit(repo_id: str, **options: Any) -> str:  # noqa: ANN401 - the Hub's client's own
         try:
-            made = client.api.create_commit(
-                client.repo_id,
-                operations,
-                commit_message=message,
-                repo_type=client.kind,
-                parent_commit=before.commit,
-            )
-            return str(made.oid)
+            return str(client.api.create_commit(repo_id, operations, **options).oid)
         except Exception as error:
-            if status_of(error) != 412 and not is_transient(error):
-                raise client.explain(error) from None
             # The answer may have been lost after the commit was made, so what stands there decides.
-            now = client.standing()
-            if now is not None and now.commit != before.commit:
-                if not any(_difference(plan, now)):
-                    return now.commit
-                raise PublishError(
-                    f"Somebody else changed {client.repo_id} while this push was under way: it stood at "
-                    f"{before.commit[:12]} and stands at {now.commit[:12]}. Nothing of theirs was overwritten.",
-                    hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
-                ) from None
-            if number == TRIES:
-                raise client.explain(error) from None
-            client.pause("committing", error, number)
-    raise AssertionError("unreachable: the last try returns or raises")
+            now = client.state() if is_transient(error) else None
+            if now is None or now.commit == before.commit:
+                raise
+            if not any(_difference(plan, now)):
+                return now.commit
+            raise PublishError(
+                f"Somebody else changed {client.repo_id} while this push was under way: it stood at "
+                f"{before.commit[:12]} and stands at {now.commit[:12]}. Nothing of theirs was overwritten.",
+                hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
+            ) from None
 
-
-def _upload(client: Client, adds: Sequence[CommitOperationAdd]) -> None:
-    """Stores contents that no revision names yet; those that are there already are not sent again."""
-    client.api.preupload_lfs_files(client.repo_id, additions=adds, repo_type=client.kind, free_memory=False)
+    return client.ask("committing", commit, commit_message=message, parent_commit=before.commit)
 
 
 def _verify(plan: Plan, client: Client, commit: str) -> str:
     """Compares every file by size and hash with what stands at the commit, then loads it by its id."""
-    now = client.standing(commit)
-    writes, extra = _difference(plan, now) if now else (list(plan.contents), [])
+    now = client.state(commit)
+    writes, extra = _difference(plan, now) if now else (plan.contents, [])
     if writes or extra:
-        names = ", ".join([content.path for content in writes] + extra)
+        names = ", ".join([*(content.path for content in writes), *extra])
         raise PublishError(
             f"{client.repo_id} at {commit[:12]} is not what was sent: {names} differ.",
             hint="Run the same command again.",
         )
     say("loading it back by its id")
-    try:
-        return plan.load_back(client, commit)
-    except PublishError:
-        raise
-    except Exception as error:
-        raise client.explain(error) from None
-
-
-def _tag(client: Client, tag: str, commit: str) -> None:
-    client.call(
-        f"tagging {tag}",
-        lambda: client.api.create_tag(client.repo_id, tag=tag, revision=commit, repo_type=client.kind, exist_ok=True),
-    )
-    if client.tags().get(tag) != commit:
-        raise InputError(f"The tag {tag!r} was taken by somebody else meanwhile.", hint="Choose another tag.")
+    return plan.load_back(client, commit, plan.contents)

@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from amazon_titles import secrets
 from amazon_titles.errors import PublishError
-from amazon_titles.hub.contents import LINK, Content, LeftOut
+from amazon_titles.hub.contents import LINK, Content
+
+if TYPE_CHECKING:
+    from amazon_titles.hub.push import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,45 @@ class ValidationIssue:
     reason: str
 
 
-def refuse(refusals: Iterable[ValidationIssue], folder: Path | str) -> None:
+def refuse(issues: Iterable[ValidationIssue], folder: Path | str) -> None:
     """Stops a push, with every reason at once.
 
     Raises:
         PublishError: There is at least one.
     """
-    found = list(refusals)
-    if found:
-        lines = secrets.redact("".join(f"\n  - {refusal.path}: {refusal.reason}" for refusal in found))
+    if lines := secrets.redact("".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues)):
         raise PublishError(
             f"{folder} must not be published as it is, and nothing was sent:{lines}",
             hint="Mend these and run the same command again; --dry-run shows what would go up.",
         )
+
+
+def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) -> Iterator[ValidationIssue]:
+    """What no published folder may have, whatever it is.
+
+    Args:
+        plan: What goes up.
+        message: The commit's, which goes up too.
+        tag: The commit's, if it gets one.
+        token: That the push uses.
+    """
+    files = {content.path: content for content in plan.contents}
+    links = {row.path for row in plan.left_out if row.reason == LINK}
+    for path in plan.needed:
+        if path in links:
+            yield ValidationIssue(path, f"it is {LINK}: put the file itself there")
+        elif path not in files:
+            yield ValidationIssue(path, f"it is missing; {plan.made_by} writes it")
+    words = {"the commit message": message, "the tag": tag or "", "a file's name": "\n".join(files)}
+    said = [Content.of(name, text.encode()) for name, text in words.items() if text]
+    yield from secrets_in([*files.values(), *said], token)
+    for path, content in files.items():
+        yield from document_issues(content, may_name_paths=path in plan.may_name_paths)
+    if card := files.get("README.md"):
+        if metadata(card.read()) is None:
+            yield ValidationIssue("README.md", "the YAML at its head is missing or cannot be read")
+        if b"[More Information Needed]" in card.read():
+            yield ValidationIssue("README.md", "it says [More Information Needed]")
 
 
 def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[ValidationIssue]:
@@ -44,21 +73,12 @@ def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[Valid
     known = secrets.known_secrets(token)
     for content in contents:
         try:
-            found = secrets.find_in_file(content.source, known)
+            if found := secrets.find_in_file(content.source, known):
+                reason = f"it holds {found}: take it out, and revoke it if it was ever shared"
+                yield ValidationIssue(content.path, reason)
         except (ValueError, OSError) as error:  # Arrow's errors are of these
-            yield ValidationIssue(
-                content.path, f"it cannot be read, so it cannot be searched for tokens ({_line(error)})"
-            )
-            continue
-        if found:
-            yield ValidationIssue(content.path, f"it holds {found}: take it out, and revoke it if it was ever shared")
-
-
-def words(contents: Iterable[Content], *, message: str, tag: str | None) -> list[Content]:
-    """What goes up besides contents, to be searched for secrets as they are."""
-    names = "\n".join(content.path for content in contents)
-    texts = {"the commit message": message, "the tag": tag or "", "a file's name": names}
-    return [Content(name, text.encode(), len(text.encode()), "", "") for name, text in texts.items() if text]
+            reason = f"it cannot be read, so it cannot be searched for tokens ({first_line(error)})"
+            yield ValidationIssue(content.path, reason)
 
 
 # Texts that begin like this are paths, whatever follows.
@@ -68,71 +88,39 @@ _ROOTS = r"home|Users|root|tmp|var|private|mnt|media|opt|srv|usr|etc|data|worksp
 _PATH_IN_TEXT = re.compile(rf"(?<![\w/.:}}-])(?:/(?:{_ROOTS})/[\w.@~-]+|~/\.?[\w-]+/|[A-Za-z]:\\\w|file://)[^\s\"'`)]*")
 
 
-def local_paths_in(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
-    """Paths of a machine in a JSON, a YAML or a Markdown file; the tokenizer's vocabulary is no place to look."""
-    for content in contents:
-        kind = content.path.rpartition(".")[2]
-        if content.path in ("tokenizer.json", "vocab.json") or kind not in ("json", "yml", "yaml", "md"):
-            continue
-        text = content.read().decode("utf-8", "replace")
-        if kind == "md":
-            paths = [match.group() for match in _PATH_IN_TEXT.finditer(text)]
-        else:
-            told = _parsed(text, kind)
-            if content.path.startswith("eval/") and isinstance(told, dict):
-                told.pop("examples", None)  # what a model says may begin with a slash and is no path
-            paths = [value for value in _strings(told) if _PATH.match(value)]
-            paths += [match.group() for match in _PATH_IN_TEXT.finditer(text)] if kind != "json" else []
-        if paths:
-            yield ValidationIssue(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
-
-
-def _parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - JSON and YAML hold anything
+def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterator[ValidationIssue]:
+    """JSON and YAML that cannot be parsed; and paths of a machine, there and in Markdown."""
+    kind = content.path.rpartition(".")[2]
+    if kind not in ("json", "yml", "yaml", "md"):
+        return
+    data, value = content.read(), None
     try:
-        return json.loads(text) if kind == "json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
-        return None  # `unreadable` names it
+        value = json.loads(data) if kind == "json" else yaml.safe_load(data) if kind != "md" else None
+    except (ValueError, yaml.YAMLError) as error:
+        yield ValidationIssue(content.path, f"it is not {kind.upper()} ({first_line(error)})")
+    # A vocabulary may hold anything, and so may what a model says.
+    if may_name_paths or content.path in ("tokenizer.json", "vocab.json"):
+        return
+    if content.path.startswith("eval/") and isinstance(value, dict):
+        value.pop("examples", None)
+    paths = [text for text in _strings(value) if _PATH.match(text)]
+    if kind != "json":
+        paths += [match.group() for match in _PATH_IN_TEXT.finditer(data.decode("utf-8", "replace"))]
+    if paths:
+        yield ValidationIssue(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
 
 
 def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _strings(item)
 
 
-def unreadable(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
-    """JSON and YAML that cannot be parsed."""
-    for content in contents:
-        kind = content.path.rpartition(".")[2]
-        try:
-            if kind == "json":
-                json.loads(content.read())
-            elif kind in ("yml", "yaml"):
-                yaml.safe_load(content.read())
-        except (ValueError, yaml.YAMLError) as error:
-            yield ValidationIssue(content.path, f"it is not {kind.upper()} ({_line(error)})")
-
-
-def _line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def missing(
-    contents: Iterable[Content], left_out: Iterable[LeftOut], needed: Iterable[str], made_by: str
-) -> Iterator[ValidationIssue]:
-    """Files without which the folder is not what it says."""
-    there = {content.path for content in contents}
-    links = {row.path for row in left_out if row.reason == LINK}
-    for path in needed:
-        if path in links:
-            yield ValidationIssue(path, f"it is {LINK}: put the file itself there")
-        elif path not in there:
-            yield ValidationIssue(path, f"it is missing; {made_by} writes it")
 
 
 def metadata(card: bytes) -> dict[str, Any] | None:
@@ -143,14 +131,3 @@ def metadata(card: bytes) -> dict[str, Any] | None:
     except yaml.YAMLError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def card_in(contents: Iterable[Content]) -> Iterator[ValidationIssue]:
-    """A card without metadata, or with blanks that nobody filled in."""
-    for content in contents:
-        if content.path == "README.md":
-            text = content.read()
-            if metadata(text) is None:
-                yield ValidationIssue("README.md", "the YAML at its head is missing or cannot be read")
-            if b"[More Information Needed]" in text:
-                yield ValidationIssue("README.md", "it says [More Information Needed]")

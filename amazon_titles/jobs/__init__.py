@@ -1,6 +1,6 @@
 """A training on a machine of the Hub: a Hugging Face Job.
 
-A file a noun: `wheel` (this library, packed), `parcel` (what the job is given), `preflight` (what would make it fail),
+A file a noun: `wheel` (this library, packed), `spec` (what the job is given), `preflight` (what would make it fail),
 `run` (starts, follows and judges it).
 """
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from amazon_titles.budget import Budget, Place, estimate
+from amazon_titles.budget import estimate
 from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub.client import Client, RepoState
@@ -59,8 +59,8 @@ def for_job(recipe: Recipe, *, gpu: bool) -> Recipe:
 def target_of(recipe: Recipe) -> str:
     """The repository that the adapter goes to: `USER/PROJECT`, or `PROJECT` alone for the account's own."""
     user = str(recipe.hub["username"] or "")
-    variable = re.fullmatch(r"\$\{(\w+)\}", user)
-    user = os.environ.get(variable[1], "") if variable else user
+    if variable := re.fullmatch(r"\$\{(\w+)\}", user):
+        user = os.environ.get(variable[1], "")
     return f"{user}/{recipe.project_name}" if user else recipe.project_name
 
 
@@ -70,28 +70,23 @@ def check_recipe(recipe: Recipe, engine: str) -> None:
     Raises:
         InputError: The recipe cannot run as a job.
     """
-    if (place := LintContext(recipe).text("backend")).startswith("spaces-"):
+    context = LintContext(recipe)
+    if (backend := context.text("backend")).startswith("spaces-"):
         raise InputError(
-            f"{recipe.path}: backend is {place}: AutoTrain's own cloud, a Space, and not a job.",
+            f"{recipe.path}: backend is {backend}: AutoTrain's own cloud, a Space, and not a job.",
             hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
         )
-    problems = [*_cannot_reach(LintContext(recipe)), *recipe.problems(online=True, engine=engine)]
-    require_sound(recipe, problems)
+    require_sound(recipe, [*_out_of_reach(context), *recipe.problems(online=True, engine=engine)])
 
 
-def _cannot_reach(sheet: LintContext) -> Iterator[Problem]:
+def _out_of_reach(context: LintContext) -> Iterator[Problem]:
     """A job sees the Hub, and nothing of this machine."""
-    base, data = sheet.text("base_model"), sheet.text("data.path")
-    if is_local_path(data) or (data and "/" not in data):
-        yield sheet.problem(
-            "data.path",
-            f"is {data}, a folder of this machine, which a job cannot reach.",
-            f"Publish it: amazon-titles push-dataset {data} USER/NAME, and write --set data.path=USER/NAME",
-        )
-    if is_local_path(base) or (base and "/" not in base):
-        yield sheet.problem(
-            "base_model", f"is {base}, a folder of this machine, which a job cannot reach.", "Write a Hub id."
-        )
+    data = context.text("data.path")
+    publish = f"Publish it: amazon-titles push-dataset {data} USER/NAME, and write --set data.path=USER/NAME"
+    for key, mend in (("data.path", publish), ("base_model", "Write a Hub id.")):
+        name = context.text(key)
+        if is_local_path(name) or (name and "/" not in name):
+            yield context.problem(key, f"is {name}, a folder of this machine, which a job cannot reach.", mend)
 
 
 def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHardwareInfo:
@@ -102,11 +97,9 @@ def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHar
     """
     found = next((item for item in listed if item.name == flavor), None)
     if found is None:
-        names = "\n    ".join(
-            f"{item.name:<16}{item.pretty_name}, ${dollars_an_hour(item):.2f} an hour" for item in listed
-        )
+        rows = [f"\n    {item.name:<16}{item.pretty_name}, ${dollars_an_hour(item):.2f} an hour" for item in listed]
         said = f"The Hub has no machine {flavor!r}" if flavor else "No machine was named"
-        raise InputError(f"{said} for jobs.", hint=f"Choose one: --flavor NAME\n    {names}")
+        raise InputError(f"{said} for jobs.", hint=f"Choose one: --flavor NAME{''.join(rows)}")
     return found
 
 
@@ -121,51 +114,45 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
     Raises:
         InputError: The machine cannot run the recipe, or nobody knows how long it takes.
     """
-    most = recipe.settings["max_hours"]
+    most, price = recipe.settings["max_hours"], dollars_an_hour(machine)
+    place, why = None, f"{machine.name} is not among the machines of the budget."
     try:
         budget = estimate(recipe, engine=engine, online=True)
+        place = next((place for place in budget.places if place.flavor == machine.name), None)
     except AmazonTitlesError as error:
-        place, why = None, error.message
-    else:
-        place, why = _place(budget, machine.name), f"{machine.name} is not among the machines of the budget."
-        if place is not None and place.fits is False:
-            raise InputError(
-                f"{machine.name} cannot run {recipe.path}: it needs about {budget.memory_gb:.0f} GB, or arithmetic "
-                "that this machine lacks.",
-                hint=f"These can: {', '.join(p.flavor for p in budget.places if p.fits and p.flavor != 'here')}",
-            )
-    if place is None and most is None:
+        why = error.message
+    if place is not None and place.fits is False:
+        raise InputError(
+            f"{machine.name} cannot run {recipe.path}: it needs about {budget.memory_gb:.0f} GB, or arithmetic "
+            "that this machine lacks.",
+            hint=f"These can: {', '.join(p.flavor for p in budget.places if p.fits and p.flavor != 'here')}",
+        )
+    if place is not None and place.hours is not None:
+        hours = math.ceil(2 * (_SETTING_UP + _MARGIN * place.hours)) / 2
+        say(f"expected: {place.hours:.2f} h of training on {machine.name}, ${place.hours * price:.2f} (an estimate)")
+    elif most is None:
         raise InputError(
             f"How long it takes on {machine.name} is not known ({why}), and a job needs a time at which it is ended.",
             hint="Set it: --set max_hours=2",
         )
-    hours = (
-        float(most) if most is not None else math.ceil(2 * (_SETTING_UP + _MARGIN * ((place and place.hours) or 0))) / 2
-    )
-    price = dollars_an_hour(machine)
-    if place is not None and place.hours is not None:
-        say(f"expected: {place.hours:.2f} h of training on {machine.name}, ${place.hours * price:.2f} (an estimate)")
+    hours = hours if most is None else float(most)
     say(f"at most:  {hours:.1f} h, ${hours * price:.2f}, installing and downloading included")
     return hours
 
 
-def _place(budget: Budget, flavor: str) -> Place | None:
-    return next((place for place in budget.places if place.flavor == flavor), None)
-
-
-def check_target(client: Client, standing: RepoState | None) -> None:
+def check_target(client: Client, state: RepoState | None) -> None:
     """The adapter's repository must take the adapter: better heard now than after the training.
 
     Raises:
         PublishError: It holds something else, or is public.
     """
-    if standing is None:
+    if state is None:
         return
-    others = set(standing.files) - {".gitattributes", "README.md"}
+    others = set(state.files) - {".gitattributes", "README.md"}
     mend = "Choose another name: --set project_name=NAME"
     if others and "adapter_config.json" not in others:
         raise PublishError(f"{client.repo_id} exists and holds something else than an adapter.", hint=mend)
-    if not standing.private:
+    if not state.private:
         raise PublishError(f"{client.repo_id} is public, and a job publishes privately.", hint=mend)
     if others:
         say(f"{client.repo_id} exists: the new adapter takes the place of the old one, which stays in its history.")

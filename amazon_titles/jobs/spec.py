@@ -10,11 +10,9 @@ import io
 import json
 import shlex
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from amazon_titles import resources
 from amazon_titles.jobs.wheel import pack_wheel
 from amazon_titles.recipes import Recipe
 
@@ -55,13 +53,11 @@ class JobSpec:
         files: Name → content of what is mounted at `MOUNT`.
         image: Docker image.
         command: What runs in it.
-        left_out: What lies beside the library's files and stays here → why.
     """
 
     files: dict[str, bytes]
     image: str
     command: tuple[str, ...]
-    left_out: Mapping[str, str]
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
         """Each file by its name, and in place of the wheel, which is packed, each of its files."""
@@ -71,11 +67,6 @@ class JobSpec:
                     yield from ((inside, wheel.read(inside)) for inside in wheel.namelist())
             else:
                 yield name, content
-
-    def write(self, folder: Path) -> None:
-        """Writes the files into a folder."""
-        for name, content in self.files.items():
-            (folder / name).write_bytes(content)
 
 
 def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: str = "en") -> JobSpec:
@@ -88,22 +79,21 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
         card_language: Of the model card.
     """
     name, wheel = pack_wheel()
-    left_out = resources.library_files().left_out
     script = _script(recipe, repo_id, engine, card_language)
-    files = {name: wheel, "recipe.yml": recipe.dump().encode(), "README.md": _CARD.encode()}
+    image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     if engine == "trl":
-        files["job.py"] = (_header(name, quantized=recipe.params.quantization is not None) + script).encode()
-        return JobSpec(files, _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py"), left_out)
-    files["job.py"] = script.encode()
-    install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
-    lines = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
-    return JobSpec(files, _AUTOTRAIN_IMAGE, ("bash", "-c", lines), left_out)
+        quantizer = [_BITSANDBYTES] if recipe.params.quantization is not None else []
+        script = _header([f"amazon-titles[train] @ file://{MOUNT}/{name}", *TRL_PINS, *quantizer]) + script
+    else:
+        install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
+        line = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
+        image, command = _AUTOTRAIN_IMAGE, ("bash", "-c", line)
+    texts = {"recipe.yml": recipe.dump(), "README.md": _CARD, "job.py": script}
+    return JobSpec({name: wheel} | {file: text.encode() for file, text in texts.items()}, image, command)
 
 
-def _header(wheel: str, *, quantized: bool) -> str:
+def _header(needs: Sequence[str]) -> str:
     """The script's own environment, as PEP 723 has it: `uv run` makes it."""
-    needs = [f"amazon-titles[train] @ file://{MOUNT}/{wheel}", *TRL_PINS]
-    needs += [_BITSANDBYTES] if quantized else []
     lines = ["# /// script", '# requires-python = "==3.11.*"', "# dependencies = ["]
     return "\n".join([*lines, *(f"#   {json.dumps(need)}," for need in needs), "# ]", "# ///", ""])
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from amazon_titles.hub.report import megabytes
+from amazon_titles.hub.push import megabytes
 from amazon_titles.progress import say, step
 from amazon_titles.recipes import load_recipe
 from tests.autotrain_env import ROOT, other_python

@@ -1,4 +1,4 @@
-"""What plain AutoTrain leaves behind becomes papers, and none of its secrets comes along."""
+"""What plain AutoTrain leaves behind becomes metadata, and none of its secrets comes along."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ def left_behind(folder: Path) -> Path:
     return folder
 
 
-def test_papers_of_what_autotrain_left(tmp_path: Path) -> None:
-    papers = read_adapter_metadata(left_behind(tmp_path / "a"))
-    assert papers.new
-    assert papers.run["losses"] == [
+def test_metadata_of_what_autotrain_left(tmp_path: Path) -> None:
+    metadata = read_adapter_metadata(left_behind(tmp_path / "a"))
+    assert metadata.parameters
+    assert metadata.run["losses"] == [
         {"epoch": 1.0, "loss": 3.5, "learning_rate": None},
         {"epoch": 3.0, "loss": 1.25, "learning_rate": None},
     ]
-    assert papers.run["training_seconds"] == pytest.approx(12.34)
-    assert papers.run["dataset"] == {"path": "ana/titles", "revision": None, "report_sha256": None, "url": None}
-    assert json.loads(papers.files["tokenizer_config.json"])["chat_template"] == TEMPLATES["llama3"].jinja
-    (tmp_path / "recipe.yml").write_bytes(papers.files["recipe.yml"])
+    assert metadata.run["training_seconds"] == pytest.approx(12.34)
+    assert metadata.run["dataset"] == {"path": "ana/titles", "revision": None, "report_sha256": None, "url": None}
+    assert json.loads(metadata.files["tokenizer_config.json"])["chat_template"] == TEMPLATES["llama3"].jinja
+    (tmp_path / "recipe.yml").write_bytes(metadata.files["recipe.yml"])
     recipe = load_recipe(tmp_path / "recipe.yml")
     assert recipe.project_name == "Llama-x", "no path of a machine"
     assert recipe.params["lr"] == 0.005
     assert recipe.template is TEMPLATES["llama3"]
     assert [problem for problem in recipe.problems() if problem.severity == "error"] == []
-    assert not any(b"hf_s" in content for content in papers.files.values())
+    assert not any(b"hf_s" in content for content in metadata.files.values())
 
 
 def test_the_finished_folder_passes(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_any_bytes_are_read_to_an_end(noise: bytes) -> None:
 
 
 def test_a_recipe_keeps_its_head_when_its_base_is_named() -> None:
-    text = autotrain_import.recipe_with(autotrain_import.recipe_of(PARAMETERS), {"base_model": "ana/other"})
+    text = autotrain_import.recipe_of(PARAMETERS | {"model": "ana/other"})
     assert text.startswith("# Written from")
     assert yaml.safe_load(text)["base_model"] == "ana/other"
     assert yaml.safe_load(text)["data"]["path"] == "ana/titles"

@@ -16,7 +16,7 @@ import amazon_titles
 from amazon_titles import cli, resources
 from amazon_titles.errors import InputError
 from amazon_titles.hub.contents import Content
-from amazon_titles.hub.validate import local_paths_in
+from amazon_titles.hub.validate import document_issues
 from amazon_titles.jobs import TRL_PINS, make_job_spec, pack_wheel, preflight
 from amazon_titles.jobs.preflight import for_job, target_of
 from amazon_titles.recipes import Recipe, load_recipe
@@ -114,24 +114,25 @@ def test_the_pins_are_those_that_the_tests_run_on():
 
 @pytest.mark.parametrize("engine", ["autotrain", "trl"])
 def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
-    parcel = make_job_spec(recipe(project_name="Llama-x"), "ana/Llama-x", engine=engine, card_language="pt")
-    parcel.write(tmp_path)
+    job_spec = make_job_spec(recipe(project_name="Llama-x"), "ana/Llama-x", engine=engine, card_language="pt")
+    for name, content in job_spec.files.items():
+        (tmp_path / name).write_bytes(content)
     ran = []
     monkeypatch.setattr("amazon_titles.cli.main", ran.append)
     monkeypatch.chdir(tmp_path)
-    exec(compile(parcel.files["job.py"], str(tmp_path / "job.py"), "exec"), {"__file__": str(tmp_path / "job.py")})
+    exec(compile(job_spec.files["job.py"], str(tmp_path / "job.py"), "exec"), {"__file__": str(tmp_path / "job.py")})
     assert ran == [
         ["train", str(tmp_path / "recipe.yml"), "--engine", engine, "--card-language", "pt"],
         ["push-adapter", "Llama-x", "ana/Llama-x"],
     ]
     assert load_recipe(tmp_path / "recipe.yml").data_path == "ana/titles"
     assert str(ROOT) not in "".join(
-        file.decode() for name, file in parcel.files.items() if name != next(iter(parcel.files))
+        file.decode() for name, file in job_spec.files.items() if name != next(iter(job_spec.files))
     )
 
 
 def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_path):
-    parcel = make_job_spec(recipe(), "ana/Llama-x", engine="autotrain")
+    job_spec = make_job_spec(recipe(), "ana/Llama-x", engine="autotrain")
     pauses, pushes = [], []
 
     def main(arguments):
@@ -143,7 +144,7 @@ def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_p
     monkeypatch.setattr("time.sleep", pauses.append)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        exec(compile(parcel.files["job.py"], "job.py", "exec"), {"__file__": str(tmp_path / "job.py")})
+        exec(compile(job_spec.files["job.py"], "job.py", "exec"), {"__file__": str(tmp_path / "job.py")})
     assert (stopped.value.code, len(pushes), pauses) == (1, 3, [60, 600])
 
 
@@ -165,7 +166,7 @@ def test_a_job_knows_no_folder_of_this_machine():
 def test_a_recipe_of_ours_may_be_published_as_it_is(name):
     """An adapter folder holds its recipe, and a push refuses whatever looks like a path of a machine."""
     text = resources.recipes()[name].read_bytes()
-    assert list(local_paths_in([Content("recipe.yml", text, len(text), "", "")])) == []
+    assert list(document_issues(Content.of("recipe.yml", text))) == []
 
 
 def test_what_this_machine_lacks_is_no_problem_of_a_job(monkeypatch):
