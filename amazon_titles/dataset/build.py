@@ -16,7 +16,8 @@ from amazon_titles import __version__, cards
 from amazon_titles.catalog import BadLine, Batch, Counts, Source, open_source, origin_of
 from amazon_titles.catalog.labels import read_labels
 from amazon_titles.catalog.rows import explain
-from amazon_titles.conversations import GeneralRow, general_rows
+from amazon_titles.conversations import GeneralRow
+from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import extract, folder, shards
 from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, Options

@@ -9,6 +9,7 @@ from typing import Any
 
 from amazon_titles import conversations
 from amazon_titles.catalog import Origin, Reader
+from amazon_titles.conversations.wording import wording
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
 
@@ -70,7 +71,7 @@ class Options:
         if not self.languages:
             raise InputError("No language is named.", hint=f"There is: {', '.join(conversations.WORDING)}.")
         for language in (*self.languages, self.card_language):
-            most = len(conversations.wording(language).questions) * len(self.languages)
+            most = len(wording(language).questions) * len(self.languages)
             if self.phrasings > most:
                 raise InputError(
                     f"{self.phrasings} phrasings are asked for, and there are {most}.", hint=f"Expected 1 to {most}."
@@ -78,7 +79,7 @@ class Options:
         if self.general and not self.general_source:
             raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
         for row in self.general:
-            conversations.wording(row.language)
+            wording(row.language)
         for template in self.render:
             get_template(template)
         if self.url is not None and "{uid}" not in self.url:

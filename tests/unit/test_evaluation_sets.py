@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from amazon_titles.conversations import PROPERTIES, WORDING, properties, property_question
+from amazon_titles.conversations import PROPERTIES, WORDING, properties
+from amazon_titles.conversations.wording import property_question
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.evaluation.measures import Outcome, score
 from amazon_titles.evaluation.sets import Question, questions
