@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind
+from amazon_titles.io import FolderKind, read_object, shards
 
 DATASET = FolderKind(
     command="build",
@@ -68,22 +67,19 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     report = target / "report.json"
     if not report.is_file():
         return
-    try:
-        source = dict(json.loads(report.read_bytes())["source"])
-    except (ValueError, KeyError, TypeError):
-        source = {}
+    told = read_object(report).get("source")
+    source = told if isinstance(told, dict) else {}
     known = {"bytes": size, "sha256": sha256}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        told = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
         raise InputError(
-            f"{target} is a dataset that was made from {told}.",
-            hint="Choose another --out, or replace it: --force",
+            f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
         )
 
 
-def _tables(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
-    files = sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
+def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
+    files = shards(folder, config, split)
     if not files:
         raise InputError(
             f"{folder} holds no {config}/{split}-*.parquet.",
@@ -101,7 +97,7 @@ def read_catalog(folder: str | Path) -> Iterator[Product]:
     Raises:
         InputError: It is not a dataset folder.
     """
-    for row in _tables(folder, "catalog", "train"):
+    for row in _rows(folder, "catalog", "train"):
         yield Product(row["uid"], row["title"], row["content"], tuple(row["related"]))
 
 
@@ -111,4 +107,4 @@ def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: It is not a dataset folder, or has no such split.
     """
-    yield from _tables(folder, "chat", split)
+    yield from _rows(folder, "chat", split)
