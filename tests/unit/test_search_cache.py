@@ -114,9 +114,9 @@ def large(tmp_path):
         Product("B000000000", "Velmo Tarkin Kettle", "Of brass. " + random.Random(1).randbytes(50_000).hex(), ())
     ]
     with open_parquet(folder / "catalog" / "train-00000-of-00001.parquet", CATALOG) as writer:
-        writer.write(catalog(products))
-    table = pq.read_table(folder / "catalog" / "train-00000-of-00001.parquet")
-    pq.write_table(table, folder / "catalog" / "train-00000-of-00001.parquet", compression="none", use_dictionary=False)
+        writer.write_table(table(products, CATALOG))
+    stored = pq.read_table(folder / "catalog" / "train-00000-of-00001.parquet")
+    pq.write_table(stored, folder / "catalog" / "train-00000-of-00001.parquet", compression="none", use_dictionary=False)
     return folder
 
 
