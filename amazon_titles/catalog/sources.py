@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import sys
 import threading
 import zipfile
@@ -166,11 +167,10 @@ def _from_hub(address: str) -> Path:
     # Imported here: 0.3 s that no local build pays.
     from huggingface_hub import hf_hub_download
 
-    parts = address.removeprefix("hf://").split("/")
-    if len(parts) < 4 or parts[0] != "datasets":
+    found = re.fullmatch(r"hf://datasets/([^/]+/[^/@]+)(?:@([^/]+))?/(.+)", address)
+    if not found:
         raise InputError(f"{address} is no address of a file.", hint="Expected hf://datasets/USER/REPO/trn.json")
-    repo, _, revision = "/".join(parts[1:3]).partition("@")
-    return Path(hf_hub_download(repo, "/".join(parts[3:]), repo_type="dataset", revision=revision or None))
+    return Path(hf_hub_download(found[1], found[3], repo_type="dataset", revision=found[2]))
 
 
 def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], str]:

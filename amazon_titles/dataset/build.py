@@ -149,10 +149,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
         raise
     if not force:
         folder.require_same_source(target, opened.name, sha256=opened.sha256())
-    plan = SplitPlan(
-        stats, limit=options.limit, seed=options.seed, validation=options.validation, test=options.test,
-        recall_products=options.recall_products,
-    )  # fmt: skip
+    plan = SplitPlan(stats, options)
     stats.clear()
     if not len(plan.kept):
         raise InputError(

@@ -1,12 +1,14 @@
-"""A dataset folder: who may write where, and reading it back with nothing but pyarrow."""
+"""A dataset folder: who may write where, the schemas of its Parquet, and writing and reading it with pyarrow alone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
@@ -24,6 +26,15 @@ DATASET = FolderKind(
     hint="Choose another --out, or move what is there away.",
 )
 """A dataset folder, which the next build into it replaces."""
+
+_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+CHAT = pa.schema(
+    [("uid", pa.string()), ("task", pa.string()), ("language", pa.string()), ("messages", pa.list_(_MESSAGE))]
+)
+TEXT = pa.schema([("uid", pa.string()), ("text", pa.string())])
+CATALOG = pa.schema(
+    [("uid", pa.string()), ("title", pa.string()), ("content", pa.string()), ("related", pa.list_(pa.string()))]
+)
 
 
 def require_apart(target: Path, *read: str | Path | None) -> None:
@@ -59,7 +70,7 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
         target: The folder to make.
         name: Of the source.
         size: Its bytes, where they are known.
-        sha256: Of its bytes, likewise.
+        sha256: Of its bytes, where it is known.
 
     Raises:
         InputError: The dataset that stands there has another source.
@@ -76,6 +87,27 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
         raise InputError(
             f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
         )
+
+
+def table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
+    """Products or conversations as a table: its columns are their attributes of the same names."""
+    return pa.table({name: list(map(attrgetter(name), rows)) for name in schema.names}, schema=schema)
+
+
+def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes Parquet that datasets 3.2 and 5 load, the Dataset Viewer can page and the Hub deduplicates.
+
+    Without the `huggingface` schema metadata, which datasets 3.2 cannot read when a later version wrote it. With a page
+    index, so that the viewer reads a page and not a row group; chunked by content, so that a later version of the
+    dataset uploads only what changed. zstd's first level: the third takes twice as long for 7 % fewer bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1,
+        use_dictionary=["task", "language", "messages.list.element.role"],
+        write_statistics=["uid", "task", "language"], write_page_index=True,
+        use_content_defined_chunking={"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10},
+    )  # fmt: skip
 
 
 def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 from amazon_titles.catalog import key_hash
 from amazon_titles.conversations import Conversation
 from amazon_titles.dataset.extract import BlockStats, Numbers
+from amazon_titles.dataset.options import BuildOptions
 
 SPLITS = ("train", "validation", "test")
 
@@ -102,11 +103,7 @@ class SplitPlan:
 
     Args:
         stats: What the first pass gave, in the order of the source.
-        limit: Products to keep; None for all.
-        seed: Of the sample.
-        validation: Share of the products.
-        test: Share of the products.
-        recall_products: Products of the train split that become recall rows, the first of the sample; None for all.
+        options: Of the build.
 
     Attributes:
         dropped: Products that leave, by reason.
@@ -115,22 +112,19 @@ class SplitPlan:
         columns: What is known of every product that was put aside.
     """
 
-    def __init__(
-        self, stats: list[BlockStats], *, limit: int | None, seed: int, validation: float, test: float,
-        recall_products: int | None,
-    ) -> None:  # fmt: skip
+    def __init__(self, stats: list[BlockStats], options: BuildOptions) -> None:
         self.columns: dict[str, Numbers] = {
             name: np.concatenate([block.columns[name] for block in stats]) for name in stats[0].columns
         }
         self._words = np.concatenate([block.words for block in stats])
-        self._title, self.dropped = self.columns["title"], Counter[str]()
+        self._title, self._seed, self.dropped = self.columns["title"], options.seed, Counter[str]()
         distinct = self._distinct()
-        self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, limit, seed))
+        self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, options.limit))
         self.titles = np.unique(self._title)
-        self._split = _splits(self._title[self.kept], validation, test)
+        self._split = _splits(self._title[self.kept], options.validation, options.test)
         self._recall = np.ones(len(self._title), dtype=bool)
         train = self.kept[self._split == 0]
-        self._recall[train[self._beyond(train, recall_products, seed)]] = False
+        self._recall[train[self._beyond(train, options.recall_products)]] = False
 
     def _distinct(self) -> Numbers:
         title, content = self._title, self.columns["content"]
@@ -145,11 +139,11 @@ class SplitPlan:
         poorer[richest] = _repeated(title[stays][richest])
         return self._drop("duplicate_title", stays, poorer)
 
-    def _beyond(self, products: Numbers, limit: int | None, seed: int) -> Numbers:
+    def _beyond(self, products: Numbers, limit: int | None) -> Numbers:
         """Which products are not among the `limit` first by `sampling_rank`."""
         beyond = np.zeros(len(products), dtype=bool)
         if limit is not None and limit < len(products):
-            beyond[np.argpartition(_ranks(self._title[products], seed), limit - 1)[limit:]] = True
+            beyond[np.argpartition(_ranks(self._title[products], self._seed), limit - 1)[limit:]] = True
         return beyond
 
     def _drop(self, reason: str, stays: Numbers, leaves: Numbers) -> Numbers:

@@ -17,8 +17,8 @@ import pyarrow as pa
 from amazon_titles.catalog import Product, key_hash
 from amazon_titles.conversations import Conversation, MixtureConfig, build_examples
 from amazon_titles.dataset.extract import Numbers, from_record
+from amazon_titles.dataset.folder import CATALOG, CHAT, TEXT, open_parquet, table
 from amazon_titles.dataset.plan import Shard
-from amazon_titles.dataset.tables import CATALOG, CHAT, TEXT, open_parquet, table
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles.catalog import Product
-from amazon_titles.dataset.tables import CATALOG, table
+from amazon_titles.dataset.folder import CATALOG, table
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import run
 

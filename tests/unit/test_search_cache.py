@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles.catalog import Product
-from amazon_titles.dataset.tables import CATALOG, open_parquet, table
+from amazon_titles.dataset.folder import CATALOG, open_parquet, table
 from amazon_titles.errors import InputError
 from amazon_titles.search import CatalogIndex, cache
 
@@ -113,10 +113,10 @@ def large(tmp_path):
     products = [
         Product("B000000000", "Velmo Tarkin Kettle", "Of brass. " + random.Random(1).randbytes(50_000).hex(), ())
     ]
-    with open_parquet(folder / "catalog" / "train-00000-of-00001.parquet", CATALOG) as writer:
+    path = folder / "catalog" / "train-00000-of-00001.parquet"
+    with open_parquet(path, CATALOG) as writer:
         writer.write_table(table(products, CATALOG))
-    stored = pq.read_table(folder / "catalog" / "train-00000-of-00001.parquet")
-    pq.write_table(stored, folder / "catalog" / "train-00000-of-00001.parquet", compression="none", use_dictionary=False)
+    pq.write_table(pq.read_table(path), path, compression="none", use_dictionary=False)
     return folder
 
 
