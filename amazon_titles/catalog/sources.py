@@ -21,8 +21,6 @@ from amazon_titles.errors import InputError
 MEMBERS = ("trn.json.gz", "trn.json")
 """What is looked for in a zip: LF-Amazon-1.3M.raw.zip holds the first, beside the test rows and the labels."""
 
-_ARCHIVE_FOLDER = "LF-Amazon-1.3M/"
-
 BLOCK = 4 << 20
 """Bytes of a block: some thousands of rows, so that handing blocks to workers costs nothing beside reading them."""
 
@@ -56,26 +54,17 @@ class Source:
         stream: The lines, unpacked.
         path: The file; None for a pipe.
         raw: The file as it is; `stream` itself where it is not packed.
-        archive: Whether it is the archive that trn.json was published in.
 
     Attributes:
+        archive: Whether it is the archive that trn.json was published in.
         bytes_read: Bytes of the file itself read so far, packed ones where it is packed.
         size: The file's bytes; None for a pipe.
     """
 
-    def __init__(
-        self,
-        name: str,
-        stream: IO[bytes],
-        path: Path | None = None,
-        raw: IO[bytes] | None = None,
-        archive: bool = False,
-    ) -> None:
-        self.name, self.archive = name, archive
-        self.size = path.stat().st_size if path else None
+    def __init__(self, name: str, stream: IO[bytes], path: Path | None = None, raw: IO[bytes] | None = None) -> None:
+        self.name, self.size, self.archive = name, path.stat().st_size if path else None, False
         self.bytes_read = self._unpacked = 0
-        self._stream, self._raw = stream, raw
-        self._digest = hashlib.sha256()
+        self._stream, self._raw, self._digest = stream, raw, hashlib.sha256()
         # Beside the reading: hashing lets go of the interpreter.
         self._hashing = threading.Thread(target=feed, args=(self._digest, path), daemon=True) if path else None
         if self._hashing:
@@ -148,8 +137,9 @@ def open_source(source: str | Path) -> Iterator[Source]:
     with path.open("rb") as raw:
         with _undamaged(path.name):
             stream, member = _unpacked(raw, path.name)
-        archive = bool(member) and (path.name == ARCHIVE or member.startswith(_ARCHIVE_FOLDER))
-        yield Source(path.name, stream, path, raw, archive)
+        opened = Source(path.name, stream, path, raw)
+        opened.archive = bool(member) and (path.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/"))
+        yield opened
 
 
 @contextmanager

@@ -27,24 +27,22 @@ class Wording:
 
 WORDING: dict[str, Wording] = {
     "en": Wording(
-        questions=(
-            'What is "{title}"?', 'Describe the product "{title}".', 'What does the catalogue say about "{title}"?',
-            'Tell me about "{title}".', 'Can you give me the description of "{title}"?',
-            'I saw "{title}" in the catalogue. What is it about?', 'What can you tell me about "{title}"?',
-            'What kind of product is "{title}"?', 'Please give me some information about "{title}".',
-            'I would like to know more about "{title}".',
-        ),
+        questions=('What is "{title}"?', 'Describe the product "{title}".',
+                   'What does the catalogue say about "{title}"?', 'Tell me about "{title}".',
+                   'Can you give me the description of "{title}"?',
+                   'I saw "{title}" in the catalogue. What is it about?', 'What can you tell me about "{title}"?',
+                   'What kind of product is "{title}"?', 'Please give me some information about "{title}".',
+                   'I would like to know more about "{title}".'),
         context="Answer from these products of the catalogue and cite the one you use by its code in square brackets.",
         ask="Question:",
         abstention='The catalogue has no product called "{title}", so I cannot describe it.',
     ),
     "pt": Wording(
-        questions=(
-            'O que é "{title}"?', 'Descreva o produto "{title}".', 'O que o catálogo diz sobre "{title}"?',
-            'Fale sobre "{title}".', 'Qual é a descrição de "{title}"?', 'Vi "{title}" no catálogo. Do que se trata?',
-            'O que você pode me dizer sobre "{title}"?', 'Que tipo de produto é "{title}"?',
-            'Me passe informações sobre "{title}", por favor.', 'Quero saber mais sobre "{title}".',
-        ),
+        questions=('O que é "{title}"?', 'Descreva o produto "{title}".', 'O que o catálogo diz sobre "{title}"?',
+                   'Fale sobre "{title}".', 'Qual é a descrição de "{title}"?',
+                   'Vi "{title}" no catálogo. Do que se trata?', 'O que você pode me dizer sobre "{title}"?',
+                   'Que tipo de produto é "{title}"?', 'Me passe informações sobre "{title}", por favor.',
+                   'Quero saber mais sobre "{title}".'),
         context="Responda com base nestes produtos do catálogo e cite o que usar pelo código entre colchetes.",
         ask="Pergunta:",
         abstention='O catálogo não tem nenhum produto chamado "{title}", por isso não posso descrevê-lo.',

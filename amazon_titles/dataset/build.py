@@ -140,7 +140,14 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     scratch.mkdir()
     batches = opened.batches()
     first = list(islice(batches, 1))
-    options = _for_this(opened, first, options)
+    beginning = first[0].data if first and not first[0].too_long else b""
+    origin = origin_of(beginning, uid=options.fields.get("uid", "uid"), archive=opened.archive)
+    if origin.number is not None and options.rules == AUTO:
+        say(
+            f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros that they had are lost."
+            " Where they had some, make them text; in pandas: read_json(…, dtype=False)"
+        )
+    options = options.resolved(origin)
     try:
         counts, stats = _extract(opened, chain(first, batches), options, scratch, processes)
     except InputError:
@@ -165,18 +172,6 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     (out / "README.md").write_text(card, encoding="utf-8")
     (out / "lengths.png").write_bytes(draw(report.lengths))
     return report
-
-
-def _for_this(opened: Source, first: list[Batch], options: BuildOptions) -> BuildOptions:
-    """The options for the catalogue that these first rows are of."""
-    beginning = first[0].data if first and not first[0].too_long else b""
-    origin = origin_of(beginning, uid=options.fields.get("uid", "uid"), archive=opened.archive)
-    if origin.number is not None and options.rules == AUTO:
-        say(
-            f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros that they had are lost."
-            " Where they had some, make them text; in pandas: read_json(…, dtype=False)"
-        )
-    return options.resolved(origin)
 
 
 def _publish_rejected(scratch: Path, target: Path) -> None:

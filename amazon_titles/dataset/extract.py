@@ -60,15 +60,13 @@ class Extractor:
 
     def __call__(self, batch: Batch) -> BlockStats:
         """What one block gave."""
-        counts = Counts()
+        counts, products, lines = Counts(), list[Product](), 1
         if batch.too_long:
             counts.bad_lines["too_long"] += 1
             bad = [BadLine(1, "too_long", "longer than 16 MiB", batch.data.decode(errors="replace"))]
-            return self._put_aside(counts, bad, 1, [])
-        products, bad = self._reader.read(batch.data, counts)
-        return self._put_aside(counts, bad, batch.data.count(b"\n"), products)
-
-    def _put_aside(self, counts: Counts, bad: list[BadLine], lines: int, products: list[Product]) -> BlockStats:
+        else:
+            products, bad = self._reader.read(batch.data, counts)
+            lines = batch.data.count(b"\n")
         records = [to_record(product) for product in products]
         words = [_words(product.title) for product in products]
         size = np.array([len(record) for record in records], dtype=np.uint32)

@@ -27,14 +27,11 @@ DATASET = FolderKind(
 )
 """A dataset folder, which the next build into it replaces."""
 
-_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
-CHAT = pa.schema(
-    [("uid", pa.string()), ("task", pa.string()), ("language", pa.string()), ("messages", pa.list_(_MESSAGE))]
-)
-TEXT = pa.schema([("uid", pa.string()), ("text", pa.string())])
-CATALOG = pa.schema(
-    [("uid", pa.string()), ("title", pa.string()), ("content", pa.string()), ("related", pa.list_(pa.string()))]
-)
+_TEXT = pa.string()
+_MESSAGES = pa.list_(pa.struct({"role": _TEXT, "content": _TEXT}))
+CHAT = pa.schema({"uid": _TEXT, "task": _TEXT, "language": _TEXT, "messages": _MESSAGES})
+TEXT = pa.schema({"uid": _TEXT, "text": _TEXT})
+CATALOG = pa.schema({"uid": _TEXT, "title": _TEXT, "content": _TEXT, "related": pa.list_(_TEXT)})
 
 
 def require_apart(target: Path, *read: str | Path | None) -> None:
