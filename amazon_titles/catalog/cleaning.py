@@ -151,12 +151,15 @@ def clean(text: str, rules: Mapping[str, Rule], applied: dict[str, tuple[str, st
         The clean text: cleaned again, it is returned as it is. Every rule but `sentences` makes a text shorter, and
         `sentences` cannot match twice at one place, so the rounds end.
     """
+    last = None
     while True:
-        before = text
         for name, rule in rules.items():
+            if name == last:
+                # All the others have seen what this one left.
+                return text
             after = rule(text)
             if after is not text and after != text:
                 applied.setdefault(name, (text, after))
-                text = after
-        if text is before:
+                text, last = after, name
+        if last is None:
             return text

@@ -110,15 +110,18 @@ class Reader:
         if not uid.isprintable() or uid != uid.strip(" "):
             uid = clean(uid, CHARACTER_RULES, {})
         title = clean(as_text(row.title), CHARACTER_RULES, applied)
-        content = clean(as_text(row.content), CONTENT_RULES[self.rules], applied)
+        raw = as_text(row.content)
+        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
-            example = {"uid": uid, "before": title[:80], "after": as_text(row.content)[:160]}
-            counts.examples.setdefault(reason, example)
+            if reason not in counts.examples:
+                counts.examples[reason] = {"uid": uid, "before": title[:80], "after": raw[:160]}
         else:
-            title = _cut(title, MAX_TITLE, "cut_title", applied)
-            content = _cut(content, self.max_content_chars, "cut", applied)
+            if len(title) > MAX_TITLE:
+                applied["cut_title"] = (title, title := cut_text(title, MAX_TITLE))
+            if len(content) > self.max_content_chars:
+                applied["cut"] = (content, content := cut_text(content, self.max_content_chars))
         for name, (before, after) in applied.items():
             counts.cleaned[name] += 1
             if name not in counts.examples:
@@ -131,10 +134,3 @@ class Reader:
         known = () if self.labels is None else self.labels
         related = tuple([known[i].decode() for i in row.target_ind if 0 <= i < len(known)]) if len(known) else ()
         return Product(uid, title, content, related)
-
-
-def _cut(text: str, limit: int, name: str, applied: dict[str, tuple[str, str]]) -> str:
-    shorter = cut_text(text, limit)
-    if shorter is not text:
-        applied[name] = (text, shorter)
-    return shorter

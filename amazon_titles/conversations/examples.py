@@ -105,9 +105,10 @@ def build_examples(
         language = languages[drawn[4] % len(languages)]
         passages = _among(product, near, drawn[6])
         asked = question(product.title, language=language, phrasing=drawn[5])
+        limit = passage_limit(asked, passages, language=language)
+        message = grounded_question(asked, passages, language=language, limit=limit)
         # What the passage shows, and its code.
-        answer = f"{cut_text(product.content, passage_limit(asked, passages, language=language))} [{uid}]"
-        yield _row(uid, "grounded", language, grounded_question(asked, passages, language=language), answer)
+        yield _row(uid, "grounded", language, message, f"{cut_text(product.content, limit)} [{uid}]")
     if drawn[2] < mix.abstain * 2**32:
         language = languages[drawn[7] % len(languages)]
         other = others[0].title if others else product.title
@@ -138,18 +139,19 @@ def _property(product: Passage, others: Sequence[Passage], mix: MixtureConfig) -
     for start in range(len(kinds)):
         asked_for = kinds[start : start + (2 if drawn[3] % 5 == 0 else 1)]
         asked = property_question(asked_for, product.title, language=language, phrasing=drawn[5])
-        shown = cut_text(product.content, passage_limit(asked, passages, language=language))
-        told = [spans[kind] for kind in asked_for]
+        limit = passage_limit(asked, passages, language=language)
+        shown, told = cut_text(product.content, limit), [spans[kind] for kind in asked_for]
         if all(span in shown for span in told):
-            message = grounded_question(asked, passages, language=language)
+            message = grounded_question(asked, passages, language=language, limit=limit)
             yield _row(product.uid, "property", language, message, f"{', '.join(told)} [{product.uid}]")
             return
 
 
 def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Passage]:
     """The product among others, at any place."""
-    place %= len(others) + 1
-    return [*others[:place], product, *others[place:]]
+    passages = list(others)
+    passages.insert(place % (len(passages) + 1), product)
+    return passages
 
 
 def _row(uid: str, task: str, language: str, asked: str, answer: str) -> Conversation:

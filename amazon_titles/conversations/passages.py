@@ -40,11 +40,14 @@ def passage_limit(question: str, passages: Sequence[Passage], *, language: str =
     """
     words = wording(language)
     fixed = len(words.context) + len(words.ask) + len(question) + 24
-    fixed += sum([len(passage.uid) + min(len(passage.title), TITLE_CHARS) + 6 for passage in passages])
+    for passage in passages:
+        fixed += len(passage.uid) + min(len(passage.title), TITLE_CHARS) + 6
     return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
 
 
-def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en") -> str:
+def grounded_question(
+    question: str, passages: Sequence[Passage], *, language: str = "en", limit: int | None = None
+) -> str:
     """The user message that shows passages and then asks: in training rows and at inference the same.
 
     A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,
@@ -54,8 +57,11 @@ def grounded_question(question: str, passages: Sequence[Passage], *, language: s
         question: What is asked.
         passages: In the order shown; their texts are cut here, so that both sides cut alike.
         language: Of the words around them.
+        limit: Their `passage_limit`, where that is known already.
     """
-    words, limit = wording(language), passage_limit(question, passages, language=language)
+    words = wording(language)
+    if limit is None:
+        limit = passage_limit(question, passages, language=language)
     texts = [
         f"{cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)} [{passage.uid}]\n\n"
         for passage in passages

@@ -114,9 +114,9 @@ def wording(language: str) -> Wording:
     Raises:
         InputError: Nothing is written in it.
     """
-    if language not in WORDING:
-        raise InputError(f"No wording in the language {language!r}.", hint=f"Choose of: {', '.join(WORDING)}.")
-    return WORDING[language]
+    if found := WORDING.get(language):
+        return found
+    raise InputError(f"No wording in the language {language!r}.", hint=f"Choose of: {', '.join(WORDING)}.")
 
 
 def question(title: str, *, language: str = "en", phrasing: int = 0) -> str:
