@@ -125,7 +125,7 @@ def read_labels(path: str | Path) -> np.ndarray[Any, np.dtype[np.bytes_]]:
     Raises:
         InputError: A line without a uid: every later number would point at the wrong product.
     """
-    decode = msgspec.json.Decoder(msgspec.defstruct("Label", [("uid", str)])).decode_lines
+    decode: Any = msgspec.json.Decoder(msgspec.defstruct("Label", [("uid", str)])).decode_lines
     uids: list[np.ndarray[Any, Any]] = []
     with open_source(path) as source:
         for batch in source.batches():

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from amazon_titles.catalog.download import ARCHIVE, feed
 from amazon_titles.errors import InputError
@@ -163,7 +163,7 @@ def _from_hub(address: str) -> Path:
     return Path(hf_hub_download(found[1], found[3], repo_type="dataset", revision=found[2]))
 
 
-def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], str]:
+def _unpacked(raw: IO[bytes], name: str) -> tuple[Any, str]:
     """The stream of the lines, and of a zip the name of the member that holds them."""
     magic = raw.read(4)
     raw.seek(0)

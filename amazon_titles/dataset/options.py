@@ -98,7 +98,7 @@ class BuildOptions:
 
     def reader(self) -> Reader:
         """How rows are read."""
-        labels = read_labels(self.labels) if self.labels else None
+        labels: Any = read_labels(self.labels) if self.labels else None
         return Reader(self.rules, self.fields, self.min_content_chars, self.max_content_chars, labels)
 
     def mix(self) -> MixtureConfig:

@@ -91,8 +91,8 @@ class Shard:
     split: str
     file: str
     records: dict[str, Numbers]
-    group: Sequence[int]
-    recall: Sequence[bool]
+    group: Numbers | Sequence[int]
+    recall: Numbers | Sequence[bool]
     windows: list[tuple[int, int]]
     general: dict[int, list[Conversation]] = field(default_factory=dict)
     catalog_file: str = ""

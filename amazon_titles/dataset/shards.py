@@ -65,7 +65,7 @@ class ShardWriter:
 
     def _read(self, shard: Shard) -> list[Product]:
         numbers = np.unique(shard.records["file"]).tolist()
-        files = {number: memoryview(np.memmap(self._scratch / str(number), np.uint8, "r")) for number in numbers}
+        files = {number: np.memmap(self._scratch / str(number), np.uint8, "r").data for number in numbers}
         places = zip(*(shard.records[name].tolist() for name in ("file", "offset", "size")), strict=True)
         return [from_record(bytes(files[number][offset : offset + size])) for number, offset, size in places]
 
@@ -115,7 +115,7 @@ def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> 
         shard.general.setdefault(start, []).append(row)
 
 
-def _similar(products: Sequence[Product], groups: Sequence[int], index: int) -> list[Product]:
+def _similar(products: Sequence[Product], groups: Numbers | Sequence[int], index: int) -> list[Product]:
     """The four products that stand nearest to one, those of its own group first."""
     low, high = max(index - 2, 0), min(index + 3, len(products))
     own = groups[index]
