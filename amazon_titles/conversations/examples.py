@@ -122,15 +122,14 @@ def build_examples(
         if drawn[13] % 4 == 0 and others:
             asked = grounded_question(asked, _among(product, near, drawn[14]), language=language)
         yield _row(uid, "abstain", language, asked, abstention(invented, language=language))
-    if drawn[15] < mix.property * 2**32:
-        yield from _property(product, others, mix)
+    if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
+        yield from _property(product, others, spans, mix)
 
 
-def _property(product: Passage, others: Sequence[Passage], mix: MixtureConfig) -> Iterator[Conversation]:
+def _property(
+    product: Passage, others: Sequence[Passage], spans: dict[str, str], mix: MixtureConfig
+) -> Iterator[Conversation]:
     """A row that asks for one property, one time of five for two; none where the text in view is cut before them."""
-    spans = properties(product.content)
-    if not spans:
-        return
     drawn = draws(f"{product.uid} property", mix.seed)
     language = mix.languages[drawn[0] % len(mix.languages)]
     passages = _among(product, others[: drawn[1] % 3], drawn[2])

@@ -45,9 +45,7 @@ def passage_limit(question: str, passages: Sequence[Passage], *, language: str =
     return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
 
 
-def grounded_question(
-    question: str, passages: Sequence[Passage], *, language: str = "en", limit: int | None = None
-) -> str:
+def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en", limit: int = 0) -> str:
     """The user message that shows passages and then asks: in training rows and at inference the same.
 
     A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,
@@ -57,11 +55,9 @@ def grounded_question(
         question: What is asked.
         passages: In the order shown; their texts are cut here, so that both sides cut alike.
         language: Of the words around them.
-        limit: Their `passage_limit`, where that is known already.
+        limit: Their `passage_limit`, where that is known already; it is never 0.
     """
-    words = wording(language)
-    if limit is None:
-        limit = passage_limit(question, passages, language=language)
+    words, limit = wording(language), limit or passage_limit(question, passages, language=language)
     texts = [
         f"{cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)} [{passage.uid}]\n\n"
         for passage in passages
