@@ -86,7 +86,7 @@ class Source:
             while block := self._counted(self._stream.read(BLOCK)):
                 end = block.rfind(b"\n") + 1
                 # The rest of the last line, and one byte more than it may have.
-                most = max(MAX_LINE + 1 - (len(block) - end), 0)
+                most = max(MAX_LINE + 1 - (len(block) - end), 1)
                 rest = self._counted(self._stream.readline(most))
                 if len(rest) < most or rest.endswith(b"\n"):
                     yield Batch(block + rest)
