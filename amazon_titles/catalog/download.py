@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import shutil
 import sys
 from contextlib import suppress
@@ -76,7 +75,7 @@ def feed(digest: Any, path: Path) -> None:  # noqa: ANN401 - hashlib has no name
 
 def _from_drive(folder: Path) -> Path:
     try:
-        gdown = importlib.import_module("gdown")
+        import gdown
     except ImportError:
         raise MissingExtraError("download", "gdown") from None
     # gdown goes on with the `.part` file that it left.
