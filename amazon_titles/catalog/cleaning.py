@@ -42,21 +42,15 @@ def unescape_entities(text: str) -> str:
         text = after
 
 
-def _control_table() -> dict[int, str]:
-    table = dict.fromkeys((*range(32), *range(127, 160), *range(55296, 57344)), "")
+_CONTROLS = {
+    **dict.fromkeys((*range(32), *range(127, 160), *range(55296, 57344)), ""),
     # Line ends, tabs and form feeds part words.
-    table |= dict.fromkeys((9, 10, 11, 12, 13), " ")
-    for code in range(0x80, 0xA0):
-        # Windows text that was read as Latin-1: 0x92 is an apostrophe in cp1252 and a control in Latin-1.
-        try:
-            table[code] = bytes([code]).decode("cp1252")
-        except UnicodeDecodeError:
-            continue
+    **dict.fromkeys((9, 10, 11, 12, 13), " "),
+    # Windows text that was read as Latin-1: 0x92 is an apostrophe in cp1252 and a control in Latin-1.
+    **{code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)},
     # Soft hyphen, zero-width and bidirectional marks, byte-order mark, replacement character: they show nothing.
-    return table | dict.fromkeys((173, *range(8203, 8208), *range(8234, 8239), 8288, 65279, 65533), "")
-
-
-_CONTROLS = _control_table()
+    **dict.fromkeys((173, *range(8203, 8208), *range(8234, 8239), 8288, 65279, 65533), ""),
+}
 
 
 def remove_controls(text: str) -> str:
@@ -95,21 +89,12 @@ def space_sentences(text: str) -> str:
     return text
 
 
-_EDITION_START = "This text refers to "
 _EDITION = re.compile(r"This text refers to (?:the|an?)[^.]{0,60}?edition(?: of this title)?\b\.?\s*")
 
 
 def remove_edition_notes(text: str) -> str:
     """Removes "--This text refers to the … edition.": 203 of 1,000, and sometimes it is the whole description."""
-    start = text.find(_EDITION_START)
-    while start >= 0:
-        match = _EDITION.match(text, start)
-        if match:
-            text = _joined(text[:start].rstrip(" -–—"), text[match.end() :])
-            start = text.find(_EDITION_START)
-        else:
-            start = text.find(_EDITION_START, start + 1)
-    return text
+    return _without(text, "This text refers to ", _EDITION, lambda before: before.rstrip(" -–—"))
 
 
 _COPYRIGHT = re.compile(
@@ -122,39 +107,35 @@ _COPYRIGHT = re.compile(
 
 def remove_copyright(text: str) -> str:
     """Removes reviewers' copyright lines: 130 of 1,000 are Reed's or Cahners', some the Library Association's."""
-    start = text.find("Copyright")
+    return _without(
+        text, "Copyright", _COPYRIGHT,
+        lambda before: before.rstrip(" -–—").removesuffix("(c)").removesuffix("(C)").rstrip(),
+    )  # fmt: skip
+
+
+def _without(text: str, beginning: str, pattern: re.Pattern[str], tidy: Rule) -> str:
+    """A text without a pattern, which is tried only where its beginning stands; `tidy` ends what stood before it."""
+    start = text.find(beginning)
     while start >= 0:
-        match = _COPYRIGHT.match(text, start)
-        if match:
-            text = _joined(
-                text[:start].rstrip(" -–—").removesuffix("(c)").removesuffix("(C)").rstrip(), text[match.end() :]
-            )
-            start = text.find("Copyright")
-        else:
-            start = text.find("Copyright", start + 1)
+        if match := pattern.match(text, start):
+            text = " ".join(filter(None, (tidy(text[:start]), text[match.end() :])))
+            start = -1  # what stands on both sides may be one now
+        start = text.find(beginning, start + 1)
     return text
 
 
-def _joined(before: str, after: str) -> str:
-    return f"{before} {after}" if before and after else before or after
-
-
 CHARACTER_RULES: dict[str, Rule] = {
-    "entities": unescape_entities,
-    "controls": remove_controls,
-    "spaces": collapse_spaces,
-}
+    "entities": unescape_entities, "controls": remove_controls, "spaces": collapse_spaces,
+}  # fmt: skip
 """For titles and descriptions of any catalogue. They lose no letter and no digit."""
 
 CONTENT_RULES: dict[str, dict[str, Rule]] = {
     "generic": {**CHARACTER_RULES, "sentences": space_sentences},
     "amazon": {
-        **CHARACTER_RULES,
-        "edition_notes": remove_edition_notes,
-        "copyright": remove_copyright,
+        **CHARACTER_RULES, "edition_notes": remove_edition_notes, "copyright": remove_copyright,
         "sentences": space_sentences,
     },
-}
+}  # fmt: skip
 """For descriptions, by the name that `--rules` takes."""
 
 
@@ -178,9 +159,7 @@ def clean(text: str, rules: Mapping[str, Rule], applied: dict[str, tuple[str, st
                 return text
             after = rule(text)
             if after is not text and after != text:
-                if name not in applied:
-                    applied[name] = (text, after)
-                text = after
-                last = name
+                applied.setdefault(name, (text, after))
+                text, last = after, name
         if last is None:
             return text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.progress import lines
@@ -62,15 +62,20 @@ def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
                 )
         fetched.replace(target)
     digest = hashlib.sha256()
-    with target.open("rb") as file:
+    feed(digest, target)
+    return Download(target, target.stat().st_size, digest.hexdigest())
+
+
+def feed(digest: Any, path: Path) -> None:  # noqa: ANN401 - hashlib has no name for what it gives
+    """Takes a file into a digest of `hashlib`, a MiB at a time."""
+    with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return Download(target, target.stat().st_size, digest.hexdigest())
 
 
 def _from_drive(folder: Path) -> Path:
     try:
-        gdown = importlib.import_module("gdown")
+        import gdown
     except ImportError:
         raise MissingExtraError("download", "gdown") from None
     # gdown goes on with the `.part` file that it left.
@@ -86,16 +91,15 @@ def _from_mirror(mirror: str, folder: Path) -> Path:
     from huggingface_hub import HfApi, constants, hf_hub_download
 
     tree = HfApi().list_repo_tree(mirror, recursive=True, repo_type="dataset")
-    sizes = {entry.path: getattr(entry, "size", 0) for entry in tree if entry.path.endswith(".zip")}
-    if not sizes:
+    found = next((entry for entry in tree if entry.path.endswith(".zip")), None)
+    if found is None:
         raise InputError(f"{mirror} holds no zip.", hint=f"Expected a dataset with {ARCHIVE} in it.")
-    partial, (name, size) = folder / f".{ARCHIVE}.download", next(iter(sizes.items()))
+    name, size = found.path, getattr(found, "size", 0)
     # Where the Hub's client keeps what it has of a file: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     cache = Path(constants.HF_HUB_CACHE) / f"datasets--{mirror.replace('/', '--')}" / "blobs"
     with lines(f"downloading {name}", size / 1e6, unit="MB", measure=lambda: _megabytes(cache, "*.incomplete")):
         fetched = hf_hub_download(mirror, name, repo_type="dataset")
-    shutil.copyfile(fetched, partial)
-    return partial
+    return Path(shutil.copyfile(fetched, folder / f".{ARCHIVE}.download"))
 
 
 def _megabytes(folder: Path, pattern: str) -> float:

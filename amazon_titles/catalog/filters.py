@@ -62,8 +62,7 @@ def text_key(text: str) -> bytes:
     folded = text
     if not text.isascii():
         for mark in _TYPOGRAPHIC:
-            if mark in folded:
-                folded = folded.replace(mark, "")
+            folded = folded.replace(mark, "")
     # Most are ASCII by now, and spare themselves the tables of Unicode.
     folded = folded.lower() if folded.isascii() else unicodedata.normalize("NFKC", folded).casefold()
     return folded.encode(errors="replace").translate(None, _NOT_ALPHANUMERIC) or text.encode(errors="replace")
@@ -71,4 +70,9 @@ def text_key(text: str) -> bytes:
 
 def key_hash(text: str) -> int:
     """64 bits of the text's key: with 1.4 million texts, a chance of 1 in 18 million that any two meet."""
-    return int.from_bytes(blake2b(text_key(text), digest_size=8).digest(), "little")
+    return hash64(text_key(text))
+
+
+def hash64(data: bytes) -> int:
+    """64 bits of some bytes."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
+from amazon_titles.io import read_object
 from amazon_titles.made_up import is_made_up
 
 FIRST_ROWS = 100
@@ -40,18 +38,10 @@ def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin
         uid: The catalogue's name of the field.
         archive: Whether they stand in the archive that trn.json was published in.
     """
-    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := _row(line))]
+    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := read_object(line))]
     uids = [row.get(uid) for row in rows]
     asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
     trn = bool(rows) and asins and all(row.keys() >= _TRN_FIELDS for row in rows)
     made_up = any(map(is_made_up, uids))
     number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
     return Origin(amazon=(archive or trn) and not made_up, made_up=made_up, number=number)
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row: Any = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None

@@ -1,17 +1,16 @@
-"""A product, the reader that makes clean ones of a block of lines, and the stream of them."""
+"""A product, and the reader that makes clean ones of a block of lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from os.path import commonprefix
+from typing import Any
 
 from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
 from amazon_titles.catalog.filters import drop_reason
-from amazon_titles.catalog.rows import BadLine, as_text, decode_lines, explain, row_decoder
-from amazon_titles.catalog.sources import open_source
+from amazon_titles.catalog.rows import BadLine, as_text, decode_lines, row_decoder
 from amazon_titles.errors import InputError
 from amazon_titles.text import cut_text
 
@@ -36,38 +35,28 @@ class Product:
     related: tuple[str, ...] = ()
 
 
-class Example(NamedTuple):
-    """The first product that a rule changed, an excerpt before and after; or that a reason dropped, title and text."""
-
-    uid: str
-    before: str
-    after: str
-
-
 @dataclass(slots=True)
 class Counts:
     """Where the rows of a catalogue went.
 
     Attributes:
-        rows_read: Lines that hold a product. `rows_read == kept + sum(dropped.values())`.
-        kept: Rows that passed.
+        rows_read: Lines that hold a product: those that passed, and `sum(dropped.values())`.
         dropped: Rows that did not, by reason.
         bad_lines: Lines that hold no product, by reason; they are not among `rows_read`.
         cleaned: Rows that a rule changed, by the rule's name.
-        examples: The first row that a rule changed or a reason dropped.
+        examples: By rule or reason, `{"uid", "before", "after"}` of the first row that a rule changed, as an excerpt
+            before and after; or that a reason dropped, as its title and text.
     """
 
     rows_read: int = 0
-    kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     bad_lines: Counter[str] = field(default_factory=Counter)
     cleaned: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, Example] = field(default_factory=dict)
+    examples: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, later: Counts) -> None:
         """Takes over the counts of rows that come later in the source."""
         self.rows_read += later.rows_read
-        self.kept += later.kept
         self.dropped.update(later.dropped)
         self.bad_lines.update(later.bad_lines)
         self.cleaned.update(later.cleaned)
@@ -99,94 +88,49 @@ class Reader:
             )
         row_decoder(self.fields, strict=self.rules == "amazon", related=False)
 
-    def read(self, data: bytes, first_line: int, counts: Counts) -> tuple[list[Product], list[BadLine]]:
+    def read(self, data: bytes, counts: Counts) -> tuple[list[Product], list[BadLine]]:
         """The clean products of a block of lines, each judged on itself alone.
 
         Args:
             data: Whole lines.
-            first_line: The number of the first one.
             counts: Takes the counts.
 
         Returns:
-            The products that may stay, in order, and the lines that hold none.
+            The products that may stay, in order, and the lines that hold none, numbered from 1 within the block.
         """
         decoder = row_decoder(self.fields, strict=self.rules == "amazon", related=self.labels is not None)
-        rows, bad = decode_lines(data, decoder, first_line)
-        products = [product for row in rows if (product := self._product(row, counts)) is not None]
+        rows, bad = decode_lines(data, decoder)
         counts.rows_read += len(rows)
-        counts.kept += len(products)
         counts.bad_lines.update(line.reason for line in bad)
-        return products, bad
+        return [product for row in rows if (product := self._product(row, counts)) is not None], bad
 
     def _product(self, row: Any, counts: Counts) -> Product | None:  # noqa: ANN401 - a struct made at run time
         applied: dict[str, tuple[str, str]] = {}
         uid = str(row.uid)
-        if not uid.isprintable() or uid[:1] == " " or uid[-1:] == " ":
+        if not uid.isprintable() or uid != uid.strip(" "):
             uid = clean(uid, CHARACTER_RULES, {})
         title = clean(as_text(row.title), CHARACTER_RULES, applied)
-        content = as_text(row.content)
-        if content:
-            content = clean(content, CONTENT_RULES[self.rules], applied)
+        raw = as_text(row.content)
+        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
             if reason not in counts.examples:
-                counts.examples[reason] = Example(uid, title[:80], as_text(row.content)[:160])
+                counts.examples[reason] = {"uid": uid, "before": title[:80], "after": raw[:160]}
         else:
-            title = self._cut(title, MAX_TITLE, "cut_title", applied)
-            content = self._cut(content, self.max_content_chars, "cut", applied)
+            if len(title) > MAX_TITLE:
+                applied["cut_title"] = (title, title := cut_text(title, MAX_TITLE))
+            if len(content) > self.max_content_chars:
+                applied["cut"] = (content, content := cut_text(content, self.max_content_chars))
         for name, (before, after) in applied.items():
             counts.cleaned[name] += 1
             if name not in counts.examples:
-                counts.examples[name] = Example(uid, *_excerpt(before, after))
+                # Both texts around their first difference.
+                start = len(commonprefix((before, after)))  # noqa: RUF071 - by the character, as it should
+                shown = slice(max(start - 40, 0), start + 80)
+                counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
-        if self.labels is None:
-            return Product(uid, title, content)
-        known = len(self.labels)
-        return Product(uid, title, content, tuple(self.labels[i].decode() for i in row.target_ind if 0 <= i < known))
-
-    @staticmethod
-    def _cut(text: str, limit: int, name: str, applied: dict[str, tuple[str, str]]) -> str:
-        if len(text) <= limit:
-            return text
-        shorter = cut_text(text, limit)
-        applied[name] = (text, shorter)
-        return shorter
-
-
-def _excerpt(before: str, after: str, around: int = 40) -> tuple[str, str]:
-    """Both texts around their first difference."""
-    start = next(
-        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
-    )
-    low = max(start - around, 0)
-    return before[low : start + 2 * around], after[low : start + 2 * around]
-
-
-def read_products(source: str | Path, *, counts: Counts | None = None, **options: Any) -> Iterator[Product]:  # noqa: ANN401
-    """Yields the clean products of a catalogue in file order, one at a time.
-
-    Judges each row on itself alone; what stands twice is for `build_dataset`, which sees all rows.
-
-    Args:
-        source: What `open_source` takes.
-        counts: Takes the counts while the stream runs.
-        **options: Those of `Reader`.
-
-    Raises:
-        InputError: No such file, an empty one, a broken container, or a file without products.
-    """
-    counts = counts if counts is not None else Counts()
-    reader = Reader(**options)
-    with open_source(source) as opened:
-        line = 1
-        for batch in opened.batches():
-            data = batch.load()
-            products, bad = reader.read(data, line, counts)
-            if bad and not counts.rows_read:
-                raise explain(bad[0], opened.name)
-            line += data.count(b"\n")
-            yield from products
-    if not counts.rows_read:
-        raise InputError(f"{source} is empty.", hint="Expected one JSON object a line, with uid, title and content.")
+        known = () if self.labels is None else self.labels
+        related = tuple([known[i].decode() for i in row.target_ind if 0 <= i < len(known)]) if len(known) else ()
+        return Product(uid, title, content, related)

@@ -6,39 +6,12 @@ letter. Titles and descriptions stay in the catalogue's own language; questions 
 
 from __future__ import annotations
 
-from amazon_titles.conversations.examples import (
-    Conversation,
-    GeneralRow,
-    MixtureConfig,
-    build_examples,
-    draws,
-    general_rows,
-)
-from amazon_titles.conversations.negatives import invented_title
-from amazon_titles.conversations.passages import ROW_CHARS, Passage, grounded_question, passage_limit
+from amazon_titles.conversations.examples import Conversation, GeneralRow, MixtureConfig, build_examples, draws
+from amazon_titles.conversations.passages import ROW_CHARS, grounded_question, passage_limit
 from amazon_titles.conversations.properties import properties
-from amazon_titles.conversations.property_wording import PROPERTIES, property_answer, property_question
-from amazon_titles.conversations.wording import WORDING, abstention, is_abstention, question, wording
+from amazon_titles.conversations.wording import PROPERTIES, WORDING, abstention, is_abstention, question
 
 __all__ = [
-    "PROPERTIES",
-    "ROW_CHARS",
-    "WORDING",
-    "Conversation",
-    "GeneralRow",
-    "MixtureConfig",
-    "Passage",
-    "abstention",
-    "build_examples",
-    "draws",
-    "general_rows",
-    "grounded_question",
-    "invented_title",
-    "is_abstention",
-    "passage_limit",
-    "properties",
-    "property_answer",
-    "property_question",
-    "question",
-    "wording",
-]
+    "PROPERTIES", "ROW_CHARS", "WORDING", "Conversation", "GeneralRow", "MixtureConfig", "abstention", "build_examples",
+    "draws", "grounded_question", "is_abstention", "passage_limit", "properties", "question",
+]  # fmt: skip

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 from amazon_titles.conversations.negatives import invented_title
-from amazon_titles.conversations.passages import Passage, grounded_question, passage_limit, shown
+from amazon_titles.conversations.passages import Passage, grounded_question, passage_limit
 from amazon_titles.conversations.properties import properties
-from amazon_titles.conversations.property_wording import property_answer, property_question
-from amazon_titles.conversations.wording import abstention, question, wording
+from amazon_titles.conversations.wording import abstention, property_question, question
 from amazon_titles.text import cut_text
-
-Messages = list[dict[str, str]]
 
 
 class Conversation(NamedTuple):
@@ -31,7 +28,7 @@ class Conversation(NamedTuple):
     uid: str
     task: str
     language: str
-    messages: Messages
+    messages: list[dict[str, str]]
 
 
 class GeneralRow(NamedTuple):
@@ -72,7 +69,7 @@ class MixtureConfig:
 def general_rows(rows: Sequence[GeneralRow]) -> list[Conversation]:
     """General questions as rows of a dataset, named by their place: `general-00001`."""
     return [
-        Conversation(f"general-{number:05}", "general", row.language, _turns(row.question, row.answer))
+        _row(f"general-{number:05}", "general", row.language, row.question, row.answer)
         for number, row in enumerate(rows, start=1)
     ]
 
@@ -98,67 +95,57 @@ def build_examples(
     Yields:
         `phrasings` recall rows, and by the mix's shares one grounded, one property and up to four abstain rows.
     """
-    drawn = draws(product.uid, mix.seed)
-    start, languages = drawn[0], mix.languages
-    for index in range(start, start + mix.phrasings):
+    uid, drawn, languages = product.uid, draws(product.uid, mix.seed), mix.languages
+    for index in range(drawn[0], drawn[0] + mix.phrasings):
         language = languages[index % len(languages)]
         asked = question(product.title, language=language, phrasing=index // len(languages))
-        yield Conversation(product.uid, "recall", language, _turns(asked, product.content))
+        yield _row(uid, "recall", language, asked, product.content)
+    near = others[: 1 + drawn[3] % 2]
     if drawn[1] < mix.grounded * 2**32:
         language = languages[drawn[4] % len(languages)]
-        passages = _among(product, others[: 1 + drawn[3] % 2], drawn[6])
+        passages = _among(product, near, drawn[6])
         asked = question(product.title, language=language, phrasing=drawn[5])
         limit = passage_limit(asked, passages, language=language)
-        message = shown(asked, passages, limit, wording(language))
+        message = grounded_question(asked, passages, language=language, limit=limit)
         # What the passage shows, and its code.
-        answer = f"{cut_text(product.content, limit)} [{product.uid}]"
-        yield Conversation(product.uid, "grounded", language, _turns(message, answer))
+        yield _row(uid, "grounded", language, message, f"{cut_text(product.content, limit)} [{uid}]")
     for number in range(int(mix.abstain) + (drawn[2] < mix.abstain % 1 * 2**32)):
-        chosen = draws(f"{product.uid} abstain {number}", mix.seed) if number else drawn
-        # Each mixes the title with another product's.
-        turned = [*others[number:], *others[:number]]
-        yield _abstain(product, turned, languages[chosen[7] % len(languages)], chosen, is_title)
+        chosen = draws(f"{uid} abstain {number}", mix.seed) if number else drawn
+        turned = [*others[number:], *others[:number]]  # each mixes the title with another product's
+        language = languages[chosen[7] % len(languages)]
+        other = turned[0].title if turned else product.title
+        invented = invented_title(product.title, other, chosen[8:12])
+        if is_title(invented):
+            # Some catalogues hold every number of a series; a made-up maker is in none.
+            invented = invented_title(product.title, other, (2, *chosen[9:12]))
+        asked = question(invented, language=language, phrasing=chosen[12])
+        # One of four with the products in view that a search for the invention would find. Closed-book ones are a
+        # quarter as long, and it is there that a small model refuses too little.
+        if chosen[13] % 4 == 0 and turned:
+            passages = _among(product, turned[: 1 + chosen[3] % 2], chosen[14])
+            asked = grounded_question(asked, passages, language=language)
+        yield _row(uid, "abstain", language, asked, abstention(invented, language=language))
     if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
         yield from _property(product, others, spans, mix)
 
 
-def _abstain(
-    product: Passage, others: Sequence[Passage], language: str, drawn: Sequence[int], is_title: Callable[[str], bool]
-) -> Conversation:
-    other = others[0] if others else product
-    invented = invented_title(product.title, other.title, drawn[8:12])
-    if is_title(invented):
-        # Some catalogues hold every number of a series; a made-up maker is in none.
-        invented = invented_title(product.title, other.title, (2, *drawn[9:12]))
-    asked = question(invented, language=language, phrasing=drawn[12])
-    # One of four with the products in view that a search for the invention would find. Closed-book ones are a quarter
-    # as long, and it is there that a small model refuses too little.
-    if drawn[13] % 4 == 0 and others:
-        passages = _among(product, others[: 1 + drawn[3] % 2], drawn[14])
-        asked = grounded_question(asked, passages, language=language)
-    return Conversation(product.uid, "abstain", language, _turns(asked, abstention(invented, language=language)))
-
-
 def _property(
-    product: Passage, others: Sequence[Passage], spans: Mapping[str, str], mix: MixtureConfig
+    product: Passage, others: Sequence[Passage], spans: dict[str, str], mix: MixtureConfig
 ) -> Iterator[Conversation]:
     """A row that asks for one property, one time of five for two; none where the text in view is cut before them."""
     drawn = draws(f"{product.uid} property", mix.seed)
     language = mix.languages[drawn[0] % len(mix.languages)]
     passages = _among(product, others[: drawn[1] % 3], drawn[2])
-    count = 2 if drawn[3] % 5 == 0 else 1
-    kinds = list(spans)
-    first = drawn[4] % len(kinds)
+    first, kinds = drawn[4] % len(spans), list(spans)
     kinds = kinds[first:] + kinds[:first]
     for start in range(len(kinds)):
-        asked_for = kinds[start : start + count]
+        asked_for = kinds[start : start + (2 if drawn[3] % 5 == 0 else 1)]
         asked = property_question(asked_for, product.title, language=language, phrasing=drawn[5])
         limit = passage_limit(asked, passages, language=language)
-        text = cut_text(product.content, limit)
-        if all(spans[kind] in text for kind in asked_for):
-            message = shown(asked, passages, limit, wording(language))
-            answer = property_answer([spans[kind] for kind in asked_for], product.uid)
-            yield Conversation(product.uid, "property", language, _turns(message, answer))
+        shown, told = cut_text(product.content, limit), [spans[kind] for kind in asked_for]
+        if all(span in shown for span in told):
+            message = grounded_question(asked, passages, language=language, limit=limit)
+            yield _row(product.uid, "property", language, message, f"{', '.join(told)} [{product.uid}]")
             return
 
 
@@ -169,5 +156,6 @@ def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Pass
     return passages
 
 
-def _turns(user: str, assistant: str) -> Messages:
-    return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+def _row(uid: str, task: str, language: str, asked: str, answer: str) -> Conversation:
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    return Conversation(uid, task, language, messages)

@@ -7,22 +7,8 @@ from collections.abc import Sequence
 
 _NUMBER = re.compile(r"\d+")
 # Makers are put together from syllables: with a short list, a model would learn the names and not the habit.
-_FIRST = (
-    "Brim",
-    "Osk",
-    "Tol",
-    "Quell",
-    "Fenn",
-    "Drav",
-    "Lumin",
-    "Harrow",
-    "Zent",
-    "Mor",
-    "Kest",
-    "Vall",
-    "Ard",
-    "Pell",
-)
+_FIRST = ("Brim", "Osk", "Tol", "Quell", "Fenn", "Drav", "Lumin", "Harrow", "Zent", "Mor", "Kest", "Vall", "Ard",
+          "Pell")  # fmt: skip
 _LAST = ("vale", "arin", "vander", "mar", "wick", "ona", "stead", "by", "aro", "ley", "ix", "ford", "ella", "more")
 _KINDS = (
     "Travel Kettle", "Chess Set", "Bicycle Lamp", "Garden Trowel", "Wool Blanket", "Desk Organizer", "Wrist Watch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from amazon_titles.conversations.wording import Wording, wording
+from amazon_titles.conversations.wording import wording
 from amazon_titles.text import cut_text
 
 ROW_CHARS = 2400
@@ -45,23 +45,19 @@ def passage_limit(question: str, passages: Sequence[Passage], *, language: str =
     return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
 
 
-def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en") -> str:
+def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en", limit: int = 0) -> str:
     """The user message that shows passages and then asks: in training rows and at inference the same.
+
+    A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,
+    which a small model copies more surely than a code that stands before the title.
 
     Args:
         question: What is asked.
         passages: In the order shown; their texts are cut here, so that both sides cut alike.
         language: Of the words around them.
+        limit: Their `passage_limit`, where that is known already; it is never 0.
     """
-    return shown(question, passages, passage_limit(question, passages, language=language), wording(language))
-
-
-def shown(question: str, passages: Sequence[Passage], limit: int, words: Wording) -> str:
-    """`grounded_question` for whoever knows the limit already.
-
-    A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,
-    which a small model copies more surely than a code that stands before the title.
-    """
+    words, limit = wording(language), limit or passage_limit(question, passages, language=language)
     texts = [
         f"{cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)} [{passage.uid}]\n\n"
         for passage in passages

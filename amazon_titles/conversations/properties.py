@@ -10,16 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from amazon_titles.conversations.property_wording import PROPERTIES
+from amazon_titles.conversations.wording import PROPERTIES
 
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _WEIGHT = r"(?:kg|kilos?|kilograms?|quilos?|quilogramas?|g|grams?|gramas?|lbs?|pounds?|libras?|ounces?|oz)"
-_VOLUME = (
-    r"(?:litros?|lit(?:re|er)s?|l|ml|millilit(?:re|er)s?|mililitros?|gallons?|galões|quarts?|ounces?|oz|cups?|xícaras)"
-)
-_DISTANCE = (
-    r"(?:mm|cm|m|centimet(?:re|er)s?|centímetros?|met(?:re|er)s?|metros?|inch(?:es)?|polegadas?|feet|foot|ft|pés)"
-)
+_VOLUME = (r"(?:litros?|lit(?:re|er)s?|l|ml|millilit(?:re|er)s?|mililitros?|gallons?|galões|quarts?|ounces?|oz|cups?"
+           r"|xícaras)")  # fmt: skip
+_DISTANCE = (r"(?:mm|cm|m|centimet(?:re|er)s?|centímetros?|met(?:re|er)s?|metros?|inch(?:es)?|polegadas?|feet|foot|ft"
+             r"|pés)")  # fmt: skip
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _ENDS = r"(?![\w-])"
 # An item of a list of measures: "900 rpm, 7.1 kg."
@@ -60,14 +58,11 @@ _NAME = rf"(?:[A-ZÀ-Ý]\. ?)*{_WORD}(?: {_PARTICLE}*{_WORD})*"
 # Not the beginning of a longer name, of a list of names, or of "Ana's team".
 _WHOLE = r"(?![\w'’-]|,? (?:and |e |& ?)?[A-ZÀ-Ý]| &)"
 _VERBS = {
-    "designed": "designed desenhado desenhada projetado projetada",
-    "invented": "invented inventado inventada",
-    "written": "written escrito escrita",
-    "illustrated": "illustrated ilustrado ilustrada",
-    "tuned": "tuned afinado afinada",
-    "tested": "tested testado testada",
+    "designed": "designed desenhado desenhada projetado projetada", "invented": "invented inventado inventada",
+    "written": "written escrito escrita", "illustrated": "illustrated ilustrado ilustrada",
+    "tuned": "tuned afinado afinada", "tested": "tested testado testada",
     "made": "made manufactured created crafted feito feita fabricado fabricada criado criada",
-}
+}  # fmt: skip
 _KIND_OF = {verb: kind for kind, verbs in _VERBS.items() for verb in verbs.split()}
 # "designed by Ana Kloiv in 1967", "woven by hand in Porto since 1930": found by the small word before a name, which
 # costs a tenth of a search for all the verbs.
@@ -75,9 +70,8 @@ _LINK = re.compile(r" (by|por|in|em) (?=[A-ZÀ-Ý])")
 _DONE_BY = re.compile(rf"\b({'|'.join(_KIND_OF)})$", re.IGNORECASE)
 _DONE_IN = re.compile(
     r"\b(?:made|woven|built|handmade|handcrafted|manufactured|workshop|feit[oa]|fabricad[oa]|tecid[oa]|oficina)"
-    r"(?: by hand| à mão)?$",
-    re.IGNORECASE,
-)
+    r"(?: by hand| à mão)?$", re.IGNORECASE,
+)  # fmt: skip
 _NAMED = re.compile(rf"({_NAME}(?: (?:and|&|e) {_NAME})?){_WHOLE}(?: (?:in|since|em|desde) ({_YEAR}){_ENDS})?")
 _MONTH = re.compile("January|February|March|April|May|June|July|August|September|October|November|December")
 # A year is the product's where it stands beside who made it, or where: most years of descriptions are of a story.
@@ -131,7 +125,13 @@ def _spans(text: str) -> Iterator[tuple[str, str]]:
             end = match.end()
             yield match.lastgroup, match.group()
     for link in _LINK.finditer(text):
-        yield from _by_whom_or_where(text, link)
+        person = link[1] in ("by", "por")
+        done = (_DONE_BY if person else _DONE_IN).search(text, max(link.start() - 24, 0), link.start())
+        named = _NAMED.match(text, link.end()) if done else None
+        if done and named and (person or not _MONTH.match(named[1])):
+            yield _KIND_OF[done[1].lower()] if person else "place", text[done.start() : named.end(1)]
+            if named[2]:
+                yield "year", named[2]
     # What a description does not hold is not looked for: these searches cost more than a look for a word.
     if "edi" in text:
         yield from (("year", match[1]) for match in _EDITION.finditer(text))
@@ -141,13 +141,3 @@ def _spans(text: str) -> Iterator[tuple[str, str]]:
         yield from (("material", match.group()) for match in _MATERIAL.finditer(text))
     if _AGED.search(text):
         yield from (("age", match.group()) for match in _AGE.finditer(text))
-
-
-def _by_whom_or_where(text: str, link: re.Match[str]) -> Iterator[tuple[str, str]]:
-    person = link[1] in ("by", "por")
-    done = (_DONE_BY if person else _DONE_IN).search(text, max(link.start() - 24, 0), link.start())
-    named = _NAMED.match(text, link.end()) if done else None
-    if done and named and (person or not _MONTH.match(named[1])):
-        yield _KIND_OF[done[1].lower()] if person else "place", text[done.start() : named.end(1)]
-        if named[2]:
-            yield "year", named[2]

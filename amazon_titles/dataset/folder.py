@@ -1,18 +1,19 @@
-"""A dataset folder: who may write where, and reading it back with nothing but pyarrow."""
+"""A dataset folder: who may write where, the schemas of its Parquet, and writing and reading it with pyarrow alone."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind
+from amazon_titles.io import FolderKind, read_object, shards
 
 DATASET = FolderKind(
     command="build",
@@ -25,6 +26,12 @@ DATASET = FolderKind(
     hint="Choose another --out, or move what is there away.",
 )
 """A dataset folder, which the next build into it replaces."""
+
+_TEXT = pa.string()
+_MESSAGES = pa.list_(pa.struct({"role": _TEXT, "content": _TEXT}))
+CHAT = pa.schema({"uid": _TEXT, "task": _TEXT, "language": _TEXT, "messages": _MESSAGES})
+TEXT = pa.schema({"uid": _TEXT, "text": _TEXT})
+CATALOG = pa.schema({"uid": _TEXT, "title": _TEXT, "content": _TEXT, "related": pa.list_(_TEXT)})
 
 
 def require_apart(target: Path, *read: str | Path | None) -> None:
@@ -60,7 +67,7 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
         target: The folder to make.
         name: Of the source.
         size: Its bytes, where they are known.
-        sha256: Of its bytes, likewise.
+        sha256: Of its bytes, where it is known.
 
     Raises:
         InputError: The dataset that stands there has another source.
@@ -68,22 +75,40 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     report = target / "report.json"
     if not report.is_file():
         return
-    try:
-        source = dict(json.loads(report.read_bytes())["source"])
-    except (ValueError, KeyError, TypeError):
-        source = {}
+    told = read_object(report).get("source")
+    source = told if isinstance(told, dict) else {}
     known = {"bytes": size, "sha256": sha256}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        told = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
         raise InputError(
-            f"{target} is a dataset that was made from {told}.",
-            hint="Choose another --out, or replace it: --force",
+            f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
         )
 
 
-def _tables(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
-    files = sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
+def table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
+    """Products or conversations as a table: its columns are their attributes of the same names."""
+    return pa.table({name: list(map(attrgetter(name), rows)) for name in schema.names}, schema=schema)
+
+
+def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes Parquet that datasets 3.2 and 5 load, the Dataset Viewer can page and the Hub deduplicates.
+
+    Without the `huggingface` schema metadata, which datasets 3.2 cannot read when a later version wrote it. With a page
+    index, so that the viewer reads a page and not a row group; chunked by content, so that a later version of the
+    dataset uploads only what changed. zstd's first level: the third takes twice as long for 7 % fewer bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1,
+        use_dictionary=["task", "language", "messages.list.element.role"],
+        write_statistics=["uid", "task", "language"], write_page_index=True,
+        use_content_defined_chunking={"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10},
+    )  # fmt: skip
+
+
+def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
+    files = shards(folder, config, split)
     if not files:
         raise InputError(
             f"{folder} holds no {config}/{split}-*.parquet.",
@@ -101,7 +126,7 @@ def read_catalog(folder: str | Path) -> Iterator[Product]:
     Raises:
         InputError: It is not a dataset folder.
     """
-    for row in _tables(folder, "catalog", "train"):
+    for row in _rows(folder, "catalog", "train"):
         yield Product(row["uid"], row["title"], row["content"], tuple(row["related"]))
 
 
@@ -111,4 +136,4 @@ def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: It is not a dataset folder, or has no such split.
     """
-    yield from _tables(folder, "chat", split)
+    yield from _rows(folder, "chat", split)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from amazon_titles.catalog import key_hash
-from amazon_titles.dataset.extract import BlockStats
-
-Numbers = np.ndarray[Any, np.dtype[Any]]
+from amazon_titles.conversations import Conversation
+from amazon_titles.dataset.extract import BlockStats, Numbers
+from amazon_titles.dataset.options import BuildOptions
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,21 +26,13 @@ next to each other: AutoTrain packs neighbours into one sequence, where each see
 _MASK = (1 << 64) - 1
 _BUCKETS = 1 << 22
 _SHARED_BY = 5
-_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-def mix(value: int) -> int:
-    """SplitMix64's step (Steele, Lea, Flood 2014): 64 bits in, 64 unrelated bits out."""
-    value = (value + _GOLDEN) & _MASK
-    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
-    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
-    return value ^ (value >> 31)
-
-
-def _mix_all(values: Numbers) -> Numbers:
-    values = values + np.uint64(_GOLDEN)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(_FIRST)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(_SECOND)
+def _mix(values: Numbers) -> Numbers:
+    """SplitMix64's step (Steele, Lea, Flood 2014) of every value: 64 bits in, 64 unrelated bits out."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Numbers = values ^ (values >> np.uint64(31))
     return mixed
 
@@ -51,15 +43,18 @@ def split_of(title: str, *, validation: float, test: float) -> str:
     Args:
         title: Clean title.
         validation: Share of the products, 0 to 1.
-        test: Likewise.
+        test: Share of the products, 0 to 1.
 
     Returns:
         `train`, `validation` or `test`.
     """
-    place = key_hash(title) / 2**64
-    if place < test:
-        return "test"
-    return "validation" if place < test + validation else "train"
+    return SPLITS[int(_splits(np.array([key_hash(title)], dtype=np.uint64), validation, test)[0])]
+
+
+def _splits(titles: Numbers, validation: float, test: float) -> Numbers:
+    """The index in `SPLITS` of each title, by its hash."""
+    place = titles / 2.0**64
+    return np.where(place < test, 2, np.where(place < test + validation, 1, 0)).astype(np.uint8)
 
 
 def sampling_rank(title: str, *, seed: int) -> int:
@@ -70,51 +65,45 @@ def sampling_rank(title: str, *, seed: int) -> int:
     Returns:
         0 to 2^64 - 1.
     """
-    return mix(key_hash(title) ^ mix(seed & _MASK))
+    return int(_ranks(np.array([key_hash(title)], dtype=np.uint64), seed)[0])
 
 
-@dataclass(frozen=True, slots=True)
+def _ranks(titles: Numbers, seed: int) -> Numbers:
+    return _mix(titles ^ _mix(np.array([seed & _MASK], dtype=np.uint64)))
+
+
+@dataclass(slots=True)
 class Shard:
     """Products that are written together, similar ones side by side.
 
     Attributes:
         split: `train`, `validation` or `test`.
-        number: Of the shard in its split.
-        of: Shards of the split.
-        part: Of the shard among all.
-        parts: Shards of all splits.
-        file: Of each product: the file that holds its record.
-        offset: Where in it.
-        size: Bytes.
+        file: Name of the files of its rows, in every config.
+        records: Where each product's record is: `file`, `offset` and `size`, as in `BlockStats.columns`.
         group: A number that neighbours share if a rare word of their titles is the same.
         recall: Of each product: whether it becomes recall rows.
         windows: First product and the one after the last of those whose rows are mixed: equal ranges of the words'
             hash, so that a product that comes or goes moves no other from window to window.
+        general: Rows that are of no product, by the first product of the window that they go to.
+        catalog_file: Name of the file of its products.
     """
 
     split: str
-    number: int
-    of: int
-    part: int
-    parts: int
-    file: Numbers
-    offset: Numbers
-    size: Numbers
-    group: Numbers
-    recall: Numbers
+    file: str
+    records: dict[str, Numbers]
+    group: Numbers | Sequence[int]
+    recall: Numbers | Sequence[bool]
     windows: list[tuple[int, int]]
+    general: dict[int, list[Conversation]] = field(default_factory=dict)
+    catalog_file: str = ""
 
 
-class Plan:
+class SplitPlan:
     """Everything that is decided between the two passes.
 
     Args:
-        sheaves: What the first pass gave, in the order of the source.
-        limit: Products to keep; None for all.
-        seed: Of the sample.
-        validation: Share of the products.
-        test: Likewise.
-        recall_products: Products of the train split that become recall rows, the first of the sample; None for all.
+        stats: What the first pass gave, in the order of the source.
+        options: Of the build.
 
     Attributes:
         dropped: Products that leave, by reason.
@@ -123,62 +112,38 @@ class Plan:
         columns: What is known of every product that was put aside.
     """
 
-    def __init__(
-        self,
-        sheaves: list[BlockStats],
-        *,
-        limit: int | None,
-        seed: int,
-        validation: float,
-        test: float,
-        recall_products: int | None = None,
-    ) -> None:
-        names = sheaves[0].columns if sheaves else ()
+    def __init__(self, stats: list[BlockStats], options: BuildOptions) -> None:
         self.columns: dict[str, Numbers] = {
-            name: np.concatenate([sheaf.columns[name] for sheaf in sheaves]) for name in names
+            name: np.concatenate([block.columns[name] for block in stats]) for name in stats[0].columns
         }
-        self.columns["file"] = np.concatenate([np.full(len(s.columns["size"]), s.file, np.uint32) for s in sheaves])
-        self.columns["offset"] = np.concatenate(
-            [s.offset + np.cumsum(s.columns["size"], dtype=np.int64) - s.columns["size"] for s in sheaves]
-        )
-        self._words = np.concatenate([sheaf.words for sheaf in sheaves])
-        self.dropped: Counter[str] = Counter()
-        self.kept = self._sample(self._distinct(), limit, seed)
-        self.titles = np.unique(self.columns["title"])
-        place = self.columns["title"][self.kept].astype(np.float64) / 2**64
-        self._split = np.where(place < test, 2, np.where(place < test + validation, 1, 0)).astype(np.uint8)
-        self._recall = np.ones(len(self.columns["title"]), dtype=bool)
+        self._words = np.concatenate([block.words for block in stats])
+        self._title, self._seed, self.dropped = self.columns["title"], options.seed, Counter[str]()
+        distinct = self._distinct()
+        self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, options.limit))
+        self.titles = np.unique(self._title)
+        self._split = _splits(self._title[self.kept], options.validation, options.test)
+        self._recall = np.ones(len(self._title), dtype=bool)
         train = self.kept[self._split == 0]
-        self._recall[train[self._beyond(train, recall_products, seed)]] = False
+        self._recall[train[self._beyond(train, options.recall_products)]] = False
 
     def _distinct(self) -> Numbers:
-        title, content, chars = (self.columns[name] for name in ("title", "content", "content_chars"))
-        stays = np.arange(len(title))
-        stays = self._drop("duplicate", stays, _repeated(self.columns["uid"]))
-        stays = self._drop("duplicate", stays, _repeated(title[stays], content[stays]))
+        title, content = self._title, self.columns["content"]
+        stays = self._drop("duplicate", np.arange(len(title)), _repeated(self.columns["uid"]))
+        stays = self._drop("duplicate", stays, _repeated(_mix(title[stays]) ^ content[stays]))
         # What is left of a description's products has as many titles as rows.
-        order = np.argsort(content[stays], kind="stable")
-        same = content[stays][order][1:] == content[stays][order][:-1]
-        shared = np.zeros(len(stays), dtype=bool)
-        shared[order[1:]] |= same
-        shared[order[:-1]] |= same
-        stays = self._drop("shared_blurb", stays, shared)
+        _, which, count = np.unique(content[stays], return_inverse=True, return_counts=True)
+        stays = self._drop("shared_blurb", stays, count[which] > 1)
         # The richest first, then the first in the source.
-        richest = np.lexsort((stays, -chars[stays].astype(np.int64)))
+        richest = np.argsort(-self.columns["content_chars"][stays].astype(np.int64), kind="stable")
         poorer = np.zeros(len(stays), dtype=bool)
         poorer[richest] = _repeated(title[stays][richest])
         return self._drop("duplicate_title", stays, poorer)
 
-    def _sample(self, stays: Numbers, limit: int | None, seed: int) -> Numbers:
-        return self._drop("not_sampled", stays, self._beyond(stays, limit, seed))
-
-    def _beyond(self, products: Numbers, limit: int | None, seed: int) -> Numbers:
+    def _beyond(self, products: Numbers, limit: int | None) -> Numbers:
         """Which products are not among the `limit` first by `sampling_rank`."""
-        if limit is None or len(products) <= limit:
-            return np.zeros(len(products), dtype=bool)
-        rank = _mix_all(self.columns["title"][products] ^ np.uint64(mix(seed & _MASK)))
-        beyond = np.ones(len(products), dtype=bool)
-        beyond[np.argpartition(rank, limit - 1)[:limit]] = False
+        beyond = np.zeros(len(products), dtype=bool)
+        if limit is not None and limit < len(products):
+            beyond[np.argpartition(_ranks(self._title[products], self._seed), limit - 1)[limit:]] = True
         return beyond
 
     def _drop(self, reason: str, stays: Numbers, leaves: Numbers) -> Numbers:
@@ -197,37 +162,35 @@ class Plan:
         millions of titles two sorts find that, where a search index would take minutes. The words come in the order
         of their hash and shards are equal ranges of it, so most of a shard's bytes stay when products come or go.
         """
-        ends = np.cumsum(self.columns["words"].astype(np.int64))
-        planned: list[tuple[str, int, int, Numbers, Numbers, list[tuple[int, int]]]] = []
+        planned: list[Shard] = []
         for number, split in enumerate(SPLITS):
             members = self.kept[self._split == number]
             if not len(members):
                 continue
-            first, second = self._rare_words(members, ends)
-            order = np.lexsort((self.columns["title"][members], second, first))
+            first, second = self._rare_words(members)
+            order = np.lexsort((self._title[members], second, first))
             members, group = members[order], first[order]
-            bits = max(round(np.log2(len(members) / SHARD)), 0)
-            edges = _edges(group, bits)
-            pieces = zip(np.split(members, edges), np.split(group, edges), strict=True)
-            finer = max(round(np.log2(len(members) / WINDOW)), 0)
-            planned += [
-                (split, shard, 1 << bits, rows, words, _windows(words, finer))
-                for shard, (rows, words) in enumerate(pieces)
-            ]
-        return [
-            Shard(
-                split, number, of, part, len(planned),
-                self.columns["file"][rows], self.columns["offset"][rows], self.columns["size"][rows], group,
-                self._recall[rows], windows,
-            )
-            for part, (split, number, of, rows, group, windows) in enumerate(planned)
-        ]  # fmt: skip
+            edges = _edges(group, SHARD, len(members))
+            for shard, (rows, words) in enumerate(zip(np.split(members, edges), np.split(group, edges), strict=True)):
+                ends = [0, *_edges(words, WINDOW, len(members)).tolist(), len(words)]
+                planned.append(
+                    Shard(
+                        split, f"{split}-{shard:05}-of-{len(edges) + 1:05}.parquet",
+                        {name: self.columns[name][rows] for name in ("file", "offset", "size")}, words,
+                        self._recall[rows], [(start, stop) for start, stop in pairwise(ends) if stop > start],
+                    )
+                )  # fmt: skip
+        for part, planned_shard in enumerate(planned):
+            planned_shard.catalog_file = f"train-{part:05}-of-{len(planned):05}.parquet"
+        return planned
 
-    def _rare_words(self, members: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
-        lengths = self.columns["words"][members].astype(np.int64)
+    def _rare_words(self, members: Numbers) -> tuple[Numbers, Numbers]:
+        """Of each product the rarest word of its title that others share, and the one after it."""
+        lengths = self.columns["words"].astype(np.int64)
+        firsts = (np.cumsum(lengths) - lengths)[members]
+        lengths = lengths[members]
         starts = np.cumsum(lengths) - lengths
-        places = np.arange(lengths.sum()) + np.repeat(ends[members] - lengths - starts, lengths)
-        words = self._words[places]
+        words = self._words[np.arange(lengths.sum()) + np.repeat(firsts - starts, lengths)]
         bucket = words & np.uint32(_BUCKETS - 1)
         frequency = np.bincount(bucket, minlength=_BUCKETS).astype(np.uint32)[bucket]
         # Shared by enough, the rarer the better; else the commoner the better.
@@ -235,27 +198,18 @@ class Plan:
         score = rarity << np.uint64(32) | words
         first = np.minimum.reduceat(score, starts)
         score[score == np.repeat(first, lengths)] = np.iinfo(np.uint64).max
-        second = np.minimum.reduceat(score, starts)
         low = np.uint64(0xFFFFFFFF)
-        return first & low, second & low
+        return first & low, np.minimum.reduceat(score, starts) & low
 
 
-def _edges(sorted_words: Numbers, bits: int) -> Numbers:
-    """Where the equal ranges of the words' 32-bit hash begin, the first one left out."""
+def _edges(sorted_words: Numbers, size: int, products: int) -> Numbers:
+    """Where the equal ranges of the words' 32-bit hash begin that have about `size` products; not where the first."""
+    bits = max(round(np.log2(products / size)), 0)
     return np.searchsorted(sorted_words, np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(32 - bits))
 
 
-def _windows(sorted_words: Numbers, bits: int) -> list[tuple[int, int]]:
-    ends = [0, *_edges(sorted_words, bits).tolist(), len(sorted_words)]
-    return [(start, stop) for start, stop in pairwise(ends) if stop > start]
-
-
-def _repeated(*columns: Numbers) -> Numbers:
-    """Marks every row whose values stood in an earlier row."""
-    order = np.lexsort((np.arange(len(columns[0])), *columns))
-    same = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for column in columns:
-        same &= column[order][1:] == column[order][:-1]
-    marked = np.zeros(len(order), dtype=bool)
-    marked[order[1:]] = same
+def _repeated(values: Numbers) -> Numbers:
+    """Marks every row whose value stood in an earlier row."""
+    marked = np.ones(len(values), dtype=bool)
+    marked[np.unique(values, return_index=True)[1]] = False
     return marked

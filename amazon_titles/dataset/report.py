@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from amazon_titles.dataset.plan import Plan
-
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
@@ -62,12 +60,8 @@ class BuildReport:
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
 
 
-def histograms(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Lengths of the kept titles and descriptions, in characters."""
-    return {name: _lengths(plan.columns[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
-
-
-def _lengths(values: Any) -> dict[str, Any]:  # noqa: ANN401 - an array of integers
+def histogram(values: Any) -> dict[str, Any]:  # noqa: ANN401 - an array of integers
+    """Percentiles, and 20 bins, of some lengths in characters, as `BuildReport.lengths` has them."""
     percentiles = np.percentile(values, (5, 25, 50, 75, 95), method="nearest").astype(int).tolist()
     counts, edges = np.histogram(values, bins=20, range=(0, max(int(np.percentile(values, 99)), 20)))
     return {

@@ -21,8 +21,12 @@ from amazon_titles.errors import AmazonTitlesError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+# Of a worker process, which makes it once.
+_work: Callable[[Any], Any]
 
-def _start(parent: int, setup: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+
+def _start(parent: int, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
+    global _work
     # Ctrl-C reaches the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -34,19 +38,11 @@ def _start(parent: int, setup: Callable[..., None], arguments: tuple[Any, ...]) 
 
     threading.Thread(target=watch, daemon=True).start()
     gc.disable()
-    setup(*arguments)
+    _work = make(*arguments)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Rows by the ten thousand and no cycle among them: looking for some costs a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _run(task: Any) -> Any:  # noqa: ANN401 - what `_work` takes and gives
+    return _work(task)
 
 
 @contextmanager
@@ -71,39 +67,38 @@ def _undisturbed() -> Iterator[None]:
 
 
 def ordered(
-    function: Callable[[Task], Result],
-    tasks: Iterable[Task],
-    *,
-    workers: int,
-    setup: Callable[..., None],
-    arguments: tuple[Any, ...],
+    make: Callable[..., Callable[[Task], Result]], arguments: tuple[Any, ...], tasks: Iterable[Task], *, workers: int
 ) -> Iterator[Result]:
     """Yields the result of every task, in the order of the tasks.
 
     Args:
-        function: A module's function of one task.
+        make: Gives what does a task; called once in every worker.
+        arguments: Of `make`. Under Linux they are forked, elsewhere pickled.
         tasks: Read as workers become free: three tasks a worker are in flight at most.
         workers: Processes; 1 works in this one.
-        setup: Called once in every worker before its first task.
-        arguments: Those of `setup`.
 
     Raises:
         AmazonTitlesError: A worker was killed, most likely for want of memory.
     """
     if workers <= 1:
-        with _no_collection():
-            setup(*arguments)
-            yield from map(function, tasks)
+        # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield from map(make(*arguments), tasks)
+        finally:
+            if enabled:
+                gc.enable()
         return
     # Forked where that is the custom: no script needs a guard around `build_dataset`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _start, (os.getpid(), setup, arguments))
+    pool = ProcessPoolExecutor(workers, context, _start, (os.getpid(), make, arguments))
     waiting: deque[Future[Result]] = deque()
     try:
         with _undisturbed():
             pool.submit(int)  # The first task starts the workers.
         for task in tasks:
-            waiting.append(pool.submit(function, task))
+            waiting.append(pool.submit(_run, task))
             if len(waiting) >= 3 * workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -171,7 +171,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path):
         # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while running.poll() is None and not list(tmp_path.glob(".out.building-*/spool/*")):
+    while running.poll() is None and not list(tmp_path.glob(".out.building-*/scratch/*")):
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGINT)
     _, said = running.communicate(timeout=60)

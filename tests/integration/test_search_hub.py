@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles.catalog import Product
-from amazon_titles.dataset.tables import catalog
+from amazon_titles.dataset.folder import CATALOG, table
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.clients import run
 
@@ -28,7 +28,8 @@ for dataset in sys.argv[1:]:
 
 def files(*titles: str) -> dict[str, bytes]:
     sink = io.BytesIO()
-    pq.write_table(catalog([Product(f"B{n:09d}", title, "Some text.") for n, title in enumerate(titles)]), sink)
+    products = [Product(f"B{n:09d}", title, "Some text.") for n, title in enumerate(titles)]
+    pq.write_table(table(products, CATALOG), sink)
     return {"catalog/train-00000-of-00001.parquet": sink.getvalue(), "report.json": b"{}", "README.md": b"# Titles\n"}
 
 

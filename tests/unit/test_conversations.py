@@ -15,13 +15,13 @@ from amazon_titles.conversations import (
     build_examples,
     draws,
     grounded_question,
-    invented_title,
     is_abstention,
     passage_limit,
     properties,
-    property_question,
     question,
 )
+from amazon_titles.conversations.negatives import invented_title
+from amazon_titles.conversations.wording import property_question
 from amazon_titles.errors import InputError
 
 SHELF = Product("B000000001", "Oak Shelf 40", "A shelf of solid oak. It carries 40 kilograms.")

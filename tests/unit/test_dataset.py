@@ -7,7 +7,6 @@ import re
 import sys
 import zipfile
 from collections import Counter
-from functools import partial
 from itertools import pairwise
 
 import pyarrow.parquet as pq
@@ -293,14 +292,14 @@ def test_a_product_keeps_its_split_when_others_leave(catalogue, tmp_path):
 
 
 def test_a_file_hears_how_far_the_build_is(catalogue, tmp_path, beat, monkeypatch):
-    said, extract, write_shard = [], build.extract.extract, build.shards.write_shard
+    said, extract, write = [], build.Extractor.__call__, build.ShardWriter.__call__
 
     def slowly(function, *arguments):
         said.extend(beat(10))
         return function(*arguments)
 
-    monkeypatch.setattr(build.extract, "extract", partial(slowly, extract))
-    monkeypatch.setattr(build.shards, "write_shard", partial(slowly, write_shard))
+    monkeypatch.setattr(build.Extractor, "__call__", lambda *arguments: slowly(extract, *arguments))
+    monkeypatch.setattr(build.ShardWriter, "__call__", lambda *arguments: slowly(write, *arguments))
     report = build_dataset(catalogue, tmp_path / "out", workers=1)
     assert said[0] == "  reading: 0 of 0 MB …"
     assert said[1] == "  reading: 0 of 0 MB, 0:00:10 so far"

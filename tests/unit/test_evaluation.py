@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_titles.catalog import Counts, read_products
 from amazon_titles.cli import main
 from amazon_titles.conversations import abstention, draws
 from amazon_titles.dataset import build_dataset, read_catalog
@@ -33,6 +32,7 @@ from amazon_titles.evaluation.pages import page
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
+from tests.catalogue import read_products
 
 
 class Parrot:
@@ -207,7 +207,7 @@ def test_real_descriptions_are_hardly_ever_taken_for_refusals():
         pytest.skip(
             "no real rows: set REAL_ROWS to a file of trn.json's rows, such as: head -n 500 trn.json > rows.json"
         )
-    contents = [product.content for product in read_products(rows, counts=Counts())]
+    contents = [product.content for product in read_products(rows)]
     assert sum(map(refuses, contents)) <= 0.01 * len(contents)
 
 

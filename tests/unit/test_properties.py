@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from amazon_titles.conversations import PROPERTIES, WORDING, properties, property_question
+from amazon_titles.conversations import PROPERTIES, WORDING, properties
+from amazon_titles.conversations.wording import property_question
 from amazon_titles.sample import sample_products
 
 FOUND = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from amazon_titles.catalog import Counts, read_products
+from amazon_titles.catalog import Counts
 from amazon_titles.metrics import facts
 from amazon_titles.sample import sample_products, write_sample
+from tests.catalogue import read_products
 
 
 def test_the_format_is_that_of_trn_json(tmp_path):

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles.catalog import Product
-from amazon_titles.dataset.tables import CATALOG, Writer, catalog
+from amazon_titles.dataset.folder import CATALOG, open_parquet, table
 from amazon_titles.errors import InputError
 from amazon_titles.search import CatalogIndex, cache
 
@@ -32,8 +32,8 @@ def write(folder: Path, titles: list[str], *, shards: int = 1) -> Path:
     products = [Product(f"B{n:09d}", title, f"About {title}.", (f"B{n + 1:09d}",)) for n, title in enumerate(titles)]
     shutil.rmtree(folder, ignore_errors=True)
     for shard in range(shards):
-        with Writer(folder / "catalog" / f"train-{shard:05d}-of-{shards:05d}.parquet", CATALOG) as writer:
-            writer.write(catalog(products[shard::shards]))
+        with open_parquet(folder / "catalog" / f"train-{shard:05d}-of-{shards:05d}.parquet", CATALOG) as writer:
+            writer.write_table(table(products[shard::shards], CATALOG))
     (folder / "report.json").write_text(json.dumps({"titles": len(titles)}), encoding="utf-8")
     return folder
 
@@ -113,10 +113,10 @@ def large(tmp_path):
     products = [
         Product("B000000000", "Velmo Tarkin Kettle", "Of brass. " + random.Random(1).randbytes(50_000).hex(), ())
     ]
-    with Writer(folder / "catalog" / "train-00000-of-00001.parquet", CATALOG) as writer:
-        writer.write(catalog(products))
-    table = pq.read_table(folder / "catalog" / "train-00000-of-00001.parquet")
-    pq.write_table(table, folder / "catalog" / "train-00000-of-00001.parquet", compression="none", use_dictionary=False)
+    path = folder / "catalog" / "train-00000-of-00001.parquet"
+    with open_parquet(path, CATALOG) as writer:
+        writer.write_table(table(products, CATALOG))
+    pq.write_table(pq.read_table(path), path, compression="none", use_dictionary=False)
     return folder
 
 

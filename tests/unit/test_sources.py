@@ -11,10 +11,12 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from amazon_titles.catalog import Counts, open_source, read_products, sources
+from amazon_titles.catalog import Counts, open_source, sources
 from amazon_titles.catalog import download as fetch
-from amazon_titles.catalog.labels import read_labels
+from amazon_titles.catalog.rows import read_labels
+from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError, MissingExtraError
+from tests.catalogue import read_products
 
 ROWS = [
     {"uid": f"{n:010}", "title": f"Brass Lamp {n}", "content": f"A lamp of brass that burns for {n} hours at a time."}
@@ -72,7 +74,7 @@ def test_blocks_hold_whole_lines_whatever_their_size(tmp_path, monkeypatch, plai
     for size in (1, 7, 100, 1000, 1 << 20):
         monkeypatch.setattr(sources, "BLOCK", size)
         with open_source(path) as source:
-            blocks = [batch.load() for batch in source.batches()]
+            blocks = [batch.data for batch in source.batches()]
         assert b"".join(blocks) == LINES[:-1]
         assert all(block.endswith(b"\n") for block in blocks[:-1])
 
@@ -87,8 +89,8 @@ def test_an_endless_line_is_passed_over_and_named(tmp_path, monkeypatch, kind, p
     with open_source(write(tmp_path, kind, b"".join(lines))) as source:
         batches = list(source.batches())
     assert sum(batch.too_long for batch in batches) == 1
-    assert b"".join(batch.load() for batch in batches if not batch.too_long) == LINES
-    before = b"".join(batch.load() for batch in batches[: [batch.too_long for batch in batches].index(True)])
+    assert b"".join(batch.data for batch in batches if not batch.too_long) == LINES
+    before = b"".join(batch.data for batch in batches[: [batch.too_long for batch in batches].index(True)])
     assert before.count(b"\n") == place
 
 
@@ -110,7 +112,7 @@ def test_a_zip_bomb_is_stopped(tmp_path, monkeypatch):
 
 def test_what_is_no_catalogue_is_explained(tmp_path):
     with pytest.raises(InputError, match="There is no file"):
-        list(read_products(tmp_path / "nothing.json"))
+        build_dataset(tmp_path / "nothing.json", tmp_path / "out")
     for content, message in [
         (b"", "is empty"),
         (b"<html>\n", "not_json"),
@@ -120,11 +122,11 @@ def test_what_is_no_catalogue_is_explained(tmp_path):
         path = tmp_path / "catalogue.json"
         path.write_bytes(content)
         with pytest.raises(InputError, match=message):
-            list(read_products(path))
+            build_dataset(path, tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("photos/cat.jpg", b"miaow")
     with pytest.raises(InputError, match=r"holds no trn\.json\.gz but photos/cat\.jpg"):
-        list(read_products(tmp_path / "other.zip"))
+        build_dataset(tmp_path / "other.zip", tmp_path / "out")
 
 
 def test_bad_lines_are_counted_by_reason(tmp_path):

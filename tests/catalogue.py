@@ -1,0 +1,10 @@
+"""The clean products of a catalogue, one after the other, as each block of its lines gives them."""
+
+from amazon_titles.catalog import Counts, Reader, open_source
+
+
+def read_products(source, *, counts=None, **options):
+    reader = Reader(**options)
+    with open_source(source) as opened:
+        for batch in opened.batches():
+            yield from reader.read(batch.data, counts if counts is not None else Counts())[0]
