@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.comparison import Comparison, Pair
-from amazon_titles.evaluation.files import write_whole
 from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.evaluation.sets import SETS, bare_question
+from amazon_titles.io import write_whole
 from amazon_titles.plots import plot_before_after, plot_changes
 
 _SHOWN_CHARS = 600
-_TITLES = {"improved": "Most improved of each set", "damaged": "Most damaged of each set"}
+_REFUSERS = {"index": "index", "before": "base", "after": "fine-tuned", "index_or_after": "index or fine-tuned"}
 
 
 def save_comparison(comparison: Comparison, folder: str | Path) -> None:
@@ -33,7 +34,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    headlines = [row for row in shares if row["set"] in MEASURES[row["key"]].sets]
+    headlines = [row for row in shares if row["headline"]]
     before_after, changes = io.BytesIO(), io.BytesIO()
     plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
     plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
@@ -41,100 +42,67 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
         {
             folder / "before_after.png": before_after.getvalue(),
             folder / "changes.png": changes.getvalue(),
-            folder / "comparison.md": page(comparison).encode(),
-            folder / "comparison.json": comparison.to_json().encode(),
+            folder / "comparison.md": page(comparison),
+            folder / "comparison.json": comparison.to_json(),
         }
     )
 
 
 def page(comparison: Comparison) -> str:
-    """The comparison in Markdown: the table, the yardsticks, the refusals, and examples side by side."""
-    before, after = comparison.before, comparison.after
-    settings = ", ".join(f"{key} {value}" for key, value in before.settings.items() if value is not None)
+    """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
+    reports = (comparison.before, comparison.after)
+    before, after = (f"`{report.model.replace('`', chr(39))}`" for report in reports)
+    settings = ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None)
+    # Versions and device, each once where both reports have the same.
+    made_with = {
+        name: " and ".join(dict.fromkeys(report.made_with[name] for report in reports if name in report.made_with))
+        for name in dict.fromkeys(name for report in reports for name in report.made_with)
+        if name != "weights"
+    }
+    asked = {example.set for example in reports[0].examples}
     parts = [
         "# Before and after",
-        f"Before: {_inline(before.model)}. After: {_inline(after.model)}. Dataset {before.dataset[:12]}, greedy, "
-        f"{settings}. Made with {_made_with(comparison)}.",
+        f"Before: {before}. After: {after}. Dataset {reports[0].dataset[:12]}, greedy, {settings}. Made with "
+        f"{', '.join(map(' '.join, made_with.items()))}.",
         comparison.to_markdown().rstrip(),
         "95 %: interval of the change, by a paired bootstrap over the examples. p: two-sided paired permutation test, "
         "not corrected for the number of rows. n: examples that have the measure both times; what cannot be computed "
         "is absent.",
-        "\n".join(f"- **{name}**: {told}" for name, (_, _, told) in SETS.items() if _has(comparison, name)),
+        "\n".join(f"- **{name}**: {about}" for name, (_, _, about) in SETS.items() if name in asked),
     ]
-    if yardsticks := comparison.yardsticks():
-        parts += ["## Beside yardsticks", _yardstick_table(yardsticks)]
+    if rows := comparison.yardsticks():
+        measures = {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)}
+        parts += ["## Beside yardsticks", _table(rows, {"set": "set", "by": "answered by", "n": "n"} | measures)]
     if refusals := comparison.refusals():
+        named = [{**row, "set": ", ".join(filter(None, (row["set"], row["kind"])))} for row in refusals]
         parts += [
             "## Who refuses",
-            _refusal_table(refusals),
+            _table(named, {"set": "set", "n": "n"} | _REFUSERS),
             "The index refuses before a model is asked. To refuse is right where the product is invented, and wrong "
             "elsewhere.",
         ]
     for kind, pairs in comparison.examples().items():
         if pairs:
-            parts += [f"## {_TITLES[kind]}", *(_side_by_side(pair) for pair in pairs)]
+            parts += [f"## Most {kind} of each set", *map(_side_by_side, pairs)]
     return "\n\n".join(parts) + "\n"
 
 
-def _made_with(comparison: Comparison) -> str:
-    """Versions and device, each once where both reports have the same."""
-    before, after = comparison.before.made_with, comparison.after.made_with
-    names = [name for name in dict.fromkeys([*before, *after]) if name != "weights"]
-    both = {name: dict.fromkeys(told[name] for told in (before, after) if name in told) for name in names}
-    return ", ".join(f"{name} {' and '.join(told)}" for name, told in both.items())
-
-
-def _has(comparison: Comparison, name: str) -> bool:
-    return any(example.set == name for example in comparison.before.examples)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """A Markdown table whose first `words` columns are words, the others figures."""
-    lines = [head, ["---" if place < words else "---:" for place in range(len(head))], *rows]
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+    """A Markdown table of some keys of the rows, each with its title: words, counts, and shares with two decimals."""
+    lines = [list(columns.values()), ["---" if key in ("set", "by") else "---:" for key in columns]]
+    for row in rows:
+        values = [row.get(key, "") for key in columns]
+        lines.append([f"{value:.2f}" if isinstance(value, float) else str(value) for value in values])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _yardstick_table(rows: Sequence[dict[str, Any]]) -> str:
-    measures = [key for key in MEASURES if any(key in row for row in rows)]
-    head = ["set", "answered by", "n", *(MEASURES[key].title for key in measures)]
-    return _table(
-        head,
-        [[row["set"], row["by"], str(row["n"]), *(_number(row.get(key)) for key in measures)] for row in rows],
-        words=2,
-    )
-
-
-def _refusal_table(rows: Sequence[dict[str, Any]]) -> str:
-    keys = ("index", "before", "after", "index_or_after")
-    head = ["set", "n", "index", "base", "fine-tuned", "index or fine-tuned"]
-    return _table(
-        head,
-        [
-            [
-                row["set"] + (f", {row['kind']}" if row["kind"] else ""),
-                str(row["n"]),
-                *(_number(row[key]) for key in keys),
-            ]
-            for row in rows
-        ],
-        words=1,
-    )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
 def _side_by_side(pair: Pair) -> str:
-    scores = [example.scores[pair.measure] for example in (pair.before, pair.after)]
-    texts = (
-        ("Question", bare_question(pair.before.question)),
-        ("Right answer", pair.before.reference),
-        ("Before", pair.before.answer),
-        ("After", pair.after.answer),
-    )
-    title = f"**{pair.before.set}**, {MEASURES[pair.measure].title} {scores[0]:.2f} → {scores[1]:.2f}"
-    return "\n\n".join([title, *(f"{name}:\n\n{_fenced(text)}" for name, text in texts)])
+    first, then = pair.before, pair.after
+    scores = f"{first.scores[pair.measure]:.2f} → {then.scores[pair.measure]:.2f}"
+    texts = {"Question": bare_question(first.question), "Right answer": first.reference}
+    texts |= {"Before": first.answer, "After": then.answer}
+    parts = [f"{name}:\n\n{_fenced(text)}" for name, text in texts.items()]
+    return "\n\n".join([f"**{first.set}**, {MEASURES[pair.measure].title} {scores}", *parts])
 
 
 def _fenced(text: str) -> str:
@@ -142,11 +110,5 @@ def _fenced(text: str) -> str:
     if not text.strip():
         return "(nothing)"
     text = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
-    ticks = 3
-    while "`" * ticks in text:
-        ticks += 1
-    return f"{'`' * ticks}text\n{text}\n{'`' * ticks}"
-
-
-def _inline(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
+    fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
+    return f"{fence}text\n{text}\n{fence}"
