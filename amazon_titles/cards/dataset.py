@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from amazon_titles.cards.rendering import environment, wording
+from amazon_titles.cards.rendering import render
 
 TRN_ROWS = 2_248_619
 """Rows of trn.json, as those published who counted it."""
@@ -32,7 +32,7 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
     catalogue = report["catalogue"]
     made_up, license = bool(catalogue.get("made_up")), catalogue["license"] or ""
     rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
-    values = {
+    context = {
         "card_language": language,
         "report": report,
         "catalogue": catalogue,
@@ -48,5 +48,4 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
         "license": license if license in _LICENCES else license and "other",
         "license_name": re.sub(r"[^a-z0-9.-]+", "-", license.lower()).strip("-") or "other",
     }
-    template = environment().get_template("dataset_card.md.jinja")
-    return template.render(values, say=wording("dataset_card", values))
+    return render("dataset_card", context)

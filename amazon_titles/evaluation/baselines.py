@@ -32,12 +32,13 @@ def measure_baselines(
     for name in SETS:
         hits = {question: hit for question, hit in zip(questions, found, strict=True) if question.set == name}
         asked = list(hits)
+        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for hit in hits.values()]
         # In the place of the right text that of the product before.
         others = [question.record.partition("\n")[2] for question in asked[-1:] + asked[:-1]]
         answers = {
             "the title echoed": [question.title for question in asked],
             "another product's text": others if len(asked) > 1 else [],
-            "the record copied, no model": [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for hit in hits.values()],
+            "the record copied, no model": copies,
         }
         for by, said in answers.items():
             examples = [Example.of(q, Outcome(a), worth(q, a)) for q, a in zip(asked, said, strict=False)]

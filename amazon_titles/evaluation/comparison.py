@@ -53,10 +53,7 @@ class Comparison:
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
         found = (_row(name, measure, self._pairs(name)) for name in SETS for measure in MEASURES)
-        # The perplexity follows the loss that it is computed from.
-        return [
-            row for each in found if each for row in (each, *([_perplexity(each)] if each["key"] == "loss" else []))
-        ]
+        return [row for row in found if row]
 
     def rows(self) -> list[dict[str, Any]]:
         """`{"set", "n", "measure", "key", "headline", "before", "after"}` for each measure that both have.
@@ -69,7 +66,7 @@ class Comparison:
         more is better, -1 where less is, 0 where neither. A loss stands only where both models cut the answers into
         the same tokens.
         """
-        return [dict(row) for row in self._rows]
+        return self._rows
 
     def yardsticks(self) -> list[dict[str, Any]]:
         """Who answers how well on the products of `seen` and `unseen`: baselines without a model, then both models.
@@ -204,6 +201,8 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
 
 def _row(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> dict[str, Any] | None:
     """A measure of a set, before and after; None where it does not stand in a comparison."""
+    if measure == "perplexity":
+        return (loss := _row(name, "loss", pairs)) and _perplexity(loss)
     both = [pair for pair in pairs if all(measure in example.scores for example in pair)]
     if not both or measure == "index_refused":
         return None
