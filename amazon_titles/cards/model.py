@@ -73,45 +73,34 @@ def model_card(
     name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
     if licence is not None and not licence.allows(name):
         name = f"{licence.prefix.replace(' ', '-')}-{name}"
-    both = before is not None and after is not None
+    table, examples = evaluations.compared_rows(comparison), list[evaluations.Shown]()
     if before is not None and after is not None:
         table, examples = evaluations.rows(before, after, comparison), evaluations.shown(before, after)
-    else:
-        table, examples = evaluations.compared_rows(comparison), []
+    evaluated = after or {}
+    eval_dataset = evaluated.get("dataset")
     questions = (shown.before["question"] for shown in examples)
     question = next(filter(str.isprintable, questions), 'What is "TITLE"?')
     request = {"model": "titles", "temperature": 0, "max_tokens": 160}
     request |= {"messages": [{"role": "user", "content": question}]}
     headlines = [row for row in table if row.get("headline", True)]
-    eval_settings = (after or {}).get("settings", {})
+    eval_settings = [f"{key} {value}" for key, value in evaluated.get("settings", {}).items() if value is not None]
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
-        "name": name,
-        "run": known,
+        "name": name, "run": known, "licence": licence, "params": params, "defaults": DEFAULTS,
         # A folder of this machine is nobody else's business: its name is enough.
-        "recipe": _without_paths(recipe.strip(), base, dataset),
-        "params": params,
-        "defaults": DEFAULTS,
-        "base": _short(base),
-        "dataset": _short(dataset),
-        "licence": licence,
-        "rows": headlines,
-        "more_rows": len(headlines) < len(table),
+        "recipe": _without_paths(recipe.strip(), base, dataset), "base": _short(base), "dataset": _short(dataset),
+        "rows": headlines, "more_rows": len(headlines) < len(table), "examples": examples,
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
-        "eval_settings": ", ".join(f"{key} {value}" for key, value in eval_settings.items() if value is not None),
-        "eval_dataset": str((after or {}).get("dataset") or ""),
-        "same_dataset": not both or known["dataset"]["report_sha256"] in (None, (after or {}).get("dataset")),
-        "examples": examples,
-        "plots": list(plots),
-        "losses": _curve(known["losses"]),
+        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(eval_dataset or ""),
+        "same_dataset": not (before and after) or known["dataset"]["report_sha256"] in (None, eval_dataset),
+        "plots": list(plots), "losses": _curve(known["losses"]),
         "adapter": (repo_id or REPO) if known["publishable"] else FOLDER,
-        "shell_question": shlex.quote(question),
-        "json_question": json.dumps(question, ensure_ascii=False),
+        "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),
         "request": shlex.quote(json.dumps(request, ensure_ascii=False)),
         "rank": next((most for most in _VLLM_RANKS if most >= rank), _VLLM_RANKS[-1]),
-    }
+    }  # fmt: skip
     return render("model_card", context)
 
 
@@ -152,12 +141,12 @@ def _metadata(run: Mapping[str, Any], name: str, licence: Licence | None, table:
     return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip()
 
 
-def _curve(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+def _curve(losses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Points spread evenly over the curve, its first and last among them; AutoTrain logs some points twice."""
     points = list({round(point["epoch"], 1): point for point in losses if point.get("epoch") is not None}.values())
     if len(points) > _CURVE:
         points = [points[round(n * (len(points) - 1) / (_CURVE - 1))] for n in range(_CURVE)]
-    return [{"epoch": point["epoch"], "loss": point["loss"]} for point in points]
+    return points
 
 
 def _short(path: str) -> str:

@@ -11,9 +11,6 @@ from amazon_titles.evaluation.sets import Question
 from amazon_titles.metrics import cites
 from amazon_titles.search import CatalogIndex
 
-SETS = ("seen", "unseen")
-"""Where baselines stand: questions about one product, with no text in view."""
-
 
 def measure_baselines(
     questions: Sequence[Question], index: CatalogIndex
@@ -29,7 +26,7 @@ def measure_baselines(
     """
     found = [next(iter(index.search(question.asked, 1)), None) for question in questions]
     result: dict[str, dict[str, Any]] = {}
-    for name in SETS:
+    for name in ("seen", "unseen"):  # questions about one product, with no text in view
         hits = {question: hit for question, hit in zip(questions, found, strict=True) if question.set == name}
         asked = list(hits)
         copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for hit in hits.values()]

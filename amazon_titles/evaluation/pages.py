@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
-from amazon_titles.evaluation.comparison import Comparison, Pair
+from amazon_titles.evaluation.comparison import Comparison
 from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.evaluation.sets import SETS, bare_question
 from amazon_titles.io import write_whole
 from amazon_titles.plots import plot_before_after, plot_changes
 
 _SHOWN_CHARS = 600
-_REFUSERS = {"index": "index", "before": "base", "after": "fine-tuned", "index_or_after": "index or fine-tuned"}
 
 
 def save_comparison(comparison: Comparison, folder: str | Path) -> None:
@@ -50,59 +48,21 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
 
 def page(comparison: Comparison) -> str:
     """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
-    reports = (comparison.before, comparison.after)
-    before, after = (f"`{report.model.replace('`', chr(39))}`" for report in reports)
-    settings = ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None)
+    reports, rows = (comparison.before, comparison.after), comparison.yardsticks()
     # Versions and device, each once where both reports have the same.
-    made_with = {
-        name: " and ".join(dict.fromkeys(report.made_with[name] for report in reports if name in report.made_with))
-        for name in dict.fromkeys(name for report in reports for name in report.made_with)
-        if name != "weights"
-    }
-    asked = {example.set for example in reports[0].examples}
-    parts = [
-        "# Before and after",
-        f"Before: {before}. After: {after}. Dataset {reports[0].dataset[:12]}, greedy, {settings}. Made with "
-        f"{', '.join(map(' '.join, made_with.items()))}.",
-        comparison.to_markdown().rstrip(),
-        "95 %: interval of the change, by a paired bootstrap over the examples. p: two-sided paired permutation test, "
-        "not corrected for the number of rows. n: examples that have the measure both times; what cannot be computed "
-        "is absent.",
-        "\n".join(f"- **{name}**: {about}" for name, (_, _, about) in SETS.items() if name in asked),
-    ]
-    if rows := comparison.yardsticks():
-        measures = {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)}
-        parts += ["## Beside yardsticks", _table(rows, {"set": "set", "by": "answered by", "n": "n"} | measures)]
-    if refusals := comparison.refusals():
-        named = [{**row, "set": ", ".join(filter(None, (row["set"], row["kind"])))} for row in refusals]
-        parts += [
-            "## Who refuses",
-            _table(named, {"set": "set", "n": "n"} | _REFUSERS),
-            "The index refuses before a model is asked. To refuse is right where the product is invented, and wrong "
-            "elsewhere.",
-        ]
-    for kind, pairs in comparison.examples().items():
-        if pairs:
-            parts += [f"## Most {kind} of each set", *map(_side_by_side, pairs)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """A Markdown table of some keys of the rows, each with its title: words, counts, and shares with two decimals."""
-    lines = [list(columns.values()), ["---" if key in ("set", "by") else "---:" for key in columns]]
-    for row in rows:
-        values = [row.get(key, "") for key in columns]
-        lines.append([f"{value:.2f}" if isinstance(value, float) else str(value) for value in values])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _side_by_side(pair: Pair) -> str:
-    first, then = pair.before, pair.after
-    scores = f"{first.scores[pair.measure]:.2f} → {then.scores[pair.measure]:.2f}"
-    texts = {"Question": bare_question(first.question), "Right answer": first.reference}
-    texts |= {"Before": first.answer, "After": then.answer}
-    parts = [f"{name}:\n\n{_fenced(text)}" for name, text in texts.items()]
-    return "\n\n".join([f"**{first.set}**, {MEASURES[pair.measure].title} {scores}", *parts])
+    names = dict.fromkeys(name for report in reports for name in report.made_with if name != "weights")
+    versions = [dict.fromkeys(r.made_with[name] for r in reports if name in r.made_with) for name in names]
+    context = {
+        "before": reports[0], "after": reports[1], "table": comparison.to_markdown(), "measures": MEASURES,
+        "settings": ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None),
+        "made_with": ", ".join(f"{name} {' and '.join(both)}" for name, both in zip(names, versions, strict=True)),
+        "sets": SETS, "asked": {example.set for example in reports[0].examples}, "examples": comparison.examples(),
+        "yardsticks": rows, "refusals": comparison.refusals(),
+        "shares": {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)},
+    }  # fmt: skip
+    jinja = environment()
+    jinja.filters |= {"fenced": _fenced, "bare": bare_question}
+    return jinja.get_template("comparison.md.jinja").render(context)
 
 
 def _fenced(text: str) -> str:

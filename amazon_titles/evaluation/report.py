@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,6 @@ from amazon_titles.evaluation.measures import MEASURES, VERSION, Outcome
 from amazon_titles.evaluation.sets import SETS, Question
 from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import bootstrap_interval, mean
-
-# What a report of the first version lacks.
-_ADDED = ("prompts", "version", "made_with", "yardsticks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +106,10 @@ class EvalReport:
             InputError: No such file, or no report.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-            examples = [Example(**example) for example in values["examples"]]
             # A report of the first version does not say so.
-            more = {"version": 1} | {name: values[name] for name in _ADDED if name in values}
-            return cls(values["model"], values["dataset"], values["settings"], examples, **more)
+            values = {"version": 1} | json.loads(Path(path).read_text(encoding="utf-8"))
+            values["examples"] = [Example(**example) for example in values["examples"]]
+            return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
         except OSError as error:
             message, command = f"No report {path} ({error.strerror}).", "evaluate MODEL --dataset DIR --out FILE"
         except (ValueError, KeyError, TypeError) as error:

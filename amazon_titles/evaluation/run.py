@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,24 +83,10 @@ def evaluate_model(
         "version": VERSION,
     }  # fmt: skip
     with resumed(out, about) as (done, add):
-        left = [number for number in range(len(asked)) if number not in done]
-        # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
-        left.sort(key=lambda number: -len(asked[number].text))
-        with bar(f"asking {model.name}", len(asked), unit="questions", done=len(done)) as advance:
-            for start in range(0, len(left), batch_size):
-                batch = left[start : start + batch_size]
-                limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
-                outcomes = _outcomes(model, [asked[number] for number in batch], limits, losses)
-                for number, outcome in zip(batch, outcomes, strict=True):
-                    add(number, outcome)
-                advance(len(batch))
+        _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)
         yardsticks, refused = measure_baselines(asked, CatalogIndex.build(dataset))
-        examples = [
-            Example.of(
-                question, done[number], score(question, done[number]) | {"index_refused": float(refused[number])}
-            )
-            for number, question in enumerate(asked)
-        ]
+        scores = [score(question, done[n]) | {"index_refused": float(refused[n])} for n, question in enumerate(asked)]
+        examples = [Example.of(question, done[n], scores[n]) for n, question in enumerate(asked)]
         report = EvalReport(
             model.name, fingerprint, settings, examples, prompts,
             made_with=_made_with(model, weights), yardsticks=yardsticks,
@@ -125,23 +112,29 @@ def weights_of(model: str | Path) -> str:
     return _hash([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]) if files else ""
 
 
-def _outcomes(
+def _ask(
     model: Any,  # noqa: ANN401 - a Generator, maybe with more
-    batch: Sequence[Question],
-    limits: dict[str, int],
-    losses: bool,
-) -> Iterator[Outcome]:
-    turns = [[{"role": "user", "content": question.text}] for question in batch]
-    if hasattr(model, "generate_full"):
-        said = [(found.text, found.finished, found.tokens) for found in model.generate_full(turns, **limits)]
-    else:
-        said = [(text, None, None) for text in model.generate(turns, **limits)]
-    measured: list[tuple[float | None, int]] = [(None, 0)] * len(batch)
-    if losses and hasattr(model, "answer_losses"):
-        right = [{"role": "assistant", "content": question.reference} for question in batch]
-        measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
-    for answer, loss in zip(said, measured, strict=True):
-        yield Outcome(*answer, *loss)
+    asked: Sequence[Question], done: Mapping[int, Outcome], add: Callable[[int, Outcome], None], *, losses: bool,
+    **limits: int,
+) -> None:  # fmt: skip
+    # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
+    left = sorted((n for n in range(len(asked)) if n not in done), key=lambda n: -len(asked[n].text))
+    with bar(f"asking {model.name}", len(asked), unit="questions", done=len(done)) as advance:
+        for start in range(0, len(left), limits["batch_size"]):
+            batch = left[start : start + limits["batch_size"]]
+            turns = [[{"role": "user", "content": asked[n].text}] for n in batch]
+            if hasattr(model, "generate_full"):
+                outcomes = [Outcome(o.text, o.finished, o.tokens) for o in model.generate_full(turns, **limits)]
+            else:
+                outcomes = [Outcome(text) for text in model.generate(turns, **limits)]
+            if losses and hasattr(model, "answer_losses"):
+                right = ({"role": "assistant", "content": asked[n].reference} for n in batch)
+                measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+                pairs = zip(outcomes, measured, strict=True)
+                outcomes = [replace(outcome, nll=nll, nll_tokens=tokens) for outcome, (nll, tokens) in pairs]
+            for number, outcome in zip(batch, outcomes, strict=True):
+                add(number, outcome)
+            advance(len(batch))
 
 
 def _made_with(model: Generator, weights: str) -> dict[str, str]:

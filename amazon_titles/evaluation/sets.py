@@ -165,9 +165,7 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
     """Rows of some products, among others of their split; the dataset's languages in turn."""
     split, task, _ = SETS[name]
     others = {row["uid"] for row in drawn(read_messages(dataset, split), _POOL)}
-    pool: list[Product] = []
-    products: list[Product] = []
-    titles = set()
+    pool, products, titles = list[Product](), list[Product](), set[int]()
     for product in read_catalog(dataset):
         titles.add(key_hash(product.title))
         if product.uid in others:
@@ -175,20 +173,17 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
         if product.uid in uids and len(products) < _POOL:
             products.append(product)
     languages, near = read_object(Path(dataset) / "report.json")["options"]["languages"], 0
-    none: dict[str, Any] = {"phrasings": 0, "grounded": 0, "abstain": 0, "property": 0}
-    alone = MixtureConfig(**none | {task: 1})
+    alone = replace(MixtureConfig(phrasings=0, grounded=0, abstain=0, property=0), **dict[str, Any]({task: 1}))
     for number, product in enumerate(products):
-        # Several seeds, for of a refusal some are near misses, and a property may not be in view.
-        mixes = [replace(alone, languages=(languages[number % len(languages)],), seed=alone.seed + n) for n in _TRIES]
-        similar = _similar(product, pool)
+        language, similar = languages[number % len(languages)], _similar(product, pool)
         found = [
             (task == "abstain" and _is_near(row.messages[1]["content"], product.title), row)
-            for mix in mixes
+            # Several seeds, for of a refusal some are near misses, and a property may not be in view.
+            for mix in (replace(alone, languages=(language,), seed=alone.seed + n) for n in _TRIES)
             for row in build_examples(product, similar, mix, lambda title: key_hash(title) in titles)
         ]
         if 2 * near <= number:
-            # A made-up one would leave fewer than half near misses.
-            found.sort(key=lambda judged: not judged[0])
+            found.sort(key=lambda judged: not judged[0])  # a made-up one would leave fewer than half near misses
         for is_near, row in found[:1]:
             near += is_near
             yield row._asdict()
