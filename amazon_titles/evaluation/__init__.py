@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from amazon_titles.evaluation.comparison import Comparison, compare
+from amazon_titles.evaluation.comparison import Comparison, compare, save_comparison
 from amazon_titles.evaluation.general import asks_same
 from amazon_titles.evaluation.measures import MEASURES
-from amazon_titles.evaluation.pages import save_comparison
 from amazon_titles.evaluation.report import EvalReport, Example
 from amazon_titles.evaluation.run import Generator, evaluate_model, weights_of
 from amazon_titles.evaluation.sets import SETS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from amazon_titles.evaluation.measures import Outcome, worth
@@ -13,17 +14,18 @@ from amazon_titles.search import CatalogIndex
 
 
 def measure_baselines(
-    questions: Sequence[Question], index: CatalogIndex
+    questions: Sequence[Question], dataset: str | Path
 ) -> tuple[dict[str, dict[str, Any]], list[bool]]:
     """What needs no model.
 
     Args:
         questions: Of every set.
-        index: Of the catalogue.
+        dataset: The dataset folder, whose catalogue is searched.
 
     Returns:
         By baseline, by set, a summary as in `EvalReport.scores`; and for each question whether the index refused it.
     """
+    index = CatalogIndex.build(dataset)
     found = [next(iter(index.search(question.asked, 1)), None) for question in questions]
     result: dict[str, dict[str, Any]] = {}
     for name in ("seen", "unseen"):  # questions about one product, with no text in view

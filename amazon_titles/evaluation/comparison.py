@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import MEASURES, better
 from amazon_titles.evaluation.report import EvalReport, Example, column
-from amazon_titles.evaluation.sets import SETS
-from amazon_titles.io import to_json
+from amazon_titles.evaluation.sets import SETS, bare_question
+from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import bootstrap_interval, mean, paired_change
+from amazon_titles.plots import plot_before_after, plot_changes
 
 # What an example is judged by, the first that it has in both reports.
 _JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
 _REFUSERS = ("index", "before", "after", "index_or_after")
+_SHOWN_CHARS = 600  # of an answer, on the page
 
 
 class Pair(NamedTuple):
@@ -66,7 +72,7 @@ class Comparison:
         more is better, -1 where less is, 0 where neither. A loss stands only where both models cut the answers into
         the same tokens.
         """
-        return self._rows
+        return [dict(row) for row in self._rows]
 
     def yardsticks(self) -> list[dict[str, Any]]:
         """Who answers how well on the products of `seen` and `unseen`: baselines without a model, then both models.
@@ -147,10 +153,10 @@ class Comparison:
                     for value in (row["after"] - row["before"], *row.get("change_interval", ()))
                 )
                 p = row.get("p_value")
-                told = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+                chance = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
                 lines.append(
                     f"| {row['set']} | {row['n']} | {row['measure']} | {row['before']:.2f} | {row['after']:.2f} "
-                    f"| {change} | {' to '.join(bounds)} | {told} |"
+                    f"| {change} | {' to '.join(bounds)} | {chance} |"
                 )
         return "\n".join(lines) + "\n"
 
@@ -231,3 +237,60 @@ def _perplexity(loss: dict[str, Any]) -> dict[str, Any]:
 
 def _refused(example: Example) -> float:
     return max(example.scores.get("abstained", 0.0), example.scores.get("false_abstention", 0.0))
+
+
+def save_comparison(comparison: Comparison, folder: str | Path) -> None:
+    """Writes `comparison.md`, `comparison.json`, `before_after.png` and `changes.png`, all or none of them.
+
+    Args:
+        comparison: Of two reports.
+        folder: Made if need be; what else stands in it stays.
+
+    Raises:
+        InputError: The folder is a file.
+        MissingExtraError: matplotlib is not installed.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
+    shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
+    headlines = [row for row in shares if row["headline"]]
+    before_after, changes = io.BytesIO(), io.BytesIO()
+    plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
+    plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
+    write_whole(
+        {
+            folder / "before_after.png": before_after.getvalue(),
+            folder / "changes.png": changes.getvalue(),
+            folder / "comparison.md": page(comparison),
+            folder / "comparison.json": comparison.to_json(),
+        }
+    )
+
+
+def page(comparison: Comparison) -> str:
+    """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
+    reports, rows = (comparison.before, comparison.after), comparison.yardsticks()
+    # Versions and device, each once where both reports have the same.
+    names = dict.fromkeys(name for report in reports for name in report.made_with if name != "weights")
+    versions = [dict.fromkeys(r.made_with[name] for r in reports if name in r.made_with) for name in names]
+    context = {
+        "before": reports[0], "after": reports[1], "table": comparison.to_markdown(), "measures": MEASURES,
+        "settings": ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None),
+        "made_with": ", ".join(f"{name} {' and '.join(both)}" for name, both in zip(names, versions, strict=True)),
+        "sets": SETS, "asked": {example.set for example in reports[0].examples}, "examples": comparison.examples(),
+        "yardsticks": rows, "refusals": comparison.refusals(),
+        "shares": {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)},
+    }  # fmt: skip
+    jinja = environment()
+    jinja.filters |= {"fenced": _fenced, "bare": bare_question}
+    return jinja.get_template("comparison.md.jinja").render(context)
+
+
+def _fenced(text: str) -> str:
+    """A text as it is, whatever markup it holds: a fence that is longer than any run of backticks in it."""
+    if not text.strip():
+        return "(nothing)"
+    text = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+    fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
+    return f"{fence}text\n{text}\n{fence}"

@@ -62,8 +62,9 @@ class Outcome:
     Attributes:
         text: Its answer.
         finished: Whether it ended the answer itself; None where the model does not tell.
-        tokens: Of the answer; None likewise.
-        nll: Negative log-likelihood of the right answer, in nats, summed over its tokens; None likewise.
+        tokens: Of the answer; None where the model does not tell.
+        nll: Negative log-likelihood of the right answer, in nats, summed over its tokens; None where the model
+            does not tell.
         nll_tokens: How many those are, the end-of-turn among them.
     """
 

@@ -19,7 +19,6 @@ from amazon_titles.evaluation.report import EvalReport, Example
 from amazon_titles.evaluation.resume import resumed
 from amazon_titles.evaluation.sets import SETS, Question, questions
 from amazon_titles.progress import bar
-from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
 
@@ -84,7 +83,7 @@ def evaluate_model(
     }  # fmt: skip
     with resumed(out, about) as (done, add):
         _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)
-        yardsticks, refused = measure_baselines(asked, CatalogIndex.build(dataset))
+        yardsticks, refused = measure_baselines(asked, dataset)
         scores = [score(question, done[n]) | {"index_refused": float(refused[n])} for n, question in enumerate(asked)]
         examples = [Example.of(question, done[n], scores[n]) for n, question in enumerate(asked)]
         report = EvalReport(

@@ -148,16 +148,11 @@ def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, A
     worst: list[tuple[int, str]] = []
     for place, row in enumerate(rows):
         uid = row["uid"]
-        if uid in kept:
-            continue
-        rank = -draws(uid, 0)[0]
-        if limit is None or len(kept) < limit:
-            heapq.heappush(worst, (rank, uid))
-        elif (rank, uid) > worst[0]:
-            del kept[heapq.heappushpop(worst, (rank, uid))[1]]
-        else:
-            continue
-        kept[uid] = (place, row)
+        if uid not in kept:
+            kept[uid] = (place, row)
+            heapq.heappush(worst, (-draws(uid, 0)[0], uid))
+            if limit is not None and len(kept) > limit:
+                del kept[heapq.heappop(worst)[1]]  # met again, it is the worst again
     return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
 
 

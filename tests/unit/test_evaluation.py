@@ -26,9 +26,9 @@ from amazon_titles.evaluation import (
     save_comparison,
     weights_of,
 )
+from amazon_titles.evaluation.comparison import page
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.evaluation.measures import Outcome, score
-from amazon_titles.evaluation.pages import page
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
