@@ -58,8 +58,7 @@ class Comparison:
 
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
-        found = (_row(name, measure, self._pairs(name)) for name in SETS for measure in MEASURES)
-        return [row for row in found if row]
+        return [row for name in SETS for measure in MEASURES for row in _rows(name, measure, self._pairs(name))]
 
     def rows(self) -> list[dict[str, Any]]:
         """`{"set", "n", "measure", "key", "headline", "before", "after"}` for each measure that both have.
@@ -205,25 +204,24 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
     return Comparison(before, after)
 
 
-def _row(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> dict[str, Any] | None:
-    """A measure of a set, before and after; None where it does not stand in a comparison."""
-    if measure == "perplexity":
-        return (loss := _row(name, "loss", pairs)) and _perplexity(loss)
+def _rows(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> list[dict[str, Any]]:
+    """A measure of a set, before and after, and beside a loss its perplexity; none where both lack it."""
     both = [pair for pair in pairs if all(measure in example.scores for example in pair)]
     if not both or measure == "index_refused":
-        return None
+        return []
     if measure == "loss" and any(before.loss_tokens != after.loss_tokens for before, after in pairs):
-        return None  # other tokens: nats a token of two tokenizers do not compare
+        return []  # other tokens: nats a token of two tokenizers do not compare
     (first, weights), (then, _) = (column(side, measure) for side in zip(*both, strict=True))
     if (change := paired_change(first, then, weights=weights)) is None:
-        return None
+        return []
     row: dict[str, Any] = {"set": name, "n": change.n, "measure": MEASURES[measure].title, "key": measure}
     row |= {"better": better(measure, name), "before": change.before, "after": change.after}
     if change.interval is not None:
         row |= {"before_interval": bootstrap_interval(first, weights=weights)}
         row |= {"after_interval": bootstrap_interval(then, weights=weights)}
         row |= {"change_interval": change.interval, "p_value": change.p_value}
-    return row | {"headline": name in MEASURES[measure].sets}
+    row["headline"] = name in MEASURES[measure].sets
+    return [row, _perplexity(row)] if measure == "loss" else [row]
 
 
 def _perplexity(loss: dict[str, Any]) -> dict[str, Any]:

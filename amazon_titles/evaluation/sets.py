@@ -150,9 +150,11 @@ def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, A
         uid = row["uid"]
         if uid not in kept:
             kept[uid] = (place, row)
-            heapq.heappush(worst, (-draws(uid, 0)[0], uid))
-            if limit is not None and len(kept) > limit:
-                del kept[heapq.heappop(worst)[1]]  # met again, it is the worst again
+            entry = (-draws(uid, 0)[0], uid)
+            if limit is None or len(worst) < limit:
+                heapq.heappush(worst, entry)
+            else:
+                del kept[heapq.heappushpop(worst, entry)[1]]  # met again, it is the worst again
     return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
 
 
