@@ -95,7 +95,7 @@ def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 def _agree(found: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a comparison has every row of the reports with its numbers: an older one has others."""
-    others = {(row["set"], row["measure"], row["n"]): row for row in compared}
+    others = {(row["set"], row["measure"], row.get("n")): row for row in compared}
     return all(
         (other := others.get((row["set"], row["measure"], row["n"])))
         and all(math.isclose(row[when], other[when], abs_tol=1e-4) for when in ("before", "after"))
@@ -115,10 +115,10 @@ def shown(before: Report, after: Report) -> list[Shown]:
     measure = next((key for key in _BY for pair in both if all(key in one["scores"] for one in pair)), "")
     pairs = [Shown("", measure, *pair) for pair in both if all(measure in one["scores"] for one in pair)]
     pairs.sort(key=lambda pair: (pair.score - pair.before["scores"][measure], pair.score), reverse=True)
-    middle = len(pairs) // 2
-    chosen = {"improved": pairs[:1], "median": pairs[middle : middle + 1] if len(pairs) > 2 else []}
-    others = [pair for place, pair in enumerate(pairs) if place and (place != middle or len(pairs) < 3)]
-    chosen["wrong"] = sorted((pair for pair in others if pair.score < _RIGHT), key=lambda pair: pair.score)[:1]
+    best, rest = pairs[:1], pairs[1:]
+    median = [rest.pop(len(pairs) // 2 - 1)] if len(rest) > 1 else []
+    wrong = sorted((pair for pair in rest if pair.score < _RIGHT), key=lambda pair: pair.score)[:1]
+    chosen = {"improved": best, "median": median, "wrong": wrong}
     return [pair._replace(kind=kind) for kind, named in chosen.items() for pair in named]
 
 
