@@ -58,12 +58,6 @@ def _llama(version: str) -> Licence:
     """Section 1.b of each licence: display, name and notice. Version 3 words them otherwise than 3.1 and later."""
     meta, prefix = ("Meta ", "Llama 3") if version == "3" else ("", "Llama")
     name = f"{meta}Llama {version} Community License"
-    return Licence(
-        id=f"llama{version}",
-        name=name,
-        link=f"https://www.llama.com/llama{version.replace('.', '_')}/license/",
-        built_with=f"Built with {meta}{prefix}",
-        prefix=prefix,
-        notice=f"{meta}Llama {version} is licensed under the {name}, Copyright © Meta Platforms, Inc. All Rights "
-        "Reserved.",
-    )
+    link = f"https://www.llama.com/llama{version.replace('.', '_')}/license/"
+    notice = f"{meta}Llama {version} is licensed under the {name}, Copyright © Meta Platforms, Inc. All Rights Reserved."
+    return Licence(f"llama{version}", name, link, f"Built with {meta}{prefix}", prefix, notice)
