@@ -59,5 +59,7 @@ def _llama(version: str) -> Licence:
     meta, prefix = ("Meta ", "Llama 3") if version == "3" else ("", "Llama")
     name = f"{meta}Llama {version} Community License"
     link = f"https://www.llama.com/llama{version.replace('.', '_')}/license/"
-    notice = f"{meta}Llama {version} is licensed under the {name}, Copyright © Meta Platforms, Inc. All Rights Reserved."
+    notice = (
+        f"{meta}Llama {version} is licensed under the {name}, Copyright © Meta Platforms, Inc. All Rights Reserved."
+    )
     return Licence(f"llama{version}", name, link, f"Built with {meta}{prefix}", prefix, notice)

@@ -169,8 +169,9 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
             pool.append(product)
         if product.uid in uids and len(products) < _POOL:
             products.append(product)
-    languages, near = read_object(Path(dataset) / "report.json")["options"]["languages"], 0
+    languages = read_object(Path(dataset) / "report.json")["options"]["languages"]
     alone = replace(MixtureConfig(phrasings=0, grounded=0, abstain=0, property=0), **dict[str, Any]({task: 1}))
+    near = 0
     for number, product in enumerate(products):
         language, similar = languages[number % len(languages)], _similar(product, pool)
         found = [
