@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,6 +72,20 @@ def local_folder(name: str | Path, **options: Any) -> Path:  # noqa: ANN401
 def shards(folder: str | Path, config: str, split: str) -> list[Path]:
     """The Parquet files of a split in a dataset folder, in their order; none where it has no such split."""
     return sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
+
+
+def write_whole(files: Mapping[Path, str | bytes]) -> None:
+    """Writes files, each whole or not at all: beside where they belong, then renamed when all are there, in order."""
+    beside = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    try:
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside[path].write_bytes(data.encode() if isinstance(data, str) else data)
+        for path, written in beside.items():
+            written.replace(path)
+    finally:
+        for written in beside.values():
+            written.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

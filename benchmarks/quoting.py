@@ -22,8 +22,7 @@ from amazon_titles.conversations import question
 from amazon_titles.dataset import read_catalog
 from amazon_titles.evaluation import EvalReport
 from amazon_titles.evaluation.refusal import refuses
-from amazon_titles.metrics import fact_precision
-from amazon_titles.metrics.facts import facts, without_citations
+from amazon_titles.metrics import fact_precision, facts, without_citations
 from amazon_titles.model.grounding import behind, fact_share
 
 RESULTS = Path(__file__).parent / "results"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from amazon_titles.cards.rendering import environment, wording
+from amazon_titles.cards.rendering import render
 
 TRN_ROWS = 2_248_619
 """Rows of trn.json, as those published who counted it."""
@@ -32,21 +32,15 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
     catalogue = report["catalogue"]
     made_up, license = bool(catalogue.get("made_up")), catalogue["license"] or ""
     rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
-    values = {
-        "card_language": language,
-        "report": report,
-        "catalogue": catalogue,
-        "options": report["options"],
+    tasks = ["recall", "grounded", "abstain", "property", *(["general"] if report["options"]["general"] else [])]
+    context = {
+        "card_language": language, "report": report, "catalogue": catalogue, "options": report["options"],
         # The sample is cleaned as trn.json, whose defects it has, and is not Amazon's for that.
-        "amazon": catalogue["rules"] == "amazon" and not made_up,
-        "made_up": made_up,
-        "published": TRN_ROWS,
-        "rows": rows,
-        "tasks": ["recall", "grounded", "abstain", "property", *(["general"] if report["options"]["general"] else [])],
+        "amazon": catalogue["rules"] == "amazon" and not made_up, "made_up": made_up,
+        "published": TRN_ROWS, "rows": rows, "tasks": tasks,
         "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
         "splits": {name: split for name, split in report["splits"].items() if split["products"]},
         "license": license if license in _LICENCES else license and "other",
         "license_name": re.sub(r"[^a-z0-9.-]+", "-", license.lower()).strip("-") or "other",
-    }
-    template = environment().get_template("dataset_card.md.jinja")
-    return template.render(values, say=wording("dataset_card", values))
+    }  # fmt: skip
+    return render("dataset_card", context)

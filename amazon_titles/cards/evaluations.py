@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from amazon_titles.errors import InputError
 
@@ -19,40 +18,32 @@ _MEASURES = {
     "fact_recall": ("fact recall", "fact_recall"),
     "abstained": ("said it does not know", "abstention_rate"),
 }
-# What a question is judged by, the first that it has.
+# What the questions are judged by, the first that one of them has.
 _BY = ("fact_recall", "rouge_l", "abstained")
 # Sets whose questions are about a record of the catalogue that no model has in view: what the card says of them.
 _FROM_MEMORY = ("seen", "unseen")
 _RIGHT = 0.999  # of a score: all facts of the description stand in the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One question of the card with both answers.
 
     Attributes:
         kind: `improved`, `median` or `wrong`: why it was chosen.
-        set: The evaluation's set.
-        uid: The product.
-        question: As sent.
-        reference: What the record says.
-        before: The base's answer.
-        after: The adapter's answer.
-        measure: What both scores are of.
-        score_before: 0 to 1.
-        score_after: 0 to 1.
+        measure: What both are judged by, a key of `scores`.
+        before: The example of the base's report.
+        after: The adapter's, of the same question.
     """
 
     kind: str
-    set: str
-    uid: str
-    question: str
-    reference: str
-    before: str
-    after: str
     measure: str
-    score_before: float
-    score_after: float
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def score(self) -> float:
+        """Of the adapter's answer, 0 to 1."""
+        return float(self.after["scores"][self.measure])
 
 
 def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -69,48 +60,6 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
     Raises:
         InputError: The reports do not hold the same questions of the same dataset.
     """
-    _require_same(before, after)
-    found = []
-    for name, scores in before["scores"].items():
-        later = after["scores"].get(name, {})
-        for measure, (title, _) in _MEASURES.items():
-            if measure in scores and measure in later:
-                row = {"set": name, "n": _count(before, after, name, measure) or scores["n"], "measure": title}
-                row |= {"before": scores[measure], "after": later[measure]}
-                for when, there in (("before", scores), ("after", later)):
-                    if measure in there.get("intervals", {}):
-                        row[f"{when}_interval"] = there["intervals"][measure]
-                found.append(row)
-    compared = compared_rows(comparison)
-    return compared if _agree(found, compared) else found
-
-
-def _count(before: Report, after: Report, name: str, measure: str) -> int:
-    """How many examples of a set have a measure both times: a description without numbers and names has no facts."""
-    pairs = zip(before["examples"], after["examples"], strict=True)
-    return sum(pair[0]["set"] == name and all(measure in one["scores"] for one in pair) for pair in pairs)
-
-
-def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The rows of `eval/comparison.json` that a table can show: a number before and one after."""
-    told = [dict(row) for row in (comparison or {}).get("rows", [])]
-    return [row for row in told if all(isinstance(row.get(when), (int, float)) for when in ("before", "after"))]
-
-
-def _agree(found: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a comparison has every row of the reports with its numbers: an older one has others."""
-    told = {(row["set"], row["measure"]): row for row in compared}
-
-    def same(row: Mapping[str, Any]) -> bool:
-        other = told.get((row["set"], row["measure"]))
-        if other is None or row["n"] != other["n"]:
-            return False
-        return all(math.isclose(row[when], other[when], abs_tol=1e-4) for when in ("before", "after"))
-
-    return all(map(same, found))
-
-
-def _require_same(before: Report, after: Report) -> None:
     for what in ("dataset", "settings"):
         if before.get(what) != after.get(what):
             raise InputError(
@@ -122,6 +71,36 @@ def _require_same(before: Report, after: Report) -> None:
         raise InputError(
             "The evaluations before and after hold different questions.", hint="Evaluate both on the same sets."
         )
+    found = []
+    for name, scores in before["scores"].items():
+        both = {"before": scores, "after": after["scores"].get(name, {})}
+        for measure, (title, _) in _MEASURES.items():
+            if all(measure in there for there in both.values()):
+                # A description without numbers and names has no facts: n is of the examples that have the measure.
+                pairs = zip(before["examples"], after["examples"], strict=True)
+                n = sum(pair[0]["set"] == name and all(measure in one["scores"] for one in pair) for pair in pairs)
+                row = {"set": name, "n": n or scores["n"], "measure": title}
+                row |= {when: there[measure] for when, there in both.items()}
+                intervals = {when: there.get("intervals", {}).get(measure) for when, there in both.items()}
+                found.append(row | {f"{when}_interval": bounds for when, bounds in intervals.items() if bounds})
+    compared = compared_rows(comparison)
+    return compared if _agree(found, compared) else found
+
+
+def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The rows of `eval/comparison.json` that a table can show: a number before and one after."""
+    rows = [dict(row) for row in (comparison or {}).get("rows", [])]
+    return [row for row in rows if all(isinstance(row.get(when), (int, float)) for when in ("before", "after"))]
+
+
+def _agree(found: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a comparison has every row of the reports with its numbers: an older one has others."""
+    others = {(row["set"], row["measure"], row.get("n")): row for row in compared}
+    return all(
+        (other := others.get((row["set"], row["measure"], row["n"])))
+        and all(math.isclose(row[when], other[when], abs_tol=1e-4) for when in ("before", "after"))
+        for row in found
+    )
 
 
 def shown(before: Report, after: Report) -> list[Shown]:
@@ -131,35 +110,16 @@ def shown(before: Report, after: Report) -> list[Shown]:
     (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
     third.
     """
-    pairs = [_pair(*both) for both in zip(before["examples"], after["examples"], strict=True)]
-    sets = [name for name in before["scores"] if name in _FROM_MEMORY]
-    pairs = [pair for pair in pairs if sets and pair.set == sets[0] and pair.measure]
-    if any(pair.measure == "fact_recall" for pair in pairs):
-        pairs = [pair for pair in pairs if pair.measure == "fact_recall"]
-    ordered = sorted(pairs, key=lambda pair: (pair.score_after - pair.score_before, pair.score_after), reverse=True)
-    if not ordered:
-        return []
-    chosen = [("improved", ordered[0])]
-    if len(ordered) > 2:
-        chosen.append(("median", ordered[len(ordered) // 2]))
-    wrong = [pair for pair in ordered if pair.score_after < _RIGHT and all(pair is not used for _, used in chosen)]
-    if wrong:
-        chosen.append(("wrong", min(wrong, key=lambda pair: pair.score_after)))
-    return [_named(kind, pair) for kind, pair in chosen]
-
-
-def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Shown:
-    measure = next((name for name in _BY if name in before["scores"] and name in after["scores"]), "")
-    return Shown(
-        "", before["set"], before["uid"], before["question"], before["reference"], before["answer"], after["answer"],
-        measure, before["scores"].get(measure, 0.0), after["scores"].get(measure, 0.0),
-    )  # fmt: skip
-
-
-def _named(kind: str, pair: Shown) -> Shown:
-    from dataclasses import replace
-
-    return replace(pair, kind=kind, measure=_MEASURES[pair.measure][0])
+    name = next((name for name in before["scores"] if name in _FROM_MEMORY), None)
+    both = [pair for pair in zip(before["examples"], after["examples"], strict=True) if pair[0]["set"] == name]
+    measure = next((key for key in _BY for pair in both if all(key in one["scores"] for one in pair)), "")
+    pairs = [Shown("", measure, *pair) for pair in both if all(measure in one["scores"] for one in pair)]
+    pairs.sort(key=lambda pair: (pair.score - pair.before["scores"][measure], pair.score), reverse=True)
+    best, rest = pairs[:1], pairs[1:]
+    median = [rest.pop(len(pairs) // 2 - 1)] if len(rest) > 1 else []
+    wrong = sorted((pair for pair in rest if pair.score < _RIGHT), key=lambda pair: pair.score)[:1]
+    chosen = {"improved": best, "median": median, "wrong": wrong}
+    return [pair._replace(kind=kind) for kind, named in chosen.items() for pair in named]
 
 
 def model_index(
@@ -174,18 +134,11 @@ def model_index(
         revision: Its commit.
     """
     types = dict(_MEASURES.values())
-    results = []
-    for group in dict.fromkeys(row["set"] for row in table):
-        where = {"type": dataset, "name": f"{dataset} ({group})"} | ({"revision": revision} if revision else {})
-        metrics = [
-            {"type": types.get(row["measure"], _slug(row["measure"])), "value": round(row["after"], 4)}
-            | {"name": row["measure"]}
-            for row in table
-            if row["set"] == group
-        ]
-        results.append({"task": {"type": "text-generation"}, "dataset": where, "metrics": metrics})
-    return [{"name": name, "results": results}]
-
-
-def _slug(measure: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", measure.lower()).strip("_")
+    results: dict[str, dict[str, Any]] = {}
+    for row in table:
+        where = {"type": dataset, "name": f"{dataset} ({row['set']})"} | ({"revision": revision} if revision else {})
+        result = {"task": {"type": "text-generation"}, "dataset": where, "metrics": []}
+        kind = types.get(row["measure"], re.sub(r"[^a-z0-9]+", "_", row["measure"].lower()).strip("_"))
+        metric = {"type": kind, "value": round(row["after"], 4), "name": row["measure"]}
+        results.setdefault(row["set"], result)["metrics"].append(metric)
+    return [{"name": name, "results": list(results.values())}]

@@ -36,23 +36,6 @@ class Licence:
         return name.lower().startswith(self.prefix.lower())
 
 
-def _llama(version: str) -> Licence:
-    """Section 1.b of each licence: display, name and notice. Version 3 words them otherwise than 3.1 and later."""
-    family = f"Llama {version}"
-    old = version == "3"
-    name = f"{'Meta ' if old else ''}{family} Community License"
-    return Licence(
-        id=f"llama{version}",
-        name=name,
-        link=f"https://www.llama.com/llama{version.replace('.', '_')}/license/",
-        built_with="Built with Meta Llama 3" if old else "Built with Llama",
-        prefix="Llama 3" if old else "Llama",
-        notice=f"{'Meta ' if old else ''}{family} is licensed under the {name}, "
-        "Copyright © Meta Platforms, Inc. All Rights Reserved.",
-    )
-
-
-_LLAMAS = {version: _llama(version) for version in ("3", "3.1", "3.2", "3.3", "4")}
 _APACHE = Licence("apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
 # Llama-3.2-1B, Meta-Llama-3-8B, Llama-4-Scout, and copies of them under other owners; TinyLlama-1.1B is none.
 _LLAMA_NAME = re.compile(r"(?<![a-z])llama-?([34](?:[.-][123](?![\d.]|b\b))?)(?![\d.])", re.IGNORECASE)
@@ -66,7 +49,17 @@ def licence_of(base: str) -> Licence | None:
     """
     owner, _, name = base.rpartition("/")
     if (found := _LLAMA_NAME.search(name)) is not None:
-        return _LLAMAS.get(found.group(1).replace("-", "."))
-    if owner == "HuggingFaceTB" and name.startswith("SmolLM"):
-        return _APACHE
-    return None
+        version = found.group(1).replace("-", ".")
+        return _llama(version) if version in ("3", "3.1", "3.2", "3.3", "4") else None
+    return _APACHE if owner == "HuggingFaceTB" and name.startswith("SmolLM") else None
+
+
+def _llama(version: str) -> Licence:
+    """Section 1.b of each licence: display, name and notice. Version 3 words them otherwise than 3.1 and later."""
+    meta, prefix = ("Meta ", "Llama 3") if version == "3" else ("", "Llama")
+    name = f"{meta}Llama {version} Community License"
+    link = f"https://www.llama.com/llama{version.replace('.', '_')}/license/"
+    notice = (
+        f"{meta}Llama {version} is licensed under the {name}, Copyright © Meta Platforms, Inc. All Rights Reserved."
+    )
+    return Licence(f"llama{version}", name, link, f"Built with {meta}{prefix}", prefix, notice)

@@ -13,7 +13,7 @@ import yaml
 
 from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
-from amazon_titles.cards.rendering import environment, wording
+from amazon_titles.cards.rendering import render
 from amazon_titles.made_up import is_made_up
 
 REPO, FOLDER, DATASET = "USER/NAME", "FOLDER", "DATASET"
@@ -22,25 +22,11 @@ REPO, FOLDER, DATASET = "USER/NAME", "FOLDER", "DATASET"
 # The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
 # `recipes.fields`, which is held against AutoTrain itself.
 DEFAULTS: dict[str, Any] = {
-    "epochs": 1,
-    "lr": 3e-5,
-    "scheduler": "linear",
-    "warmup_ratio": 0.1,
-    "weight_decay": 0.0,
-    "batch_size": 2,
-    "gradient_accumulation": 4,
-    "block_size": -1,
-    "optimizer": "adamw_torch",
-    "peft": False,
-    "lora_r": 16,
-    "lora_alpha": 32,
-    "lora_dropout": 0.05,
-    "target_modules": "all-linear",
-    "quantization": "int4",
-    "mixed_precision": None,
-    "disable_gradient_checkpointing": False,
-    "merge_adapter": False,
-}
+    "epochs": 1, "lr": 3e-5, "scheduler": "linear", "warmup_ratio": 0.1, "weight_decay": 0.0, "batch_size": 2,
+    "gradient_accumulation": 4, "block_size": -1, "optimizer": "adamw_torch", "peft": False, "lora_r": 16,
+    "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear", "quantization": "int4",
+    "mixed_precision": None, "disable_gradient_checkpointing": False, "merge_adapter": False,
+}  # fmt: skip
 _VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what `--max-lora-rank` takes: vllm/config/lora.py, MaxLoRARanks
 _CURVE = 9  # points of the loss curve in the card's table
 
@@ -75,68 +61,61 @@ def model_card(
     Raises:
         InputError: The two reports do not belong together.
     """
-    told = _run(run)
+    known = _run(run)
     asked = [example.get("uid") for example in (after or {}).get("examples", [])]
-    told["dataset"]["made_up"] = told["dataset"]["made_up"] or any(map(is_made_up, asked))
+    known["dataset"]["made_up"] = known["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
-    base, dataset = told["base_model"], told["dataset"]["path"]
+    params = DEFAULTS | (settings.get("params") or {})
+    rank = params["lora_r"] if isinstance(params["lora_r"], int) else DEFAULTS["lora_r"]
+    base, dataset = known["base_model"], known["dataset"]["path"]
     # A base that was made in a folder here tells whose it is.
-    licence = licence_of(base) or licence_of(str(told["base_source"] or "").partition(",")[0])
-    name = _name(repo_id, settings, licence)
-    both = before is not None and after is not None
+    licence = licence_of(base) or licence_of(str(known["base_source"] or "").partition(",")[0])
+    name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
+    if licence is not None and not licence.allows(name):
+        name = f"{licence.prefix.replace(' ', '-')}-{name}"
+    table, examples = evaluations.compared_rows(comparison), list[evaluations.Shown]()
     if before is not None and after is not None:
         table, examples = evaluations.rows(before, after, comparison), evaluations.shown(before, after)
-    else:
-        table, examples = evaluations.compared_rows(comparison), []
-    question = next((shown.question for shown in examples if shown.question.isprintable()), 'What is "TITLE"?')
-    adapter = (repo_id or REPO) if told["publishable"] else FOLDER
-    values = {
+    evaluated = after or {}
+    eval_dataset = evaluated.get("dataset")
+    questions = (shown.before["question"] for shown in examples)
+    question = next(filter(str.isprintable, questions), 'What is "TITLE"?')
+    request = {"model": "titles", "temperature": 0, "max_tokens": 160}
+    request |= {"messages": [{"role": "user", "content": question}]}
+    headlines = [row for row in table if row.get("headline", True)]
+    eval_settings = [f"{key} {value}" for key, value in evaluated.get("settings", {}).items() if value is not None]
+    context = {
         "card_language": language or run.get("card_language") or "en",
-        "metadata": _metadata(told, name, licence, table),
-        "name": name,
-        "run": told,
+        "metadata": _metadata(known, name, licence, table),
+        "name": name, "run": known, "licence": licence, "params": params, "defaults": DEFAULTS,
         # A folder of this machine is nobody else's business: its name is enough.
-        "recipe": _without_paths(recipe.strip(), base, dataset),
-        "params": {**DEFAULTS, **settings.get("params", {})},
-        "defaults": DEFAULTS,
-        "data": settings.get("data", {}),
-        "base": _short(base),
-        "dataset": _short(dataset),
-        "licence": licence,
-        "rows": [row for row in table if row.get("headline", True)],
-        "more_rows": not all(row.get("headline", True) for row in table),
+        "recipe": _without_paths(recipe.strip(), base, dataset), "base": _short(base), "dataset": _short(dataset),
+        "rows": headlines, "more_rows": len(headlines) < len(table), "examples": examples,
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
-        "eval_settings": ", ".join(f"{key} {value}" for key, value in _known((after or {}).get("settings", {}))),
-        "eval_dataset": str((after or {}).get("dataset") or ""),
-        "same_dataset": not both or told["dataset"]["report_sha256"] in (None, (after or {}).get("dataset")),
-        "examples": examples,
-        "plots": list(plots),
-        "losses": _curve(told["losses"]),
-        "adapter": adapter,
-        "question": question,
-        "shell_question": shlex.quote(question),
-        "json_question": json.dumps(question, ensure_ascii=False),
-        "request": shlex.quote(_request(question)),
-        "rank": next((rank for rank in _VLLM_RANKS if rank >= _rank(settings)), _VLLM_RANKS[-1]),
-    }
-    template = environment().get_template("model_card.md.jinja")
-    return template.render(values, say=wording("model_card", values))
+        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(eval_dataset or ""),
+        "same_dataset": not (before and after) or known["dataset"]["report_sha256"] in (None, eval_dataset),
+        "plots": list(plots), "losses": _curve(known["losses"]),
+        "adapter": (repo_id or REPO) if known["publishable"] else FOLDER,
+        "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),
+        "request": shlex.quote(json.dumps(request, ensure_ascii=False)),
+        "rank": next((most for most in _VLLM_RANKS if most >= rank), _VLLM_RANKS[-1]),
+    }  # fmt: skip
+    return render("model_card", context)
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     """`run.json` with None for all that an older or another program did not write."""
-    names = ("library", "engine", "base_model", "template", "device", "machine", "seconds", "training_seconds", "rows")
-    told: dict[str, Any] = dict.fromkeys(
-        (*names, "tokens", "tokens_an_epoch", "train_split", "why_not_publishable", "base_source")
-    )
-    told |= {"publishable": True, "versions": {}, "losses": []}
-    told |= {key: value for key, value in run.items() if value is not None}
-    told["base_model"] = str(told["base_model"] or "")
-    nothing = {"path": "", "revision": None, "report_sha256": None, "url": None, "made_up": False}
-    told["dataset"] = nothing | dict(run.get("dataset") or {})
-    told["dataset"]["path"] = str(told["dataset"]["path"] or "")
-    return told
+    names = (
+        "library", "engine", "base_model", "template", "device", "machine", "seconds", "training_seconds", "rows",
+        "tokens", "tokens_an_epoch", "train_split", "why_not_publishable", "base_source",
+    )  # fmt: skip
+    known = dict.fromkeys(names) | {"publishable": True, "versions": {}, "losses": []}
+    known |= {key: value for key, value in run.items() if value is not None}
+    dataset: dict[str, Any] = {"revision": None, "report_sha256": None, "url": None, "made_up": False}
+    dataset |= run.get("dataset") or {}
+    dataset["path"] = str(dataset.get("path") or "")
+    return known | {"base_model": str(known["base_model"] or ""), "dataset": dataset}
 
 
 def _settings(recipe: str) -> dict[str, Any]:
@@ -147,51 +126,27 @@ def _settings(recipe: str) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _name(repo_id: str | None, settings: Mapping[str, Any], licence: Licence | None) -> str:
-    name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
-    if licence is not None and not licence.allows(name):
-        name = f"{licence.prefix.replace(' ', '-')}-{name}"
-    return name
-
-
 def _metadata(run: Mapping[str, Any], name: str, licence: Licence | None, table: Sequence[Mapping[str, Any]]) -> str:
     metadata: dict[str, Any] = {"license": licence.id} if licence is not None else {}
     metadata |= {"library_name": "peft", "pipeline_tag": "text-generation"}
-    metadata["tags"] = ["lora", *(["llama"] if licence and licence.prefix else []), run["engine"] or "peft"]
-    metadata["tags"] += ["amazon-titles"]
+    llama = ["llama"] if licence and licence.prefix else []
+    metadata["tags"] = ["lora", *llama, run["engine"] or "peft", "amazon-titles"]
+    dataset, revision = run["dataset"]["path"], run["dataset"]["revision"]
     if run["publishable"] and run["base_model"]:
         metadata |= {"base_model": run["base_model"], "base_model_relation": "adapter"}
-    dataset = run["dataset"]
-    if run["publishable"] and dataset["path"]:
-        metadata["datasets"] = [dataset["path"]]
+    if run["publishable"] and dataset:
+        metadata["datasets"] = [dataset]
         if table:
-            metadata["model-index"] = evaluations.model_index(
-                name, table, dataset=dataset["path"], revision=dataset["revision"]
-            )
+            metadata["model-index"] = evaluations.model_index(name, table, dataset=dataset, revision=revision)
     return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip()
 
 
-def _known(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(key, value) for key, value in settings.items() if value is not None]
-
-
-def _curve(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+def _curve(losses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Points spread evenly over the curve, its first and last among them; AutoTrain logs some points twice."""
     points = list({round(point["epoch"], 1): point for point in losses if point.get("epoch") is not None}.values())
     if len(points) > _CURVE:
         points = [points[round(n * (len(points) - 1) / (_CURVE - 1))] for n in range(_CURVE)]
-    return [{"epoch": point["epoch"], "loss": point["loss"]} for point in points]
-
-
-def _rank(settings: Mapping[str, Any]) -> int:
-    rank = (settings.get("params") or {}).get("lora_r", DEFAULTS["lora_r"])
-    return rank if isinstance(rank, int) else int(DEFAULTS["lora_r"])
-
-
-def _request(question: str) -> str:
-    messages = [{"role": "user", "content": question}]
-    request = {"model": "titles", "temperature": 0, "max_tokens": 160, "messages": messages}
-    return json.dumps(request, ensure_ascii=False)
+    return points
 
 
 def _short(path: str) -> str:
@@ -200,7 +155,6 @@ def _short(path: str) -> str:
 
 def _without_paths(recipe: str, *paths: str) -> str:
     """The recipe with folders of this machine by their names alone, and its fence unbroken."""
-    for path in paths:
-        if path and Path(path).is_absolute():
-            recipe = recipe.replace(path, _short(path))
+    for path in filter(None, paths):
+        recipe = recipe.replace(path, _short(path))
     return re.sub(r"^```", "# ```", recipe, flags=re.MULTILINE)

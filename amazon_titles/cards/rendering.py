@@ -29,12 +29,13 @@ def environment() -> jinja2.Environment:
     return environment
 
 
-def wording(name: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The pieces of `hub_cards/NAME.yml` in the language `card_language` of `values`, each filled in."""
-    pieces = yaml.safe_load((resources.folder("hub_cards") / f"{name}.yml").read_text(encoding="utf-8"))
-    jinja, language = environment(), values["card_language"]
+def render(card: str, context: Mapping[str, Any]) -> str:
+    """Fills in `hub_cards/CARD.md.jinja`, with the wording of `hub_cards/CARD.yml` in the context's `card_language`."""
+    pieces = yaml.safe_load((resources.folder("hub_cards") / f"{card}.yml").read_text(encoding="utf-8"))
+    jinja, language = environment(), context["card_language"]
     # The wording holds numbers of the report, so each piece is a small template itself.
-    return {key: jinja.from_string(text[language]).render(values).strip() for key, text in pieces.items()}
+    say = {key: jinja.from_string(text[language]).render(context).strip() for key, text in pieces.items()}
+    return jinja.get_template(f"{card}.md.jinja").render(context, say=say)
 
 
 def _code(text: object) -> str:

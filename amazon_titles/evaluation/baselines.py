@@ -1,70 +1,48 @@
-"""Yardsticks: what answers without any model score on the same questions, and what the index alone refuses."""
+"""Baselines: what answers without any model score on the same questions, and what the index alone refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from amazon_titles.catalog import Product
-from amazon_titles.evaluation.measures import worth
+from amazon_titles.evaluation.measures import Outcome, worth
 from amazon_titles.evaluation.report import Example, summary
 from amazon_titles.evaluation.sets import Question
 from amazon_titles.metrics import cites
-
-SETS = ("seen", "unseen")
-"""Where yardsticks stand: questions about one product, with no text in view."""
-
-TITLE, OTHER, COPY = "the title echoed", "another product's text", "the record copied, no model"
+from amazon_titles.search import CatalogIndex
 
 
-class Found(Protocol):
-    """What an index finds: `search.Hit` is one."""
-
-    @property
-    def product(self) -> Product:
-        """As in the catalogue."""
-
-
-class Index(Protocol):
-    """What looks a question up: `CatalogIndex` is one."""
-
-    def search(self, question: str, k: int = 3) -> Sequence[Found]:
-        """The products that fit, best first; none where nothing does."""
-
-
-def measure_baselines(questions: Sequence[Question], index: Index) -> tuple[dict[str, dict[str, Any]], list[bool]]:
+def measure_baselines(
+    questions: Sequence[Question], dataset: str | Path
+) -> tuple[dict[str, dict[str, Any]], list[bool]]:
     """What needs no model.
 
     Args:
         questions: Of every set.
-        index: Of the catalogue.
+        dataset: The dataset folder, whose catalogue is searched.
 
     Returns:
-        By yardstick, by set, a summary as in `EvalReport.scores`; and for each question whether the index refused it.
+        By baseline, by set, a summary as in `EvalReport.scores`; and for each question whether the index refused it.
     """
+    index = CatalogIndex.build(dataset)
     found = [next(iter(index.search(question.asked, 1)), None) for question in questions]
     result: dict[str, dict[str, Any]] = {}
-    for name in SETS:
-        rows = [(q, hit) for q, hit in zip(questions, found, strict=True) if q.set == name]
-        if not rows:
-            continue
-        titles = [_example(question, question.title) for question, _ in rows]
-        result.setdefault(TITLE, {})[name] = summary(titles)
-        if len(rows) > 1:
-            others = [_example(q, rows[place - 1][0].record.partition("\n")[2]) for place, (q, _) in enumerate(rows)]
-            result.setdefault(OTHER, {})[name] = summary(others)
-        copies = [_example(q, _copy(hit), source=True) for q, hit in rows]
-        result.setdefault(COPY, {})[name] = summary(copies)
+    for name in ("seen", "unseen"):  # questions about one product, with no text in view
+        hits = {question: hit for question, hit in zip(questions, found, strict=True) if question.set == name}
+        asked = list(hits)
+        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for hit in hits.values()]
+        # In the place of the right text that of the product before.
+        others = [question.record.partition("\n")[2] for question in asked[-1:] + asked[:-1]]
+        answers = {
+            "the title echoed": [question.title for question in asked],
+            "another product's text": others if len(asked) > 1 else [],
+            "the record copied, no model": copies,
+        }
+        for by, said in answers.items():
+            examples = [Example.of(q, Outcome(a), worth(q, a)) for q, a in zip(asked, said, strict=False)]
+            for example in examples if "copied" in by else ():
+                example.scores["cited"] = float(cites(example.answer, example.uid))
+            if examples:
+                result.setdefault(by, {})[name] = summary(examples)
     return result, [hit is None for hit in found]
-
-
-def _copy(hit: Found | None) -> str:
-    return f"{hit.product.content} [{hit.product.uid}]" if hit else ""
-
-
-def _example(question: Question, answer: str, *, source: bool = False) -> Example:
-    scores = worth(question, answer)
-    if source:
-        scores["cited"] = float(cites(answer, question.uid))
-    known = {measure: value for measure, value in scores.items() if value is not None}
-    return Example(question.set, question.uid, question.text, question.reference, answer, known)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import io
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import MEASURES, better
 from amazon_titles.evaluation.report import EvalReport, Example, column
-from amazon_titles.evaluation.sets import SETS
-from amazon_titles.metrics import Change, bootstrap_interval, mean, paired_change
+from amazon_titles.evaluation.sets import SETS, bare_question
+from amazon_titles.io import to_json, write_whole
+from amazon_titles.metrics import bootstrap_interval, mean, paired_change
+from amazon_titles.plots import plot_before_after, plot_changes
 
 # What an example is judged by, the first that it has in both reports.
 _JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
+_REFUSERS = ("index", "before", "after", "index_or_after")
+_SHOWN_CHARS = 600  # of an answer, on the page
 
 
 class Pair(NamedTuple):
@@ -50,15 +58,7 @@ class Comparison:
 
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
-        rows = []
-        for name in SETS:
-            pairs = [pair for pair in self._pairs() if pair[0].set == name]
-            for measure in MEASURES:
-                if change := _change(pairs, measure):
-                    rows.append(_row(name, measure, pairs, change))
-                    if measure == "loss":
-                        rows.append(_perplexity(rows[-1]))
-        return rows
+        return [row for name in SETS for measure in MEASURES for row in _rows(name, measure, self._pairs(name))]
 
     def rows(self) -> list[dict[str, Any]]:
         """`{"set", "n", "measure", "key", "headline", "before", "after"}` for each measure that both have.
@@ -71,47 +71,51 @@ class Comparison:
         more is better, -1 where less is, 0 where neither. A loss stands only where both models cut the answers into
         the same tokens.
         """
-        return [{**row, "headline": row["set"] in MEASURES[row["key"]].sets} for row in self._rows]
+        return [dict(row) for row in self._rows]
 
     def yardsticks(self) -> list[dict[str, Any]]:
-        """Who answers how well on the products of `seen` and `unseen`: yardsticks without a model, then both models.
+        """Who answers how well on the products of `seen` and `unseen`: baselines without a model, then both models.
 
         `{"set", "by", "n", measures…}`; what is answered with product texts in view is of the set `grounded`, and
         stands beside `unseen`, since both are of the test split.
         """
-        rows = []
+        models = {"base": self.before.scores(), "fine-tuned": self.after.scores()}
+        found = []
         for name in ("seen", "unseen"):
-            rows += [
-                {"set": name, "by": by, **_shares(sets[name])}
-                for by, sets in self.after.yardsticks.items()
-                if name in sets
-            ]
-            for who, report in (("base", self.before), ("fine-tuned", self.after)):
-                scores = report.scores()
-                views = [(name, "from memory"), *([("grounded", "texts in view")] if name == "unseen" else [])]
-                rows += [
-                    {"set": name, "by": f"{who}, {how}", **_shares(scores[view])}
-                    for view, how in views
-                    if view in scores
-                ]
-        return rows
+            found += [(name, by, sets.get(name)) for by, sets in self.after.yardsticks.items()]
+            for who, sets in models.items():
+                found.append((name, f"{who}, from memory", sets.get(name)))
+                if name == "unseen":
+                    found.append((name, f"{who}, texts in view", sets.get("grounded")))
+        return [
+            {
+                "set": name, "by": by, "n": scores["n"], **{key: scores[key] for key in _SHARES if key in scores},
+                "intervals": {key: scores["intervals"][key] for key in _SHARES if key in scores["intervals"]},
+            }
+            for name, by, scores in found
+            if scores
+        ]  # fmt: skip
 
     def refusals(self) -> list[dict[str, Any]]:
         """Who refuses how often: `{"set", "kind", "n", "index", "before", "after", "index_or_after"}`, shares.
 
         `index` is the search alone, before any model is asked; `after` the fine-tuned model alone; `index_or_after` the
-        two in a row, as `ask` works. In `invented` to refuse is right; elsewhere it is wrong.
+        two in a row, as `ask` works. In `invented` to refuse is right; elsewhere it is wrong. The questions of
+        `general` are about no product, so that what the index says there means nothing.
         """
         rows = []
         for name in SETS:
-            if name == "general":
-                continue  # about no product: what the index says there means nothing
-            here = [pair for pair in self._pairs() if pair[0].set == name and "index_refused" in pair[1].scores]
-            kinds = sorted({pair[0].kind for pair in here if pair[0].kind})
-            for kind in ["", *(kinds if len(kinds) > 1 else [])]:
-                pairs = [pair for pair in here if kind in ("", pair[0].kind)]
-                if pairs:
-                    rows.append({"set": name, "kind": kind, "n": len(pairs), **_refusals(pairs)})
+            here = [pair for pair in self._pairs(name) if name != "general" and "index_refused" in pair[1].scores]
+            kinds = sorted({before.kind for before, _ in here} - {""})
+            for kind in ["", *(kinds if len(kinds) > 1 else [])] if here else []:
+                shares = [
+                    (index, _refused(before), _refused(after), max(index, _refused(after)))
+                    for before, after in here
+                    if kind in ("", before.kind)
+                    for index in (after.scores["index_refused"],)
+                ]
+                means = zip(_REFUSERS, map(mean, zip(*shares, strict=True)), strict=True)
+                rows.append({"set": name, "kind": kind, "n": len(shares), **dict(means)})
         return rows
 
     def examples(self, count: int = 1) -> dict[str, list[Pair]]:
@@ -120,13 +124,18 @@ class Comparison:
         An example is judged by the first of right answer, property, fact recall, ROUGE-L and refusal that it has; in
         `unseen`, where no model can know the facts, an example counts as any other.
         """
-        found: dict[str, list[Pair]] = {"improved": [], "damaged": []}
+        improved: list[Pair] = []
+        damaged: list[Pair] = []
         for name in SETS:
-            pairs = [pair for both in self._pairs() if both[0].set == name and (pair := _judged(*both))]
+            pairs = [
+                Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
+                for before, after in self._pairs(name)
+                for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
+            ]
             ordered = sorted(pairs, key=lambda pair: (-pair.change, pair.before.uid))
-            found["improved"] += [pair for pair in ordered if pair.change > 0][:count]
-            found["damaged"] += [pair for pair in reversed(ordered) if pair.change < 0][:count]
-        return found
+            improved += [pair for pair in ordered if pair.change > 0][:count]
+            damaged += [pair for pair in reversed(ordered) if pair.change < 0][:count]
+        return {"improved": improved, "damaged": damaged}
 
     def to_markdown(self, *, full: bool = True) -> str:
         """The table of before and after.
@@ -135,33 +144,31 @@ class Comparison:
             full: Every measure; else the headlines of each set.
         """
         lines = ["| set | n | measure | before | after | change | 95 % | p |", "|---|---:|---|---:|---:|---:|---|---:|"]
-        for row in self.rows():
+        for row in self._rows:
             if full or row["headline"]:
-                low, high = row.get("change_interval", (None, None))
-                interval = "" if low is None else f"{round(low, 2) + 0.0:+.2f} to {round(high, 2) + 0.0:+.2f}"
-                change = round(row["after"] - row["before"], 2) + 0.0  # no "-0.00"
+                # Adding 0.0 leaves no "-0.00".
+                change, *bounds = (
+                    f"{round(value, 2) + 0.0:+.2f}"
+                    for value in (row["after"] - row["before"], *row.get("change_interval", ()))
+                )
+                p = row.get("p_value")
+                chance = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
                 lines.append(
                     f"| {row['set']} | {row['n']} | {row['measure']} | {row['before']:.2f} | {row['after']:.2f} "
-                    f"| {change:+.2f} | {interval} | {_p(row.get('p_value'))} |"
+                    f"| {change} | {' to '.join(bounds)} | {chance} |"
                 )
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
         """All tables as JSON, with what they were measured on."""
-        value = {
-            "before": self.before.model,
-            "after": self.after.model,
-            "dataset": self.before.dataset,
-            "settings": self.before.settings,
-            "made_with": {"before": self.before.made_with, "after": self.after.made_with},
-            "rows": self.rows(),
-            "yardsticks": self.yardsticks(),
-            "refusals": self.refusals(),
-        }
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        before, after = self.before, self.after
+        about = {"before": before.model, "after": after.model, "dataset": before.dataset, "settings": before.settings}
+        made_with = {"before": before.made_with, "after": after.made_with}
+        tables = {"rows": self._rows, "yardsticks": self.yardsticks(), "refusals": self.refusals()}
+        return to_json({**about, "made_with": made_with, **tables})
 
-    def _pairs(self) -> list[tuple[Example, Example]]:
-        return list(zip(self.before.examples, self.after.examples, strict=True))
+    def _pairs(self, name: str) -> list[tuple[Example, Example]]:
+        return [both for both in zip(self.before.examples, self.after.examples, strict=True) if both[0].set == name]
 
 
 def compare(before: EvalReport, after: EvalReport) -> Comparison:
@@ -170,103 +177,118 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
     Raises:
         InputError: They were not made on the same dataset, questions, prompts and settings, by the same measures.
     """
-    if before.dataset != after.dataset:
-        raise InputError(
-            f"The two reports were made on different datasets (revisions {before.dataset[:12]} and "
-            f"{after.dataset[:12]}).",
-            hint="Evaluate both on the same one.",
-        )
-    if before.settings != after.settings:
-        raise InputError(
-            f"The two reports have different settings: {before.settings} and {after.settings}.",
-            hint="Evaluate both with the same options.",
-        )
-    if before.version != after.version:
-        raise InputError(
-            f"The two reports have measures of different versions, {before.version} and {after.version}.",
-            hint="Evaluate both with the same version of this library.",
-        )
-    counts = [{name: sum(e.set == name for e in r.examples) for name in SETS} for r in (before, after)]
-    if different := [name for name in SETS if counts[0][name] != counts[1][name]]:
-        said = ", ".join(f"{name} {counts[0][name]} and {counts[1][name]}" for name in different)
-        raise InputError(
-            f"The two reports hold different numbers of questions: {said}.", hint="Evaluate both on the same sets."
-        )
-    asked = [[(e.set, e.uid, e.question, e.reference) for e in r.examples] for r in (before, after)]
-    for first, second in zip(*asked, strict=True):
-        if first != second:
-            raise InputError(
-                f"The two reports hold different questions, such as {first[2][:80]!r} and {second[2][:80]!r}.",
-                hint="Evaluate both on the same sets.",
-            )
-    if before.prompts != after.prompts:
-        raise InputError(
-            "The two models were asked by different prompts: their chat templates differ.",
-            hint="Compare an adapter with its own base.",
-        )
+    sets = [Counter(example.set for example in report.examples) for report in (before, after)]
+    numbers = ", ".join(
+        f"{name} {sets[0][name]} and {sets[1][name]}" for name in SETS if sets[0][name] != sets[1][name]
+    )
+    asked = [[(e.set, e.uid, e.question, e.reference) for e in report.examples] for report in (before, after)]
+    other = [f"{one[2][:80]!r} and {two[2][:80]!r}" for one, two in zip(*asked, strict=False) if one != two]
+    revisions = f"{before.dataset[:12]} and {after.dataset[:12]}"
+    checks = (
+        (before.dataset != after.dataset, f"reports were made on different datasets (revisions {revisions}).",
+         "Evaluate both on the same one."),
+        (before.settings != after.settings,
+         f"reports have different settings: {before.settings} and {after.settings}.",
+         "Evaluate both with the same options."),
+        (before.version != after.version,
+         f"reports have measures of different versions, {before.version} and {after.version}.",
+         "Evaluate both with the same version of this library."),
+        (numbers, f"reports hold different numbers of questions: {numbers}.", "Evaluate both on the same sets."),
+        (other, f"reports hold different questions, such as {' '.join(other[:1])}.", "Evaluate both on the same sets."),
+        (before.prompts != after.prompts, "models were asked by different prompts: their chat templates differ.",
+         "Compare an adapter with its own base."),
+    )  # fmt: skip
+    for differ, found, hint in checks:
+        if differ:
+            raise InputError(f"The two {found}", hint=hint)
     return Comparison(before, after)
 
 
-def _change(pairs: Sequence[tuple[Example, Example]], measure: str) -> Change | None:
-    if measure == "index_refused" or not pairs:
-        return None
+def _rows(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> list[dict[str, Any]]:
+    """A measure of a set, before and after, and beside a loss its perplexity; none where both lack it."""
+    both = [pair for pair in pairs if all(measure in example.scores for example in pair)]
+    if not both or measure == "index_refused":
+        return []
     if measure == "loss" and any(before.loss_tokens != after.loss_tokens for before, after in pairs):
-        return None  # other tokens: nats a token of two tokenizers do not compare
-    (first, weights), (then, _) = (column(side, measure) for side in zip(*pairs, strict=True))
-    return paired_change(first, then, weights=weights)
-
-
-def _row(name: str, measure: str, pairs: Sequence[tuple[Example, Example]], change: Change) -> dict[str, Any]:
+        return []  # other tokens: nats a token of two tokenizers do not compare
+    (first, weights), (then, _) = (column(side, measure) for side in zip(*both, strict=True))
+    if (change := paired_change(first, then, weights=weights)) is None:
+        return []
     row: dict[str, Any] = {"set": name, "n": change.n, "measure": MEASURES[measure].title, "key": measure}
     row |= {"better": better(measure, name), "before": change.before, "after": change.after}
     if change.interval is not None:
-        both = [pair for pair in pairs if all(measure in example.scores for example in pair)]
-        for when, side in zip(("before", "after"), zip(*both, strict=True), strict=True):
-            values, weights = column(side, measure)
-            row[f"{when}_interval"] = bootstrap_interval(values, weights=weights)
+        row |= {"before_interval": bootstrap_interval(first, weights=weights)}
+        row |= {"after_interval": bootstrap_interval(then, weights=weights)}
         row |= {"change_interval": change.interval, "p_value": change.p_value}
-    return row
+    row["headline"] = name in MEASURES[measure].sets
+    return [row, _perplexity(row)] if measure == "loss" else [row]
 
 
 def _perplexity(loss: dict[str, Any]) -> dict[str, Any]:
     """The row of the loss as perplexity; the test is the loss's, and its change is a factor, so it has no interval."""
-    row = loss | {"measure": MEASURES["perplexity"].title, "key": "perplexity"}
+    row = {key: value for key, value in loss.items() if key != "change_interval"}
+    row |= {"measure": MEASURES["perplexity"].title, "key": "perplexity"}
     row |= {when: exp(loss[when]) for when in ("before", "after")}
-    for when in ("before_interval", "after_interval"):
-        if when in loss:
-            row[when] = [round(exp(bound), 4) for bound in loss[when]]
-    row.pop("change_interval", None)
-    return row
-
-
-def _shares(scores: dict[str, Any]) -> dict[str, Any]:
-    intervals = {key: scores["intervals"][key] for key in _SHARES if key in scores["intervals"]}
-    return {"n": scores["n"], **{key: scores[key] for key in _SHARES if key in scores}, "intervals": intervals}
+    intervals = [key for key in ("before_interval", "after_interval") if key in loss]
+    return row | {key: [round(exp(bound), 4) for bound in loss[key]] for key in intervals}
 
 
 def _refused(example: Example) -> float:
     return max(example.scores.get("abstained", 0.0), example.scores.get("false_abstention", 0.0))
 
 
-def _refusals(pairs: Sequence[tuple[Example, Example]]) -> dict[str, float | None]:
-    index = [after.scores["index_refused"] for _, after in pairs]
-    return {
-        "index": mean(index),
-        "before": mean([_refused(before) for before, _ in pairs]),
-        "after": mean([_refused(after) for _, after in pairs]),
-        "index_or_after": mean([max(i, _refused(after)) for i, (_, after) in zip(index, pairs, strict=True)]),
-    }
+def save_comparison(comparison: Comparison, folder: str | Path) -> None:
+    """Writes `comparison.md`, `comparison.json`, `before_after.png` and `changes.png`, all or none of them.
+
+    Args:
+        comparison: Of two reports.
+        folder: Made if need be; what else stands in it stays.
+
+    Raises:
+        InputError: The folder is a file.
+        MissingExtraError: matplotlib is not installed.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
+    shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
+    headlines = [row for row in shares if row["headline"]]
+    before_after, changes = io.BytesIO(), io.BytesIO()
+    plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
+    plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
+    write_whole(
+        {
+            folder / "before_after.png": before_after.getvalue(),
+            folder / "changes.png": changes.getvalue(),
+            folder / "comparison.md": page(comparison),
+            folder / "comparison.json": comparison.to_json(),
+        }
+    )
 
 
-def _judged(before: Example, after: Example) -> Pair | None:
-    for measure in _JUDGED_BY:
-        if measure in before.scores and measure in after.scores:
-            sign = better(measure, before.set)
-            return Pair(before, after, measure, sign * (after.scores[measure] - before.scores[measure]))
-    return None
+def page(comparison: Comparison) -> str:
+    """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
+    reports, rows = (comparison.before, comparison.after), comparison.yardsticks()
+    # Versions and device, each once where both reports have the same.
+    names = dict.fromkeys(name for report in reports for name in report.made_with if name != "weights")
+    versions = [dict.fromkeys(r.made_with[name] for r in reports if name in r.made_with) for name in names]
+    context = {
+        "before": reports[0], "after": reports[1], "table": comparison.to_markdown(), "measures": MEASURES,
+        "settings": ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None),
+        "made_with": ", ".join(f"{name} {' and '.join(both)}" for name, both in zip(names, versions, strict=True)),
+        "sets": SETS, "asked": {example.set for example in reports[0].examples}, "examples": comparison.examples(),
+        "yardsticks": rows, "refusals": comparison.refusals(),
+        "shares": {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)},
+    }  # fmt: skip
+    jinja = environment()
+    jinja.filters |= {"fenced": _fenced, "bare": bare_question}
+    return jinja.get_template("comparison.md.jinja").render(context)
 
 
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _fenced(text: str) -> str:
+    """A text as it is, whatever markup it holds: a fence that is longer than any run of backticks in it."""
+    if not text.strip():
+        return "(nothing)"
+    text = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+    fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
+    return f"{fence}text\n{text}\n{fence}"

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
+from amazon_titles import metrics
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import Question
-from amazon_titles.metrics import (
-    chrf,
-    cites,
-    fact_precision,
-    fact_recall,
-    facts,
-    grounded_share,
-    repetition,
-    rouge_l,
-    stated,
-)
-from amazon_titles.metrics.facts import without_citations, words
+from amazon_titles.metrics import facts, stated, without_citations, words
 from amazon_titles.search.stopwords import STOP
 
 VERSION = 3
@@ -73,8 +62,9 @@ class Outcome:
     Attributes:
         text: Its answer.
         finished: Whether it ended the answer itself; None where the model does not tell.
-        tokens: Of the answer; None likewise.
-        nll: Negative log-likelihood of the right answer, in nats, summed over its tokens; None likewise.
+        tokens: Of the answer; None where the model does not tell.
+        nll: Negative log-likelihood of the right answer, in nats, summed over its tokens; None where the model
+            does not tell.
         nll_tokens: How many those are, the end-of-turn among them.
     """
 
@@ -97,47 +87,42 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
     about. An answer that refuses is judged by that alone: it states nothing that could be grounded or repeat.
     `property` is 1 where an answer holds the property that was asked, as the record has it, and states nothing else.
     """
-    refused = refuses(outcome.text)
-    found: dict[str, float | None] = {}
-    found["abstained" if question.set in ("unseen", "invented") else "false_abstention"] = float(refused)
-    found["ended"] = None if outcome.finished is None else float(outcome.finished)
+    answer, refused = outcome.text, refuses(outcome.text)
+    found: dict[str, float | None] = {
+        "abstained" if question.set in ("unseen", "invented") else "false_abstention": refused,
+        "ended": outcome.finished,
+    }
     if outcome.nll is not None and isfinite(outcome.nll) and outcome.nll_tokens:
         found["loss"] = outcome.nll / outcome.nll_tokens
     if question.set == "general":
-        found["correct"] = float(_is_right(outcome.text, question.accepted))
+        found["correct"] = any(re.search(rf"(?<!\w){re.escape(a)}(?!\w)", answer, re.I) for a in question.accepted)
     elif question.set != "invented":
-        found |= worth(question, outcome.text)
+        found |= worth(question, answer)
     if question.set == "property":
-        found["property"] = float(_is_property(question, outcome.text))
-    found["repetition"] = None if refused else repetition(outcome.text)
-    return {measure: value for measure, value in found.items() if value is not None}
+        found["property"] = _is_property(question, answer)
+    found["repetition"] = None if refused else metrics.repetition(answer)
+    return {measure: float(value) for measure, value in found.items() if value is not None}
 
 
-def worth(question: Question, answer: str) -> dict[str, float | None]:
-    """The measures of an answer about a product that need its text alone."""
-    sources = question.shown or (question.record,)
-    refused = refuses(answer)
+def worth(question: Question, answer: str) -> dict[str, float]:
+    """The measures of an answer about a product that need its text alone; as in `score`."""
     said, right = without_citations(answer), without_citations(question.reference)
-    return {
-        "rouge_l": rouge_l(said, right),
-        "chrf": chrf(said, right),
-        "fact_recall": fact_recall(said, right, title=question.title),
-        "fact_precision": None if refused else fact_precision(answer, question.record, title=question.title),
-        "grounded": None if refused else grounded_share(answer, sources),
-        "cited": float(cites(answer, question.uid)) if question.shown else None,
+    found = {
+        "rouge_l": metrics.rouge_l(said, right),
+        "chrf": metrics.chrf(said, right),
+        "fact_recall": metrics.fact_recall(said, right, title=question.title),
     }
+    if not refuses(answer):
+        found["fact_precision"] = metrics.fact_precision(answer, question.record, title=question.title)
+        found["grounded"] = metrics.grounded_share(answer, question.shown or (question.record,))
+    if question.shown:
+        found["cited"] = float(metrics.cites(answer, question.uid))
+    return {measure: value for measure, value in found.items() if value is not None}
 
 
 def _is_property(question: Question, answer: str) -> bool:
     """Whether every fact of the right answer stands in an answer, and no other but what the title says."""
     said, right = without_citations(answer), without_citations(question.reference)
-    told = stated(said)
-    for span in right.split(", "):
-        # "made of cast iron" has no fact: its words count, without those that every material has.
-        if not (facts(span) or set(words(span)) - STOP - _MADE) <= told:
-            return False
-    return facts(said, title=question.title) <= stated(right)
-
-
-def _is_right(answer: str, accepted: Sequence[str]) -> bool:
-    return any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", answer, re.IGNORECASE) for one in accepted)
+    # "made of cast iron" has no fact: its words count, without those that every material has.
+    wanted = (facts(span) or set(words(span)) - STOP - _MADE for span in right.split(", "))
+    return all(each <= stated(said) for each in wanted) and facts(said, title=question.title) <= stated(right)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import exp
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
-from amazon_titles.evaluation.files import write_whole
-from amazon_titles.evaluation.measures import MEASURES, VERSION
-from amazon_titles.evaluation.sets import SETS
+from amazon_titles.evaluation.measures import MEASURES, VERSION, Outcome
+from amazon_titles.evaluation.sets import SETS, Question
+from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import bootstrap_interval, mean
 
 
@@ -42,6 +42,14 @@ class Example:
     tokens: int | None = None
     loss_tokens: int = 0
 
+    @classmethod
+    def of(cls, question: Question, outcome: Outcome, scores: dict[str, float]) -> Example:
+        """What a model did with a question, and what that is worth."""
+        return cls(
+            question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
+            outcome.tokens, outcome.nll_tokens,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
@@ -55,7 +63,7 @@ class EvalReport:
         prompts: Hash of all that was sent, chat template included.
         version: Of the measures.
         made_with: Versions, device, and hash of the weights where they are files.
-        yardsticks: What answers without any model score: by name, by set, as in `scores()`.
+        yardsticks: The baselines: what answers without any model score: by name, by set, as in `scores()`.
     """
 
     model: str
@@ -75,24 +83,20 @@ class EvalReport:
         """
         result: dict[str, dict[str, Any]] = {}
         for name in SETS:
-            examples = [example for example in self.examples if example.set == name]
-            if not examples:
-                continue
-            result[name] = summary(examples)
-            kinds = sorted({example.kind for example in examples if example.kind})
-            if kinds:
-                result[name]["kinds"] = {kind: summary([e for e in examples if e.kind == kind]) for kind in kinds}
+            if examples := [example for example in self.examples if example.set == name]:
+                result[name] = summary(examples)
+                if kinds := sorted({example.kind for example in examples} - {""}):
+                    result[name]["kinds"] = {kind: summary([e for e in examples if e.kind == kind]) for kind in kinds}
         return result
 
     def to_json(self) -> str:
         """The report with its scores and every example."""
-        return json.dumps({**asdict(self), "scores": self.scores()}, indent=2, ensure_ascii=False) + "\n"
+        return to_json({**asdict(self), "scores": self.scores()})
 
     def save(self, path: str | Path) -> None:
         """Writes the report, and its examples beside it as JSON Lines: `after.json` and `after.jsonl`."""
-        path = Path(path)
         lines = (json.dumps(asdict(example), ensure_ascii=False) + "\n" for example in self.examples)
-        write_whole({path.with_suffix(".jsonl"): "".join(lines).encode(), path: self.to_json().encode()})
+        write_whole({Path(path).with_suffix(".jsonl"): "".join(lines), Path(path): self.to_json()})
 
     @classmethod
     def load(cls, path: str | Path) -> EvalReport:
@@ -102,23 +106,15 @@ class EvalReport:
             InputError: No such file, or no report.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-            examples = [Example(**example) for example in values["examples"]]
             # A report of the first version does not say so.
-            more = {"version": 1} | {name: values[name] for name in _MORE if name in values}
-            return cls(values["model"], values["dataset"], values["settings"], examples, **more)
+            values = {"version": 1} | json.loads(Path(path).read_text(encoding="utf-8"))
+            values["examples"] = [Example(**example) for example in values["examples"]]
+            return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
         except OSError as error:
-            raise InputError(
-                f"No report {path} ({error.strerror}).",
-                hint="Make one: amazon-titles evaluate MODEL --dataset DIR --out FILE",
-            ) from None
+            message, command = f"No report {path} ({error.strerror}).", "evaluate MODEL --dataset DIR --out FILE"
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is no evaluation report ({error}).", hint="Make one: amazon-titles evaluate"
-            ) from None
-
-
-_MORE = ("prompts", "version", "made_with", "yardsticks")
+            message, command = f"{path} is no evaluation report ({error}).", "evaluate"
+        raise InputError(message, hint=f"Make one: amazon-titles {command}")
 
 
 def summary(examples: Sequence[Example]) -> dict[str, Any]:
@@ -127,12 +123,10 @@ def summary(examples: Sequence[Example]) -> dict[str, Any]:
     intervals = {}
     for measure in MEASURES:
         values, weights = column(examples, measure)
-        average = mean(values, weights)
-        if average is None:
-            continue
-        found[measure] = average
-        if interval := bootstrap_interval(values, weights=weights):
-            intervals[measure] = interval
+        if (average := mean(values, weights)) is not None:
+            found[measure] = average
+            if interval := bootstrap_interval(values, weights=weights):
+                intervals[measure] = interval
     if "loss" in found:
         found["perplexity"] = exp(found["loss"])
         if "loss" in intervals:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,10 +16,9 @@ from amazon_titles.errors import InputError
 from amazon_titles.evaluation.baselines import measure_baselines
 from amazon_titles.evaluation.measures import VERSION, Outcome, score
 from amazon_titles.evaluation.report import EvalReport, Example
-from amazon_titles.evaluation.resume import ResumeFile
+from amazon_titles.evaluation.resume import resumed
 from amazon_titles.evaluation.sets import SETS, Question, questions
 from amazon_titles.progress import bar
-from amazon_titles.search import CatalogIndex
 from amazon_titles.templates import Message
 
 
@@ -25,8 +27,8 @@ class Generator(Protocol):
 
     One that besides has `generate_full` (the same, with `text`, `finished` and `tokens` an answer) is measured by
     whether it ends its answers, and one that has `answer_losses` (conversations that end with the right answer → the
-    sum of its negative log-likelihood in nats, and its tokens) by its loss. Without them
-    those measures are absent.
+    sum of its negative log-likelihood in nats, and its tokens) by its loss. Without them those measures are
+    absent.
     """
 
     name: str
@@ -58,8 +60,8 @@ def evaluate_model(
         limit: At most this many products a set.
         batch_size: Questions at a time.
         max_new_tokens: Longest answer, in tokens.
-        out: The report is written there, its examples beside it; until then every answer is kept in a journal, and the
-            same call goes on where an interrupted one stopped.
+        out: The report is written there, its examples beside it; until then every answer is kept in a file beside it,
+            and the same call goes on where an interrupted one stopped.
         weights: Hash of the model's weights (`weights_of`), so that a journal of others is refused.
         losses: Whether the loss of the right answers is measured, too, where the model can.
 
@@ -71,27 +73,30 @@ def evaluate_model(
         raise InputError(f"No set {unknown[0]!r}." if unknown else "No set.", hint=f"Choose of: {', '.join(SETS)}.")
     asked = questions(dataset, [name for name in SETS if name in sets], limit=limit)
     settings = {"limit": limit, "max_new_tokens": max_new_tokens}
-    fingerprint, prompts = _fingerprint(Path(dataset)), _prompts(model, asked)
+    fingerprint = hashlib.sha256((Path(dataset) / "report.json").read_bytes()).hexdigest()
+    # What is sent: the chat template, where the model tells it, and every message with its right answer.
+    template = getattr(getattr(model, "template", None), "jinja", "")
+    prompts = _hash([template, *((q.set, q.uid, q.text, q.reference) for q in asked)])
     about = {
-        "model": model.name,
-        "weights": weights,
-        "dataset": fingerprint,
-        "settings": settings,
-        "questions": prompts,
+        "model": model.name, "weights": weights, "dataset": fingerprint, "settings": settings, "questions": prompts,
         "version": VERSION,
-    }
-    with ResumeFile(out, about) as journal:
-        _ask(model, asked, journal, batch_size, max_new_tokens, losses)
-        yardsticks, refused = measure_baselines(asked, CatalogIndex.build(dataset))
-        examples = [_example(question, journal.done[n], refused[n]) for n, question in enumerate(asked)]
+    }  # fmt: skip
+    with resumed(out, about) as (done, add):
+        _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        yardsticks, refused = measure_baselines(asked, dataset)
+        scores = [score(question, done[n]) | {"index_refused": float(refused[n])} for n, question in enumerate(asked)]
+        examples = [Example.of(question, done[n], scores[n]) for n, question in enumerate(asked)]
         report = EvalReport(
             model.name, fingerprint, settings, examples, prompts,
             made_with=_made_with(model, weights), yardsticks=yardsticks,
         )  # fmt: skip
         if out is not None:
             report.save(out)
-    journal.remove()
     return report
+
+
+def _hash(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def weights_of(model: str | Path) -> str:
@@ -99,73 +104,41 @@ def weights_of(model: str | Path) -> str:
 
     "" for a Hub id.
     """
-    folder = Path(model)
-    adapter = folder / "adapter_model.safetensors"
+    adapter = Path(model) / "adapter_model.safetensors"
     if adapter.is_file():
         return hashlib.sha256(adapter.read_bytes()).hexdigest()
-    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest() if told else ""
+    files = [(file.name, file.stat()) for file in sorted(Path(model).glob("*.safetensors"))]
+    return _hash([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]) if files else ""
 
 
 def _ask(
-    model: Generator, asked: Sequence[Question], journal: ResumeFile, batch_size: int, max_new_tokens: int, losses: bool
-) -> None:
+    model: Any,  # noqa: ANN401 - a Generator, maybe with more
+    asked: Sequence[Question], done: Mapping[int, Outcome], add: Callable[[int, Outcome], None], *, losses: bool,
+    **limits: int,
+) -> None:  # fmt: skip
     # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
-    left = sorted((n for n in range(len(asked)) if n not in journal.done), key=lambda n: (-len(asked[n].text), n))
-    with bar(f"asking {model.name}", len(asked), unit="questions", done=len(asked) - len(left)) as advance:
-        for start in range(0, len(left), batch_size):
-            batch = left[start : start + batch_size]
-            for number, outcome in zip(
-                batch, _outcomes(model, [asked[n] for n in batch], max_new_tokens, batch_size, losses), strict=True
-            ):
-                journal.add(number, outcome)
+    left = sorted((n for n in range(len(asked)) if n not in done), key=lambda n: -len(asked[n].text))
+    with bar(f"asking {model.name}", len(asked), unit="questions", done=len(done)) as advance:
+        for start in range(0, len(left), limits["batch_size"]):
+            batch = left[start : start + limits["batch_size"]]
+            turns = [[{"role": "user", "content": asked[n].text}] for n in batch]
+            if hasattr(model, "generate_full"):
+                outcomes = [Outcome(o.text, o.finished, o.tokens) for o in model.generate_full(turns, **limits)]
+            else:
+                outcomes = [Outcome(text) for text in model.generate(turns, **limits)]
+            if losses and hasattr(model, "answer_losses"):
+                right = ({"role": "assistant", "content": asked[n].reference} for n in batch)
+                measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+                pairs = zip(outcomes, measured, strict=True)
+                outcomes = [replace(outcome, nll=nll, nll_tokens=tokens) for outcome, (nll, tokens) in pairs]
+            for number, outcome in zip(batch, outcomes, strict=True):
+                add(number, outcome)
             advance(len(batch))
 
 
-def _outcomes(
-    model: Any,  # noqa: ANN401 - a Generator with more
-    batch: Sequence[Question], max_new_tokens: int, batch_size: int, losses: bool,
-) -> list[Outcome]:  # fmt: skip
-    turns = [[{"role": "user", "content": question.text}] for question in batch]
-    limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
-    if hasattr(model, "generate_full"):
-        said = [(found.text, found.finished, found.tokens) for found in model.generate_full(turns, **limits)]
-    else:
-        said = [(text, None, None) for text in model.generate(turns, **limits)]
-    measured: list[tuple[float | None, int]] = [(None, 0)] * len(batch)
-    if losses and hasattr(model, "answer_losses"):
-        right = [{"role": "assistant", "content": question.reference} for question in batch]
-        measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
-    return [Outcome(*answer, nll, tokens) for answer, (nll, tokens) in zip(said, measured, strict=True)]
-
-
-def _example(question: Question, outcome: Outcome, index_refused: bool) -> Example:
-    scores = score(question, outcome) | {"index_refused": float(index_refused)}
-    return Example(
-        question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
-        outcome.tokens, outcome.nll_tokens,
-    )  # fmt: skip
-
-
-def _fingerprint(dataset: Path) -> str:
-    return hashlib.sha256((dataset / "report.json").read_bytes()).hexdigest()
-
-
-def _prompts(model: Any, asked: Sequence[Question]) -> str:  # noqa: ANN401
-    """Hash of what is sent: the chat template, where the model tells it, and every message with its right answer."""
-    template = getattr(model, "template", None)
-    told = [getattr(template, "jinja", ""), *((q.set, q.uid, q.text, q.reference) for q in asked)]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _made_with(model: Any, weights: str) -> dict[str, str]:  # noqa: ANN401
-    from importlib.metadata import PackageNotFoundError, version
-
-    told = {"amazon_titles": __version__, "weights": weights, "device": str(getattr(model, "device", "") or "")}
+def _made_with(model: Generator, weights: str) -> dict[str, str]:
+    found = {"amazon_titles": __version__, "weights": weights, "device": str(getattr(model, "device", "") or "")}
     for package in ("torch", "transformers", "peft", "rouge-score", "sacrebleu"):
-        try:
-            told[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {name: value for name, value in told.items() if value}
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return {name: value for name, value in found.items() if value}

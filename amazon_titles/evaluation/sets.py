@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import heapq
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.catalog import Product, key_hash
-from amazon_titles.conversations import WORDING, Conversation, MixtureConfig, build_examples, draws, properties
+from amazon_titles.conversations import WORDING, MixtureConfig, build_examples, draws, properties
 from amazon_titles.dataset import read_catalog, read_messages
 from amazon_titles.evaluation.general import QUESTIONS
-from amazon_titles.metrics.facts import words
+from amazon_titles.io import read_object
+from amazon_titles.metrics import words
 
 SETS = {
     "seen": ("train", "recall", "products that the model was trained on"),
@@ -34,8 +34,8 @@ _NEAR = 1 / 3
 _DISTRACTORS = 4
 # Products of a split that rows are made of here, at most, and that stand beside them: each is compared with all.
 _POOL = 500
-# Rows that are made of one product until one is as wanted.
-_TRIES = 8
+# Seeds that rows of one product are made with, until one is as wanted.
+_TRIES = range(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Question:
     title: str = ""
     record: str = ""
     shown: tuple[str, ...] = ()
-    accepted: tuple[str, ...] = field(default=())
+    accepted: tuple[str, ...] = ()
 
 
 def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = None) -> list[Question]:
@@ -83,27 +83,25 @@ def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = N
     Raises:
         InputError: It is no dataset folder.
     """
-    rows: list[tuple[str, dict[str, Any]]] = []
-    for name in sets:
-        if name != "general":
-            rows += [(name, row) for row in _rows(dataset, name, limit)]
+    rows = [(name, row) for name in sets if name != "general" for row in _rows(dataset, name, limit)]
     wanted = {uid for _, row in rows for uid in (row["uid"], *_SHOWN.findall(row["messages"][0]["content"]))}
     products = {product.uid: product for product in read_catalog(dataset) if product.uid in wanted}
-    found = [_question(name, row, products) for name, row in rows]
-    return found + (list(_general(limit)) if "general" in sets else [])
+    general = enumerate(QUESTIONS[:limit] if "general" in sets else (), start=1)
+    return [_question(name, row, products) for name, row in rows] + [
+        Question("general", f"general{number:03}", asked, asked, accepted[0], accepted=accepted)
+        for number, (asked, accepted) in general
+    ]
 
 
-def _question(name: str, row: dict[str, Any], products: dict[str, Product]) -> Question:
+def _question(name: str, row: Mapping[str, Any], products: Mapping[str, Product]) -> Question:
     text, reference = (message["content"] for message in row["messages"])
-    product = products[row["uid"]]
-    shown = [products[uid] for uid in _SHOWN.findall(text) if uid in products] if "\n" in text else []
-    question = Question(
-        name, product.uid, text, bare_question(text), reference, title=product.title, record=_record(product),
-        shown=tuple(_record(product) for product in shown),
+    shown = [uid for uid in _SHOWN.findall(text) if uid in products] if "\n" in text else []
+    product, *passages = (products[uid] for uid in (row["uid"], *shown))
+    kind = ("near miss" if _is_near(reference, product.title) else "made up") if name == "invented" else ""
+    return Question(
+        name, product.uid, text, bare_question(text), reference, kind, title=product.title, record=_record(product),
+        shown=tuple(map(_record, passages)),
     )  # fmt: skip
-    if name == "invented":
-        return replace(question, kind="near miss" if _is_near(reference, product.title) else "made up")
-    return question
 
 
 def _is_near(refusal: str, title: str) -> bool:
@@ -120,36 +118,28 @@ def _record(product: Product) -> str:
 def bare_question(text: str) -> str:
     """The question alone, of a message that shows products first."""
     last = text.rpartition("\n")[2]
-    for language in WORDING.values():
-        if "\n" in text and last.startswith(language.ask):
-            return last.removeprefix(language.ask).strip()
-    return text
+    asks = (language.ask for language in WORDING.values() if "\n" in text and last.startswith(language.ask))
+    return next((last.removeprefix(ask).strip() for ask in asks), text)
 
 
 def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, Any]]:
     """One row a product, in the dataset's order: its first of the set's task, or one that is made."""
     split, task, _ = SETS[name]
+    of_task = (row for row in read_messages(dataset, split) if row["task"] == task)
     if task == "recall":
         # A row with passages has more than the question in its message.
-        asked = (row for row in read_messages(dataset, split) if row["task"] == task)
-        return drawn((row for row in asked if "\n" not in row["messages"][0]["content"]), limit)
+        return drawn((row for row in of_task if "\n" not in row["messages"][0]["content"]), limit)
     about = read_messages(dataset, split)
     if task == "property":
-        able = _with_property(dataset, {row["uid"] for row in read_messages(dataset, split)})
+        uids = {row["uid"] for row in read_messages(dataset, split)}
+        able = {product.uid for product in read_catalog(dataset) if product.uid in uids and properties(product.content)}
         about = (row for row in about if row["uid"] in able)
-    chosen = [row["uid"] for row in drawn(about, limit)]
-    rows: dict[str, dict[str, Any]] = {}
-    for row in read_messages(dataset, split):
-        if row["task"] == task and row["uid"] in chosen:
-            rows.setdefault(row["uid"], row)
-    missing = [uid for uid in chosen if task == "abstain" or uid not in rows]
-    if missing:
+    chosen = dict.fromkeys(row["uid"] for row in drawn(about, limit))
+    ready = () if task == "abstain" else drawn((row for row in of_task if row["uid"] in chosen), None)
+    rows = {row["uid"]: row for row in ready}
+    if missing := chosen.keys() - rows.keys():
         rows |= {row["uid"]: row for row in _made(dataset, name, missing)}
     return [rows[uid] for uid in chosen if uid in rows]
-
-
-def _with_property(dataset: str | Path, uids: set[str]) -> set[str]:
-    return {product.uid for product in read_catalog(dataset) if product.uid in uids and properties(product.content)}
 
 
 def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
@@ -158,73 +148,51 @@ def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, A
     worst: list[tuple[int, str]] = []
     for place, row in enumerate(rows):
         uid = row["uid"]
-        if uid in kept:
-            continue
-        rank = -draws(uid, 0)[0]
-        if limit is None or len(kept) < limit:
-            heapq.heappush(worst, (rank, uid))
-        elif (rank, uid) > worst[0]:
-            del kept[heapq.heappushpop(worst, (rank, uid))[1]]
-        else:
-            continue
-        kept[uid] = (place, row)
+        if uid not in kept:
+            kept[uid] = (place, row)
+            entry = (-draws(uid, 0)[0], uid)
+            if limit is None or len(worst) < limit:
+                heapq.heappush(worst, entry)
+            else:
+                del kept[heapq.heappushpop(worst, entry)[1]]  # met again, it is the worst again
     return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
 
 
-def _made(dataset: str | Path, name: str, uids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, Any]]:
     """Rows of some products, among others of their split; the dataset's languages in turn."""
     split, task, _ = SETS[name]
     others = {row["uid"] for row in drawn(read_messages(dataset, split), _POOL)}
-    wanted = set(uids)
-    pool: list[Product] = []
-    products: list[Product] = []
-    titles = set()
+    pool, products, titles = list[Product](), list[Product](), set[int]()
     for product in read_catalog(dataset):
         titles.add(key_hash(product.title))
         if product.uid in others:
             pool.append(product)
-        if product.uid in wanted and len(products) < _POOL:
+        if product.uid in uids and len(products) < _POOL:
             products.append(product)
-    languages, near = _languages(dataset), 0
-    alone = MixtureConfig(
-        phrasings=0, grounded=task == "grounded", abstain=task == "abstain", property=task == "property"
-    )
+    languages = read_object(Path(dataset) / "report.json")["options"]["languages"]
+    alone = replace(MixtureConfig(phrasings=0, grounded=0, abstain=0, property=0), **dict[str, Any]({task: 1}))
+    near = 0
     for number, product in enumerate(products):
-        mix = replace(alone, languages=(languages[number % len(languages)],))
-        found = list(_tries(product, _similar(product, pool), mix, lambda title: key_hash(title) in titles))
-        if task == "abstain" and 2 * near <= number:
-            # A made-up one would leave fewer than half near misses.
-            found.sort(key=lambda row: not _is_near(row.messages[1]["content"], product.title))
-        if found:
-            near += task == "abstain" and _is_near(found[0].messages[1]["content"], product.title)
-            yield found[0]._asdict()
-
-
-def _tries(
-    product: Product, others: Sequence[Product], mix: MixtureConfig, is_title: Callable[[str], bool]
-) -> Iterator[Conversation]:
-    """A product's row as several seeds make it: of a refusal some are near misses, and of a property one is in view."""
-    for seed in range(mix.seed, mix.seed + _TRIES):
-        yield from build_examples(product, others, replace(mix, seed=seed), is_title)
-
-
-def _languages(dataset: str | Path) -> list[str]:
-    """The languages that a dataset was built in."""
-    report = json.loads((Path(dataset) / "report.json").read_text(encoding="utf-8"))
-    return list(report["options"]["languages"])
+        language, similar = languages[number % len(languages)], _similar(product, pool)
+        found = [
+            (task == "abstain" and _is_near(row.messages[1]["content"], product.title), row)
+            # Several seeds, for of a refusal some are near misses, and a property may not be in view.
+            for mix in (replace(alone, languages=(language,), seed=alone.seed + n) for n in _TRIES)
+            for row in build_examples(product, similar, mix, lambda title: key_hash(title) in titles)
+        ]
+        if 2 * near <= number:
+            found.sort(key=lambda judged: not judged[0])  # a made-up one would leave fewer than half near misses
+        for is_near, row in found[:1]:
+            near += is_near
+            yield row._asdict()
 
 
 def _similar(product: Product, pool: Sequence[Product]) -> list[Product]:
     """Others of the pool, those first that it names as related, then by how many words their titles share."""
-    related, own = set(product.related), set(words(product.title))
+    own = set(words(product.title))
     others = (other for other in pool if other.uid != product.uid)
     return heapq.nsmallest(
         _DISTRACTORS,
         others,
-        key=lambda other: (other.uid not in related, -len(own & set(words(other.title))), other.uid),
+        key=lambda other: (other.uid not in product.related, -len(own & set(words(other.title))), other.uid),
     )
-
-
-def _general(limit: int | None) -> Iterator[Question]:
-    for number, (question, accepted) in enumerate(QUESTIONS[:limit], start=1):
-        yield Question("general", f"general{number:03}", question, question, accepted[0], accepted=accepted)

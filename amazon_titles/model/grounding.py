@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 
 from amazon_titles.catalog import Product
-from amazon_titles.metrics import facts, grounded_share, stated
-from amazon_titles.metrics.facts import without_citations, words
+from amazon_titles.metrics import facts, grounded_share, stated, without_citations, words
 from amazon_titles.model.language import prose_language
 from amazon_titles.search.stopwords import STOP
 

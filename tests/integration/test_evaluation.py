@@ -50,14 +50,19 @@ def lines(path: Path) -> int:
 # The power goes once six answers are noted.
 KILLED = """
 import os, signal, sys
+from contextlib import contextmanager
 from amazon_titles.cli import main
-from amazon_titles.evaluation.resume import Journal
-add = Journal.add
-def then_killed(journal, *what):
-    add(journal, *what)
-    if len(journal.done) == 6:
-        os.kill(os.getpid(), signal.SIGKILL)
-Journal.add = then_killed
+from amazon_titles.evaluation import run
+resumed = run.resumed
+@contextmanager
+def killed_after_six(*what):
+    with resumed(*what) as (done, add):
+        def then_killed(*noted):
+            add(*noted)
+            if len(done) == 6:
+                os.kill(os.getpid(), signal.SIGKILL)
+        yield done, then_killed
+run.resumed = killed_after_six
 main(sys.argv[1:])
 """
 

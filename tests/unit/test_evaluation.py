@@ -21,14 +21,13 @@ from amazon_titles.evaluation import (
     SETS,
     EvalReport,
     compare,
-    eval_results,
     evaluate_model,
     save_comparison,
     weights_of,
 )
+from amazon_titles.evaluation.comparison import page
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.evaluation.measures import Outcome, score
-from amazon_titles.evaluation.pages import page
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.evaluation.sets import bare_question, drawn, questions
 from amazon_titles.sample import write_sample
@@ -511,18 +510,3 @@ def test_every_headline_is_of_a_set_and_the_short_table_is_short(dataset, truth)
     comparison = compare(report, report)
     assert len(comparison.to_markdown(full=False).splitlines()) <= 16
     assert len(comparison.to_markdown().splitlines()) > 25
-
-
-def test_results_for_the_card_are_the_hubs_own(dataset, truth):
-    from huggingface_hub import ModelCardData
-
-    report = evaluate_model(Talker("model", truth), dataset, limit=3)
-    rows = json.loads(compare(report, report).to_json())["rows"]
-    results = eval_results(rows, dataset="USER/titles", revision="abc")
-    data = ModelCardData(model_name="mine", eval_results=results).to_dict()
-    (model,) = data["model-index"]
-    assert {result["dataset"]["revision"] for result in model["results"]} == {"abc"}
-    assert {result["dataset"]["config"] for result in model["results"]} == set(SETS) - {"general"}
-    assert {"type": "rouge", "value": 1.0, "name": "ROUGE-L F1"}.items() <= next(
-        metric for result in model["results"] for metric in result["metrics"] if metric["type"] == "rouge"
-    ).items()

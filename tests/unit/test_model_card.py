@@ -220,7 +220,11 @@ def test_reports_that_do_not_belong_together_are_refused():
 
 def test_three_questions_are_chosen_by_the_change():
     kinds = {one.kind: one for one in shown(BEFORE, AFTER)}
-    assert [(kind, one.uid[-1]) for kind, one in kinds.items()] == [("improved", "0"), ("median", "1"), ("wrong", "2")]
+    assert [(kind, one.before["uid"][-1]) for kind, one in kinds.items()] == [
+        ("improved", "0"),
+        ("median", "1"),
+        ("wrong", "2"),
+    ]
     assert [one.kind for one in shown(report(0.0, 0.0, 0.0), report(1.0, 1.0, 1.0))] == ["improved", "median"]
     assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
 

@@ -1,0 +1,259 @@
+"""What an answer is worth: overlap with the true text, facts, support by the sources, form; and how sure a mean is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from amazon_titles.errors import MissingExtraError
+
+Values = Sequence[float | None]
+"""One value an example, None where it cannot be computed."""
+
+# A number with its decimals, thousands or range: 12, 2.4, 1,200, 2-5, 10/2.
+_NUMBER = r"\d+(?:[.,/-]\d+)*"
+# The comma of thousands: 1,200 and 1200 are one number.
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+# A capitalised word inside a sentence: not at the start of the text, nor after a full stop, colon, quote or bracket.
+_NAME = re.compile(r"(?<=[a-z0-9,;'’&] )[A-ZÀ-Ý][\w'’-]+(?: [A-ZÀ-Ý][\w'’-]+)*|(?<=[a-z] )[A-Z]{2,}")
+_WORD = re.compile(r"\w+")
+# A code in square brackets, such as [0001360000].
+_CITATION = re.compile(r"\[([0-9A-Za-z]{1,40})\]")
+
+# Spellings of a unit, the first of which stands for all. "in" is left out: it is a preposition far more often.
+_UNITS = (
+    "kg kilo kilos kilogram kilograms", "g gram grams", "mg milligram milligrams", "lb lbs pound pounds",
+    "oz ounce ounces", "l litre litres liter liters", "ml millilitre millilitres milliliter milliliters",
+    "gallon gallons", "quart quarts qt", "mm millimetre millimetres millimeter millimeters",
+    "cm centimetre centimetres centimeter centimeters", "m metre metres meter meters", "km kilometres kilometers",
+    "inch inches", "ft foot feet", "yard yards", "mile miles", "w watt watts", "v volt volts", "mah", "kb", "mb", "gb",
+    "tb", "hz", "khz", "mhz", "ghz", "mp megapixel megapixels", "page pages", "piece pieces", "pack packs", "%",
+    "second seconds sec", "minute minutes min", "hour hours hr", "day days", "week weeks", "month months", "year years",
+)  # fmt: skip
+_UNIT = {spelling: line.split()[0] for line in _UNITS for spelling in line.split()}
+_MEASURE = re.compile(
+    rf"({_NUMBER})(?:[ -]?({'|'.join(sorted(map(re.escape, _UNIT), key=len, reverse=True))})(?!\w))?", re.I
+)
+
+_RUN = 4  # words
+_RESAMPLES = 2000
+# Sign flips of a permutation test: all of them up to this many, else as many drawn ones.
+_FLIPS = 2**13
+# Numbers drawn at a time, so that a thousand examples cost megabytes and not gigabytes.
+_AT_A_TIME = 2**20
+
+
+def without_citations(text: str) -> str:
+    """A text without its citations, which say where it is from and are no part of it."""
+    return _CITATION.sub("", text).strip() if "[" in text else text
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def _numbers(text: str) -> list[tuple[str, str]]:
+    """Every number of a text with its unit ("" for none): `("2.4", "l")` of "2.4 litres"."""
+    return [(_THOUSANDS.sub("", number), _UNIT.get(unit.lower(), "")) for number, unit in _MEASURE.findall(text)]
+
+
+def stated(text: str) -> frozenset[str]:
+    """All that a text says, to look a fact up in: words, numbers, and measures as `2.4 l`."""
+    numbers = _numbers(text)
+    return frozenset([*words(text), *(number for number, _ in numbers), *map(_as_fact, numbers)])
+
+
+def _as_fact(number: tuple[str, str]) -> str:
+    return " ".join(filter(None, number))
+
+
+def facts(text: str, *, title: str = "") -> frozenset[str]:
+    """The facts of a description that an answer can be checked for: measures, other numbers and names, in lower case.
+
+    A number with a unit is one fact, `2.4 l`: 2.4 of something else is another. What stands in the title is left out,
+    because echoing the question recalls nothing.
+
+    Args:
+        text: A description, or an answer; citations such as `[0001360000]` are no facts.
+        title: Of its product.
+    """
+    text = without_citations(text)
+    # Without the measures: the Pounds of "3 Pounds" are no name.
+    names = words(" ".join(_NAME.findall(_MEASURE.sub("0", text))))
+    return frozenset([*map(_as_fact, _numbers(text)), *names]) - stated(title)
+
+
+def fact_recall(answer: str, reference: str, *, title: str = "") -> float | None:
+    """The share of the true description's facts that stand in the answer, 0 to 1; None where it has no facts."""
+    wanted = facts(reference, title=title)
+    return len(wanted & stated(without_citations(answer))) / len(wanted) if wanted else None
+
+
+def fact_precision(answer: str, reference: str, *, title: str = "") -> float | None:
+    """The share of the facts that the answer states that are true, 0 to 1; None where it states none."""
+    claimed = facts(answer, title=title)
+    return len(claimed & stated(reference)) / len(claimed) if claimed else None
+
+
+def grounded_share(answer: str, sources: Sequence[str]) -> float:
+    """How much of an answer its sources support, 0 to 1: the lower of two shares, its words and its facts.
+
+    The facts count for themselves because two products of one kind share most of their words, and differ in numbers
+    and names. Citations such as `[0001360000]` are not counted; an answer without words has 0.
+
+    Args:
+        answer: What the model said.
+        sources: The texts (titles included) that the answer names as its sources.
+    """
+    said, claimed = words(without_citations(answer)), facts(answer)
+    if not said:
+        return 0.0
+    known = frozenset[str]().union(*map(stated, sources))
+    by_word = sum(word in known for word in said) / len(said)
+    return min(by_word, len(claimed & known) / len(claimed)) if claimed else by_word
+
+
+def cites(answer: str, uid: str) -> bool:
+    """Whether an answer cites this product, `[uid]`, and no other."""
+    return set(_CITATION.findall(answer)) == {uid}
+
+
+def rouge_l(answer: str, reference: str) -> float:
+    """ROUGE-L F1 of an answer against the true text, 0 to 1 (Lin 2004), by Google's `rouge-score` without stemming."""
+    return float(_scorers()[0].score(reference, answer)["rougeL"].fmeasure)
+
+
+def chrf(answer: str, reference: str) -> float:
+    """chrF2 of an answer against the true text, 0 to 1 (Popović 2015), by `sacrebleu` (which counts to 100).
+
+    Character n-grams of 1 to 6, recall weighing twice: unlike ROUGE-L it gives credit for inflected words.
+    """
+    return float(_scorers()[1].sentence_score(answer, [reference]).score) / 100
+
+
+@cache
+def _scorers() -> tuple[Any, Any]:
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+        from sacrebleu.metrics import CHRF
+    except ImportError as error:
+        raise MissingExtraError("model", (error.name or "").replace("_", "-")) from error
+    return RougeScorer(["rougeL"], use_stemmer=False), CHRF()
+
+
+def repetition(answer: str) -> float | None:
+    """The share of an answer's runs of four words that were there before, 0 to 1; None with fewer than four words.
+
+    seq-rep-4 of Welleck et al. 2019, "Neural Text Generation with Unlikelihood Training".
+    """
+    said = words(answer)
+    runs = [tuple(said[start : start + _RUN]) for start in range(len(said) - _RUN + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else None
+
+
+def _known(values: Values, weights: Sequence[float] | None) -> list[tuple[float, float]]:
+    """The values that exist, each with its weight."""
+    pairs = zip(values, weights or [1.0] * len(values), strict=True)
+    return [(value, weight) for value, weight in pairs if value is not None]
+
+
+def mean(values: Values, weights: Sequence[float] | None = None) -> float | None:
+    """The mean of the values that exist; None where none does: what cannot be computed is absent, never zero.
+
+    Args:
+        values: One an example.
+        weights: As many; by default each counts the same.
+    """
+    known = _known(values, weights)
+    total = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / total if total else None
+
+
+def bootstrap_interval(values: Values, *, weights: Sequence[float] | None = None) -> list[float] | None:
+    """The 95 % interval of a mean: percentile bootstrap over the examples (Efron 1979), with a fixed seed.
+
+    Args:
+        values: One an example; those that are None are left out.
+        weights: As for `mean`; drawn together with their values.
+
+    Returns:
+        `[low, high]`; None with fewer than two values.
+    """
+    known = _known(values, weights)
+    if len(known) < 2:
+        return None
+    value, weight = np.array(known, dtype=float).T
+    random, total, means = np.random.default_rng(0), value * weight, list[float]()
+    for count in _portions(len(known), _RESAMPLES):
+        drawn = random.integers(len(known), size=(count, len(known)))
+        means.extend(total[drawn].sum(axis=1) / weight[drawn].sum(axis=1))
+    return [round(float(bound), 4) for bound in np.percentile(means, [2.5, 97.5])]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed between two measurements of the same examples.
+
+    Attributes:
+        n: Examples that have a value in both.
+        before: Mean of those.
+        after: Mean of those.
+        interval: 95 % of `after - before`: paired bootstrap, `[low, high]`; None with fewer than two examples.
+        p_value: Two-sided, of a paired permutation test; None with fewer than two examples.
+    """
+
+    n: int
+    before: float
+    after: float
+    interval: list[float] | None
+    p_value: float | None
+
+
+def paired_change(before: Values, after: Values, *, weights: Sequence[float] | None = None) -> Change | None:
+    """What changed, over the examples that have a value both times; None where there is none.
+
+    The test flips the sign of each example's difference: were the training without effect, either order of the two
+    would be as likely (Fisher's randomisation test). Up to thirteen examples all flips are counted; with more, drawn
+    ones, and then the measured one counts among them, so that p is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        before: One value an example.
+        after: In the same order.
+        weights: As for `mean`, the same both times.
+    """
+    pairs = zip(before, after, weights or [1.0] * len(before), strict=True)
+    both = [(b, a, w) for b, a, w in pairs if b is not None and a is not None]
+    if not sum(w for *_, w in both):
+        return None
+    first, then, weight = np.array(both, dtype=float).T
+    was, now = (float((column * weight).sum() / weight.sum()) for column in (first, then))
+    if len(both) < 2:
+        return Change(len(both), was, now, None, None)
+    interval = bootstrap_interval(list(then - first), weights=list(weight))
+    return Change(len(both), was, now, interval, _permutation_p((then - first) * weight))
+
+
+def _permutation_p(differences: npt.NDArray[Any]) -> float:
+    n = len(differences)
+    least = abs(differences.sum()) * (1 - 1e-9)  # sums in another order differ in their last digits
+    if 2**n <= _FLIPS:
+        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        return float((np.abs((1 - 2 * bits) @ differences) >= least).mean())
+    random, extreme = np.random.default_rng(0), 0
+    for count in _portions(n, _FLIPS - 1):
+        signs = random.integers(0, 2, size=(count, n), dtype=np.int8) * 2 - 1
+        extreme += int((np.abs(signs @ differences) >= least).sum())
+    return (1 + extreme) / _FLIPS
+
+
+def _portions(n: int, draws: int) -> list[int]:
+    """Splits `draws` draws of `n` numbers into portions that fit the memory."""
+    most = max(1, _AT_A_TIME // n)
+    return [min(most, draws - start) for start in range(0, draws, most)]
