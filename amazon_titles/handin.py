@@ -245,15 +245,14 @@ def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: d
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
     plain: dict[str, Any] = {"fontsize": 11}
-    lines: list[tuple[str, dict[str, Any]]]
     lines = [(piece, plain | {"fontsize": 14}) for piece in textwrap.wrap(say["title"], _NAME_CHARS)]
     lines += [("", plain), (f"{say['members']}:", plain)]
     lines += [(f"    {piece}", plain) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
     for name, link in links.items():
         # Each piece leads to the whole address.
-        style = {"url": link, "color": "#0645ad", "family": "monospace", "fontsize": 9}
+        clickable: dict[str, Any] = {"url": link, "color": "#0645ad", "family": "monospace", "fontsize": 9}
         pieces = [link[start : start + _LINK_CHARS] for start in range(0, len(link), _LINK_CHARS)]
-        lines += [("", plain), (f"{name}:", plain), *((piece, style) for piece in pieces)]
+        lines += [("", plain), (f"{name}:", plain), *((piece, clickable) for piece in pieces)]
     page = Figure(figsize=(8.27, 11.69))
     for number, (text, style) in enumerate(lines):
         # parse_math: a name with a $ in it is a name.

@@ -30,7 +30,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
     proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
-    with gr.Blocks(title=texts.title, analytics_enabled=False) as page:
+    page = gr.Blocks(title=texts.title, analytics_enabled=False)
+    with page:
         last = gr.State(None)
         with gr.Row(elem_classes="stack"):
             head = gr.HTML(_head(pair, language), elem_id="head", scale=1)
@@ -46,7 +47,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                 with gr.Row(equal_height=True, elem_classes="stack"):
                     mode = gr.Radio(_modes(language), value="closed", label=texts.mode, elem_id="mode", scale=4)
                     button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
-                hint = gr.HTML(markup.note(texts.examples), elem_id="examples-label")
+                hint = gr.HTML(markup.part("note", sentence=texts.examples), elem_id="examples-label")
                 with gr.Row():
                     examples = [
                         gr.Button(question, size="sm", elem_classes="example", min_width=240)
@@ -76,7 +77,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
             return (
                 _head(pair, language), gr.Tab(label=texts.ask_tab), gr.Tab(label=texts.table_tab),
                 gr.Textbox(label=texts.question, placeholder=texts.placeholder),
-                gr.Radio(choices=_modes(language), label=texts.mode), texts.ask, markup.note(texts.examples),
+                gr.Radio(choices=_modes(language), label=texts.mode), texts.ask,
+                markup.part("note", sentence=texts.examples),
                 *questions[language], "", *answers.answered(turn, texts, *names), proofs[language],
             )  # fmt: skip
 
@@ -106,9 +108,9 @@ def _modes(language: str) -> list[tuple[str, str]]:
 
 def _head(pair: Pair, language: str) -> str:
     texts = TEXTS[language]
-    lead = texts.lead if pair.before else texts.lead_base
-    said = lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")
+    said = (texts.lead if pair.before else texts.lead_base).format(
+        model=pair.after.name, base=pair.before.name if pair.before else ""
+    )
     if isinstance(pair.catalogue.index, Sized):  # else it does not tell how many products it has
         said += " " + texts.products.format(products=markup.whole(len(pair.catalogue.index), texts))
-    warning = f"<p><strong>{markup.text(texts.made_up)}</strong></p>" if pair.catalogue.made_up else ""
-    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(said)}</p>{warning}"
+    return markup.part("head", texts=texts, lead=said, made_up=pair.catalogue.made_up)

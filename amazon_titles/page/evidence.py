@@ -27,8 +27,7 @@ from amazon_titles.page.texts import Texts, name_of
 from amazon_titles.plots import plot_before_after, plot_losses
 
 _COMPARISON, _RUN, _RECIPE = "eval/comparison.json", "run.json", "recipe.yml"
-_PLOTS = _BEFORE_AFTER, _LOSS = "eval/before_after.png", "loss.png"
-_PNG = b"\x89PNG"
+_PLOTS = ("eval/before_after.png", _LOSS := "loss.png")
 # One of them is in the cache wherever a model is.
 _CONFIGS = ("adapter_config.json", "config.json")
 # Seen at once; whatever else was measured is folded away.
@@ -77,9 +76,9 @@ class Evidence:
             params = yaml.safe_load(files[_RECIPE])["params"]
         return cls(
             _objects(_ROW, read_object(files[_COMPARISON]).get("rows"), needed=5) or [],
-            {name: base64.b64encode(files[name]).decode() for name in _PLOTS if files[name].startswith(_PNG)},
+            {name: base64.b64encode(files[name]).decode() for name in _PLOTS if files[name].startswith(b"\x89PNG")},
             _object(_TRAINED, read_object(files[_RUN])) or {},
-            _object(dict.fromkeys(_PARAMS, _setting), params) or {},
+            _object(dict.fromkeys(_PARAMS, lambda value: _words(value) or _number(value)), params) or {},
             looked=found[_COMPARISON] is not None,
         )
 
@@ -104,52 +103,26 @@ class Evidence:
 
     def to_html(self, texts: Texts, language: str) -> str:
         """The second tab."""
-        if self.rows:
-            first = [row for row in self.rows if row["measure"] in _HEADLINES]
-            parts = [markup.note(texts.measured), _table(first or self.rows, texts, language)]
-            if 0 < len(first) < len(self.rows):
-                parts.append(markup.folded(texts.all_measures, _table(self.rows, texts, language)))
-        else:
-            parts = [markup.note(texts.no_evaluation if self.looked else texts.unreached)]
-        for title, png in self._plots(texts, language):
-            parts.append(f'<img class="plot" src="data:image/png;base64,{png}" alt="{markup.text(title)}">')
-        if settings := [(name_of(name, language), value) for name, value in self.settings(texts)]:
-            table = markup.table((texts.setting, texts.value), settings)
-            parts.append(f"<h3>{markup.text(texts.trained)}</h3>{table}")
-        return "".join(parts)
+        first = [row for row in self.rows if row["measure"] in _HEADLINES] or self.rows
+        plots, name = self._plots(texts, language), partial(name_of, language=language)
+        return markup.part("evidence", found=self, first=first, plots=plots, name=name, texts=texts)
 
     def _plots(self, texts: Texts, language: str) -> Iterator[tuple[str, str]]:
         """Title and PNG of each plot: the files are in English, so for others the same figures are drawn anew."""
-        words = partial(name_of, language=language)
         shares = {key for key, measure in MEASURES.items() if measure.share}
         bars = [row for row in self.rows if row.get("headline") and row.get("key") in shares]
         draw_losses = partial(plot_losses, valid=self.run.get("valid_losses") or ())
-        drawn: dict[str, tuple[str, Any, Callable[..., None]]] = {
-            _BEFORE_AFTER: (texts.plot_before_after, bars, plot_before_after),
-            _LOSS: (texts.plot_loss, self.run.get("losses"), draw_losses),
-        }
         for name, png in self.plots.items():
-            title, figures, draw = drawn[name]
+            title, figures, draw = texts.plot_before_after, bars, plot_before_after
+            if name == _LOSS:
+                title, figures, draw = texts.plot_loss, self.run.get("losses") or [], draw_losses
             if figures and language != "en":
                 anew = io.BytesIO()
                 # The two others are what matplotlib says of names that it cannot set, or of too many bars.
                 with suppress(MissingExtraError, ValueError, RuntimeError):
-                    draw(figures, anew, title=title, words=words)
+                    draw(figures, anew, title=title, words=partial(name_of, language=language))
                     png = base64.b64encode(anew.getvalue()).decode()
             yield title, png
-
-
-def _table(rows: list[dict[str, Any]], texts: Texts, language: str) -> str:
-    head = (texts.set, texts.measure, texts.n, texts.before, texts.after, texts.change)
-    cells = [
-        (
-            name_of(row["set"], language), name_of(row["measure"], language), str(row["n"]),
-            markup.decimals(row["before"], texts), markup.decimals(row["after"], texts),
-            markup.decimals(row["after"] - row["before"], texts, sign="+"),
-        )
-        for row in rows
-    ]  # fmt: skip
-    return markup.table(head, cells)
 
 
 def _words(value: object) -> str | None:
@@ -160,10 +133,6 @@ def _words(value: object) -> str | None:
 def _number(value: Any) -> Any:  # noqa: ANN401 - of an unknown file
     """A number that can be shown: no boolean, no NaN, not infinite."""
     return value if type(value) in (int, float) and -_LARGEST < value < _LARGEST else None
-
-
-def _setting(value: object) -> Any:  # noqa: ANN401 - a text or a number
-    return _words(value) or _number(value)
 
 
 def _interval(value: object) -> list[float] | None:
@@ -183,14 +152,14 @@ def _objects(kinds: _Kinds, value: object, *, needed: int) -> list[Any] | None:
     return [item for item in found if item.keys() >= set(list(kinds)[:needed])] or None
 
 
-_POINTS = partial(_objects, {"epoch": _number, "loss": _number}, needed=2)
-_ROW = {
+_points = partial(_objects, {"epoch": _number, "loss": _number}, needed=2)
+_ROW: _Kinds = {
     "set": _words, "measure": _words, "n": _number, "before": _number, "after": _number,
     "key": _words, "headline": lambda value: value is True, "before_interval": _interval, "after_interval": _interval,
 }  # fmt: skip
-_TRAINED = {
+_TRAINED: _Kinds = {
     "base_model": _words, "engine": _words, "device": _words, "tokens": _number, "seconds": _number,
-    "losses": _POINTS, "valid_losses": _POINTS, "dataset": partial(_object, {"path": _words, "revision": _words}),
+    "losses": _points, "valid_losses": _points, "dataset": partial(_object, {"path": _words, "revision": _words}),
 }  # fmt: skip
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
 
 from amazon_titles.page.texts import Texts
 
@@ -23,14 +26,14 @@ def text(value: object) -> str:
     return html.escape(str(value)).translate(_TEMPLATE_SIGNS)
 
 
-def link(url: str, label: str) -> str:
+def link(url: str, label: str) -> Markup:
     """A link that opens beside the page; the bare label where the address is none of the web."""
     if not re.match(r"https?://", url):
-        return f"<span>{text(label)}</span>"
-    return f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{text(label)}</a>'
+        return Markup(f"<span>{text(label)}</span>")
+    return Markup(f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{text(label)}</a>')
 
 
-def highlighted(record: str, answer: str) -> str:
+def highlighted(record: str, answer: str) -> Markup:
     """The record with what the answer takes from it marked: runs of words that both have, and every shared number."""
     words = list(_WORD.finditer(record))
     there, said = ([word.lower() for word in _WORD.findall(told)] for told in (record, answer))
@@ -44,7 +47,7 @@ def highlighted(record: str, answer: str) -> str:
         start, end = words[run.start()].start(), words[run.end() - 1].end()
         pieces += [text(record[at:start]), f"<mark>{text(record[start:end])}</mark>"]
         at = end
-    return "".join([*pieces, text(record[at:])])
+    return Markup("".join([*pieces, text(record[at:])]))
 
 
 def place(path: object) -> str:
@@ -71,38 +74,14 @@ def decimals(number: float, texts: Texts, *, places: int = 2, sign: str = "") ->
     return f"{round(number, places) + 0.0:{sign}.{places}f}".replace(".", texts.decimal)
 
 
-def badge(share: float | None, texts: Texts) -> str:
-    """How much of an answer the sources support; nothing where that is not known."""
-    if share is None:
-        return ""
-    kind = "good" if share >= 0.8 else "fair" if share >= 0.5 else "poor"
-    return f'<p class="badge {kind}">{text(texts.supported.format(share=f"{share:.0%}"))}</p>'
+def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows
+    """A part of the page: a macro of `page.html.jinja`, with its arguments."""
+    return str(getattr(_HTML.get_template("page.html.jinja").module, macro)(**values)).strip()
 
 
-def note(sentence: str) -> str:
-    """A remark of the page's own."""
-    return f'<p class="note">{text(sentence)}</p>'
-
-
-def folded(summary: str, body: str) -> str:
-    """HTML that is shown on a click."""
-    return f"<details><summary>{text(summary)}</summary>{body}</details>"
-
-
-def listed(label: str, items: Iterable[str]) -> str:
-    """A list of HTML under its name; nothing where it is empty."""
-    entries = "".join(f"<li>{item}</li>" for item in items)
-    return entries and f"{note(f'{label}:')}<ul>{entries}</ul>"
-
-
-def problem(heading: str, sentence: str) -> str:
-    """What went wrong, in sentences."""
-    lines = "<br>".join(text(line.strip()) for line in sentence.splitlines())
-    return f'<div class="problem" role="alert"><strong>{text(heading)}</strong><p>{lines}</p></div>'
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; its first two columns hold words, the others numbers."""
-    top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+_HTML = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined, autoescape=True,
+    finalize=lambda value: value if isinstance(value, Markup) else Markup(text(value)),
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_HTML.globals |= {"link": link, "highlighted": highlighted, "place": place, "decimals": decimals}

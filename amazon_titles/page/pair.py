@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from amazon_titles.catalog import Product
@@ -96,11 +96,6 @@ class Pair:
                 raise _without_dataset(Path(model).name)
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
-
-    def warm_up(self, question: str) -> None:
-        """Lets both write a few words that nobody sees: what is slow only the first time is over then."""
-        for _ in islice(self.turns(question, closed_book=True), 3):
-            pass
 
     def turns(self, question: str, *, closed_book: bool) -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Pages in browsers whose last answer is kept, to say it again in the other language.
 _SESSIONS = 500
+_FONTS = ["system-ui", "sans-serif"]
 
 
 def serve(
@@ -53,7 +55,9 @@ def serve(
     require_gradio()
     pair = Pair.load(model, dataset=dataset)
     page = page_of(pair, Evidence.of(model), language=language)
-    pair.warm_up(example_questions(pair.after.dataset_folder)[language][0])
+    # A few words that nobody sees: what is slow only the first time is over then.
+    example = example_questions(pair.after.dataset_folder)[language][0]
+    list(islice(pair.turns(example, closed_book=True), 3))
     address = launched(page, host=host, port=port)
     if on_ready:
         on_ready(address)
@@ -76,12 +80,11 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
     """
     from gradio.themes import Default
 
+    theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
     try:
         _, address, _ = page.launch(
-            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
-            theme=Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", **fonts),
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme,
             css_paths=Path(__file__).with_name("page.css"), footer_links=[], state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
             share=False, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 LANGUAGES = {"en": "English", "pt": "Português"}
 """Code → its name in itself, as the switch shows it."""
 
 
-class Texts(dict[str, str]):
-    """What is said in one language, as items and as attributes; a text with braces is filled in by `str.format`."""
-
-    def __getattr__(self, name: str) -> str:
-        return self[name]
+Texts = SimpleNamespace
+"""What is said in one language, each by its name; a text with braces is filled in by `str.format`."""
 
 
 def in_each_language(**said: tuple[str, str]) -> dict[str, Texts]:
@@ -22,7 +20,7 @@ def in_each_language(**said: tuple[str, str]) -> dict[str, Texts]:
         **said: Name → what is said, in the order of `LANGUAGES`.
     """
     columns = zip(LANGUAGES, zip(*said.values(), strict=True), strict=True)
-    return {code: Texts(zip(said, column, strict=True)) for code, column in columns}
+    return {code: Texts(**dict(zip(said, column, strict=True))) for code, column in columns}
 
 
 TEXTS = in_each_language(

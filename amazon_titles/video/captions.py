@@ -72,5 +72,5 @@ _ALONE = in_each_language(
         "O modelo diz que não conhece este produto: nenhuma fonte é citada."),
 )  # fmt: skip
 
-ALONE = {code: Texts(CAPTIONS[code] | own) for code, own in _ALONE.items()}
+ALONE = {code: Texts(**vars(CAPTIONS[code]) | vars(own)) for code, own in _ALONE.items()}
 """The captions of a whole model, which has no base."""

@@ -52,8 +52,7 @@ class Recording:
 
     def mark(self, name: str) -> None:
         """Remembers the time of the newest frame."""
-        if self.frames:
-            self.marks[name] = self.frames[-1][1]
+        self.marks[name] = self.frames[-1][1]
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def fields(text: str) -> set[str]:
 @pytest.mark.parametrize("texts", [TEXTS, CAPTIONS], ids=["page", "video"])
 def test_both_languages_say_everything_with_the_same_fields(texts):
     assert set(texts) == set(LANGUAGES)
-    english, portuguese = texts["en"], texts["pt"]
+    english, portuguese = vars(texts["en"]), vars(texts["pt"])
     for name, text in english.items():
         assert text
         assert portuguese[name]
@@ -169,7 +169,7 @@ def test_without_a_dataset_only_an_invented_product_is_suggested():
 
 
 def test_evidence_of_a_folder_that_holds_none_or_rubbish(tmp_path):
-    nothing = markup.note(TEXTS["en"].no_evaluation)
+    nothing = markup.part("note", sentence=TEXTS["en"].no_evaluation)
     assert Evidence.of(tmp_path).to_html(TEXTS["en"], "en") == nothing
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval" / "comparison.json").write_text("[")

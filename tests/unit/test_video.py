@@ -116,7 +116,7 @@ def questions_file(tmp_path, *questions):
 def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
     for captions in (CAPTIONS, ALONE):
         assert set(captions) == set(LANGUAGES)
-        english, portuguese = captions["en"], captions["pt"]
+        english, portuguese = vars(captions["en"]), vars(captions["pt"])
         assert all(english.values())
         for name, text in english.items():
             named = [{field for _, field, _, _ in string.Formatter().parse(said)} for said in (text, portuguese[name])]
