@@ -218,13 +218,13 @@ def _tests(adapter: AdapterMetadata, model: str, dataset: str) -> Iterator[str]:
 
 def _links(
     made: Path, adapter: AdapterMetadata, video: str | None, repository: str | None, members: Sequence[str],
-    say: dict[str, str],
+    texts: dict[str, str],
 ) -> Iterator[str]:  # fmt: skip
     """Writes the video's description and the PDF; yields what is missing of them."""
-    code = [f"{say['repository']}: {repository}"] if repository else []
-    people = [f"{say['members']}:", *(f"- {member}" for member in members)] if members else []
-    text = [say["title"], "", say["about"], "", f"{say['base']}: {Path(adapter.base).name}", *code, "", *people]
-    (made / "video.txt").write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    code = [f"{texts['repository']}: {repository}"] if repository else []
+    people = [f"{texts['members']}:", *(f"- {member}" for member in members)] if members else []
+    lines = [texts["title"], "", texts["about"], "", f"{texts['base']}: {Path(adapter.base).name}", *code, "", *people]
+    (made / "video.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     if not members:
         yield "the members' names: --member NAME, once for each"
     if not repository:
@@ -233,20 +233,20 @@ def _links(
         yield "the video's address: make one (at most 10 minutes), upload it, then --video URL"
     # Half a PDF would be handed in as if it were whole.
     if video and repository and members:
-        _write_pdf(made / "handin.pdf", members, {say["repository"]: repository, say["video"]: video}, say)
+        _write_pdf(made / "handin.pdf", members, {texts["repository"]: repository, texts["video"]: video}, texts)
     else:
         yield "handin.pdf, which needs the members and both addresses"
 
 
-def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: dict[str, str]) -> None:
+def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], texts: dict[str, str]) -> None:
     """One A4 page with the title, the members and the links, which can be clicked."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
     plain: dict[str, Any] = {"fontsize": 11}
-    lines = [(piece, plain | {"fontsize": 14}) for piece in textwrap.wrap(say["title"], _NAME_CHARS)]
-    lines += [("", plain), (f"{say['members']}:", plain)]
+    lines = [(piece, plain | {"fontsize": 14}) for piece in textwrap.wrap(texts["title"], _NAME_CHARS)]
+    lines += [("", plain), (f"{texts['members']}:", plain)]
     lines += [(f"    {piece}", plain) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
     for name, link in links.items():
         # Each piece leads to the whole address.
@@ -257,7 +257,7 @@ def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: d
     for number, (text, style) in enumerate(lines):
         # parse_math: a name with a $ in it is a name.
         page.text(0.1, 0.92 - 0.028 * number, text, parse_math=False, **style)
-    page.savefig(path, metadata={"Title": say["title"], "CreationDate": None})
+    page.savefig(path, metadata={"Title": texts["title"], "CreationDate": None})
 
 
 def _body(card: str) -> str:

@@ -73,8 +73,8 @@ class PlayedPage:
 def filmed(dataset, tmp_path, monkeypatch):
     """Runs the command with models that speak, and gives the page on which it was played."""
 
-    def run(*options, speaker=None, evidence=chat_models.EVIDENCE, language="en"):
-        pair = Pair(speaker or chat_models.ChatModel(dataset))
+    def run(*options, chat_model=None, evidence=chat_models.EVIDENCE, language="en"):
+        pair = Pair(chat_model or chat_models.ChatModel(dataset))
         driver = PlayedPage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
@@ -126,7 +126,7 @@ def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset, language):
-    driver = filmed(speaker=chat_models.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
+    driver = filmed(chat_model=chat_models.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
     said = [*driver.cards, *(caption for name, caption in driver.captions if name != "more")]
     assert not [caption for caption in said if OF_TWO[language].search(caption)]
     assert "“base”" in driver.cards[0]
@@ -145,17 +145,17 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
 @pytest.mark.parametrize("trained", [True, False])
 def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, language, trained):
     words = CAPTIONS[language]
-    made_up = filmed(speaker=chat_models.ChatModel(dataset, trained=trained), language=language)
+    made_up = filmed(chat_model=chat_models.ChatModel(dataset, trained=trained), language=language)
     assert words.made_up in made_up.cards[0]
     real = chat_models.ChatModel(dataset, trained=trained)
     real.catalogue = replace(real.catalogue, made_up=False)
-    assert words.made_up not in filmed(speaker=real, language=language).cards[0]
+    assert words.made_up not in filmed(chat_model=real, language=language).cards[0]
 
 
 def test_a_link_is_spoken_of_where_there_is_one(filmed, dataset):
     words = CAPTIONS["en"]
     assert at(filmed(), "source") == [words.linked_source]
-    assert at(filmed(speaker=chat_models.ChatModel(dataset, url="")), "source") == [words.source]
+    assert at(filmed(chat_model=chat_models.ChatModel(dataset, url="")), "source") == [words.source]
     assert "link" not in words.source
 
 
@@ -223,6 +223,6 @@ class Unsupported(chat_models.ChatModel):
 
 @pytest.mark.parametrize(("kind", "caption"), [(Modest, "abstained"), (Unsupported, "marked")])
 def test_what_became_of_an_answer_is_said(filmed, dataset, kind, caption):
-    driver = filmed(speaker=kind(dataset))
+    driver = filmed(chat_model=kind(dataset))
     expected = [getattr(CAPTIONS["en"], caption)]
     assert at(driver, "answers") == at(driver, "more-answers") == at(driver, "with-source-answer") == expected
