@@ -76,7 +76,8 @@ def decimals(number: float, texts: Texts, *, places: int = 2, sign: str = "") ->
 
 def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows
     """A part of the page: a macro of `page.html.jinja`, with its arguments."""
-    return str(getattr(_HTML.get_template("page.html.jinja").module, macro)(**values)).strip()
+    filled = getattr(_HTML.get_template("page.html.jinja").module, macro)(**values)
+    return re.sub(r">\s+<", "><", filled).strip()  # lines between two tags would be shown as gaps
 
 
 _HTML = jinja2.Environment(
