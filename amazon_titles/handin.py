@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,29 +17,40 @@ import jinja2
 from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
-from amazon_titles.handin_texts import TEXTS, texts_of
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import FolderKind, read_object, require_replaceable, staged
+from amazon_titles.io import FolderKind, is_local, read_object, require_replaceable, staged
 from amazon_titles.training.adapter import EVALUATION_FILES
 
-DATA, TRAINING, RECIPE, EVALUATION = "data.md", "fine-tuning.md", "recipe.yml", "eval"
-LOSS, VIDEO, LINKS = "loss.png", "video.txt", "handin.pdf"
-FILES = (DATA, TRAINING, RECIPE, EVALUATION, LOSS, VIDEO, LINKS)
+FILES = ("data.md", "fine-tuning.md", "recipe.yml", "eval", "loss.png", "video.txt", "handin.pdf")
 """Everything that a hand-in's folder may hold; `eval` is a folder."""
 
 _FOLDER = FolderKind(
     command="handin",
     doing="gathering",
-    files=re.compile(
-        "|".join(re.escape(name) for name in (*FILES, *(f"{EVALUATION}/{name}" for name in ("", *EVALUATION_FILES))))
-    ),
-    marks=(TRAINING, VIDEO),
+    files=re.compile("|".join(map(re.escape, (*FILES, *(f"eval/{name}" for name in ("", *EVALUATION_FILES)))))),
+    marks=("fine-tuning.md", "video.txt"),
     hint="Name a new folder: amazon-titles handin DIR …",
 )
-
 # Of a line of the PDF, in letters that are all as wide as each other, and in others.
 _LINK_CHARS, _NAME_CHARS = 80, 60
+
+_LANGUAGES = ("en", "pt")
+# What is said in each of them; `{catalogue}` is one of the three ways to name it.
+_TEXTS = {
+    "title": ("Fine-tuning a language model on {catalogue}", "Fine-tuning de um modelo de linguagem sobre {catalogue}"),
+    "about": (
+        "A language model fine-tuned with LoRA on the titles and descriptions of {catalogue}: the data, the test "
+        "before the training, the training, and answers that name their sources.",
+        "Um modelo de linguagem ajustado com LoRA em títulos e descrições de produtos ({catalogue}): os dados, o teste "
+        "antes do treinamento, o treinamento e respostas que citam suas fontes.",
+    ),
+    "named": ("the catalogue {name}", "o catálogo {name}"),
+    "made_up": ("{name} (made-up products: none of them exists)", "{name} (produtos inventados: nenhum deles existe)"),
+    "unnamed": ("a product catalogue", "um catálogo de produtos"),
+    "base": ("Base model", "Modelo base"), "members": ("Members", "Integrantes"),
+    "repository": ("Source code", "Código-fonte"), "video": ("Video", "Vídeo"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +100,22 @@ def hand_in(
             something else.
         MissingExtraError: matplotlib, which writes the PDF, is not installed.
     """
-    if language not in TEXTS:
+    if language not in _LANGUAGES:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
         if address is not None and not _is_address(address):
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
-    papers = read_adapter_metadata(_adapter_folder(model, token))
-    papers.write_card(language=language)
-    where = _dataset(papers, dataset)
-    report = _report(where, token)
-    told = report.get("catalogue")
-    say = texts_of(language, told if isinstance(told, dict) else {})
-    with staged(target, _FOLDER) as making:
+    adapter = read_adapter_metadata(_adapter_folder(str(model), token))
+    adapter.write_card(language=language)
+    path, revision = map(adapter.dataset.get, ("path", "revision"))
+    source = str(dataset or (f"{path}@{revision}" if path and revision else path or ""))
+    report = _report(source, token)
+    with staged(target, _FOLDER) as made:
         missing = [
-            *_documents(making, papers, str(model), where, report, language),
-            *_links(making, papers, video, repository, members, say),
+            *_documents(made, adapter, str(model), source, report, language),
+            *_links(made, adapter, video, repository, members, _texts(language, report.get("catalogue"))),
         ]
     return HandIn(target, tuple(missing))
 
@@ -121,90 +131,34 @@ def _is_address(text: str) -> bool:
     return whole and parts.scheme in ("http", "https") and bool(re.search(r"\w", parts.hostname or ""))
 
 
-def _adapter_folder(model: str | Path, token: str | None) -> Path:
+def _texts(language: str, catalogue: object) -> dict[str, str]:
+    """The texts of a language about a catalogue, by what the dataset's report says of it."""
+    texts = {key: said[_LANGUAGES.index(language)] for key, said in _TEXTS.items()}
+    told = catalogue if isinstance(catalogue, dict) else {}
+    way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
+    named = texts[way].replace("{name}", str(told.get("name")))
+    return {key: text.replace("{catalogue}", named) for key, text in texts.items()}
+
+
+def _adapter_folder(model: str, token: str | None) -> Path:
     find_model(model)
-    if Path(model).is_dir():
+    if is_local(model):
         return Path(model)
-    if str(model).startswith((".", "/", "~")) or str(model).count("/") != 1:
-        raise InputError(f"No adapter folder {str(model)!r}.", hint="Name an adapter folder or a Hub id: --model …")
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise InputError(f"No adapter folder {model!r}.", hint="Name an adapter folder or a Hub id: --model …")
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.md", "*.png", RECIPE, "eval/*"]
+    wanted = ["*.json", "*.md", "*.png", "recipe.yml", "eval/*"]
     try:
-        return Path(snapshot_download(str(model), allow_patterns=wanted, token=token))
+        return Path(snapshot_download(model, allow_patterns=wanted, token=token))
     except Exception as error:
-        raise explain(error, str(model), "model", token=token) from None
-
-
-def _dataset(papers: AdapterMetadata, dataset: str | Path | None) -> str:
-    """The dataset that is named, else the one that the adapter names: a folder, an id or `ID@REVISION`."""
-    named = papers.dataset
-    at = f"@{named['revision']}" if named.get("path") and named.get("revision") else ""
-    return str(dataset or f"{named.get('path') or ''}{at}")
-
-
-def _documents(
-    making: Path, papers: AdapterMetadata, model: str, where: str, report: dict[str, Any], language: str
-) -> list[str]:
-    """Writes the documents, the recipe and the evaluation; returns what is missing of them."""
-    missing = []
-    (making / TRAINING).write_text(_body(papers.files["README.md"].decode()), encoding="utf-8")
-    if papers.recipe:
-        (making / RECIPE).write_text(papers.recipe, encoding="utf-8")
-    else:
-        missing.append("the recipe: the adapter's folder has no recipe.yml")
-    missing += _tests(papers, model, where)
-    evaluations = [name for name in EVALUATION_FILES if (papers.folder / EVALUATION / name).is_file()]
-    if evaluations:
-        (making / EVALUATION).mkdir()
-    for name in evaluations:
-        shutil.copy(papers.folder / EVALUATION / name, making / EVALUATION / name)
-    if (papers.folder / LOSS).is_file():
-        shutil.copy(papers.folder / LOSS, making / LOSS)
-    if not papers.run.get("publishable", True):
-        missing.append(f"a real base model: this adapter is a trial's ({papers.run.get('why_not_publishable')})")
-    try:
-        card = dataset_card(report, language=language) if report else None
-    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
-        missing.append(f"the document of the data: the report.json of {where} is none that `amazon-titles build` wrote")
-        return missing
-    if card:
-        (making / DATA).write_text(_body(card), encoding="utf-8")
-        if report["catalogue"].get("made_up"):
-            missing.append("a real catalogue: the products of this one are made up")
-    else:
-        missing.append(f"the document of the data: no dataset {where} here. Name it: --dataset DIR|REPO")
-    return missing
-
-
-def _tests(papers: AdapterMetadata, model: str, dataset: str) -> list[str]:
-    """What is missing of both tests and of their comparison, which stand in the adapter's `eval`."""
-    there = {name for name in ("before", "after") if (papers.folder / EVALUATION / f"{name}.json").is_file()}
-    compared = all((papers.folder / EVALUATION / f"comparison.{kind}").is_file() for kind in ("json", "md"))
-    # What stands on the Hub is put there by a push, which makes the comparison too.
-    local = Path(model).is_dir()
-    place = Path(model, EVALUATION) if local else Path()
-    before, after = (shlex.quote(str(place / f"{name}.json")) for name in ("before", "after"))
-    source = shlex.quote(dataset or "DIR|REPO")
-    push = shlex.join(["amazon-titles", "push-adapter", model, model])
-    then = "" if local else f", then {push} --before {before} --after {after}"
-    asked = (("before", papers.base or "BASE", before), ("after", model, after))
-    missing = [
-        f"the test {name} the training: "
-        f"amazon-titles evaluate {shlex.quote(what)} --dataset {source} --out {report}{then}"
-        for name, what, report in asked
-        if name not in there
-    ]
-    if len(there) == 2 and not compared:
-        make = f"amazon-titles compare {before} {after} --out {shlex.quote(str(place))}"
-        missing.append(f"the comparison of both tests: {make if local else then.removeprefix(', then ')}")
-    return missing
+        raise explain(error, model, token=token) from None
 
 
 def _report(dataset: str, token: str | None) -> dict[str, Any]:
     """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
-    if Path(dataset).is_dir() or dataset.count("/") != 1:
-        return read_object(Path(dataset) / "report.json")
+    if is_local(dataset) or dataset.count("/") != 1:
+        return read_object(Path(dataset, "report.json"))
     from huggingface_hub import hf_hub_download
 
     repo, _, revision = dataset.partition("@")
@@ -215,60 +169,94 @@ def _report(dataset: str, token: str | None) -> dict[str, Any]:
     return read_object(Path(path))
 
 
+def _documents(
+    made: Path, adapter: AdapterMetadata, model: str, dataset: str, report: dict[str, Any], language: str
+) -> Iterator[str]:
+    """Writes the documents, the recipe and the evaluation; yields what is missing of them."""
+    (made / "fine-tuning.md").write_text(_body(adapter.files["README.md"].decode()), encoding="utf-8")
+    if adapter.recipe:
+        (made / "recipe.yml").write_text(adapter.recipe, encoding="utf-8")
+    else:
+        yield "the recipe: the adapter's folder has no recipe.yml"
+    yield from _tests(adapter, model, dataset)
+    for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES)):
+        if (adapter.folder / name).is_file():
+            (made / name).parent.mkdir(exist_ok=True)
+            shutil.copy(adapter.folder / name, made / name)
+    if not adapter.run.get("publishable", True):
+        yield f"a real base model: this adapter is a trial's ({adapter.run.get('why_not_publishable')})"
+    if not report:
+        yield f"the document of the data: no dataset {dataset} here. Name it: --dataset DIR|REPO"
+        return
+    try:
+        card = dataset_card(report, language=language)
+    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
+        yield f"the document of the data: the report.json of {dataset} is none that `amazon-titles build` wrote"
+        return
+    (made / "data.md").write_text(_body(card), encoding="utf-8")
+    if report["catalogue"].get("made_up"):
+        yield "a real catalogue: the products of this one are made up"
+
+
+def _tests(adapter: AdapterMetadata, model: str, dataset: str) -> Iterator[str]:
+    """What is missing of both tests and of their comparison, which stand in the adapter's `eval`."""
+    there = {path.name for path in (adapter.folder / "eval").glob("*") if path.is_file()}
+    # What stands on the Hub is put there by a push, which makes the comparison too.
+    place = Path(model, "eval") if is_local(model) else Path()
+    before, after, folder = (shlex.quote(str(place / name)) for name in ("before.json", "after.json", ""))
+    push = f"{shlex.join(['amazon-titles', 'push-adapter', model, model])} --before {before} --after {after}"
+    then = "" if is_local(model) else f", then {push}"
+    for when, what, report in (("before", adapter.base or "BASE", before), ("after", model, after)):
+        if f"{when}.json" not in there:
+            ask = f"amazon-titles evaluate {shlex.quote(what)} --dataset {shlex.quote(dataset or 'DIR|REPO')}"
+            yield f"the test {when} the training: {ask} --out {report}{then}"
+    if {"before.json", "after.json"} <= there and not {"comparison.json", "comparison.md"} <= there:
+        compare = f"amazon-titles compare {before} {after} --out {folder}"
+        yield f"the comparison of both tests: {compare if is_local(model) else push}"
+
+
 def _links(
-    making: Path,
-    papers: AdapterMetadata,
-    video: str | None,
-    repository: str | None,
-    members: Sequence[str],
-    say: dict[str, str],
-) -> list[str]:
-    """Writes the video's description and the PDF; returns what is missing of them."""
-    missing = [
-        what
-        for what, there in (
-            ("the members' names: --member NAME, once for each", members),
-            ("the source code's address: --repo URL", repository),
-            ("the video's address: make one (at most 10 minutes), upload it, then --video URL", video),
-        )
-        if not there
-    ]
-    people = [f"{say['members']}:", *(f"- {member}" for member in members)] if members else []
-    code = [f"{say['repository']}: {repository}"] if repository else []
-    text = [say["title"], "", say["about"], "", f"{say['base']}: {Path(papers.base).name}", *code, "", *people]
-    (making / VIDEO).write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    made: Path, adapter: AdapterMetadata, video: str | None, repository: str | None, members: Sequence[str],
+    texts: dict[str, str],
+) -> Iterator[str]:  # fmt: skip
+    """Writes the video's description and the PDF; yields what is missing of them."""
+    code = [f"{texts['repository']}: {repository}"] if repository else []
+    people = [f"{texts['members']}:", *(f"- {member}" for member in members)] if members else []
+    lines = [texts["title"], "", texts["about"], "", f"{texts['base']}: {Path(adapter.base).name}", *code, "", *people]
+    (made / "video.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    if not members:
+        yield "the members' names: --member NAME, once for each"
+    if not repository:
+        yield "the source code's address: --repo URL"
+    if not video:
+        yield "the video's address: make one (at most 10 minutes), upload it, then --video URL"
     # Half a PDF would be handed in as if it were whole.
     if video and repository and members:
-        _write_pdf(making / LINKS, members, {say["repository"]: repository, say["video"]: video}, say)
+        _write_pdf(made / "handin.pdf", members, {texts["repository"]: repository, texts["video"]: video}, texts)
     else:
-        missing.append(f"{LINKS}, which needs the members and both addresses")
-    return missing
+        yield "handin.pdf, which needs the members and both addresses"
 
 
-def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], say: dict[str, str]) -> None:
+def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], texts: dict[str, str]) -> None:
     """One A4 page with the title, the members and the links, which can be clicked."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
-    title = textwrap.wrap(say["title"], _NAME_CHARS)
-    lines: list[tuple[str, str | None]] = [(piece, None) for piece in title]
-    lines += [("", None), (f"{say['members']}:", None)]
-    lines += [(f"    {piece}", None) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
+    plain: dict[str, Any] = {"fontsize": 11}
+    lines = [(piece, plain | {"fontsize": 14}) for piece in textwrap.wrap(texts["title"], _NAME_CHARS)]
+    lines += [("", plain), (f"{texts['members']}:", plain)]
+    lines += [(f"    {piece}", plain) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
     for name, link in links.items():
-        lines += [("", None), (f"{name}:", None)]
         # Each piece leads to the whole address.
-        pieces = range(0, len(link), _LINK_CHARS)
-        lines += [(link[start : start + _LINK_CHARS], link) for start in pieces]
+        clickable: dict[str, Any] = {"url": link, "color": "#0645ad", "family": "monospace", "fontsize": 9}
+        pieces = [link[start : start + _LINK_CHARS] for start in range(0, len(link), _LINK_CHARS)]
+        lines += [("", plain), (f"{name}:", plain), *((piece, clickable) for piece in pieces)]
     page = Figure(figsize=(8.27, 11.69))
-    for number, (text, address) in enumerate(lines):
+    for number, (text, style) in enumerate(lines):
         # parse_math: a name with a $ in it is a name.
-        shown = page.text(
-            0.1, 0.92 - 0.028 * number, text, fontsize=14 if number < len(title) else 11, parse_math=False
-        )
-        if address:
-            shown.set(url=address, color="#0645ad", family="monospace", fontsize=9)
-    page.savefig(path, metadata={"Title": say["title"], "CreationDate": None})
+        page.text(0.1, 0.92 - 0.028 * number, text, parse_math=False, **style)
+    page.savefig(path, metadata={"Title": texts["title"], "CreationDate": None})
 
 
 def _body(card: str) -> str:

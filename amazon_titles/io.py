@@ -40,7 +40,7 @@ def read_object(source: Path | bytes) -> dict[str, Any]:
     """The JSON object in a file or in its bytes; {} where there is none: whoever needs a key says what is missing."""
     try:
         value = json.loads(source if isinstance(source, bytes) else source.read_bytes())
-    except (OSError, ValueError, RecursionError):  # the last of brackets without an end
+    except (OSError, ValueError, RecursionError):  # the last one of brackets without an end
         return {}
     return value if isinstance(value, dict) else {}
 

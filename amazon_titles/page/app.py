@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sized
 from typing import Any
 
 import gradio as gr
 
 from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
+from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair, Turn
 from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
 
@@ -16,29 +17,27 @@ from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
 _WAITING = 64
 
 
-def build_page(
-    pair: Pair, evidence: Evidence, questions: dict[str, Sequence[str]], *, language: str = "en"
-) -> gr.Blocks:
-    """Makes the page; `launch` shows it.
+def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
+    """Makes the page, with questions of its own catalogue to click on; `launch` shows it.
 
     Args:
         pair: The two models.
         evidence: For the second tab.
-        questions: Language → examples to click on; as many in every language.
         language: That the page starts in; a browser that asks for another one of `LANGUAGES` gets that.
     """
     names = (pair.before.name if pair.before else None, pair.after.name)
-    texts = TEXTS[language]
+    texts, questions = TEXTS[language], example_questions(pair.after.dataset_folder)
     proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
+    at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
     page = gr.Blocks(title=texts.title, analytics_enabled=False)
     with page:
         last = gr.State(None)
         with gr.Row(elem_classes="stack"):
             head = gr.HTML(_head(pair, language), elem_id="head", scale=1)
             choice = gr.Radio(
-                [(name, code) for code, name in LANGUAGES.items()],
-                value=language, label="Language / Idioma", show_label=False, container=False, scale=0,
-                elem_id="language",
+                [(name, code) for code, name in LANGUAGES.items()], value=language, label="Language / Idioma",
+                show_label=False, container=False, scale=0, elem_id="language",
             )  # fmt: skip
         with gr.Tabs():
             with gr.Tab(texts.ask_tab, id="ask") as ask_tab:
@@ -48,67 +47,56 @@ def build_page(
                 with gr.Row(equal_height=True, elem_classes="stack"):
                     mode = gr.Radio(_modes(language), value="closed", label=texts.mode, elem_id="mode", scale=4)
                     button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
-                hint = gr.HTML(markup.note(texts.examples), elem_id="examples-label")
+                hint = gr.HTML(markup.part("note", sentence=texts.examples), elem_id="examples-label")
                 with gr.Row():
                     examples = [
                         gr.Button(question, size="sm", elem_classes="example", min_width=240)
                         for question in questions[language]
                     ]
                 problem = gr.HTML("", elem_id="problem")
+                empty = answers.answered(None, texts, *names)
                 with gr.Row(equal_height=True, elem_classes="stack"):
-                    sides = [
-                        gr.HTML(value, elem_id=name)
-                        for value, name in zip(answers.waiting(texts, *names)[:2], ("before", "after"), strict=True)
-                    ]
+                    sides = [gr.HTML(empty[0], elem_id="before"), gr.HTML(empty[1], elem_id="after")]
                 sources = gr.HTML("", elem_id="sources")
             with gr.Tab(texts.table_tab, id="evidence") as table_tab:
                 table = gr.HTML(proofs[language], elem_id="evidence")
 
         def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
             texts = TEXTS.get(language, TEXTS["en"])
-            if refusal := answers.refused(question, texts):
-                yield refusal, *answers.waiting(texts, *names), None
-                return
-            turn = None
+            problem = answers.refused(question, texts)
             try:
-                for turn in pair.turns(question, closed_book=mode == "closed"):
+                for turn in () if problem else pair.turns(question, closed_book=mode == "closed"):
                     yield "", *answers.answered(turn, texts, *names), turn if turn.done else None
             except Exception as error:  # whatever happens, the page says it in a sentence
-                yield answers.failed(error, texts), *answers.waiting(texts, *names), None
+                problem = answers.failed(error, texts)
+            if problem:
+                yield problem, *answers.answered(None, texts, *names), None
 
         def speak(language: str, turn: Turn | None) -> tuple[Any, ...]:
-            texts = TEXTS.get(language, TEXTS["en"])
-            shown = answers.answered(turn, texts, *names) if turn else answers.waiting(texts, *names)
+            texts = TEXTS[language]
             return (
-                _head(pair, language),
-                gr.Tab(label=texts.ask_tab),
-                gr.Tab(label=texts.table_tab),
+                _head(pair, language), gr.Tab(label=texts.ask_tab), gr.Tab(label=texts.table_tab),
                 gr.Textbox(label=texts.question, placeholder=texts.placeholder),
-                gr.Radio(choices=_modes(language), label=texts.mode),
-                texts.ask,
-                markup.note(texts.examples),
-                *questions[language],
-                "",
-                *shown,
-                proofs.get(language, proofs["en"]),
-            )
+                gr.Radio(choices=_modes(language), label=texts.mode), texts.ask,
+                markup.part("note", sentence=texts.examples),
+                *questions[language], "", *answers.answered(turn, texts, *names), proofs[language],
+            )  # fmt: skip
 
         def greet(request: gr.Request) -> str:
             return preferred(request.headers.get("accept-language", ""), language)
 
         outputs = [problem, *sides, sources, last]
         spoken = [head, ask_tab, table_tab, asked, mode, button, hint, *examples, problem, *sides, sources, table]
-        queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
         gr.on(
             [button.click, asked.submit], ask, [asked, mode, choice], outputs,
             api_name="ask", trigger_mode="multiple", **queued,
         )  # fmt: skip
         for example in examples:
-            example.click(
-                lambda text: text, example, asked, queue=False, show_progress="hidden", api_visibility="private"
-            ).then(ask, [asked, mode, choice], outputs, api_visibility="private", **queued)
-        choice.change(speak, [choice, last], spoken, queue=False, show_progress="hidden", api_visibility="private")
-        page.load(greet, None, choice, queue=False, show_progress="hidden", api_visibility="private")
+            example.click(lambda text: text, example, asked, **at_once).then(
+                ask, [asked, mode, choice], outputs, api_visibility="private", **queued
+            )
+        choice.change(speak, [choice, last], spoken, **at_once)
+        page.load(greet, None, choice, **at_once)
     page.queue(max_size=_WAITING)
     return page
 
@@ -120,9 +108,9 @@ def _modes(language: str) -> list[tuple[str, str]]:
 
 def _head(pair: Pair, language: str) -> str:
     texts = TEXTS[language]
-    lead = texts.lead if pair.before else texts.lead_base
-    sentences = [lead.format(model=pair.after.name, base=pair.before.name if pair.before else "")]
-    if pair.products is not None:
-        sentences.append(texts.products.format(products=markup.whole(pair.products, texts)))
-    warning = f"<p><strong>{markup.text(texts.made_up)}</strong></p>" if pair.made_up else ""
-    return f"<h1>{markup.text(texts.title)}</h1><p>{markup.text(' '.join(sentences))}</p>{warning}"
+    said = (texts.lead if pair.before else texts.lead_base).format(
+        model=pair.after.name, base=pair.before.name if pair.before else ""
+    )
+    if isinstance(pair.catalogue.index, Sized):  # else it does not tell how many products it has
+        said += " " + texts.products.format(products=markup.whole(len(pair.catalogue.index), texts))
+    return markup.part("head", texts=texts, lead=said, made_up=pair.catalogue.made_up)

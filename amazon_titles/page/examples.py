@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -24,23 +25,17 @@ def example_questions(dataset: Path | None) -> dict[str, Sequence[str]]:
     Args:
         dataset: A dataset folder; without one only the invented product is asked about.
     """
-    titles = [*_titles(dataset, "train")[:2], *_titles(dataset, "test")[:1], INVENTED]
+    titles = [*first_titles(dataset, "train")[:2], *first_titles(dataset, "test")[:1], INVENTED]
     return {
         language: [question(title, language=language, phrasing=place) for place, title in enumerate(titles)]
         for language in LANGUAGES
     }
 
 
-def _titles(dataset: Path | None, split: str) -> list[str]:
+def first_titles(dataset: Path | None, split: str) -> list[str]:
     """Titles of the first products that a split asks about, in its order: questions hold them in double quotes."""
-    if dataset is None:
-        return []
-    found: dict[str, None] = {}
-    try:
-        for row in islice(read_messages(dataset, split), _ROWS):
-            asked = row["messages"][0]["content"]
-            if row["task"] == "recall" and asked.count('"') >= 2:
-                found.setdefault(asked.split('"', 1)[1].rsplit('"', 1)[0])
-    except InputError:  # a small build may have an empty split
-        return []
-    return list(found)
+    asked: list[str] = []
+    with suppress(InputError):  # a small build may have an empty split
+        rows = islice(read_messages(dataset, split), _ROWS) if dataset else ()
+        asked = [row["messages"][0]["content"] for row in rows if row["task"] == "recall"]
+    return list(dict.fromkeys(text.split('"', 1)[1].rsplit('"', 1)[0] for text in asked if text.count('"') >= 2))

@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 import html
+import os
 import re
-from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
 
 from amazon_titles.page.texts import Texts
 
 _WORD = re.compile(r"\w+(?:[.,/-]\d+)*")
 # Shorter runs of words that answer and record share are chance; a shared number never is.
 _RUN = 3
+# The component that shows the HTML has templates of its own (`${…}`, `{{…}}`).
+_TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "${}`"})
 
 
 def text(value: object) -> str:
-    """A text as HTML that shows it letter by letter.
-
-    Braces and dollars too, because the component that shows it has templates of its own (`${…}`, `{{…}}`).
-    """
-    escaped = html.escape(str(value), quote=True)
-    return escaped.replace("$", "&#36;").replace("{", "&#123;").replace("}", "&#125;").replace("`", "&#96;")
+    """A text as HTML that shows it letter by letter."""
+    return html.escape(str(value)).translate(_TEMPLATE_SIGNS)
 
 
-def link(url: str, label: str) -> str:
+def link(url: str, label: str) -> Markup:
     """A link that opens beside the page; the bare label where the address is none of the web."""
     if not re.match(r"https?://", url):
-        return f"<span>{text(label)}</span>"
-    return f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{text(label)}</a>'
+        return Markup(f"<span>{text(label)}</span>")
+    return Markup(f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{text(label)}</a>')
 
 
-def highlighted(record: str, answer: str) -> str:
+def highlighted(record: str, answer: str) -> Markup:
     """The record with what the answer takes from it marked: runs of words that both have, and every shared number."""
     words = list(_WORD.finditer(record))
-    there = [match.group().lower() for match in words]
-    said = [match.group().lower() for match in _WORD.finditer(answer)]
+    there, said = ([word.lower() for word in _WORD.findall(told)] for told in (record, answer))
     known = set(said)
-    marked = [word[:1].isdigit() and word in known for word in there]
+    shared = ["x" if word[:1].isdigit() and word in known else " " for word in there]
     for block in SequenceMatcher(None, there, said, autojunk=False).get_matching_blocks():
         if block.size >= _RUN:
-            marked[block.a : block.a + block.size] = [True] * block.size
+            shared[block.a : block.a + block.size] = "x" * block.size
     pieces, at = [], 0
-    for yes, group in groupby(zip(marked, words, strict=True), key=lambda pair: pair[0]):
-        run = [match for _, match in group]
-        if yes:
-            start, end = run[0].start(), run[-1].end()
-            pieces += [text(record[at:start]), f"<mark>{text(record[start:end])}</mark>"]
-            at = end
-    return "".join([*pieces, text(record[at:])])
+    for run in re.finditer("x+", "".join(shared)):
+        start, end = words[run.start()].start(), words[run.end() - 1].end()
+        pieces += [text(record[at:start]), f"<mark>{text(record[start:end])}</mark>"]
+        at = end
+    return Markup("".join([*pieces, text(record[at:])]))
 
 
 def place(path: object) -> str:
     """A Hub id as it is, a folder by its name: a page shows no path of a machine."""
     name = str(path or "")
-    try:
-        folder = Path(name).is_absolute() or Path(name).is_dir()
-    except OSError:  # longer than a name can be
-        folder = False
-    return Path(name).name if folder else name
+    # Path.is_dir raises where a name is longer than a name can be.
+    return Path(name).name if Path(name).is_absolute() or os.path.isdir(name) else name  # noqa: PTH112
 
 
 def whole(number: float, texts: Texts) -> str:
@@ -79,83 +74,15 @@ def decimals(number: float, texts: Texts, *, places: int = 2, sign: str = "") ->
     return f"{round(number, places) + 0.0:{sign}.{places}f}".replace(".", texts.decimal)
 
 
-def column(heading: str, name: str, body: str, *, kind: str, state: str) -> str:
-    """One side of the comparison.
-
-    Args:
-        heading: Before, or after.
-        name: Of the model.
-        body: HTML.
-        kind: `before` or `after`.
-        state: `waiting` for a question, `writing` (screen readers wait for its end) or `done`.
-    """
-    return (
-        f'<section class="side {kind}" aria-live="polite" aria-busy="{str(state == "writing").lower()}"'
-        f' data-state="{state}">'
-        f"<h3>{text(heading)} <small>{text(name)}</small></h3>{body}</section>"
-    )
+def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows
+    """A part of the page: a macro of `page.html.jinja`, with its arguments."""
+    filled = getattr(_HTML.get_template("page.html.jinja").module, macro)(**values)
+    return re.sub(r">\s+<", "><", filled).strip()  # lines between two tags would be shown as gaps
 
 
-def said(words: str, texts: Texts, *, busy: bool) -> str:
-    """A model's words while it writes them, or when it has ended."""
-    cursor = f'<span class="busy">{text(texts.writing)}</span>' if busy else ""
-    shown = text(words) if words or busy else f"<em>{text(texts.empty)}</em>"
-    return f'<p class="said">{shown}{cursor}</p>'
-
-
-def badge(share: float | None, texts: Texts) -> str:
-    """How much of an answer the sources support; nothing where that is not known."""
-    if share is None:
-        return ""
-    label = texts.supported.format(share=f"{share:.0%}")
-    kind = "good" if share >= 0.8 else "fair" if share >= 0.5 else "poor"
-    return f'<p class="badge {kind}">{text(label)}</p>'
-
-
-def note(sentence: str) -> str:
-    """A remark of the page's own."""
-    return f'<p class="note">{text(sentence)}</p>'
-
-
-def details(summary: str, words: str) -> str:
-    """Words that are shown on a click."""
-    return folded(summary, f"<p>{text(words)}</p>")
-
-
-def folded(summary: str, body: str) -> str:
-    """HTML that is shown on a click."""
-    return f"<details><summary>{text(summary)}</summary>{body}</details>"
-
-
-def titles(label: str, names: Sequence[str]) -> str:
-    """A list of titles; nothing where there are none."""
-    if not names:
-        return ""
-    return f'<p class="note">{text(label)}:</p><ul>{"".join(f"<li>{text(name)}</li>" for name in names)}</ul>'
-
-
-def problem(heading: str, sentence: str) -> str:
-    """What went wrong, in sentences."""
-    lines = "<br>".join(text(line.strip()) for line in sentence.splitlines())
-    return f'<div class="problem" role="alert"><strong>{text(heading)}</strong><p>{lines}</p></div>'
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int) -> str:
-    """A table; the columns from `numbers_from` on hold numbers."""
-    kinds = [' class="number"' if place >= numbers_from else "" for place in range(len(head))]
-    top = "".join(f'<th scope="col"{kind}>{text(cell)}</th>' for cell, kind in zip(head, kinds, strict=True))
-    body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def picture(png: str, label: str) -> str:
-    """A plot, inside the page itself.
-
-    Args:
-        png: In base64.
-        label: What it shows, for those who do not see it.
-    """
-    return f'<img class="plot" src="data:image/png;base64,{png}" alt="{text(label)}">'
+_HTML = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined, autoescape=True,
+    finalize=lambda value: value if isinstance(value, Markup) else Markup(text(value)),
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_HTML.globals |= {"link": link, "highlighted": highlighted, "place": place, "decimals": decimals}

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, CatalogModel, loading
 from amazon_titles.model.served import is_address
+from amazon_titles.training import SPIN_COUNT
 
 MAX_QUESTION_CHARS = 1000
 """Longest question: a title has at most 200 characters, and a page is open to everybody who reaches it."""
 
-# Records looked up besides: those that fit as well are listed too.
-_MORE = 7
+# Records looked up: the sources of an answer, and those that fit as well.
+_RECORDS = 10
 
 # Seconds between two states of a page: more often than this nobody reads.
 _PACE = 0.05
@@ -35,21 +37,21 @@ class Side:
     words: str = ""
     answer: Answer | None = None
 
+    def with_next(self, said: str | Answer | None) -> Side:
+        """The side after the model's next words, or its answer; the same where it says nothing more."""
+        return Side(self.words, said) if isinstance(said, Answer) else Side(self.words + (said or ""), self.answer)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The state of a question and its two answers.
 
     Attributes:
-        question: As asked.
-        closed_book: Whether the models are not shown the records.
         after: The fine-tuned model's.
         before: The base model's; None where there is none.
         records: The records behind the answers, by uid.
     """
 
-    question: str
-    closed_book: bool
     after: Side
     before: Side | None
     records: dict[str, Product]
@@ -66,6 +68,7 @@ class Pair:
     Attributes:
         after: The fine-tuned model, or a whole model alone.
         before: Its base; None where `after` is no adapter.
+        catalogue: That both answer about.
 
     Args:
         model: Loaded with a catalogue.
@@ -77,9 +80,7 @@ class Pair:
     def __init__(self, model: CatalogModel) -> None:
         if model.catalogue is None:
             raise _without_dataset(model.name)
-        self.after = model
-        self.before = model.without_adapter()
-        self._index = model.catalogue.index
+        self.after, self.before, self.catalogue = model, model.without_adapter(), model.catalogue
 
     @classmethod
     def load(cls, model: str | Path, *, dataset: str | Path | None = None) -> Pair:
@@ -93,45 +94,29 @@ class Pair:
             dataset = loading.dataset_of(model, revision=None, token=None)
             if dataset is None:
                 raise _without_dataset(Path(model).name)
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
 
-    @property
-    def products(self) -> int | None:
-        """Products of the catalogue; None where its index does not tell."""
-        return len(self._index) if isinstance(self._index, Sized) else None
-
-    @property
-    def made_up(self) -> bool:
-        """Whether the catalogue is the made-up sample, whose products do not exist."""
-        return self.after.catalogue is not None and self.after.catalogue.made_up
-
-    def warm_up(self, question: str) -> None:
-        """Lets both write a few words that nobody sees: what is slow only the first time is over then."""
-        for _ in islice(self.turns(question, closed_book=True), 3):
-            pass
-
-    def turns(self, question: str, *, closed_book: bool, k: int = 3) -> Iterator[Turn]:
+    def turns(self, question: str, *, closed_book: bool) -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.
 
         Args:
             question: Free text.
             closed_book: Answer from what the fine-tuning taught, without the records in view.
-            k: At most this many sources.
 
         Raises:
             InputError: The question is empty.
         """
-        records = {hit.product.uid: hit.product for hit in self._index.search(question, k + _MORE)}
-        turn = Turn(question, closed_book, Side(), Side() if self.before else None, records)
-        after = self.after.stream(question, k=k, closed_book=closed_book)
+        records = {hit.product.uid: hit.product for hit in self.catalogue.index.search(question, _RECORDS)}
+        turn = Turn(Side(), Side() if self.before else None, records)
         yield turn
+        after = self.after.stream(question, closed_book=closed_book)
         # Where no product fits, the catalogue refuses for both alike: the base has nothing to say.
-        before = self.before.stream(question, k=k, closed_book=closed_book) if self.before and records else iter(())
+        before = self.before.stream(question, closed_book=closed_book) if self.before and records else ()
         shown = time.monotonic()
         for said_before, said_after in zip_longest(before, after):
-            turn = replace(turn, after=_heard(turn.after, said_after))
-            if turn.before is not None:
-                turn = replace(turn, before=_heard(turn.before, said_before))
+            left = turn.before and turn.before.with_next(said_before)
+            turn = replace(turn, before=left, after=turn.after.with_next(said_after))
             if time.monotonic() - shown >= _PACE:
                 yield turn
                 shown = time.monotonic()
@@ -142,9 +127,3 @@ class Pair:
 
 def _without_dataset(name: str) -> InputError:
     return InputError(f"{name} names no dataset to take sources from.", hint="Name it: --dataset DIR")
-
-
-def _heard(side: Side, said: str | Answer | None) -> Side:
-    if said is None:
-        return side
-    return replace(side, answer=said) if isinstance(said, Answer) else replace(side, words=side.words + said)

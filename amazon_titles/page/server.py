@@ -6,9 +6,11 @@ import importlib.util
 import os
 import socket
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from importlib import metadata
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
@@ -16,7 +18,6 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
-from amazon_titles.training import SPIN_COUNT
 
 if TYPE_CHECKING:
     import gradio
@@ -52,10 +53,11 @@ def serve(
     find_model(model)
     require_host(host or os.environ.get("GRADIO_SERVER_NAME"))
     require_gradio()
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
     page = page_of(pair, Evidence.of(model), language=language)
-    pair.warm_up(example_questions(pair.after.dataset_folder)[language][0])
+    # A few words that nobody sees: what is slow only the first time is over then.
+    example = example_questions(pair.after.dataset_folder)[language][0]
+    list(islice(pair.turns(example, closed_book=True), 3))
     address = launched(page, host=host, port=port)
     if on_ready:
         on_ready(address)
@@ -67,7 +69,7 @@ def page_of(pair: Pair, evidence: Evidence, *, language: str = "en") -> gradio.B
     """The page of a pair of models, with questions of their own catalogue to click on."""
     from amazon_titles.page.app import build_page  # needs gradio
 
-    return build_page(pair, evidence, example_questions(pair.after.dataset_folder), language=language)
+    return build_page(pair, evidence, language=language)
 
 
 def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None = None) -> str:
@@ -78,26 +80,15 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
     """
     from gradio.themes import Default
 
-    ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
+    ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
     try:
         _, address, _ = page.launch(
-            server_name=host,
-            server_port=port,
-            prevent_thread_lock=True,
-            theme=theme,
-            css=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
-            share=False,
-            quiet=True,
-            footer_links=[],
-            state_session_capacity=_SESSIONS,
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme,
+            css_paths=Path(__file__).with_name("page.css"), footer_links=[], state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
-            run_history=False,
-            ssr_mode=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            pwa=False,
-        )
+            share=False, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
+        )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
     return str(address)
@@ -114,24 +105,17 @@ def require_host(host: str | None) -> None:
     """
     if not host:
         return
-    hint = "Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1"
+    reason = "it is not an address of this machine."
     try:
-        known = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)
+        for family, _, _, _, address in socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM):
+            with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+                return probe.bind(address)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"The page cannot listen on the host {host!r}: {error}", hint=hint) from None
-    if not any(_can_listen(family, address) for family, _, _, _, address in known):
-        raise InputError(
-            f"The page cannot listen on the host {host!r}: it is not an address of this machine.", hint=hint
-        )
-
-
-def _can_listen(family: int, address: tuple[Any, ...]) -> bool:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind(address)
-    except OSError:
-        return False
-    return True
+        reason = str(error)
+    raise InputError(
+        f"The page cannot listen on the host {host!r}: {reason}",
+        hint="Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1",
+    )
 
 
 def ask_no_proxy(host: str | None) -> None:
@@ -141,10 +125,9 @@ def ask_no_proxy(host: str | None) -> None:
     """
     said = ",".join(os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
     names = [name.strip() for name in said.split(",") if name.strip()]
-    if "*" in names:  # nothing goes over a proxy, and beside other names some programs do not know the star
-        return
-    own = ("127.0.0.1", "localhost", *filter(None, [host]))
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys((*names, *own)))
+    if "*" not in names:  # nothing goes over a proxy, and beside other names some programs do not know the star
+        own = ("127.0.0.1", "localhost", *filter(None, [host]))
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys((*names, *own)))
 
 
 def require_gradio() -> None:
@@ -167,8 +150,4 @@ def require_gradio() -> None:
 
 
 def _is_autotrain() -> bool:
-    try:
-        version("autotrain-advanced")
-    except PackageNotFoundError:
-        return False
-    return True
+    return any(metadata.distributions(name="autotrain-advanced"))

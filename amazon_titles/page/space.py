@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import tempfile
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from amazon_titles import __version__, resources
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
+from amazon_titles.io import FolderKind, staged
 from amazon_titles.page.texts import TEXTS
 from amazon_titles.progress import say
 
@@ -31,6 +31,8 @@ if __name__ == "__main__":
 '''
 _ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _MARK = "amazon_titles/page/space.py"
+_HINT = "Choose another: --out DIR"
+_FOLDER = FolderKind("push-space", "writing", re.compile(".*", re.DOTALL), marks=(_MARK,), hint=_HINT)
 
 
 def write_space(folder: str | Path, *, model: str, dataset: str | None = None, language: str = "en") -> Path:
@@ -61,17 +63,22 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
             )
     target = Path(folder)
     if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or (target / _MARK).is_file())):
-        raise InputError(f"{target} holds something that is not a page's folder.", hint="Choose another: --out DIR")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
-        made = Path(work) / "space"
-        _copy_library(made)
+        raise InputError(f"{target} holds something that is not a page's folder.", hint=_HINT)
+    dataset_id = dataset.partition("@")[0] if dataset else None
+    card = environment().get_template("space_card.md.jinja").render(
+        title=TEXTS[language].title, short=TEXTS[language].short, language=language, model=model, dataset=dataset_id,
+        gradio=version("gradio"), version=__version__, python=f"{sys.version_info.major}.{sys.version_info.minor}",
+    )  # fmt: skip
+    library = resources.library_files()
+    with staged(target, _FOLDER) as made:
+        for place, path in library.files.items():
+            (made / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, made / place)
+        for place, reason in library.left_out.items():
+            say(f"  left out: {place} ({reason})")
         (made / "app.py").write_text(_APP.format(model=model, dataset=dataset, language=language), encoding="utf-8")
         (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-        (made / "README.md").write_text(_card(model, dataset, language), encoding="utf-8")
-        if target.exists():
-            target.rename(Path(work) / "old")
-        made.rename(target)
+        (made / "README.md").write_text(card, encoding="utf-8")
     return target
 
 
@@ -87,33 +94,6 @@ def requirements() -> list[str]:
         raise InputError(
             "amazon-titles is not installed here, so its needs are not known.", hint="Install it: pip install -e ."
         ) from None
-    names = []
-    for line in lines:
-        name, _, condition = line.partition(";")
-        if not condition.strip() or re.search(r"""extra == ['"]model['"]""", condition):
-            names.append(re.split(r"[^\w.-]", name.strip(), maxsplit=1)[0])
-    return [f"{name}=={version(name).partition('+')[0]}" for name in sorted(set(names) - {"amazon-titles"})]
-
-
-def _copy_library(folder: Path) -> None:
-    """The files of the library, at their places in a wheel; what lies beside them is named, and stays."""
-    library = resources.library_files()
-    for place, path in library.files.items():
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / place)
-    for place, reason in library.left_out.items():
-        say(f"  left out: {place} ({reason})")
-
-
-def _card(model: str, dataset: str | None, language: str) -> str:
-    texts = TEXTS[language]
-    return environment().get_template("space_card.md.jinja").render(
-        title=texts.title,
-        short=texts.short,
-        model=model,
-        dataset=dataset.partition("@")[0] if dataset else None,
-        gradio=version("gradio"),
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        version=__version__,
-        language=language,
-    )  # fmt: skip
+    needed = [line for line in lines if ";" not in line or re.search(r"""extra == ['"]model['"]""", line)]
+    names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed} - {"amazon-titles"}
+    return [f"{name}=={version(name).partition('+')[0]}" for name in sorted(names)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Error
+    from playwright.sync_api import Browser
 
 VARIABLE = "AMAZON_TITLES_BROWSER"
 """Names a browser's program where none of `_NAMES` is the one."""
@@ -19,13 +19,9 @@ VARIABLE = "AMAZON_TITLES_BROWSER"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 # A browser asks its maker for updates and lists; a page that asks no other host is shown by one that does not either.
 _QUIET = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--no-first-run",
-    "--force-color-profile=srgb",
-)
+    "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
+    "--no-first-run", "--force-color-profile=srgb",
+)  # fmt: skip
 
 
 def find_browser() -> str:
@@ -34,13 +30,11 @@ def find_browser() -> str:
     Raises:
         InputError: There is none.
     """
-    if named := os.environ.get(VARIABLE):
-        if shutil.which(named) is None:
-            raise InputError(f"{VARIABLE} names {named!r}, and there is no such program.", hint="Correct it, or unset.")
-        return named
-    for name in _NAMES:
-        if path := shutil.which(name):
-            return path
+    named = os.environ.get(VARIABLE)
+    if found := next(filter(None, map(shutil.which, [named] if named else _NAMES)), None):
+        return named or found
+    if named:
+        raise InputError(f"{VARIABLE} names {named!r}, and there is no such program.", hint="Correct it, or unset.")
     raise InputError(
         "There is no Chromium on this machine.",
         hint=f"Install one (Debian: apt-get install chromium), or name its program in {VARIABLE}.",
@@ -64,28 +58,16 @@ def browser() -> Iterator[Browser]:
     program = find_browser()
     # Chromium refuses its sandbox to root, as in a container.
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    started = False
+    problem = f"{program} did not start as a Chromium that can be driven"
+    hint = f"See what it says: {program} --version; or name another program in {VARIABLE}."
     try:
-        with sync_playwright() as playwright:
-            opened = playwright.chromium.launch(executable_path=program, args=[*_QUIET, *root])
-            started = True
-            try:
-                yield opened
-            finally:
-                opened.close()
-    except Error as error:
-        raise _told(error, program, started=started) from error
-
-
-def _told(error: Error, program: str, *, started: bool) -> AmazonTitlesError:
-    """What Playwright raised, in a sentence; its later lines are a log."""
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
-    if not started:
-        return AmazonTitlesError(
-            f"{program} did not start as a Chromium that can be driven: {first}.",
-            hint=f"See what it says: {program} --version; or name another program in {VARIABLE}.",
-        )
-    return AmazonTitlesError(
-        f"The browser ({program}) ended, or did not show what was waited for: {first}.",
-        hint="Look at the page yourself: amazon-titles demo --model DIR|REPO; if it is well, run this again.",
-    )
+        with (
+            sync_playwright() as playwright,
+            playwright.chromium.launch(executable_path=program, args=[*_QUIET, *root]) as opened,
+        ):
+            problem = f"The browser ({program}) ended, or did not show what was waited for"
+            hint = "Look at the page yourself: amazon-titles demo --model DIR|REPO; if it is well, run this again."
+            yield opened
+    except Error as error:  # its later lines are a log
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
+        raise AmazonTitlesError(f"{problem}: {first}.", hint=hint) from error

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
-from amazon_titles.dataset import read_messages
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError
 from amazon_titles.page import require_gradio
 from amazon_titles.page.evidence import Evidence
-from amazon_titles.page.examples import example_questions
+from amazon_titles.page.examples import example_questions, first_titles
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
 from amazon_titles.page.server import launched, page_of
 from amazon_titles.progress import bar
-from amazon_titles.training import SPIN_COUNT
 from amazon_titles.video.browser import browser, find_browser
-from amazon_titles.video.page_driver import HEIGHT, WIDTH, Stage
-from amazon_titles.video.recorder import Recording, ffmpeg, recording, write_clip, write_video
+from amazon_titles.video.page_driver import HEIGHT, WIDTH, PageDriver
+from amazon_titles.video.recorder import ffmpeg, recording, write_clip, write_video
 from amazon_titles.video.script import play
 
 _LOCALES = {"en": "en-US", "pt": "pt-BR"}
-# Chat rows looked at for the product of an example: it comes from the first few.
-_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +43,9 @@ class Film:
     def to_text(self) -> str:
         """A line for people."""
         size, clip = (path.stat().st_size / 1e6 for path in (self.video, self.clip))
-        scenes = len(list(self.stills.iterdir()))
         return (
             f"{self.video}: {self.seconds:.0f} s, {size:.1f} MB, H.264 {WIDTH}x{HEIGHT}; "
-            f"{self.clip}: {clip:.1f} MB; {self.stills}: {scenes} pictures"
+            f"{self.clip}: {clip:.1f} MB; {self.stills}: {len(list(self.stills.iterdir()))} pictures"
         )
 
 
@@ -86,67 +77,59 @@ def make_video(
     target = Path(out)
     if target.suffix != ".mp4":
         raise InputError(f"The video is an MP4, and {target.name!r} does not end in .mp4.", hint="--out video.mp4")
-    long = [question for question in questions if len(question) > MAX_QUESTION_CHARS]
-    if long:
-        raise InputError(f"A question has {len(long[0])} characters; at most {MAX_QUESTION_CHARS} are read.")
+    for question in questions:
+        if len(question) > MAX_QUESTION_CHARS:
+            raise InputError(f"A question has {len(question)} characters; at most {MAX_QUESTION_CHARS} are read.")
     find_model(model)
     require_gradio()
     find_browser()
     ffmpeg()
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
     pair = Pair.load(model, dataset=dataset)
     evidence = Evidence.of(model)
-    # The last example is the invented product, which is asked about in any case.
-    asked = list(questions) or example_questions(pair.after.dataset_folder)[language][:-1][:2]
-    trained = not questions and bool(asked) and _trained_on(pair, evidence, asked[0])
-    script = partial(play, pair=pair, evidence=evidence, asked=asked, language=language, trained=trained)
     target.parent.mkdir(parents=True, exist_ok=True)
     page = page_of(pair, evidence, language=language)
     address = launched(page, host="127.0.0.1")
     try:
-        with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
-            return _filmed(script, address, target, Path(work), language, pace)
+        return _film(pair, evidence, address, target, questions, language, pace)
     finally:
         page.close(verbose=False)
 
 
-def _filmed(
-    script: Callable[[Stage, Recording], None], address: str, target: Path, work: Path, language: str, pace: float
+def _film(
+    pair: Pair, evidence: Evidence, address: str, target: Path, questions: Sequence[str], language: str, pace: float
 ) -> Film:
-    frames, stills = work / "frames", work / "stills"
-    frames.mkdir()
-    stills.mkdir()
-    with browser() as opened:
-        size = {"width": WIDTH, "height": HEIGHT}
-        page = opened.new_page(viewport=size, locale=_LOCALES[language], color_scheme="light")  # type: ignore[arg-type]
-        page.goto(address)
-        stage = Stage(page, stills, pace=pace)
-        with bar("filming"), recording(page, frames) as recorded:
-            script(stage, recorded)
+    # The last example is the invented product, which is asked about in any case.
+    asked = list(questions) or example_questions(pair.after.dataset_folder)[language][:-1][:2]
+    trained = not questions and bool(asked) and _trained_on(pair, evidence, asked[0])
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
-    with bar(f"writing {recorded.seconds:.0f} s to {target}"):
-        write_video(recorded, target)
-        write_clip(recorded, clip, start=recorded.marks["question"], end=recorded.marks["source"])
-    if pictures.exists():
-        shutil.rmtree(pictures)
-    stills.rename(pictures)
+    with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
+        frames, stills = Path(work, "frames"), Path(work, "stills")
+        frames.mkdir()
+        stills.mkdir()
+        with browser() as opened:
+            page = opened.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT}, locale=_LOCALES[language], color_scheme="light"
+            )
+            page.goto(address)
+            driver = PageDriver(page, stills, pace=pace)
+            with bar("filming"), recording(page, frames) as recorded:
+                play(
+                    driver, recorded, pair=pair, evidence=evidence, asked=asked, language=language, trained=trained
+                )  # fmt: skip
+        with bar(f"writing {recorded.seconds:.0f} s to {target}"):
+            write_video(recorded, target)
+            write_clip(recorded, clip, start=recorded.marks["question"], end=recorded.marks["source"])
+        shutil.rmtree(pictures, ignore_errors=True)
+        stills.rename(pictures)
     return Film(target, clip, pictures, recorded.seconds)
 
 
 def _trained_on(pair: Pair, evidence: Evidence, question: str) -> bool:
     """Whether the product of an example question is one that the model was trained on."""
-    catalogue, folder = pair.after.catalogue, pair.after.dataset_folder
     named = (evidence.run.get("dataset") or {}).get("path")
-    if catalogue is None or folder is None or not named or Path(named).resolve() != Path(catalogue.dataset).resolve():
+    if not named or Path(named).resolve() != Path(pair.catalogue.dataset).resolve():
         return False  # its run.json names another dataset, or none
-    quoted = re.search('".*"', question)  # a title may hold quotes of its own
-    try:
-        rows = islice(read_messages(folder, "train"), _ROWS)
-        return quoted is not None and any(
-            row["task"] == "recall" and quoted[0] in row["messages"][0]["content"] for row in rows
-        )
-    except InputError:  # a small build may have an empty split
-        return False
+    return any(f'"{title}"' in question for title in first_titles(pair.after.dataset_folder, "train"))
 
 
 def read_questions(path: str | Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page on a stage: captions over it, title cards before and after, and a hand that types and clicks."""
+"""The page that is filmed: captions over it, title cards before and after, and a hand that types and clicks."""
 
 from __future__ import annotations
 
@@ -20,37 +20,25 @@ _ANSWER_LIMIT = 300_000  # milliseconds that an answer may take
 # What the page shows when the model has answered, and its base, or that it has none; and in place of that.
 _ANSWERED = ("#after section[data-state=done]", "#before section[data-state=done], #before .note")
 _PROBLEM = "#problem [role=alert]"
-_ASK_ALONE = "Ask it without the film, to see more: amazon-titles ask QUESTION --model DIR|REPO"
 
-_SETUP = """() => {
-  const bar = document.createElement('div');
-  bar.id = 'film-caption';
-  bar.style.cssText = 'position:fixed;left:0;right:0;bottom:0;z-index:99999;background:rgba(15,23,42,.94);color:#fff;' +
-    'font:22px/1.35 system-ui,sans-serif;padding:16px 48px;min-height:62px;text-align:center;display:none';
-  const card = document.createElement('div');
-  card.id = 'film-card';
-  card.style.cssText = 'position:fixed;inset:0;z-index:100000;background:#0f172a;color:#fff;display:none;' +
-    'flex-direction:column;justify-content:center;align-items:center;text-align:center;padding:0 140px';
-  card.innerHTML = '<div id="film-title" style="font:700 56px/1.2 system-ui,sans-serif;margin-bottom:28px"></div>' +
-    '<div id="film-line" style="font:26px/1.5 system-ui,sans-serif;color:#cbd5e1"></div>';
-  document.body.append(bar, card);
-  document.body.style.paddingBottom = '130px';
-}"""
-_CARD = """([title, line]) => {
-  document.getElementById('film-title').textContent = title;
-  document.getElementById('film-line').textContent = line;
-  document.getElementById('film-card').style.display = title ? 'flex' : 'none';
-}"""
-_CAPTION = """text => {
-  const bar = document.getElementById('film-caption');
-  bar.textContent = text;
-  bar.style.display = text ? 'block' : 'none';
-}"""
+# What has no text is not seen.
+_OVERLAY = """<style>
+  body { padding-bottom: 130px !important; }
+  #film-caption:empty, #film-card:has(#film-title:empty) { display: none; }
+  #film-caption { position: fixed; inset: auto 0 0; z-index: 99999; min-height: 62px; padding: 16px 48px;
+    background: rgba(15, 23, 42, .94); color: #fff; font: 22px/1.35 system-ui, sans-serif; text-align: center; }
+  #film-card { position: fixed; inset: 0; z-index: 100000; padding: 0 140px; background: #0f172a; color: #fff;
+    display: flex; flex-direction: column; justify-content: center; align-items: center; text-align: center; }
+  #film-title { margin-bottom: 28px; font: 700 56px/1.2 system-ui, sans-serif; }
+  #film-line { color: #cbd5e1; font: 26px/1.5 system-ui, sans-serif; }
+</style>
+<div id="film-caption"></div><div id="film-card"><div id="film-title"></div><div id="film-line"></div></div>"""
+_WRITE = "texts => { for (const id in texts) document.getElementById(`film-${id}`).textContent = texts[id]; }"
 _SCROLL = "place => document.querySelector(place).scrollIntoView({behavior: 'smooth', block: 'center'})"
 
 
-class Stage:
-    """A page that is filmed.
+class PageDriver:
+    """Drives the page, and writes over it.
 
     Args:
         page: Opened on the demo.
@@ -60,19 +48,18 @@ class Stage:
 
     def __init__(self, page: Page, stills: Path, *, pace: float = 1.0) -> None:
         self._page, self._stills, self._pace = page, stills, pace
-        self._count = 0
         page.locator("#question textarea").wait_for()
-        page.evaluate(_SETUP)
+        page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", _OVERLAY)
 
     def card(self, title: str, line: str) -> None:
         """A title card, for as long as it takes to read."""
-        self._page.evaluate(_CARD, [title, line])
+        self._page.evaluate(_WRITE, {"title": title, "line": line})
         self._hold(title + line, "card")
-        self._page.evaluate(_CARD, ["", ""])
+        self._page.evaluate(_WRITE, {"title": ""})
 
     def say(self, caption: str, name: str) -> None:
         """Shows a caption for as long as it takes to read, and takes a picture named after the scene."""
-        self._page.evaluate(_CAPTION, caption)
+        self._page.evaluate(_WRITE, {"caption": caption})
         self._hold(caption, name)
 
     def ask(self, question: str, *, closed_book: bool) -> None:
@@ -81,8 +68,10 @@ class Stage:
         Raises:
             AmazonTitlesError: The page shows a problem in place of the answers, or they take too long.
         """
+        from playwright.sync_api import TimeoutError as TooSlow
+
         self.look_at("#question")
-        box = self._page.locator("#question textarea")
+        box, problem = self._page.locator("#question textarea"), self._page.locator(_PROBLEM)
         if box.input_value() != question:
             box.fill("")
             box.press_sequentially(question, delay=35 * self._pace)
@@ -91,7 +80,19 @@ class Stage:
         # The answer of before must go first, or it would be taken for the new one.
         self._page.evaluate("document.querySelector('#after section').dataset.state = 'left'")
         self._page.locator("#ask").click()
-        self._await_answers(question)
+        try:
+            for answered in _ANSWERED:
+                self._page.locator(f"{answered}, {_PROBLEM}").first.wait_for(timeout=_ANSWER_LIMIT)
+                if problem.count():
+                    raise AmazonTitlesError(
+                        f"The page has no answer to {question!r}: {' '.join(problem.first.inner_text().split())}",
+                        hint="Ask it without the film, to see more: amazon-titles ask QUESTION --model DIR|REPO",
+                    )
+        except TooSlow:
+            raise AmazonTitlesError(
+                f"The answer to {question!r} took more than {_ANSWER_LIMIT / 1000:.0f} s, too long for a film.",
+                hint="Film a smaller model, or on a machine with a GPU: amazon-titles video --model DIR|REPO",
+            ) from None
         self.look_at("#after section")
 
     def look_at(self, place: str) -> None:
@@ -110,26 +111,10 @@ class Stage:
         self._page.locator("#evidence").wait_for(state="visible")
         self._wait(0.5)
 
-    def _await_answers(self, question: str) -> None:
-        from playwright.sync_api import TimeoutError as TooSlow
-
-        problem = self._page.locator(_PROBLEM)
-        try:
-            for answered in _ANSWERED:
-                self._page.locator(f"{answered}, {_PROBLEM}").first.wait_for(timeout=_ANSWER_LIMIT)
-                if problem.count():
-                    words = " ".join(problem.first.inner_text().split())
-                    raise AmazonTitlesError(f"The page has no answer to {question!r}: {words}", hint=_ASK_ALONE)
-        except TooSlow:
-            raise AmazonTitlesError(
-                f"The answer to {question!r} took more than {_ANSWER_LIMIT / 1000:.0f} s, too long for a film.",
-                hint="Film a smaller model, or on a machine with a GPU: amazon-titles video --model DIR|REPO",
-            ) from None
-
     def _hold(self, text: str, name: str) -> None:
         self._wait(max(_LEAST, 1.0 + len(text) / _READING))
-        self._count += 1
-        self._page.screenshot(path=self._stills / f"{self._count:02d}-{name}.png")
+        count = len(list(self._stills.iterdir())) + 1
+        self._page.screenshot(path=self._stills / f"{count:02d}-{name}.png")
 
     def _wait(self, seconds: float) -> None:
         self._page.wait_for_timeout(1000 * seconds * self._pace)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +52,7 @@ class Recording:
 
     def mark(self, name: str) -> None:
         """Remembers the time of the newest frame."""
-        if self.frames:
-            self.marks[name] = self.frames[-1][1]
+        self.marks[name] = self.frames[-1][1]
 
 
 @contextmanager
@@ -91,14 +90,10 @@ def write_video(recorded: Recording, target: Path) -> None:
     # JPEG has the full range of values, players expect the broadcast one.
     size = f"scale={WIDTH}:{HEIGHT}:force_original_aspect_ratio=decrease:in_range=full:out_range=tv"
     filters = f"fps={_RATE},{size},pad={WIDTH}:{HEIGHT}:(ow-iw)/2:(oh-ih)/2,format=yuv420p"
-    options = ["-vf", filters, "-color_range", "tv", "-c:v", "libx264", "-preset", "medium"]
-    for quality in _QUALITIES:
-        part = recorded.folder / "part.mp4"
-        encode(recorded.frames, [*options, "-crf", str(quality), "-movflags", "+faststart"], part)
-        if part.stat().st_size <= MAX_BYTES:
-            part.replace(target)
-            return
-    raise AmazonTitlesError(f"The video does not fit into {MAX_BYTES >> 20} MB.", hint="Ask fewer questions.")
+    options = ["-vf", filters, "-color_range", "tv", "-c:v", "libx264", "-preset", "medium", "-movflags", "+faststart"]
+    attempts = ([*options, "-crf", str(quality)] for quality in _QUALITIES)
+    if not _encode_within(MAX_BYTES, recorded.frames, attempts, target):
+        raise AmazonTitlesError(f"The video does not fit into {MAX_BYTES >> 20} MB.", hint="Ask fewer questions.")
 
 
 def write_clip(recorded: Recording, target: Path, *, start: float, end: float) -> None:
@@ -108,14 +103,23 @@ def write_clip(recorded: Recording, target: Path, *, start: float, end: float) -
         AmazonTitlesError: ffmpeg failed, or it does not fit in any size.
     """
     chosen = [frame for frame in recorded.frames if start <= frame[1] <= end] or recorded.frames[-1:]
-    for width, rate, quality in _CLIPS:
-        part = recorded.folder / "part.webp"
-        options = ["-vf", f"fps={rate},scale={width}:-2", "-c:v", "libwebp_anim", "-quality", str(quality)]
-        encode(chosen, [*options, "-loop", "0"], part)
-        if part.stat().st_size <= MAX_CLIP_BYTES:
-            part.replace(target)
-            return
-    raise AmazonTitlesError(f"The clip does not fit into {MAX_CLIP_BYTES >> 20} MB.")
+    options = ["-c:v", "libwebp_anim", "-loop", "0"]
+    attempts = (
+        [*options, "-vf", f"fps={rate},scale={width}:-2", "-quality", str(quality)] for width, rate, quality in _CLIPS
+    )
+    if not _encode_within(MAX_CLIP_BYTES, chosen, attempts, target):
+        raise AmazonTitlesError(f"The clip does not fit into {MAX_CLIP_BYTES >> 20} MB.")
+
+
+def _encode_within(limit: int, frames: Sequence[tuple[Path, float]], attempts: Iterable[list[str]], to: Path) -> bool:
+    """Writes the first attempt that has at most `limit` bytes; False where none has."""
+    part = frames[0][0].with_name(f"part{to.suffix}")
+    for options in attempts:
+        encode(frames, options, part)
+        if part.stat().st_size <= limit:
+            part.replace(to)
+            return True
+    return False
 
 
 def ffmpeg() -> str:
@@ -137,20 +141,17 @@ def encode(frames: Sequence[tuple[Path, float]], options: Sequence[str], target:
     Raises:
         AmazonTitlesError: It failed; the message holds its last line.
     """
-    first = frames[0][1]
+    folder, first = frames[0][0].parent, frames[0][1]
     # Pictures are read on a grid of 25 a second, so each is put on it here: rounding every wait alone would add up.
-    places = {round((time - first) * _RATE): path for path, time in frames}  # the last one of a place stays
+    places = {round((time - first) * _RATE): path.name for path, time in frames}  # the last one of a place stays
     shown = sorted(places)
     lines = ["ffconcat version 1.0"]
     for place, until in zip(shown, [*shown[1:], shown[-1] + 1], strict=True):
-        lines += [f"file '{places[place].name}'", f"duration {(until - place) / _RATE:.2f}"]
-    listing = frames[0][0].parent / "frames.txt"
+        lines += [f"file '{places[place]}'", f"duration {(until - place) / _RATE:.2f}"]
     # The last one twice: the demuxer ignores the duration of what nothing follows.
-    listing.write_text("\n".join([*lines, f"file '{places[shown[-1]].name}'", ""]), encoding="utf-8")
-    command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", listing.name]
-    done = subprocess.run(
-        [*command, *options, str(target.resolve())], cwd=listing.parent, capture_output=True, text=True, check=False
-    )
+    (folder / "frames.txt").write_text("\n".join([*lines, f"file '{places[shown[-1]]}'", ""]), encoding="utf-8")
+    command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", "frames.txt"]
+    done = subprocess.run([*command, *options, str(target.resolve())], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise AmazonTitlesError(f"ffmpeg could not write {target.name}: {last}")

@@ -8,27 +8,20 @@ from amazon_titles.conversations import question as question_about
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED
 from amazon_titles.page.pair import Pair
-from amazon_titles.video.captions import ALONE, CAPTIONS, Captions
-from amazon_titles.video.page_driver import Stage
+from amazon_titles.page.texts import Texts
+from amazon_titles.video.captions import ALONE, CAPTIONS
+from amazon_titles.video.page_driver import PageDriver
 from amazon_titles.video.recorder import Recording
-
-_LOSS = "loss.png"  # the one plot of `Evidence.plots` that does not show before and after
 
 
 def play(
-    stage: Stage,
-    recorded: Recording,
-    *,
-    pair: Pair,
-    evidence: Evidence,
-    asked: Sequence[str],
-    language: str,
+    driver: PageDriver, recorded: Recording, *, pair: Pair, evidence: Evidence, asked: Sequence[str], language: str,
     trained: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Plays it.
 
     Args:
-        stage: The page.
+        driver: Of the page.
         recorded: Gets the marks `question` and `source`, between which the clip is.
         pair: The models that answer.
         evidence: What the second tab shows.
@@ -40,69 +33,53 @@ def play(
         AmazonTitlesError: The page shows a problem, or an answer takes too long.
     """
     captions = (CAPTIONS if pair.before else ALONE)[language]
-    base = pair.before.name if pair.before else ""
-    subtitle = captions.subtitle.format(model=pair.after.name, base=base)
-    stage.card(captions.title, f"{subtitle} {captions.made_up}" if pair.made_up else subtitle)
-    stage.say(captions.page, "page")
+    search = pair.catalogue.index.search
+
+    def ask(question: str, answered: str, scene: str, *, closed_book: bool = True) -> None:
+        """Asks it; then the caption says what the page shows, `answered` where the model used its own words."""
+        driver.ask(question, closed_book=closed_book)
+        if not search(question, 1):
+            answered = captions.refused
+        elif not driver.has("#sources li"):
+            answered = captions.abstained
+        elif driver.has("#after details"):
+            answered = captions.marked
+        driver.say(answered, scene)
+
+    subtitle = captions.subtitle.format(model=pair.after.name, base=pair.before.name if pair.before else "")
+    driver.card(captions.title, f"{subtitle} {captions.made_up}" if pair.catalogue.made_up else subtitle)
+    driver.say(captions.page, "page")
     recorded.mark("question")
-    if asked:
-        _first(stage, captions, pair, asked[0], recorded, trained=trained)
+    for question in asked[:1]:  # from memory, its source, and the same with the record in view, where one fits
+        driver.say(captions.trained if trained else captions.memory, "before")
+        ask(question, captions.sides, "answers")
+        if driver.has("#sources li"):
+            driver.look_at("#sources li")
+            driver.say(captions.linked_source if pair.catalogue.url else captions.source, "source")
+        recorded.mark("source")
+        if search(question, 1):
+            driver.look_at("#question")
+            driver.say(captions.with_source, "with-source")
+            ask(question, captions.seen, "with-source-answer", closed_book=False)
     for question in asked[1:]:
-        stage.say(captions.more.format(question=question), "more")
-        stage.ask(question, closed_book=True)
-        stage.say(_outcome(stage, captions, pair, question, captions.sides), "more-answers")
-    stage.look_at("#question")
-    stage.say(captions.unknown, "unknown")
-    invented = question_about(INVENTED, language=language)
-    stage.ask(invented, closed_book=False)
-    stage.say(_outcome(stage, captions, pair, invented, captions.seen), "refused")
+        driver.say(captions.more.format(question=question), "more")
+        ask(question, captions.sides, "more-answers")
+    driver.look_at("#question")
+    driver.say(captions.unknown, "unknown")
+    ask(question_about(INVENTED, language=language), captions.seen, "refused", closed_book=False)
     if "source" not in recorded.marks:
         recorded.mark("source")
-    _evidence(stage, captions, evidence)
-    made_here = evidence.rows and evidence.run
-    stage.card(captions.end, captions.end_line if made_here else captions.end_page)
+    _end(driver, captions, evidence)
 
 
-def _first(stage: Stage, captions: Captions, pair: Pair, question: str, recorded: Recording, *, trained: bool) -> None:
-    """From memory, its source, and the same with the record in view, where one fits."""
-    stage.say(captions.trained if trained else captions.memory, "before")
-    stage.ask(question, closed_book=True)
-    stage.say(_outcome(stage, captions, pair, question, captions.sides), "answers")
-    if stage.has("#sources li"):
-        stage.look_at("#sources li")
-        linked = pair.after.catalogue is not None and pair.after.catalogue.url
-        stage.say(captions.linked_source if linked else captions.source, "source")
-    recorded.mark("source")
-    if not _fits(pair, question):
-        return
-    stage.look_at("#question")
-    stage.say(captions.with_source, "with-source")
-    stage.ask(question, closed_book=False)
-    stage.say(_outcome(stage, captions, pair, question, captions.seen), "with-source-answer")
-
-
-def _outcome(stage: Stage, captions: Captions, pair: Pair, question: str, answered: str) -> str:
-    """The caption for what the page shows after a question; `answered` where the model answered in its own words."""
-    if not _fits(pair, question):
-        return captions.refused
-    if not stage.has("#sources li"):
-        return captions.abstained
-    return captions.marked if stage.has("#after details") else answered
-
-
-def _fits(pair: Pair, question: str) -> bool:
-    """Whether the catalogue has a record for a question; where it has none, no model is asked."""
-    catalogue = pair.after.catalogue
-    return catalogue is not None and bool(catalogue.index.search(question, 1))
-
-
-def _evidence(stage: Stage, captions: Captions, evidence: Evidence) -> None:
-    """The second tab: table, plots and settings, as far as there are any."""
-    stage.open_evidence()
-    stage.say(captions.figures if evidence.rows else captions.no_figures, "evidence")
+def _end(driver: PageDriver, captions: Texts, evidence: Evidence) -> None:
+    """The second tab: table, plots and settings, as far as there are any; and the last card."""
+    driver.open_evidence()
+    driver.say(captions.figures if evidence.rows else captions.no_figures, "evidence")
     for number, name in enumerate(evidence.plots, start=1):
-        stage.look_at(f"#evidence img:nth-of-type({number})")
-        stage.say(captions.loss if name == _LOSS else captions.figures, "plot")
-    if stage.has("#evidence h3 + .wide"):
-        stage.look_at("#evidence h3 + .wide")
-        stage.say(captions.settings, "settings")
+        driver.look_at(f"#evidence img:nth-of-type({number})")
+        driver.say(captions.loss if name == "loss.png" else captions.figures, "plot")
+    if driver.has("#evidence h3 + .wide"):
+        driver.look_at("#evidence h3 + .wide")
+        driver.say(captions.settings, "settings")
+    driver.card(captions.end, captions.end_line if evidence.rows and evidence.run else captions.end_page)

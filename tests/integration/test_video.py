@@ -15,7 +15,7 @@ from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.pair import Pair
 from amazon_titles.video import browser, make_video
 from amazon_titles.video.captions import ALONE
-from amazon_titles.video.page_driver import Stage
+from amazon_titles.video.page_driver import PageDriver
 from amazon_titles.video.recorder import MAX_CLIP_BYTES, Recording, encode, ffmpeg, write_video
 from tests import chat_models
 from tests.browser import require_browser
@@ -79,8 +79,10 @@ def test_a_film_of_the_real_page(dataset, tmp_path, monkeypatch):
 
 def test_a_film_of_a_whole_model(dataset, tmp_path, monkeypatch):
     said = []
-    say = Stage.say
-    monkeypatch.setattr(Stage, "say", lambda stage, text, name: (said.append((name, text)), say(stage, text, name)))
+    say = PageDriver.say
+    monkeypatch.setattr(
+        PageDriver, "say", lambda driver, text, name: (said.append((name, text)), say(driver, text, name))
+    )
     monkeypatch.setattr(Pair, "load", lambda model, dataset: Pair(chat_models.ChatModel(dataset, trained=False)))
     monkeypatch.setattr(Evidence, "of", lambda model: Evidence([], {"loss.png": chat_models.PIXEL}, {}, {}))
     out = tmp_path / "alone.mp4"

@@ -23,7 +23,7 @@ FLOORS = {
     "search": 5,
     "model": 6, "evaluation": 6,
     "hub": 7,
-    "quickstart": 8, "merge": 8, "handin": 8, "handin_texts": 7, "jobs": 8, "page": 8,
+    "quickstart": 8, "merge": 8, "handin": 8, "jobs": 8, "page": 8,
     "video": 9,
     "cli": 10, "__init__": 11, "__main__": 11,
 }  # fmt: skip

@@ -195,7 +195,7 @@ def test_a_hub_that_is_not_reached_is_not_taken_for_one_without_an_evaluation(tm
     unknown = cached / ".no_exist" / ("0" * 40) / "eval"
     unknown.mkdir(parents=True)
     (unknown / "comparison.json").touch()
-    assert markup.note(TEXTS["en"].no_evaluation) in offline(tmp_path), "the Hub has said so"
+    assert markup.part("note", sentence=TEXTS["en"].no_evaluation) in offline(tmp_path), "the Hub has said so"
 
 
 def test_the_sentence_without_a_comparison_names_commands_that_there_are():

@@ -7,7 +7,7 @@ import html
 import io
 import re
 import string
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -55,7 +55,7 @@ def test_the_head_of_the_page_says_that_the_sample_is_made_up(tmp_path, language
 
     pair = chat_models.pair(chat_models.make_dataset(tmp_path))
     assert html.escape(TEXTS[language].made_up) in _head(pair, language)
-    pair.after.catalogue = replace(pair.after.catalogue, made_up=False)
+    pair.catalogue = replace(pair.catalogue, made_up=False)
     assert html.escape(TEXTS[language].made_up) not in _head(pair, language)
 
 
@@ -88,7 +88,7 @@ def fields(text: str) -> set[str]:
 @pytest.mark.parametrize("texts", [TEXTS, CAPTIONS], ids=["page", "video"])
 def test_both_languages_say_everything_with_the_same_fields(texts):
     assert set(texts) == set(LANGUAGES)
-    english, portuguese = asdict(texts["en"]), asdict(texts["pt"])
+    english, portuguese = vars(texts["en"]), vars(texts["pt"])
     for name, text in english.items():
         assert text
         assert portuguese[name]
@@ -114,7 +114,7 @@ SOURCE = Source("B1", "A <b>pan</b>", "https://x/B1", "ana/titles", shown=True)
 
 
 def shown(words: str, answer: Answer) -> str:
-    turn = Turn("?", False, Side(words, answer), Side(words, answer), {})
+    turn = Turn(Side(words, answer), Side(words, answer), {})
     assert turn.done
     return "".join(answers.answered(turn, TEXTS["en"], "base", "adapter"))
 
@@ -135,12 +135,12 @@ def test_every_kind_of_answer_says_what_it_is():
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_the_answer_of_a_whole_model_is_not_called_one_after_a_fine_tuning(texts):
     side = Side("A pan.", Answer("A pan.", (SOURCE,), 0.8))
-    alone = answers.answered(Turn("?", False, side, None, {}), texts, None, "base")
-    for parts in (alone, answers.waiting(texts, None, "base")):
+    alone = answers.answered(Turn(side, None, {}), texts, None, "base")
+    for parts in (alone, answers.answered(None, texts, None, "base")):
         assert f"<h3>{texts.answer} <small>" in parts[1]
         assert texts.after not in "".join(parts)
-    both = answers.answered(Turn("?", False, side, side, {}), texts, "base", "adapter")
-    for parts in (both, answers.waiting(texts, "base", "adapter")):
+    both = answers.answered(Turn(side, side, {}), texts, "base", "adapter")
+    for parts in (both, answers.answered(None, texts, "base", "adapter")):
         assert f"<h3>{texts.after} <small>" in parts[1]
 
 
@@ -169,7 +169,7 @@ def test_without_a_dataset_only_an_invented_product_is_suggested():
 
 
 def test_evidence_of_a_folder_that_holds_none_or_rubbish(tmp_path):
-    nothing = markup.note(TEXTS["en"].no_evaluation)
+    nothing = markup.part("note", sentence=TEXTS["en"].no_evaluation)
     assert Evidence.of(tmp_path).to_html(TEXTS["en"], "en") == nothing
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval" / "comparison.json").write_text("[")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -35,8 +35,8 @@ def dataset(tmp_path_factory):
     return chat_models.make_dataset(tmp_path_factory.mktemp("film"))
 
 
-class PlayedStage:
-    """Stands in for `Stage`: asks the pair itself, and has what the page's own HTML of the answers would have."""
+class PlayedPage:
+    """Stands in for `PageDriver`: asks the pair itself, and has what the page's own HTML of the answers would have."""
 
     def __init__(self, pair, evidence, language):
         self.pair, self.evidence, self.language = pair, evidence, language
@@ -71,11 +71,11 @@ class PlayedStage:
 
 @pytest.fixture
 def filmed(dataset, tmp_path, monkeypatch):
-    """Runs the command with models that speak, and gives the stage on which it was played."""
+    """Runs the command with models that speak, and gives the page on which it was played."""
 
-    def run(*options, speaker=None, evidence=chat_models.EVIDENCE, language="en"):
-        pair = Pair(speaker or chat_models.ChatModel(dataset))
-        stage = PlayedStage(pair, evidence, language)
+    def run(*options, chat_model=None, evidence=chat_models.EVIDENCE, language="en"):
+        pair = Pair(chat_model or chat_models.ChatModel(dataset))
+        driver = PlayedPage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
         for name in ("require_gradio", "find_browser", "ffmpeg"):
@@ -89,17 +89,17 @@ def filmed(dataset, tmp_path, monkeypatch):
         monkeypatch.setattr(film, "recording", contextmanager(lambda page, folder: iter([recorded])))
         monkeypatch.setattr(film, "write_video", lambda recorded, target: target.write_bytes(b"film"))
         monkeypatch.setattr(film, "write_clip", lambda recorded, target, start, end: target.write_bytes(b"clip"))
-        monkeypatch.setattr(film, "Stage", lambda page, stills, pace: stage)
+        monkeypatch.setattr(film, "PageDriver", lambda page, stills, pace: driver)
         out = tmp_path / "out.mp4"
         main(["video", "--model", "a/b", "--out", str(out), "--language", language, *options])
         assert out.read_bytes() == b"film"
-        return stage
+        return driver
 
     return run
 
 
-def at(stage, scene):
-    return [caption for name, caption in stage.captions if name == scene]
+def at(driver, scene):
+    return [caption for name, caption in driver.captions if name == scene]
 
 
 def of_this_dataset(dataset):
@@ -116,7 +116,7 @@ def questions_file(tmp_path, *questions):
 def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
     for captions in (CAPTIONS, ALONE):
         assert set(captions) == set(LANGUAGES)
-        english, portuguese = asdict(captions["en"]), asdict(captions["pt"])
+        english, portuguese = vars(captions["en"]), vars(captions["pt"])
         assert all(english.values())
         for name, text in english.items():
             named = [{field for _, field, _, _ in string.Formatter().parse(said)} for said in (text, portuguese[name])]
@@ -126,17 +126,17 @@ def test_both_languages_of_both_casts_say_everything_with_the_same_fields():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset, language):
-    stage = filmed(speaker=chat_models.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
-    said = [*stage.cards, *(caption for name, caption in stage.captions if name != "more")]
+    driver = filmed(chat_model=chat_models.ChatModel(dataset, trained=False), evidence=NOTHING, language=language)
+    said = [*driver.cards, *(caption for name, caption in driver.captions if name != "more")]
     assert not [caption for caption in said if OF_TWO[language].search(caption)]
-    assert "“base”" in stage.cards[0]
+    assert "“base”" in driver.cards[0]
     captions = ALONE[language]
-    assert at(stage, "page") == [captions.page]
-    assert at(stage, "answers") == at(stage, "more-answers") == [captions.sides]
-    assert at(stage, "with-source-answer") == [captions.seen]
-    assert at(stage, "evidence") == [captions.no_figures]
-    assert at(stage, "plot") == at(stage, "settings") == []
-    assert stage.cards[-1] == captions.end_page
+    assert at(driver, "page") == [captions.page]
+    assert at(driver, "answers") == at(driver, "more-answers") == [captions.sides]
+    assert at(driver, "with-source-answer") == [captions.seen]
+    assert at(driver, "evidence") == [captions.no_figures]
+    assert at(driver, "plot") == at(driver, "settings") == []
+    assert driver.cards[-1] == captions.end_page
     pair = filmed(language=language)
     assert len([caption for _, caption in pair.captions if OF_TWO[language].search(caption)]) >= 4, "they are found"
 
@@ -145,28 +145,28 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
 @pytest.mark.parametrize("trained", [True, False])
 def test_the_film_of_the_sample_begins_with_that_it_is_made_up(filmed, dataset, language, trained):
     words = CAPTIONS[language]
-    made_up = filmed(speaker=chat_models.ChatModel(dataset, trained=trained), language=language)
+    made_up = filmed(chat_model=chat_models.ChatModel(dataset, trained=trained), language=language)
     assert words.made_up in made_up.cards[0]
     real = chat_models.ChatModel(dataset, trained=trained)
     real.catalogue = replace(real.catalogue, made_up=False)
-    assert words.made_up not in filmed(speaker=real, language=language).cards[0]
+    assert words.made_up not in filmed(chat_model=real, language=language).cards[0]
 
 
 def test_a_link_is_spoken_of_where_there_is_one(filmed, dataset):
     words = CAPTIONS["en"]
     assert at(filmed(), "source") == [words.linked_source]
-    assert at(filmed(speaker=chat_models.ChatModel(dataset, url="")), "source") == [words.source]
+    assert at(filmed(chat_model=chat_models.ChatModel(dataset, url="")), "source") == [words.source]
     assert "link" not in words.source
 
 
 def test_figures_loss_and_settings_have_captions_of_their_own(filmed):
     plots = {"eval/before_after.png": chat_models.PIXEL, "loss.png": chat_models.PIXEL}
-    stage = filmed(evidence=replace(chat_models.EVIDENCE, plots=plots))
+    driver = filmed(evidence=replace(chat_models.EVIDENCE, plots=plots))
     words = CAPTIONS["en"]
-    assert at(stage, "evidence") == [words.figures]
-    assert at(stage, "plot") == [words.figures, words.loss]
-    assert at(stage, "settings") == [words.settings]
-    assert stage.cards[-1] == words.end_line
+    assert at(driver, "evidence") == [words.figures]
+    assert at(driver, "plot") == [words.figures, words.loss]
+    assert at(driver, "settings") == [words.settings]
+    assert driver.cards[-1] == words.end_line
     unmeasured = filmed(evidence=replace(chat_models.EVIDENCE, rows=[], plots={"loss.png": chat_models.PIXEL}))
     assert at(unmeasured, "evidence") == [words.no_figures]
     assert at(unmeasured, "plot") == [words.loss]
@@ -183,26 +183,26 @@ def test_a_product_is_called_trained_only_where_it_is(filmed, dataset, tmp_path,
     assert at(filmed(*questions_file(tmp_path, trained), evidence=own), "before") == [words.memory]
     # Where train gives no title, the first example is one of the test split.
     monkeypatch.setattr(film, "example_questions", lambda folder: {"en": [unseen, "the invented one"]})
-    stage = filmed(evidence=own)
-    assert stage.asked[0] == (unseen, True)
-    assert at(stage, "before") == [words.memory]
+    driver = filmed(evidence=own)
+    assert driver.asked[0] == (unseen, True)
+    assert at(driver, "before") == [words.memory]
 
 
 def test_the_others_are_asked_from_memory(filmed, dataset):
     first, second = example_questions(dataset)["en"][:2]
-    stage = filmed()
-    assert stage.asked[:3] == [(first, True), (first, False), (second, True)]
-    assert at(stage, "answers") == at(stage, "more-answers") == [CAPTIONS["en"].sides]
-    assert at(stage, "with-source-answer") == [CAPTIONS["en"].seen]
-    assert at(stage, "refused") == [CAPTIONS["en"].refused]
+    driver = filmed()
+    assert driver.asked[:3] == [(first, True), (first, False), (second, True)]
+    assert at(driver, "answers") == at(driver, "more-answers") == [CAPTIONS["en"].sides]
+    assert at(driver, "with-source-answer") == [CAPTIONS["en"].seen]
+    assert at(driver, "refused") == [CAPTIONS["en"].refused]
 
 
 def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
     words = CAPTIONS["en"]
-    stage = filmed(*questions_file(tmp_path, 'What is "Zzyzx Qwfpg 9000"?', 'What is "Vvorp Xqelt 77"?'))
-    assert [closed for _, closed in stage.asked] == [True, True, False], "with no record in view it is not asked again"
-    assert at(stage, "answers") == at(stage, "more-answers") == [words.refused]
-    assert at(stage, "source") == at(stage, "with-source") == at(stage, "with-source-answer") == []
+    driver = filmed(*questions_file(tmp_path, 'What is "Zzyzx Qwfpg 9000"?', 'What is "Vvorp Xqelt 77"?'))
+    assert [closed for _, closed in driver.asked] == [True, True, False], "with no record in view it is not asked again"
+    assert at(driver, "answers") == at(driver, "more-answers") == [words.refused]
+    assert at(driver, "source") == at(driver, "with-source") == at(driver, "with-source-answer") == []
 
 
 class Modest(chat_models.ChatModel):
@@ -223,6 +223,6 @@ class Unsupported(chat_models.ChatModel):
 
 @pytest.mark.parametrize(("kind", "caption"), [(Modest, "abstained"), (Unsupported, "marked")])
 def test_what_became_of_an_answer_is_said(filmed, dataset, kind, caption):
-    stage = filmed(speaker=kind(dataset))
+    driver = filmed(chat_model=kind(dataset))
     expected = [getattr(CAPTIONS["en"], caption)]
-    assert at(stage, "answers") == at(stage, "more-answers") == at(stage, "with-source-answer") == expected
+    assert at(driver, "answers") == at(driver, "more-answers") == at(driver, "with-source-answer") == expected
