@@ -50,6 +50,7 @@ class Word:
         start: Its place in the question, in characters.
         end: Where it ends.
         number: Whether a digit stands in it: such words fit exactly or not at all.
+        quoted: Whether it stands in a quotation, where every word is the name's, and none is talk.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Word:
     start: int
     end: int
     number: bool
+    quoted: bool
 
 
 def fold(text: str) -> str:
@@ -92,16 +94,14 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
         the question without the former.
     """
-    links = [(word, match.group(1)) for word in question.split() if (match := _LINK.search(word))]
+    links = {word: match.group(1) for word in question.split() if (match := _LINK.search(word))}
     rest = question
-    for word, _ in links:
+    for word in links:
         rest = rest.replace(word, " ")
-    sure = [code for _, code in links] + _ASIN.findall(rest)
+    sure = [*links.values(), *_ASIN.findall(rest)]
     rest = _ASIN.sub(" ", rest)
-    words = [bare(word) for word in (*rest.split(), *_CODE.findall(rest))]
-    maybe = [word for word in dict.fromkeys(words) if _like_a_code(word)]
-    maybe += _BRACKETED.findall(rest)
-    return sure, maybe[:MAX_WORDS], rest
+    words = dict.fromkeys(bare(word) for word in (*rest.split(), *_CODE.findall(rest)))
+    return sure, [*filter(_like_a_code, words), *_BRACKETED.findall(rest)][:MAX_WORDS], rest
 
 
 def bare(text: str) -> str:
@@ -111,9 +111,9 @@ def bare(text: str) -> str:
 
 def _like_a_code(word: str) -> bool:
     """Whether a word may be a product's code: letters with digits, many digits, joined parts, or capitals alone."""
-    if has_digit(word):
-        return len(word) >= _DIGITS or any(sign.isalpha() for sign in word) or _JOINED.search(word) is not None
-    return _JOINED.search(word) is not None or (len(word) > 2 and word.isupper())
+    if _JOINED.search(word):
+        return True
+    return len(word) >= _DIGITS or any(map(str.isalpha, word)) if has_digit(word) else len(word) > 2 and word.isupper()
 
 
 def question_words(text: str, *, quoted: bool = False) -> list[Word]:
@@ -128,14 +128,13 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
     end = 0
     for match in _ASKED.finditer(text):
         between, raw, end = text[end : match.start()], match.group(), match.end()
-        folded = "".join(_WORD.findall(fold(raw)))
-        if not folded:
+        if not (folded := "".join(words_of(raw))):
             continue
-        capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
+        capital = mixed and not raw.islower() and any(map(str.isalpha, raw))
         stop = folded in STOP and not quoted
         talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
-        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
+        words.append(Word(folded, capital, talk, stop, breaks, match.start(), end, has_digit(folded), quoted))
         if len(words) == MAX_WORDS:
             break
     return words
