@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from amazon_titles import conversations as talk
-from amazon_titles import tiny_llama
+from amazon_titles import conversations, tiny_llama
 from amazon_titles.catalog import Product
-from amazon_titles.conversations import GeneralRow
 from amazon_titles.evaluation import asks_same
 from amazon_titles.model import make_general_rows
 from amazon_titles.model.loading import load_local
@@ -26,7 +24,7 @@ GENERAL = 96
 
 def write_general_rows(
     base: Base, count: int = GENERAL, *, languages: Sequence[str] = ("en", "pt"), seed: int = 42
-) -> list[GeneralRow]:
+) -> list[conversations.GeneralRow]:
     """Lets a base write the rows that keep what it knows, clear of every question that the evaluation asks.
 
     Args:
@@ -64,7 +62,7 @@ def make_base(
     target.mkdir(parents=True, exist_ok=True)
     texts = []
     for number, product in enumerate(products):
-        question = talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
+        question = conversations.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": product.content}]
         texts.append(get_template("llama3").training_text(messages))
     tiny_llama.write_tokenizer(target, texts)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from amazon_titles import conversations as talk
+from amazon_titles import conversations
 from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
@@ -155,12 +155,13 @@ def _products(source: Path, corpus: Path, plan: Plan) -> tuple[list[Product], in
 
 
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
-    if name != "tiny":
-        with step(2, _STEPS, f"Find the base: {name}") as done:
+    tiny = name == "tiny"
+    title = "Make a tiny Llama and pretrain it on the other products" if tiny else f"Find the base: {name}"
+    with step(2, _STEPS, title) as done:
+        if not tiny:
             found = find_base(name)
             done(found.source)
-        return found
-    with step(2, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
+            return found
         with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
@@ -244,9 +245,9 @@ def _ask(model: CatalogModel, title: str) -> str:
     """Asks about a product that was learnt by heart, in two ways, and about an invented one; says what came of it."""
     kinds = []
     for question in (
-        talk.question(title),
+        conversations.question(title),
         f"Hello! Somebody mentioned {title} to me. Could you say something about it?",
-        talk.question("Zorvex Quillomar Teapot 3000"),
+        conversations.question("Zorvex Quillomar Teapot 3000"),
     ):
         answer = model.ask(question, closed_book=True)
         say(f"\n  > {question}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))

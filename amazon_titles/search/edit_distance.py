@@ -26,7 +26,7 @@ def allowed_typos(word: str) -> int:
 
 
 @lru_cache(maxsize=1 << 16)
-def likeness(asked: str, word: str) -> float:
+def similarity(asked: str, word: str) -> float:
     """How much of a title's word a question's word is worth: 1 for the word itself, 0 for another word.
 
     A letter left out, doubled or swapped is a slip; a changed one is, too, unless the word is short. Few slip in the
@@ -49,11 +49,11 @@ def likeness(asked: str, word: str) -> float:
     return _DOUBTFUL if changed and short else _SLIP
 
 
-def likest(asked: str, words: Iterable[str]) -> tuple[float, str]:
+def closest(asked: str, words: Iterable[str]) -> tuple[float, str]:
     """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none."""
     most, size, first, last = allowed_typos(asked), len(asked), asked[0], asked[-1]
     if not most:
         return 0.0, ""
     # One stroke leaves the beginning or the end; two leave the beginning.
     near = [word for word in words if abs(len(word) - size) <= most and (word[0] == first or word[-1] == last)]
-    return max(((likeness(asked, word), word) for word in near), default=(0.0, ""))
+    return max(((similarity(asked, word), word) for word in near), default=(0.0, ""))

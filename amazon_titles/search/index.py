@@ -14,7 +14,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.search.cache import index_folder
 from amazon_titles.search.edit_distance import allowed_typos
-from amazon_titles.search.matching import MatchScore, Weigh, fit
+from amazon_titles.search.matching import MatchScore, Weigh, match_score
 from amazon_titles.search.stopwords import STOP
 from amazon_titles.search.storage import Store, Term, as_tables, write
 from amazon_titles.search.words import MAX_CHARACTERS, Word, bare, codes, name_in, question_words, quotations, words_of
@@ -140,24 +140,22 @@ class CatalogIndex:
         quoted = quotations(question)
         best: dict[int, MatchScore] = {}
         for text in quoted or [question]:
-            for row, found in self._fits(question_words(text, quoted=bool(quoted))).items():
+            for row, found in self._scored(question_words(text, quoted=bool(quoted))).items():
                 if row not in best or best[row].score < found.score:
                     best[row] = found
         return sorted(((row, found) for row, found in best.items() if found.score), key=_order)
 
-    def _fits(self, words: Sequence[Word]) -> dict[int, MatchScore]:
+    def _scored(self, words: Sequence[Word]) -> dict[int, MatchScore]:
         terms = self._terms(words)
-        fits = self._compared(self._store.find(terms, _CANDIDATES), words)
-        if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
+        scores = self._compared(self._store.find(terms, _CANDIDATES), words)
+        if max((found.score for found in scores.values()), default=0.0) < self.THRESHOLD:
             # A mistyped word may be another title's word.
             terms = [
-                (word, 8.0, most)
-                if not typos and weight >= 1 and (most := allowed_typos(word))
-                else (word, weight, typos)
+                (word, 8.0, most) if weight >= 1 and (most := typos or allowed_typos(word)) else (word, weight, 0)
                 for word, weight, typos in terms
             ]
-            fits |= self._compared([row for row in self._store.find(terms, _CANDIDATES) if row not in fits], words)
-        return fits
+            scores |= self._compared([row for row in self._store.find(terms, _CANDIDATES) if row not in scores], words)
+        return scores
 
     def _compared(self, rows: Sequence[int], words: Sequence[Word]) -> dict[int, MatchScore]:
         """Compares word by word: the rows that come first, and those that have nearly as much of the question."""
@@ -166,19 +164,19 @@ class CatalogIndex:
         shared = [sum(map(self._weigh, asked.intersection(title))) for title in titles]
         enough = _NEARLY * max(shared, default=0.0)
         return {
-            row: fit(words, titles[place], self._weigh)
+            row: match_score(words, titles[place], self._weigh)
             for place, row in enumerate(rows)
             if place < _FIRST or shared[place] >= enough
         }
 
     def _terms(self, words: Sequence[Word]) -> list[Term]:
-        """What is looked for: rare words first, words of talk with little weight, mistyped words for what they mean."""
+        """What is looked for: rare words first, filler words with little weight, mistyped words for what they mean."""
         naming = [word for word in words if word.text not in STOP] or [word for word in words if word.quoted]
         terms: dict[str, Term] = {}
         for place, word in enumerate(naming):
             if self._store.frequency(word.text):
-                terms[word.text] = (word.text, 0.3 if word.talk else 1.0, 0)
-            elif not word.talk:
+                terms[word.text] = (word.text, 0.3 if word.filler else 1.0, 0)
+            elif not word.filler:
                 if typos := allowed_typos(word.text):
                     terms[word.text] = (word.text, 8.0, typos)
                 for part in self._parts(word.text):

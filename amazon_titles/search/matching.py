@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amazon_titles.search.edit_distance import likest
+from amazon_titles.search.edit_distance import closest
 from amazon_titles.search.stopwords import LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word
 
@@ -47,11 +47,11 @@ Met = dict[int, tuple[float, tuple[str, ...]]]
 """By its place, how much a word of the question is worth, 0 to 1, and the title's word that it is, or its two."""
 
 
-def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> MatchScore:
+def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> MatchScore:
     """How well a title fits a question.
 
     What fits is set against what does not: fully where it stands in the midst of the name or right beside it, little
-    where it stands apart, since a question also says other things. Words of talk speak neither way unless they stand
+    where it stands apart, since a question also says other things. Filler words speak neither way unless they stand
     beside a word of the name and in the title.
 
     Args:
@@ -59,7 +59,7 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> MatchSc
         title: The title's, folded.
         weigh: How much a word says.
     """
-    met, idle = _match(question, title)
+    met, idle = _met(question, title)
     if not met:
         return MatchScore(0.0, 0.0, 0.0)
     evidence = lost = 0.0
@@ -72,13 +72,13 @@ def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> MatchSc
     weights = {word: 0.1 if word in STOP else weigh(word) for word in title}
     covered = set().union(*every)
     coverage = sum(weight for word, weight in weights.items() if word in covered) / (sum(weights.values()) or 1.0)
-    missed, other = _missed(question, met, idle, title, weigh)
+    missed, other = _penalties(question, met, idle, title, weigh)
     score = evidence / (evidence + (missed + lost)) if evidence else 0.0
     other = other or _numbered_otherwise(question, title)
     return MatchScore(min(score, _OTHER) if other else score, evidence, coverage)
 
 
-def _match(question: Sequence[Word], title: Sequence[str]) -> tuple[Met, set[int]]:
+def _met(question: Sequence[Word], title: Sequence[str]) -> tuple[Met, set[int]]:
     """The words that the title has, too, and the places of those of them that are no part of the name."""
     have = set(title)
     pairs = {one + other: (one, other) for one, other in pairwise(title)}
@@ -93,12 +93,12 @@ def _match(question: Sequence[Word], title: Sequence[str]) -> tuple[Met, set[int
             met[place] = met[place + 1] = 1.0, (together,)
         elif asked.text in pairs:
             met[place] = 1.0, pairs[asked.text]
-        elif not asked.talk or _like_a_name(asked):
-            worth, word = likest(asked.text, have)
+        elif not asked.filler or _looks_like_name(asked):
+            worth, word = closest(asked.text, have)
             if worth:
                 met[place] = worth, (word,)
-    talk = {place for place in met if not _counts(place, question, met)}
-    return {place: what for place, what in met.items() if place not in talk}, idle | talk
+    fillers = {place for place in met if not _in_name(place, question, met)}
+    return {place: what for place, what in met.items() if place not in fillers}, idle | fillers
 
 
 def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
@@ -111,26 +111,26 @@ def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
     return len(same) == 1 or place == max(same, key=company)
 
 
-def _counts(place: int, question: Sequence[Word], met: Met) -> bool:
-    """Whether a word that is in the title is there as part of the name: one of talk only beside another of the name."""
-    if not question[place].talk or any(question[place].text in variants for variants in VARIANTS):
+def _in_name(place: int, question: Sequence[Word], met: Met) -> bool:
+    """Whether a word that the title has is part of the name: a filler word only beside another word of the name."""
+    if not question[place].filler or any(question[place].text in variants for variants in VARIANTS):
         return True
-    if all(question[at].talk for at in met):
+    if all(question[at].filler for at in met):
         return not question[place].stop or all(question[at].stop for at in met)
     for step in (-1, 1):
         at = place + step
         while at in met and not question[max(at, at - step)].breaks:
-            if not question[at].talk:
+            if not question[at].filler:
                 return True
             at += step
     return False
 
 
-def _missed(
+def _penalties(
     question: Sequence[Word], met: Met, idle: set[int], title: Sequence[str], weigh: Weigh
 ) -> tuple[float, bool]:
     """What speaks against the title, and whether that makes it another product."""
-    naming = [place for place in met if not question[place].talk] or list(met)
+    naming = [place for place in met if not question[place].filler] or list(met)
     by_case = any(question[place].capital for place in naming)
     ends = {place for place, (_, words) in met.items() if title[-1] in words}
     replaced = bool(set(title).difference(STOP, *(words for _, words in met.values())))
@@ -139,15 +139,15 @@ def _missed(
     for place, word in enumerate(question):
         if place in met or place in idle:
             continue
-        near = _near(place, question, met, ends)
+        near = _position(place, question, met, ends)
         another = any(word.text in variants and variants.intersection(title) for variants in VARIANTS)
         other |= near == "beside" and (another or word.number)
         other |= word.number and _labelled(place, question)
-        if word.talk and (word.stop or near == "apart" or not _like_a_name(word)):
+        if word.filler and (word.stop or near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)
         if not by_case or word.capital or word.number or word.quoted:
-            missed += _against(word, near, weight, replaced=replaced)
+            missed += _penalty(word, near, weight, replaced=replaced)
         elif near == "beside" and goes_on and (place - 1 in met or lower >= _NOUN):
             lower += _NOUN * weight  # "Velmo Tarkin toaster"
         else:
@@ -155,12 +155,12 @@ def _missed(
     return missed + min(lower, 2 * _NOUN), other
 
 
-def _against(word: Word, near: str, weight: float, *, replaced: bool) -> float:
+def _penalty(word: Word, near: str, weight: float, *, replaced: bool) -> float:
     """How much a word that the title lacks speaks against it.
 
     Args:
         word: The word.
-        near: Where it stands, as `_near` says.
+        near: Where it stands, as `_position` says.
         weight: How much it says.
         replaced: Whether the title has words that the question lacks.
     """
@@ -195,12 +195,12 @@ def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
     )
 
 
-def _like_a_name(word: Word) -> bool:
+def _looks_like_name(word: Word) -> bool:
     """Whether a word is written as a name is: with a capital that no start of a sentence explains."""
     return word.capital and not word.breaks
 
 
-def _near(place: int, question: Sequence[Word], met: Container[int], ends: set[int]) -> str:
+def _position(place: int, question: Sequence[Word], met: Container[int], ends: set[int]) -> str:
     """Where a word stands to those that fit.
 
     Args:
@@ -218,20 +218,20 @@ def _near(place: int, question: Sequence[Word], met: Container[int], ends: set[i
     nearest, sides = "apart", 0
     names = question[place].capital or question[place].number
     for step in (-1, 1):
-        at, link, talk = place, "", False
+        at, link, filler = place, "", False
         while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
             at += step
             word = question[at]
             if at in met and not word.stop:
                 sides += 1
                 over = at in ends and step < 0 and not names and link != "of"
-                if not (talk or over or link):
+                if not (filler or over or link):
                     return "beside"
-                if not (talk or over) and nearest != "of":
+                if not (filler or over) and nearest != "of":
                     nearest = link
                 break
             if word.text in LINKS:
                 link = "of" if word.text in OF and link != "linked" else "linked"
-            elif word.talk and not _like_a_name(word):
-                talk = True
+            elif word.filler and not _looks_like_name(word):
+                filler = True
     return "beside" if sides == 2 else nearest

@@ -32,7 +32,7 @@ temos tenho ter teu teve tinha toda todas todo todos tu tua um uma umas uns vai 
 )
 """Function words: no evidence for or against a product, unless they are all that a question has, or are quoted."""
 
-TALK = _words(
+FILLER = _words(
     # Asking, telling, courtesy
     """advice advise ah aha answer anybody anyone anything ask asking bye cheers clarify compare comparing comparison
 confirm curious describe description detail detailed doubt eh enlighten entry everything exactly exist explain
@@ -163,7 +163,10 @@ usado usam usando usar usaria usei uso usou util vale valem valer valor vamos va
 velho vem venda vende vendedor vendem vender vendido ver verao verdade verdadeiro versao vez vezes vezinha viagem viajar
 vida vidro vir virar visita viu vivo vizinha vizinho volta voltagem voltar vontade""",
 )
-"""Words of talk: what a question says of a product or of its asker. Evidence only where they stand in the name."""
+"""What a question says of a product or of its asker besides. Evidence only where it stands in the name.
+
+A plural needs no entry of its own where it is the singular with an "s".
+"""
 
 KINDS = _words("""aparelho bacia balde barril bicicleta blusa bolo boneca brinquedo bule cabecas cachecol cadeira
 cafeteira calca calcas camara camisa camiseta casaco casinha celular chaleira chapeu churrasqueira computador

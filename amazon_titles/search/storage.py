@@ -90,6 +90,13 @@ def as_tables(products: Iterable[Product]) -> Iterator[pa.Table]:
     yield pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).symlink_to(Path(source).resolve())
+    except (OSError, NotImplementedError):  # Windows asks for a privilege
+        shutil.copyfile(source, target)
+
+
 def _open_words(words: Path) -> tuple[Any, Any]:
     """What tantivy finds rows by, and the scratch folder that it needs where nobody may write beside the index.
 
@@ -101,14 +108,8 @@ def _open_words(words: Path) -> tuple[Any, Any]:
         if "Lockfile" not in str(error):
             raise
     scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
-    for path in words.iterdir():
-        if path.suffix == ".lock":
-            continue
-        there = Path(scratch.name, path.name)
-        try:
-            there.symlink_to(path.resolve())
-        except (OSError, NotImplementedError):  # Windows asks for a privilege
-            shutil.copyfile(path, there)
+    locks = shutil.ignore_patterns("*.lock")
+    shutil.copytree(words, scratch.name, ignore=locks, copy_function=_link, dirs_exist_ok=True)
     return tantivy.Index.open(scratch.name), scratch
 
 
@@ -123,25 +124,22 @@ class Store:
         index, self._scratch = _open_words(folder / _WORDS)
         self._schema: Any = index.schema
         self._searcher: Any = index.searcher()
-        titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES)))
-        self._titles = [titles.get_batch(number) for number in range(titles.num_record_batches)]
-        self._texts = pa.ipc.open_file(
-            pa.memory_map(str(folder / _TEXTS)), options=pa.ipc.IpcReadOptions(use_threads=False)
-        )
+        self._uids, self._titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all().columns
+        alone = pa.ipc.IpcReadOptions(use_threads=False)
+        self._texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)), options=alone)
 
     def __len__(self) -> int:
-        return sum(batch.num_rows for batch in self._titles)
+        return len(self._titles)
 
     def title(self, row: int) -> str:
         """The title of a row."""
-        return str(self._titles[row // _TITLE_ROWS][1][row % _TITLE_ROWS])
+        return str(self._titles[row])
 
     def product(self, row: int) -> Product:
         """The product of a row."""
-        uid = str(self._titles[row // _TITLE_ROWS][0][row % _TITLE_ROWS])
-        texts = self._texts.get_batch(row // _TEXT_ROWS)
-        content, related = (column[row % _TEXT_ROWS].as_py() for column in texts.columns)
-        return Product(uid, self.title(row), content, tuple(related or ()))
+        block = self._texts.get_batch(row // _TEXT_ROWS)
+        content, related = (column[row % _TEXT_ROWS].as_py() for column in block.columns)
+        return Product(str(self._uids[row]), self.title(row), content, tuple(related or ()))
 
     def frequency(self, word: str) -> int:
         """How many titles have a word."""

@@ -12,7 +12,7 @@ from rapidfuzz.distance import OSA
 
 from amazon_titles.catalog import Product
 from amazon_titles.search import CatalogIndex
-from amazon_titles.search.edit_distance import likeness
+from amazon_titles.search.edit_distance import similarity
 from amazon_titles.search.words import quotations, words_of
 
 TITLES = (
@@ -316,10 +316,10 @@ def test_distance_is_the_textbooks(one, other, most):
 
 
 def test_what_is_a_slip_and_what_another_word():
-    assert likeness("kettel", "kettle") == likeness("ketle", "kettle") > likeness("game", "gate") > 0
-    assert likeness("folly", "holly") == 0
-    assert likeness("4500", "4501") == likeness("kx4500", "kx4501") == 0
-    assert likeness("kettles", "kettle") > likeness("kettel", "kettle")
+    assert similarity("kettel", "kettle") == similarity("ketle", "kettle") > similarity("game", "gate") > 0
+    assert similarity("folly", "holly") == 0
+    assert similarity("4500", "4501") == similarity("kx4500", "kx4501") == 0
+    assert similarity("kettles", "kettle") > similarity("kettel", "kettle")
 
 
 @given(st.text(max_size=80))
