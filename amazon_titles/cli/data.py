@@ -41,12 +41,9 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--validation", default=0.02, help="Share of the products.")
 @click.option("--test", default=0.02, help="Likewise.")
 @click.option(
-    "--render",
-    multiple=True,
-    default=("llama3",),
-    show_default=False,
+    "--render", multiple=True, default=("llama3",), show_default=False,
     help="Chat templates: llama3, chatml (repeatable).",
-)
+)  # fmt: skip
 @click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
 @click.option("--field", "fields", multiple=True, metavar="uid=NAME", help="Another catalogue's name of a field.")
 @click.option("--name", help="What the catalogue is called; by default as its file.")

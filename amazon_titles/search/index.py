@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local
 from amazon_titles.search.cache import index_folder
 from amazon_titles.search.edit_distance import allowed_typos
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
@@ -220,7 +221,7 @@ def _as_good(one: MatchScore, best: MatchScore) -> bool:
 
 
 def _folder(dataset: str | Path) -> Path:
-    if Path(dataset).is_dir():
+    if is_local(dataset):
         return Path(dataset)
     repo, _, revision = str(dataset).partition("@")
     if repo.startswith((".", "/", "~")) or repo.count("/") != 1:

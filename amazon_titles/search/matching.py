@@ -140,9 +140,10 @@ def _penalties(
         if place in met or place in idle:
             continue
         near = _position(place, question, met, ends)
-        another = any(word.text in variants and variants.intersection(title) for variants in VARIANTS)
-        other |= near == "beside" and (another or word.number)
-        other |= word.number and _labelled(place, question)
+        if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
+            other = True
+        if word.number and (near == "beside" or _labelled(place, question)):
+            other = True
         if word.filler and (word.stop or near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)

@@ -164,7 +164,9 @@ class Store:
                 query = tantivy.Query.fuzzy_term_query(self._schema, "title", word, typos, True)
             else:
                 query = tantivy.Query.term_query(self._schema, "title", word, "freq")
-            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
+            if weight != 1:
+                query = tantivy.Query.boost_query(query, weight)
+            clauses.append((tantivy.Occur.Should, query))
         return self._rows(tantivy.Query.boolean_query(clauses), most) if clauses else []
 
     def _rows(self, query: Any, most: int) -> list[int]:  # noqa: ANN401
