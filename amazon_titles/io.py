@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +134,13 @@ def require_replaceable(target: Path, kind: FolderKind) -> None:
 
 
 def _paths(folder: Path) -> list[str]:
-    """What a folder holds at every depth: files, links as they are, and empty folders, with a slash at their end."""
+    """What a folder holds at every depth: files, links with "@" at their end, and empty folders with a slash."""
     found = []
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            name += "@"  # no command makes any, so that it fits no kind
-        elif path.is_dir():
-            if any(path.iterdir()):
-                continue
-            name += "/"
-        if not _NOBODYS.fullmatch(name):
+        link, directory = path.is_symlink(), path.is_dir()
+        # No command makes links, and what "@" ends fits no kind.
+        name = path.relative_to(folder).as_posix() + ("@" if link else "/" if directory else "")
+        if not _NOBODYS.fullmatch(name) and (link or not directory or not any(path.iterdir())):
             found.append(name)
     return found
 
@@ -227,9 +224,8 @@ def held(path: Path, doing: str, *, hint: str) -> Iterator[None]:
 def _told(holder: Path) -> str:
     """Who holds it, as it has said."""
     try:
-        told = json.loads(holder.read_text(encoding="utf-8"))
-        return f"{told['doing']} by process {told['process']} on {told['machine']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        return "{doing} by process {process} on {machine}, since {since}".format_map(read_object(holder))
+    except KeyError:
         return "by a process that has not said which it is"
 
 
@@ -245,11 +241,8 @@ def _tidy(place: Path) -> None:
 
 def _free(place: Path) -> Path:
     """A name beside the place that nothing has."""
-    spare, number = place.with_name(f"{place.name}.new"), 1
-    while spare.exists():
-        number += 1
-        spare = place.with_name(f"{place.name}.new-{number}")
-    return spare
+    names = (f"{place.name}.new{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(spare for spare in map(place.with_name, names) if not spare.exists())
 
 
 def _put(new: Path, place: Path) -> None:

@@ -27,15 +27,10 @@ def plot_losses(
         words: Gives each word of the plot as it is to stand there.
     """
     figure, axes = _figure()
-    axes.plot(
-        [point["epoch"] for point in losses], [point["loss"] for point in losses], color="#1f6feb",
-        label=words("train"),
-    )  # fmt: skip
+    for name, points, style, color in (("train", losses, "-", "#1f6feb"), ("validation", valid, "o-", "#b0580c")):
+        epochs, values = ([point[key] for point in points] for key in ("epoch", "loss"))
+        axes.plot(epochs, values, style, color=color, label=words(name))
     if valid:
-        axes.plot(
-            [point["epoch"] for point in valid], [point["loss"] for point in valid], "o-", color="#b0580c",
-            label=words("validation"),
-        )  # fmt: skip
         axes.legend()
     axes.set(xlabel=words("epoch"), ylabel=words("loss (nats a token)"), title=title, ylim=(0, None))
     figure.savefig(path, format="png")
@@ -96,9 +91,8 @@ def plot_changes(rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, t
 
 def _errors(values: Sequence[float], intervals: Sequence[Sequence[float] | None]) -> list[list[float]]:
     """Distances below and above each value, as matplotlib wants them; 0 where there is no interval."""
-    spans = [interval or (value, value) for value, interval in zip(values, intervals, strict=True)]
-    below = [max(value - low, 0.0) for value, (low, _) in zip(values, spans, strict=True)]
-    return [below, [max(high - value, 0.0) for value, (_, high) in zip(values, spans, strict=True)]]
+    spans = [(value, *(interval or (value, value))) for value, interval in zip(values, intervals, strict=True)]
+    return [[max(value - low, 0.0) for value, low, _ in spans], [max(high - value, 0.0) for value, _, high in spans]]
 
 
 def _figure(*, height: float = 4.5) -> tuple[Any, Any]:

@@ -58,19 +58,19 @@ def lines(description: str, total: float | None = None, *, announce: bool = True
         **how: `unit`: what is counted, in the plural. `done`: units that an earlier run has done. `tokens`: of a unit,
             to tell how many a second they are. `measure`: gives the units done, where nobody advances.
     """
-    told, over = _Lines(description, total, **how), threading.Event()
+    work, over = _Lines(description, total, **how), threading.Event()
     if sys.stderr.isatty():
-        yield told.advance
+        yield work.advance
         return
     if announce:
-        say(f"{told.text()} …")
-    beat = threading.Thread(target=told.beat, args=(over,), daemon=True)
+        say(f"{work.text()} …")
+    beat = threading.Thread(target=work.beat, args=(over,), daemon=True)
     beat.start()
-    _Lines.open.append(told)
+    _Lines.open.append(work)
     try:
-        yield told.advance
+        yield work.advance
     finally:
-        _Lines.open.remove(told)
+        _Lines.open.remove(work)
         over.set()
         beat.join()
 
@@ -104,7 +104,7 @@ class _Lines:
 
     def __post_init__(self) -> None:
         self.done = self.measure() if self.measure else self.done
-        self.start, self.first, self.told = clock(), self.done, self.done
+        self.start, self.first, self.emitted = clock(), self.done, self.done
 
     def advance(self, n: float = 1, *, note: str = "") -> None:
         self.done, self.note = self.done + n, note or self.note
@@ -112,13 +112,13 @@ class _Lines:
     def beat(self, over: threading.Event) -> None:
         while not over.wait(SECONDS / 20):
             if _Lines.open[-1:] == [self]:
-                self.tell()
+                self.emit()
 
-    def tell(self) -> None:
+    def emit(self) -> None:
         now, self.done = clock(), self.measure() if self.measure else self.done
-        share = bool(self.total) and self.done - self.told >= SHARE * (self.total or 0)
+        share = bool(self.total) and self.done - self.emitted >= SHARE * (self.total or 0)
         if now - (self.start if share else max(self.start, _Lines.said)) >= SECONDS:
-            self.told = self.done
+            self.emitted = self.done
             say(self.text(now - self.start))
 
     def text(self, passed: float = 0) -> str:

@@ -70,14 +70,13 @@ def library_files() -> LibraryFiles:
             "those are sent.",
             hint=f"Install it as it is: pip install {_PACKAGE.parent}   Or work in a clone of its repository.",
         )
-    sendable = {place: path for place, path in sorted(listed.items()) if _CACHE not in path.parts}
-    files = {place: path for place, path in sendable.items() if path.is_file() and _unsendable(path) is None}
-    taken = set(files.values())
+    sendable = {place: path for place, path in sorted(listed.items()) if _CACHE not in path.parts and path.is_file()}
+    files = {place: path for place, path in sendable.items() if _unsendable(path) is None}
     left_out = {
         f"{place}/{path.relative_to(root).as_posix()}": _unsendable(path) or "not one of the library's files"
         for place, root in _roots().items()
-        for path in walk(root)
-        if path not in taken and _CACHE not in path.parts
+        for path in sorted(set(walk(root)).difference(files.values()))
+        if _CACHE not in path.parts
     }
     return LibraryFiles(files, dict(sorted(left_out.items())))
 

@@ -72,7 +72,7 @@ def beat(clock: Clock, capsys: pytest.CaptureFixture[str]) -> Callable[..., list
             clock.now += 1
             each()
             if progress._Lines.open:
-                progress._Lines.open[-1].tell()
+                progress._Lines.open[-1].emit()
         return capsys.readouterr().err.splitlines()
 
     return beats

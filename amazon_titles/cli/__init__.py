@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -30,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(error.exit_code) from None
 
 
-_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-@click.group(context_settings=_SETTINGS, epilog="Start here, with no account and no GPU:  amazon-titles quickstart")
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    epilog="Start here, with no account and no GPU:  amazon-titles quickstart",
+)
 @click.version_option(__version__, "--version", message="%(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -44,21 +43,8 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    data.download,
-    data.build,
-    data.push_dataset,
-    fine_tuning.recipe,
-    fine_tuning.check,
-    fine_tuning.train,
-    answers.evaluate,
-    answers.compare,
-    fine_tuning.push_adapter,
-    fine_tuning.merge,
-    answers.ask,
-    page.demo,
-    page.push_space,
-    page.video,
-    story.quickstart,
-    story.handin,
-):
+    data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
+    answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, answers.ask, page.demo,
+    page.push_space, page.video, story.quickstart, story.handin,
+):  # fmt: skip
     cli.add_command(_command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amazon_titles.cli.options import dataset_option
+from amazon_titles.cli import options as shared
 from amazon_titles.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,17 +18,13 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example:  amazon-titles evaluate adapter --out after.json")
 @click.argument("model")
-@dataset_option
-@click.option(
-    "--sets", default="seen,unseen,grounded,property,invented,general", show_default=True, help="Which to ask."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="At most N products a set.")
-@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1), help="Questions at a time.")
-@click.option("--max-new-tokens", default=256, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
+@shared.dataset
+@click.option("--sets", default="seen,unseen,grounded,property,invented,general", help="Which to ask.")
+@click.option("--limit", type=shared.POSITIVE, help="At most N products a set.")
+@shared.batch_size(default=16)
+@shared.max_new_tokens
 @click.option("--out", required=True, metavar="FILE", help="The report to write, as JSON; every example beside it.")
-def evaluate(
-    model: str, dataset: str | None, sets: str, limit: int | None, batch_size: int, max_new_tokens: int, out: str
-) -> None:
+def evaluate(model: str, dataset: str | None, sets: str, **options: Any) -> None:
     """Ask a base model or an adapter the questions of named sets, and score the answers.
 
     Interrupted, the same command goes on where it stopped.
@@ -39,16 +35,8 @@ def evaluate(
     loaded = CatalogModel.from_pretrained(model, dataset=dataset)
     if loaded.dataset_folder is None:
         raise InputError(f"{model} names no dataset to take questions from.", hint="Name it: --dataset DIR")
-    report = evaluate_model(
-        loaded,
-        loaded.dataset_folder,
-        sets=[name.strip() for name in sets.split(",")],
-        limit=limit,
-        batch_size=batch_size,
-        max_new_tokens=max_new_tokens,
-        out=out,
-        weights=weights_of(model),
-    )
+    asked = [name.strip() for name in sets.split(",")]
+    report = evaluate_model(loaded, loaded.dataset_folder, sets=asked, weights=weights_of(model), **options)
     click.echo(json.dumps(report.scores()))
 
 
@@ -72,30 +60,22 @@ def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
 @click.argument("question", required=False)
 @click.option("--model", required=True, metavar="DIR|REPO|URL", help="Adapter, base model, or http://host/v1.")
 @click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
-@dataset_option
+@shared.dataset
 @click.option(
     "--closed-book", is_flag=True, help="Answer from what the fine-tuning taught, without the records in view."
 )
-@click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="At most K records in view.")
-@click.option("--language", type=click.Choice(["en", "pt"]), help="Of the answer; by default the question's own.")
-@click.option("--max-new-tokens", default=256, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
+@click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
+@click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's own.")
+@shared.max_new_tokens
 @click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")
-@click.option("--seed", default=0, show_default=True, help="Of the drawing.")
+@click.option("--seed", default=0, help="Of the drawing.")
 @click.option("--device", help="As in torch: cpu, cuda, mps. By default the best there is.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="By default what fits the device.")
+@click.option("--dtype", type=shared.DTYPE, help="By default what fits the device.")
 @click.option("--questions", metavar="FILE", help="JSONL, a question a line, instead of QUESTION.")
 @click.option("--out", metavar="FILE", help="Where their answers go, as JSONL; run it again to go on.")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Questions at a time.")
+@shared.batch_size(default=32)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (docs/ask-json.md).")
-def ask(
-    question: str | None,
-    model: str,
-    questions: str | None,
-    out: str | None,
-    batch_size: int,
-    as_json: bool,
-    **options: Any,  # noqa: ANN401
-) -> None:
+def ask(question: str | None, model: str, questions: str | None, out: str | None, **options: Any) -> None:
     """Answer a question about a product, with its sources."""
     from amazon_titles.model import CatalogModel, Sampling
     from amazon_titles.model.files import ask_file, identity_of, read_questions
@@ -106,21 +86,19 @@ def ask(
         raise InputError("The answers to a file of questions need a file.", hint="Name it: --out ANSWERS.jsonl")
     if questions:
         read_questions(questions)  # before a model is loaded
-    temperature, seed = options.pop("temperature"), options.pop("seed")
-    sampling = None if temperature is None else Sampling(temperature, seed)
+    temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
+    options["sampling"] = None if temperature is None else Sampling(temperature, seed)
     where = {name: options.pop(name) for name in ("dataset", "device", "dtype")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
-        made = ask_file(
-            loaded, questions, out, identity=identity_of(model), batch_size=batch_size, sampling=sampling, **options
-        )
+        made = ask_file(loaded, questions, out, identity=identity_of(model), batch_size=batch_size, **options)
         click.echo(f"{out}  {made} answers made")
     elif as_json:
-        click.echo(loaded.ask(str(question), sampling=sampling, **options).to_json())
+        click.echo(loaded.ask(str(question), **options).to_json())
     elif sys.stdout.isatty():
-        _say_as_it_comes(loaded.stream(str(question), sampling=sampling, **options))
+        _say_as_it_comes(loaded.stream(str(question), **options))
     else:
-        click.echo(_printable(loaded.ask(str(question), sampling=sampling, **options).to_text()))
+        click.echo(_printable(loaded.ask(str(question), **options).to_text()))
 
 
 def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:

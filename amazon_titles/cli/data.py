@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from amazon_titles.cli.options import language_option, pairs
+from amazon_titles.cli import options as shared
 from amazon_titles.errors import InputError
 
 
 @click.command(epilog="Example:  amazon-titles download --out data")
-@click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder for the archive.")
+@click.option("--out", default=".", metavar="DIR", help="Folder for the archive.")
 @click.option(
     "--mirror", metavar="USER/REPO", help="Dataset on the Hub that holds the archive, instead of the Drive file."
 )
@@ -26,42 +26,36 @@ def download(out: str, mirror: str | None) -> None:
 @click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000")
 @click.argument("source")
 @click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
-@click.option("--limit", type=click.IntRange(min=1), help="Keep N products, sampled evenly over the whole file.")
-@click.option("--seed", default=42, show_default=True, help="Of every choice.")
-@language_option
-@click.option("--phrasings", default=6, show_default=True, help="Recall rows a product.")
-@click.option("--grounded", default=1.0, show_default=True, help="Rows a product with records in view, 0 to 1.")
-@click.option("--abstain", default=0.2, show_default=True, help="Rows a product about an invented one, 0 to 4.")
-@click.option("--property", default=0.5, show_default=True, help="Rows a product about one property, 0 to 1.")
-@click.option(
-    "--recall-products", type=click.IntRange(min=1), help="Recall rows of N products to train on; all by default."
-)
+@click.option("--limit", type=shared.POSITIVE, help="Keep N products, sampled evenly over the whole file.")
+@click.option("--seed", default=42, help="Of every choice.")
+@shared.languages
+@click.option("--phrasings", default=6, help="Recall rows a product.")
+@click.option("--grounded", default=1.0, help="Rows a product with records in view, 0 to 1.")
+@click.option("--abstain", default=0.2, help="Rows a product about an invented one, 0 to 4.")
+@click.option("--property", default=0.5, help="Rows a product about one property, 0 to 1.")
+@click.option("--recall-products", type=shared.POSITIVE, help="Recall rows of N products to train on; all by default.")
 @click.option("--base", metavar="smollm2|ID|DIR", help="The model to be trained, to write the general rows.")
 @click.option("--general", type=click.IntRange(min=0), help="Those rows, which keep what it knows.  [default: 96]")
-@click.option("--min-content-chars", default=40, show_default=True, help="Shorter descriptions drop the product.")
-@click.option("--max-content-chars", default=2000, show_default=True, help="Longer ones are cut at a sentence's end.")
-@click.option("--validation", default=0.02, show_default=True, help="Share of the products.")
-@click.option("--test", default=0.02, show_default=True, help="Likewise.")
-@click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
+@click.option("--min-content-chars", default=40, help="Shorter descriptions drop the product.")
+@click.option("--max-content-chars", default=2000, help="Longer ones are cut at a sentence's end.")
+@click.option("--validation", default=0.02, help="Share of the products.")
+@click.option("--test", default=0.02, help="Share of the products.")
+@click.option(
+    "--render", multiple=True, default=("llama3",), show_default=False,
+    help="Chat templates: llama3, chatml (repeatable).",
+)  # fmt: skip
 @click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
 @click.option("--field", "fields", multiple=True, metavar="uid=NAME", help="Another catalogue's name of a field.")
 @click.option("--name", help="What the catalogue is called; by default as its file.")
 @click.option("--license", help="Its licence; by default none is named.")
 @click.option("--url", help="Address of a product, with {uid} in it; by default there are no links.")
-@click.option("--rules", default="auto", show_default=True, help="Cleaning: amazon (trn.json's), generic, auto.")
-@click.option("--card-language", default="en", show_default=True, help="Of the dataset card: en, pt.")
-@click.option("--max-bad", default=0.001, show_default=True, help="Share of lines that may hold no product.")
+@click.option("--rules", default="auto", help="Cleaning: amazon (trn.json's), generic, auto.")
+@click.option("--card-language", default="en", help="Of the dataset card: en, pt.")
+@click.option("--max-bad", default=0.001, help="Share of lines that may hold no product.")
 @click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def build(
-    source: str,
-    fields: tuple[str, ...],
-    as_json: bool,
-    base: str | None,
-    general: int | None,
-    **options: Any,  # noqa: ANN401
-) -> None:
+@click.option("--workers", type=shared.POSITIVE, help="Processes; all cores by default.")
+@shared.json_report
+def build(source: str, fields: tuple[str, ...], as_json: bool, base: str | None, **options: Any) -> None:
     """Build a dataset folder from a catalogue.
 
     A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
@@ -70,31 +64,27 @@ def build(
     """
     from amazon_titles.dataset import build_dataset
 
+    general = options.pop("general")
     if base is None and general:
         raise InputError("General rows are written by the base.", hint="Name the model that you will train: --base ID")
     if base is not None and general != 0:
         from amazon_titles.quickstart import GENERAL, write_general_rows
         from amazon_titles.training import find_base
 
-        found = find_base(base)
-        rows = write_general_rows(
-            found, GENERAL if general is None else general, languages=options["languages"], seed=options["seed"]
-        )
+        found, count = find_base(base), GENERAL if general is None else general
+        rows = write_general_rows(found, count, languages=options["languages"], seed=options["seed"])
         options |= {"general": rows, "general_source": found.source}
-    report = build_dataset(source, fields=pairs(fields, "--field", "uid=asin"), **options)
+    report = build_dataset(source, fields=shared.pairs(fields, "--field", "uid=asin"), **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 
 @click.command("push-dataset", epilog="Example:  amazon-titles push-dataset dataset USER/amazon-titles")
 @click.argument("folder")
 @click.argument("repo_id")
-@click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
-@click.option("--tag", help="Tag the revision.")
-@click.option("--dry-run", is_flag=True, help="Show what would be published.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def push_dataset(folder: str, repo_id: str, public: bool, tag: str | None, dry_run: bool, as_json: bool) -> None:
+@shared.publishing
+def push_dataset(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:
     """Publish a dataset folder on the Hugging Face Hub."""
     from amazon_titles.hub import push_dataset_to_hub
 
-    report = push_dataset_to_hub(folder, repo_id, private=not public, tag=tag, dry_run=dry_run)
+    report = push_dataset_to_hub(folder, repo_id, private=not public, **options)
     click.echo(report.to_json() if as_json else report)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from amazon_titles import conversations as talk
-from amazon_titles import tiny_llama
+from amazon_titles import conversations, tiny_llama
 from amazon_titles.catalog import Product
-from amazon_titles.conversations import GeneralRow
 from amazon_titles.evaluation import asks_same
+from amazon_titles.model import make_general_rows
+from amazon_titles.model.loading import load_local
 from amazon_titles.recipes import Recipe
 from amazon_titles.templates import get_template
 from amazon_titles.training import Base
+from amazon_titles.training.rows import count_tokens
+from amazon_titles.training.speed import accelerator, computes_in_bf16, tokens_per_second
 
 PRETRAINING_STEPS = 600
 
@@ -22,7 +24,7 @@ GENERAL = 96
 
 def write_general_rows(
     base: Base, count: int = GENERAL, *, languages: Sequence[str] = ("en", "pt"), seed: int = 42
-) -> list[GeneralRow]:
+) -> list[conversations.GeneralRow]:
     """Lets a base write the rows that keep what it knows, clear of every question that the evaluation asks.
 
     Args:
@@ -31,10 +33,6 @@ def write_general_rows(
         languages: Of their first words.
         seed: Of what is drawn.
     """
-    from amazon_titles.model import make_general_rows
-    from amazon_titles.model.loading import load_local
-    from amazon_titles.training.speed import computes_in_bf16
-
     model = load_local(base.folder, dtype="bfloat16" if computes_in_bf16() else None)
     return make_general_rows(model, count, languages=languages, seed=seed, skip=asks_same)
 
@@ -62,36 +60,25 @@ def make_base(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    texts = list(_texts(products))
+    texts = []
+    for number, product in enumerate(products):
+        question = conversations.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": product.content}]
+        texts.append(get_template("llama3").training_text(messages))
     tiny_llama.write_tokenizer(target, texts)
     model = tiny_llama.write_model(target, vocab_size=tiny_llama.vocabulary_size(target), seed=seed)
     loss = tiny_llama.pretrain(model, target, texts, steps=steps, batch_size=4, seed=seed, on_step=on_step)
     return sum(parameter.numel() for parameter in model.parameters()), loss
 
 
-def _texts(products: Sequence[Product]) -> Iterator[str]:
-    template = get_template("llama3")
-    for number, product in enumerate(products):
-        question = talk.question(product.title, language=("en", "pt")[number % 2], phrasing=number // 2)
-        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": product.content}]
-        yield template.training_text(messages)
-
-
 def expected(recipe: Recipe, base: Base, *, bf16: bool) -> str:
     """What the training will take, by two steps on this machine."""
-    from amazon_titles.training.rows import count_tokens
-    from amazon_titles.training.speed import accelerator, tokens_per_second
-
     params = recipe.params
-    tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0
+    tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0  # of all epochs
     speed = tokens_per_second(
-        base.folder,
-        target_modules=str(params.target_modules),
-        rank=params.lora_r,
-        block_size=params.block_size,
-        batch_size=params.batch_size,
-        bf16=bf16,
-    )
+        base.folder, target_modules=str(params.target_modules), rank=params.lora_r, block_size=params.block_size,
+        batch_size=params.batch_size, bf16=bf16,
+    )  # fmt: skip
     where = f"{(accelerator() or 'cpu').upper()} in {'bf16' if bf16 else 'float32'}"
     return (
         f"  {tokens:,.0f} tokens at {speed:,.0f} a second, as a few steps on the {where} took just now: "

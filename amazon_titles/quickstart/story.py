@@ -6,25 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from amazon_titles import conversations as talk
+from amazon_titles import conversations
 from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
-from amazon_titles.evaluation import (
-    Comparison,
-    EvalReport,
-    Example,
-    compare,
-    evaluate_model,
-    save_comparison,
-)
-from amazon_titles.model import Answer, CatalogModel
+from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
+from amazon_titles.io import read_object
+from amazon_titles.model import CatalogModel
 from amazon_titles.progress import bar, say, step
 from amazon_titles.quickstart.base import PRETRAINING_STEPS, expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
@@ -39,25 +35,10 @@ MAX_CONTENT_CHARS = 220
 SEED = 42
 _STEPS = 9
 _MADE = {
-    "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "recipe.yml",
-    "adapter",
+    "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "adapter",
+    "recipe.yml",
 }  # fmt: skip
-_VALIDATION, _TEST = 0.0, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class QuickstartResult:
-    """What a quickstart made.
-
-    Attributes:
-        folder: Holds everything.
-        comparison: Before and after.
-        answers: To the three questions, by question.
-    """
-
-    folder: Path
-    comparison: Comparison
-    answers: dict[str, Answer]
+_SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
 def quickstart(
@@ -68,7 +49,7 @@ def quickstart(
     products: int | None = None,
     languages: Sequence[str] = ("en", "pt"),
     autotrain_env: str | Path | None = None,
-) -> QuickstartResult:
+) -> Comparison:
     """Runs the full pipeline and prints each step to stderr.
 
     Args:
@@ -78,6 +59,9 @@ def quickstart(
         products: How many products are learnt by heart; by default 24, of `tiny` 48.
         languages: Of questions and refusals: `en`, `pt`.
         autotrain_env: Environment that has AutoTrain.
+
+    Returns:
+        Before and after.
 
     Raises:
         InputError: The catalogue or the base cannot be used, there are too few products, or AutoTrain is not installed.
@@ -90,42 +74,38 @@ def quickstart(
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = TINY if base == "tiny" else REAL
+    if products is not None:  # all products that are learnt by heart are asked
+        plan = replace(plan, products=products, limit=plan.limit and max(plan.limit, products))
     source = _catalogue(folder, catalog)
-    usable, limit = _products(source, folder / "corpus", plan, products)
+    usable, limit = _products(source, folder / "corpus", plan)
     found = _base(base, folder / "base", usable[limit:])
-    bf16 = computes_in_bf16()
+    dtype = "bfloat16" if computes_in_bf16() else None
     data = folder / "dataset"
-    if plan.limit is not None and products is not None:
-        plan = replace(plan, limit=max(plan.limit, products))  # all products that are learnt by heart are asked
-    _dataset(source, data, found, plan, limit, products or plan.products, languages)
-    with step(4, _STEPS, "Evaluate the base: the test before the training") as done:
-        before = _evaluate(found.folder, data, plan, bf16=bf16)
-        done(_headline(before))
-    run = _train(folder, found, plan, autotrain_env, bf16=bf16)
-    with step(6, _STEPS, "Evaluate the adapter with the same questions") as done:
-        after = _evaluate(run.folder, data, plan, bf16=bf16)
-        done(_headline(after))
+    _dataset(source, data, found, plan, limit, languages)
+    before = _evaluate(4, "Evaluate the base: the test before the training", found.folder, data, plan, dtype)
+    run = _train(folder, found, plan, autotrain_env, bf16=dtype is not None)
+    after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
     comparison = compare(before, after)
     say("\n" + comparison.to_markdown(full=False))
+    learnt = next(example for example in after.examples if example.set == "seen")
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
-        done(_load_plainly(run.folder, after, plan))
-    answers = _ask(run.folder, data, after, bf16=bf16)
+        done(_load_plainly(run.folder, learnt.question, plan))
+    with step(8, _STEPS, "Ask three questions") as done:
+        title = next(product.title for product in read_catalog(data) if product.uid == learnt.uid)
+        done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title))
     with step(9, _STEPS, "What to do with the real thing") as done:
         say(REAL_THING)
         done(f"everything is in {folder}")
-    return QuickstartResult(folder, comparison, answers)
+    return comparison
 
 
 def _quiet_libraries() -> None:
     """Keeps bars of single files and notes to developers out of a story that has lines of its own."""
-    import warnings
-
     try:
         from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError("model", error.name or "transformers") from error
-
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore")
@@ -155,34 +135,33 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
         return Path(catalog)
 
 
-def _products(source: Path, corpus: Path, plan: Plan, wanted: int | None) -> tuple[list[Product], int]:
+def _products(source: Path, corpus: Path, plan: Plan) -> tuple[list[Product], int]:
     """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
     # Whatever catalogue an earlier quickstart had, both folders are its own: hence `force`.
     build_dataset(
         source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0, force=True
     )
     usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
-    products = wanted or plan.products
-    trained = [
-        n for n, p in enumerate(usable, start=1) if split_of(p.title, validation=_VALIDATION, test=_TEST) == "train"
-    ]
-    tested = len(usable) - len(trained)
+    trained = [n for n, product in enumerate(usable, start=1) if split_of(product.title, **_SPLITS) == "train"]
+    enough = plan.products <= len(trained) < len(usable)  # some to train on, and others to test with
     # The tiny base is pretrained on products that the dataset does not keep.
-    if len(trained) < products or not tested or (plan is TINY and len(usable) < trained[products - 1] + products):
+    if not enough or (plan.tiny and len(usable) < trained[plan.products - 1] + plan.products):
         raise InputError(
-            f"The catalogue has {len(usable)} usable products: too few to train on {products} and to test with others.",
+            f"The catalogue has {len(usable)} usable products: too few to train on {plan.products} and to test with "
+            "others.",
             hint=f"Train fewer: --products {max(1, len(trained) // 2)}",
         )
-    return usable, trained[products - 1] if plan is TINY else min(len(usable), trained[products - 1] + plan.others)
+    return usable, min(len(usable), trained[plan.products - 1] + plan.others)
 
 
 def _base(name: str, folder: Path, others: list[Product]) -> Base:
-    if name != "tiny":
-        with step(2, _STEPS, f"Find the base: {name}") as done:
+    tiny = name == "tiny"
+    title = "Make a tiny Llama and pretrain it on the other products" if tiny else f"Find the base: {name}"
+    with step(2, _STEPS, title) as done:
+        if not tiny:
             found = find_base(name)
             done(found.source)
-        return found
-    with step(2, _STEPS, "Make a tiny Llama and pretrain it on the other products") as done:
+            return found
         with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
             parameters, loss = make_base(
                 folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
@@ -192,33 +171,30 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
     return Base(str(folder), folder, "a tiny Llama that the quickstart made", "llama3", publishable=False)
 
 
-def _dataset(
-    source: Path, folder: Path, base: Base, plan: Plan, limit: int, products: int, languages: Sequence[str],
-) -> None:  # fmt: skip
+def _dataset(source: Path, folder: Path, base: Base, plan: Plan, limit: int, languages: Sequence[str]) -> None:
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
         general = write_general_rows(base, plan.general, languages=languages, seed=SEED) if plan.general else []
         report = build_dataset(
-            source, folder, limit=limit, recall_products=products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
-            languages=languages, render=(base.template,), general=general, general_source=base.source,
-            validation=_VALIDATION, test=_TEST, force=True, **plan.mix,
+            source, folder, limit=limit, recall_products=plan.products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
+            languages=languages, render=(base.template,), general=general, general_source=base.source, force=True,
+            **_SPLITS, **plan.mix,
         )  # fmt: skip
-        rows = report.splits["train"]["rows"]
-        kinds = ", ".join(f"{count} {task}" for task, count in rows.items())
+        kinds = ", ".join(f"{count} {task}" for task, count in report.splits["train"]["rows"].items())
         done(f"{report.rows_read} rows read, {report.kept} products kept; rows to train on: {kinds}")
 
 
-def _evaluate(model: Path, dataset: Path, plan: Plan, *, bf16: bool) -> EvalReport:
-    loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype="bfloat16" if bf16 else None)
-    return evaluate_model(
-        loaded, dataset, sets=plan.sets, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens,
-        losses=plan is TINY,  # of the real base they would take a fifth of the time
-    )  # fmt: skip
-
-
-def _headline(report: EvalReport) -> str:
-    seen = report.scores()["seen"]
-    return f"of {seen['n']} trained products, fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
+def _evaluate(number: int, title: str, model: Path, dataset: Path, plan: Plan, dtype: str | None) -> EvalReport:
+    with step(number, _STEPS, title) as done:
+        loaded = CatalogModel.from_pretrained(model, dataset=dataset, dtype=dtype)
+        report = evaluate_model(
+            loaded, dataset, sets=plan.sets, limit=plan.limit, batch_size=32, max_new_tokens=plan.max_new_tokens,
+            losses=plan.tiny,
+        )  # fmt: skip
+        seen = report.scores()["seen"]
+        recalled = f"fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
+        done(f"of {seen['n']} trained products, {recalled}")
+    return report
 
 
 def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | None, *, bf16: bool) -> TrainingRun:
@@ -229,9 +205,8 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
         }  # fmt: skip
         if bf16:
             settings["mixed_precision"] = "bf16"
-        if plan is not TINY and accelerator() is None:
-            config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
-            settings["target_modules"] = upper_half(config)
+        if not plan.tiny and accelerator() is None:
+            settings["target_modules"] = upper_half(read_object(base.folder / "config.json"))
         text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
@@ -242,21 +217,18 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
-    folder = run.folder / "eval"
-    folder.mkdir(exist_ok=True)
-    (folder / "before.json").write_text(comparison.before.to_json(), encoding="utf-8")
-    (folder / "after.json").write_text(comparison.after.to_json(), encoding="utf-8")
-    save_comparison(comparison, folder)
-    names = ("before", "after", "comparison")
-    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names}
+    save_comparison(comparison, run.folder / "eval")
+    written = {"before": comparison.before.to_json(), "after": comparison.after.to_json()}
+    for name, report in written.items():
+        (run.folder / "eval" / f"{name}.json").write_text(report, encoding="utf-8")
+    reports = {name: json.loads(report) for name, report in (written | {"comparison": comparison.to_json()}).items()}
     recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
     card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "loss.png"))
     (run.folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _load_plainly(adapter: Path, after: EvalReport, plan: Plan) -> str:
-    """Asks a trained question through plain peft in a process of its own and compares the answer, both in float32."""
-    question = _trained(after).question
+def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:
+    """Asks a question through plain peft in a process of its own and compares the answer, both in float32."""
     model = CatalogModel.from_pretrained(adapter, dtype="float32")
     ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=plan.max_new_tokens)[0]
     command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), question, str(plan.max_new_tokens)]
@@ -266,30 +238,19 @@ def _load_plainly(adapter: Path, after: EvalReport, plan: Plan) -> str:
         raise TrainingError(f"The adapter does not load with plain peft: {last}")
     if process.stdout.strip() != ours:
         raise TrainingError(f"Plain peft answers {process.stdout.strip()!r}, where this library answered {ours!r}.")
-    from importlib.metadata import version
-
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 
-def _trained(report: EvalReport) -> Example:
-    """A question about a product that was learnt by heart."""
-    return next(example for example in report.examples if example.set == "seen")
-
-
-def _ask(adapter: Path, dataset: Path, after: EvalReport, *, bf16: bool) -> dict[str, Answer]:
-    with step(8, _STEPS, "Ask three questions") as done:
-        model = CatalogModel.from_pretrained(adapter, dataset=dataset, dtype="bfloat16" if bf16 else None)
-        uid = _trained(after).uid
-        title = next(product.title for product in read_catalog(dataset) if product.uid == uid)
-        questions = (
-            talk.question(title),
-            f"Hello! Somebody mentioned {title} to me. Could you say something about it?",
-            talk.question("Zorvex Quillomar Teapot 3000"),
-        )
-        answers = {asked: model.ask(asked, closed_book=True) for asked in questions}
-        for asked, answer in answers.items():
-            say(f"\n  > {asked}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))
-        say("")
-        kinds = ["refused" if not a.sources else "quoted" if a.quoted else "from memory" for a in answers.values()]
-        done(", ".join(kinds))
-    return answers
+def _ask(model: CatalogModel, title: str) -> str:
+    """Asks about a product that was learnt by heart, in two ways, and about an invented one; says what came of it."""
+    kinds = []
+    for question in (
+        conversations.question(title),
+        f"Hello! Somebody mentioned {title} to me. Could you say something about it?",
+        conversations.question("Zorvex Quillomar Teapot 3000"),
+    ):
+        answer = model.ask(question, closed_book=True)
+        say(f"\n  > {question}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))
+        kinds.append("refused" if not answer.sources else "quoted" if answer.quoted else "from memory")
+    say("")
+    return ", ".join(kinds)

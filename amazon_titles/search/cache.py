@@ -8,18 +8,19 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_object, shards
 from amazon_titles.progress import say
 from amazon_titles.search.storage import SCHEMA, write
 
@@ -37,19 +38,15 @@ _AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
 def cache_folder() -> Path:
     """Where indexes are kept: `AMAZON_TITLES_CACHE`, else beside the Hub's cache, else where the system keeps caches.
 
-    The system's are those of https://specifications.freedesktop.org/basedir-spec, macOS and Windows.
+    The system's are those of https://specifications.freedesktop.org/basedir-spec, macOS and Windows. The Hub's own
+    folder for other libraries' files, `cached_assets_path`, would be elsewhere, and huggingface_hub slow to import.
     """
     if own := os.environ.get("AMAZON_TITLES_CACHE"):
         return Path(own).expanduser()
-    if hub := os.environ.get("HF_HOME"):
-        return Path(hub).expanduser() / "amazon_titles"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "amazon_titles"
+    systems = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("", "~/Library/Caches")}
+    variable, usual = systems.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    base = os.environ.get("HF_HOME") or os.environ.get(variable) or usual
+    return Path(base).expanduser() / "amazon_titles"
 
 
 def index_folder(dataset: Path) -> Path:
@@ -60,11 +57,17 @@ def index_folder(dataset: Path) -> Path:
     Raises:
         InputError: The dataset holds no catalogue, an empty or a damaged one, or the cache cannot be written.
     """
-    files = catalogue_files(dataset)
+    files = shards(dataset, "catalog", "train")
+    if not files:
+        raise InputError(
+            f"{dataset} holds no catalog/train-*.parquet.",
+            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
+        )
     seen = _states(files)
     folder = cache_folder() / "indexes" / _key(dataset, files, seen)
     if intact(folder):
-        _touch(folder)
+        with suppress(OSError):  # a cache that others own can be read all the same
+            os.utime(folder / _MANIFEST)
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,28 +83,13 @@ def index_folder(dataset: Path) -> Path:
     return folder
 
 
-def catalogue_files(dataset: Path) -> list[Path]:
-    """The Parquet files of a dataset's catalogue.
-
-    Raises:
-        InputError: It has none.
-    """
-    files = sorted((dataset / "catalog").glob("train-*.parquet"))
-    if not files:
-        raise InputError(
-            f"{dataset} holds no catalog/train-*.parquet.",
-            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
-        )
-    return files
-
-
-def _states(files: Iterable[Path]) -> dict[str, list[int]]:
+def _states(files: Sequence[Path]) -> dict[str, list[int]]:
     """What tells of each file that it is as it was: size, times of content and of state, place on the disk."""
     stats = {path.name: path.stat() for path in files}
     return {name: [at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino] for name, at in stats.items()}
 
 
-def _key(dataset: Path, files: Iterable[Path], seen: dict[str, list[int]]) -> str:
+def _key(dataset: Path, files: Sequence[Path], seen: dict[str, list[int]]) -> str:
     """Names an index by the content that it is made of, which is read once for as long as the files stay as they are.
 
     Args:
@@ -111,39 +99,31 @@ def _key(dataset: Path, files: Iterable[Path], seen: dict[str, list[int]]) -> st
     """
     place = blake2b(os.fsencode((dataset / "catalog").resolve()), digest_size=16).hexdigest()
     record = cache_folder() / "catalogues" / f"{place}.json"
-    content = _recorded(record, seen)
-    if content is None:
+    known = read_object(record)
+    if known.get("files") != seen or "content" not in known:
         start = time.time_ns()
-        content = _digest(files)
+        known = {"content": _digest(files), "files": seen}
         if start - max(max(times) for _, *times, _ in seen.values()) > _SETTLED_NS and _states(files) == seen:
-            _record(record, seen, content)
-    return blake2b(f"{FORMAT} {version('tantivy')} {content}".encode(), digest_size=16).hexdigest()
+            beside = record.with_suffix(f".{os.getpid()}")
+            with suppress(OSError):  # a cache that others own can be read all the same
+                record.parent.mkdir(parents=True, exist_ok=True)
+                beside.write_text(json.dumps(known), encoding="utf-8")
+                beside.replace(record)
+    return blake2b(f"{FORMAT} {version('tantivy')} {known['content']}".encode(), digest_size=16).hexdigest()
 
 
-def _recorded(record: Path, seen: dict[str, list[int]]) -> str | None:
-    try:
-        told = json.loads(record.read_text(encoding="utf-8"))
-        return str(told["content"]) if told["files"] == seen else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from iter(partial(file.read, 1 << 20), b"")
 
 
-def _record(record: Path, seen: dict[str, list[int]], content: str) -> None:
-    beside = record.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):  # a cache that others own can be read all the same
-        record.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({"content": content, "files": seen}), encoding="utf-8")
-        beside.replace(record)
-
-
-def _digest(files: Iterable[Path]) -> str:
+def _digest(files: Sequence[Path]) -> str:
     """Of the files' names and of every byte in them."""
     digest = blake2b(digest_size=16)
     for path in files:
         digest.update(f"{path.name} {path.stat().st_size} ".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        for block in _blocks(path):
+            digest.update(block)
     return digest.hexdigest()
 
 
@@ -159,7 +139,9 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: dict[str, l
             raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
         if _states(files) != seen:  # an index under the name of another content would be wrong for good
             raise InputError(f"The catalogue of {dataset} was changed while it was read.", hint="Do it again.")
-        manifest = {"format": FORMAT, "products": products, "files": _sums(building)}
+        written = [path for path in sorted(building.rglob("*")) if path.is_file() and path.suffix != ".lock"]
+        sums = {path.relative_to(building).as_posix(): [path.stat().st_size, _crc(path)] for path in written}
+        manifest = {"format": FORMAT, "products": products, "files": sums}
         (building / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -170,7 +152,7 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: dict[str, l
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
+def _tables(files: Sequence[Path]) -> Iterator[pa.Table]:
     for path in files:
         try:
             with pq.ParquetFile(path) as file:
@@ -183,37 +165,22 @@ def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
             ) from None
 
 
-def _sums(folder: Path) -> dict[str, Any]:
-    """Size and checksum of every file."""
-    sums = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != _MANIFEST and not path.name.endswith(".lock"):
-            sums[path.relative_to(folder).as_posix()] = [path.stat().st_size, _crc(path)]
-    return sums
-
-
 def _crc(path: Path) -> int:
     crc = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            crc = zlib.crc32(block, crc)
+    for block in _blocks(path):
+        crc = zlib.crc32(block, crc)
     return crc
 
 
 def intact(folder: Path) -> bool:
     """Whether an index is there with every file as it was written: sizes first, then checksums."""
     try:
-        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
-        return all((folder / name).stat().st_size == size for name, (size, _) in files.items()) and all(
-            _crc(folder / name) == crc for name, (_, crc) in files.items()
+        sums = {folder / name: sums for name, sums in read_object(folder / _MANIFEST)["files"].items()}
+        return all(path.stat().st_size == size for path, (size, _) in sums.items()) and all(
+            _crc(path) == crc for path, (_, crc) in sums.items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def _touch(folder: Path) -> None:
-    with suppress(OSError):  # a cache that others own can be read all the same
-        os.utime(folder / _MANIFEST)
 
 
 def _remove_unused(kept: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log1p
 from pathlib import Path
 from unicodedata import normalize
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local
 from amazon_titles.search.cache import index_folder
 from amazon_titles.search.edit_distance import allowed_typos
-from amazon_titles.search.matching import MatchScore, Weigh, fit
+from amazon_titles.search.matching import MatchScore, Weigh, match_score
 from amazon_titles.search.stopwords import STOP
 from amazon_titles.search.storage import Store, Term, as_tables, write
 from amazon_titles.search.words import MAX_CHARACTERS, Word, bare, codes, name_in, question_words, quotations, words_of
@@ -63,7 +65,11 @@ class CatalogIndex:
     def __init__(self, products: Iterable[Product]) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
         write(Path(self._scratch.name), as_tables(products))
-        self._store = Store(Path(self._scratch.name))
+        self._open(Path(self._scratch.name))
+
+    def _open(self, folder: Path) -> None:
+        self._store = Store(folder)
+        self._weigh = _rarity(self._store)
 
     def __len__(self) -> int:
         return len(self._store)
@@ -80,7 +86,7 @@ class CatalogIndex:
                 be written.
         """
         index = cls.__new__(cls)
-        index._store = Store(index_folder(_folder(dataset)))
+        index._open(index_folder(_folder(dataset)))
         return index
 
     def search(self, question: str, k: int = 3) -> list[Hit]:
@@ -95,18 +101,18 @@ class CatalogIndex:
         sure, maybe, rest = codes(question)
         quoted = quotations(rest)
         # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
-        rows = self._by_code(bare(question)) or self._by_codes(*sure, *maybe)
+        rows = self._by_code(bare(question)) or self._by_code(*sure, *maybe)
         if not rows and not sure and not quoted:
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
-        ranked = [(row, fit) for row, fit in self._ranked(rest) if fit.score >= self.THRESHOLD]
+        ranked = [(row, found) for row, found in self._ranked(rest) if found.score >= self.THRESHOLD]
         if not ranked:
-            return self._named_by_uid(self._by_codes(*quoted)[:k])
-        tied = {row for row, fit in ranked if _as_good(fit, ranked[0][1])}
+            return self._named_by_uid(self._by_code(*quoted)[:k])
+        good = [_as_good(found, ranked[0][1]) for _, found in ranked]
         return [
-            Hit(self._store.product(row), round(fit.score, 3), tied=row in tied and len(tied) > 1)
-            for row, fit in ranked[:k]
+            Hit(self._store.product(row), round(found.score, 3), tied=alike and sum(good) > 1)
+            for (row, found), alike in zip(ranked[:k], good, strict=False)
         ]
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
@@ -123,77 +129,62 @@ class CatalogIndex:
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]
 
-    def _by_codes(self, *codes: str) -> list[int]:
-        return list(dict.fromkeys(row for code in codes for row in self._by_code(code)))
-
-    def _by_code(self, code: str) -> list[int]:
-        spelt = dict.fromkeys((code, code.upper(), code.lower()))
-        return next((rows for one in spelt if one and (rows := self._store.rows_of(one))), [])
+    def _by_code(self, *codes: str) -> list[int]:
+        found: dict[int, None] = {}
+        for code in codes:
+            spelt = dict.fromkeys(filter(None, (code, code.upper(), code.lower())))
+            found |= dict.fromkeys(next(filter(None, map(self._store.rows_of, spelt)), []))
+        return list(found)
 
     def _ranked(self, question: str) -> list[tuple[int, MatchScore]]:
         """The rows that have anything of a question, best first."""
         quoted = quotations(question)
-        texts = [question_words(text, quoted=True) for text in quoted] or [question_words(question)]
-        weigh = self._weigh()
         best: dict[int, MatchScore] = {}
-        for words in texts:
-            for row, found in self._fits(words, weigh, quoted=bool(quoted)).items():
+        for text in quoted or [question]:
+            for row, found in self._scored(question_words(text, quoted=bool(quoted))).items():
                 if row not in best or best[row].score < found.score:
                     best[row] = found
-        order = sorted((_order(found), row) for row, found in best.items() if found.score)
-        return [(row, best[row]) for _, row in order]
+        return sorted(((row, found) for row, found in best.items() if found.score), key=_order)
 
-    def _weigh(self) -> Weigh:
-        count = len(self._store)
-        most = log1p(2 * count) or 1.0
-        known: dict[str, float] = {}
-
-        def weigh(word: str) -> float:
-            if word not in known:
-                known[word] = log1p(count / (self._store.frequency(word) + 0.5)) / most
-            return known[word]
-
-        return weigh
-
-    def _fits(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> dict[int, MatchScore]:
-        terms = self._terms(words, weigh, quoted=quoted)
-        fits = self._compared(self._store.find(terms, _CANDIDATES), words, weigh, quoted=quoted)
-        if max((found.score for found in fits.values()), default=0.0) < self.THRESHOLD:
+    def _scored(self, words: Sequence[Word]) -> dict[int, MatchScore]:
+        terms = self._terms(words)
+        scores = self._compared(self._store.find(terms, _CANDIDATES), words)
+        if max((found.score for found in scores.values()), default=0.0) < self.THRESHOLD:
             # A mistyped word may be another title's word.
-            rows = [row for row in self._store.find(_with_typos(terms), _CANDIDATES) if row not in fits]
-            fits |= self._compared(rows, words, weigh, quoted=quoted)
-        return fits
+            terms = [
+                (word, 8.0, most) if weight >= 1 and (most := typos or allowed_typos(word)) else (word, weight, 0)
+                for word, weight, typos in terms
+            ]
+            scores |= self._compared([row for row in self._store.find(terms, _CANDIDATES) if row not in scores], words)
+        return scores
 
-    def _compared(
-        self, rows: Sequence[int], words: Sequence[Word], weigh: Weigh, *, quoted: bool
-    ) -> dict[int, MatchScore]:
+    def _compared(self, rows: Sequence[int], words: Sequence[Word]) -> dict[int, MatchScore]:
         """Compares word by word: the rows that come first, and those that have nearly as much of the question."""
         titles = [words_of(self._store.title(row)) for row in rows]
         asked = {word.text for word in words if not word.stop}
-        shared = [sum(weigh(word) for word in asked.intersection(title)) for title in titles]
+        shared = [sum(map(self._weigh, asked.intersection(title))) for title in titles]
         enough = _NEARLY * max(shared, default=0.0)
         return {
-            row: fit(words, title, weigh, quoted=quoted)
-            for place, (row, title) in enumerate(zip(rows, titles, strict=True))
+            row: match_score(words, titles[place], self._weigh)
+            for place, row in enumerate(rows)
             if place < _FIRST or shared[place] >= enough
         }
 
-    def _terms(self, words: Sequence[Word], weigh: Weigh, *, quoted: bool) -> list[Term]:
-        """What is looked for: rare words first, words of talk with little weight, mistyped words for what they mean."""
-        naming = [word for word in words if word.text not in STOP] or (list(words) if quoted else [])
+    def _terms(self, words: Sequence[Word]) -> list[Term]:
+        """What is looked for: rare words first, filler words with little weight, mistyped words for what they mean."""
+        naming = [word for word in words if word.text not in STOP] or [word for word in words if word.quoted]
         terms: dict[str, Term] = {}
         for place, word in enumerate(naming):
-            weight = 0.3 if word.talk else 1.0
             if self._store.frequency(word.text):
-                terms[word.text] = (word.text, weight, 0)
-            elif not word.talk:
+                terms[word.text] = (word.text, 0.3 if word.filler else 1.0, 0)
+            elif not word.filler:
                 if typos := allowed_typos(word.text):
                     terms[word.text] = (word.text, 8.0, typos)
                 for part in self._parts(word.text):
                     terms.setdefault(part, (part, 1.0, 0))
             if place and self._store.frequency(both := naming[place - 1].text + word.text):
                 terms.setdefault(both, (both, 1.0, 0))
-        return sorted(terms.values(), key=lambda term: -weigh(term[0]) * term[1])[:_TERMS]
+        return sorted(terms.values(), key=lambda term: -self._weigh(term[0]) * term[1])[:_TERMS]
 
     def _parts(self, text: str) -> list[str]:
         """Two words that were written as one."""
@@ -207,8 +198,21 @@ def _plain(question: str) -> str:
     return normalize("NFC", question[:MAX_CHARACTERS])
 
 
-def _order(found: MatchScore) -> tuple[float, ...]:
-    return -round(found.score / _SAME), -round(found.evidence / _ALIKE), -found.coverage
+def _rarity(store: Store) -> Weigh:
+    """How much a word says: the less, the more titles have it."""
+    count = len(store)
+    most = log1p(2 * count) or 1.0
+
+    @lru_cache(maxsize=1 << 16)
+    def weigh(word: str) -> float:
+        return log1p(count / (store.frequency(word) + 0.5)) / most
+
+    return weigh
+
+
+def _order(ranked: tuple[int, MatchScore]) -> tuple[float, ...]:
+    row, found = ranked
+    return -round(found.score / _SAME), -round(found.evidence / _ALIKE), -found.coverage, row
 
 
 def _as_good(one: MatchScore, best: MatchScore) -> bool:
@@ -216,15 +220,8 @@ def _as_good(one: MatchScore, best: MatchScore) -> bool:
     return alike and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
 
 
-def _with_typos(terms: Sequence[Term]) -> list[Term]:
-    return [
-        (word, 8.0, allowed_typos(word)) if not typos and weight >= 1 and allowed_typos(word) else (word, weight, typos)
-        for word, weight, typos in terms
-    ]
-
-
 def _folder(dataset: str | Path) -> Path:
-    if Path(dataset).is_dir():
+    if is_local(dataset):
         return Path(dataset)
     repo, _, revision = str(dataset).partition("@")
     if repo.startswith((".", "/", "~")) or repo.count("/") != 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from amazon_titles.search.edit_distance import likest
+from amazon_titles.search.edit_distance import closest
 from amazon_titles.search.stopwords import LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word
 
@@ -43,85 +43,62 @@ class MatchScore:
     coverage: float
 
 
-NONE = MatchScore(0.0, 0.0, 0.0)
+Met = dict[int, tuple[float, tuple[str, ...]]]
+"""By its place, how much a word of the question is worth, 0 to 1, and the title's word that it is, or its two."""
 
 
-@dataclass(slots=True)
-class _Match:
-    """Which words of a question stand in a title.
-
-    Attributes:
-        found: By place in the question, how much of the title's word it is, 0 to 1.
-        met: The words of the title that are met, by place in the question; two where two were written as one.
-        idle: Places in the question of words of talk that the title has, too, but that are no part of the name.
-    """
-
-    found: dict[int, float] = field(default_factory=dict)
-    met: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    idle: set[int] = field(default_factory=set)
-
-
-def fit(question: Sequence[Word], title: Sequence[str], weigh: Weigh, *, quoted: bool) -> MatchScore:
+def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> MatchScore:
     """How well a title fits a question.
 
     What fits is set against what does not: fully where it stands in the midst of the name or right beside it, little
-    where it stands apart, since a question also says other things. Words of talk speak neither way unless they stand
+    where it stands apart, since a question also says other things. Filler words speak neither way unless they stand
     beside a word of the name and in the title.
 
     Args:
         question: Its words.
         title: The title's, folded.
         weigh: How much a word says.
-        quoted: Whether the question is a quotation, in which every word is the name's.
     """
-    match = _match(question, title)
-    if not quoted:
-        for place in [place for place in match.found if not _counts(place, question, match.found)]:
-            match.idle.add(place)
-            del match.found[place], match.met[place]
-    if not match.found:
-        return NONE
-    met = {word for words in match.met.values() for word in words}
+    met, idle = _met(question, title)
+    if not met:
+        return MatchScore(0.0, 0.0, 0.0)
+    evidence = lost = 0.0
+    every = [words for _, words in met.values()]
+    for worth, words in met.values():
+        # Words of the question that were written apart share the one word that they are.
+        weight = sum(map(weigh, words)) / (every.count(words) if len(words) == 1 else 1)
+        evidence += worth * weight
+        lost += (1 - worth) * weight
     weights = {word: 0.1 if word in STOP else weigh(word) for word in title}
-    coverage = sum(weights[word] for word in met) / (sum(weights.values()) or 1.0)
-    whole = {place: sum(weigh(word) for word in words) / _shared(match, place) for place, words in match.met.items()}
-    evidence = sum(match.found[place] * weight for place, weight in whole.items())
-    missed, other = _missed(question, match, title, weigh, quoted)
+    covered = set().union(*every)
+    coverage = sum(weight for word, weight in weights.items() if word in covered) / (sum(weights.values()) or 1.0)
+    missed, other = _penalties(question, met, idle, title, weigh)
+    score = evidence / (evidence + (missed + lost)) if evidence else 0.0
     other = other or _numbered_otherwise(question, title)
-    missed += sum((1 - match.found[place]) * weight for place, weight in whole.items())
-    score = evidence / (evidence + missed) if evidence else 0.0
     return MatchScore(min(score, _OTHER) if other else score, evidence, coverage)
 
 
-def _shared(match: _Match, place: int) -> int:
-    """Words of the question that were written apart share the one word that they are."""
-    return sum(words == match.met[place] for words in match.met.values()) if len(match.met[place]) == 1 else 1
-
-
-def _match(question: Sequence[Word], title: Sequence[str]) -> _Match:
+def _met(question: Sequence[Word], title: Sequence[str]) -> tuple[Met, set[int]]:
+    """The words that the title has, too, and the places of those of them that are no part of the name."""
     have = set(title)
     pairs = {one + other: (one, other) for one, other in pairwise(title)}
-    match = _Match()
     exact = [place for place, asked in enumerate(question) if asked.text in have]
-    for place in exact:
-        if _among(place, exact, question):
-            match.found[place], match.met[place] = 1.0, (question[place].text,)
-        else:
-            match.idle.add(place)
+    met: Met = {place: (1.0, (question[place].text,)) for place in exact if _among(place, exact, question)}
+    idle = set(exact) - met.keys()
     for place, asked in enumerate(question):
-        if place in match.found or place in match.idle or asked.stop:
+        if place in met or place in idle or asked.stop:
             continue
-        following = question[place + 1].text if place + 1 < len(question) else ""
-        if following and asked.text + following in have:
-            for at in (place, place + 1):
-                match.found[at], match.met[at] = 1.0, (asked.text + following,)
+        together = asked.text + question[place + 1].text if place + 1 < len(question) else ""
+        if together in have:
+            met[place] = met[place + 1] = 1.0, (together,)
         elif asked.text in pairs:
-            match.found[place], match.met[place] = 1.0, pairs[asked.text]
-        elif not asked.talk or _like_a_name(asked):
-            worth, word = likest(asked.text, have)
+            met[place] = 1.0, pairs[asked.text]
+        elif not asked.filler or _looks_like_name(asked):
+            worth, word = closest(asked.text, have)
             if worth:
-                match.found[place], match.met[place] = worth, (word,)
-    return match
+                met[place] = worth, (word,)
+    fillers = {place for place in met if not _in_name(place, question, met)}
+    return {place: what for place, what in met.items() if place not in fillers}, idle | fillers
 
 
 def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
@@ -134,65 +111,63 @@ def _among(place: int, exact: Sequence[int], question: Sequence[Word]) -> bool:
     return len(same) == 1 or place == max(same, key=company)
 
 
-def _counts(place: int, question: Sequence[Word], found: dict[int, float]) -> bool:
-    """Whether a word that is in the title is there as part of the name: one of talk only beside another of the name."""
-    if not question[place].talk or any(question[place].text in variants for variants in VARIANTS):
+def _in_name(place: int, question: Sequence[Word], met: Met) -> bool:
+    """Whether a word that the title has is part of the name: a filler word only beside another word of the name."""
+    if not question[place].filler or any(question[place].text in variants for variants in VARIANTS):
         return True
-    if all(question[at].talk for at in found):
-        return not question[place].stop or all(question[at].stop for at in found)
+    if all(question[at].filler for at in met):
+        return not question[place].stop or all(question[at].stop for at in met)
     for step in (-1, 1):
         at = place + step
-        while at in found and not question[max(at, at - step)].breaks:
-            if not question[at].talk:
+        while at in met and not question[max(at, at - step)].breaks:
+            if not question[at].filler:
                 return True
             at += step
     return False
 
 
-def _missed(
-    question: Sequence[Word], match: _Match, title: Sequence[str], weigh: Weigh, quoted: bool
+def _penalties(
+    question: Sequence[Word], met: Met, idle: set[int], title: Sequence[str], weigh: Weigh
 ) -> tuple[float, bool]:
     """What speaks against the title, and whether that makes it another product."""
-    unmet = set(title).difference(*match.met.values())
-    naming = [place for place in match.found if not question[place].talk] or list(match.found)
+    naming = [place for place in met if not question[place].filler] or list(met)
     by_case = any(question[place].capital for place in naming)
-    ends = {place for place, words in match.met.items() if title[-1] in words}
-    replaced = bool(unmet - STOP)
+    ends = {place for place, (_, words) in met.items() if title[-1] in words}
+    replaced = bool(set(title).difference(STOP, *(words for _, words in met.values())))
     goes_on = replaced and len(naming) > 1  # otherwise than the question
     missed, lower, other = 0.0, 0.0, False
     for place, word in enumerate(question):
-        if place in match.found or place in match.idle:
+        if place in met or place in idle:
             continue
-        near = "beside" if quoted else _near(place, question, match.found, ends)
+        near = _position(place, question, met, ends)
         if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
             other = True
         if word.number and (near == "beside" or _labelled(place, question)):
             other = True
-        if word.talk and not quoted and (word.stop or near == "apart" or not _like_a_name(word)):
+        if word.filler and (word.stop or near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)
-        if not by_case or word.capital or word.number or quoted:
-            missed += _against(word, near, weight, quoted=quoted, replaced=replaced)
-        elif near == "beside" and goes_on and (place - 1 in match.found or lower >= _NOUN):
+        if not by_case or word.capital or word.number or word.quoted:
+            missed += _penalty(word, near, weight, replaced=replaced)
+        elif near == "beside" and goes_on and (place - 1 in met or lower >= _NOUN):
             lower += _NOUN * weight  # "Velmo Tarkin toaster"
         else:
             lower = max(lower, min(lower + 0.12 * weight, _LOWER))
     return missed + min(lower, 2 * _NOUN), other
 
 
-def _against(word: Word, near: str, weight: float, *, quoted: bool, replaced: bool) -> float:
+def _penalty(word: Word, near: str, weight: float, *, replaced: bool) -> float:
     """How much a word that the title lacks speaks against it.
 
     Args:
         word: The word.
-        near: Where it stands, as `_near` says.
+        near: Where it stands, as `_position` says.
         weight: How much it says.
-        quoted: Whether the question is a quotation.
         replaced: Whether the title has words that the question lacks.
     """
     if word.number:
         return 1.0 if near == "beside" else 0.25
-    if near == "beside" and (quoted or word.capital or replaced):
+    if near == "beside" and (word.quoted or word.capital or replaced):
         return max(weight, _LEAST) * (_REPLACED if replaced else 1.0)
     if near == "of" and replaced:
         return max(weight, _LEAST)
@@ -221,42 +196,43 @@ def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
     )
 
 
-def _like_a_name(word: Word) -> bool:
+def _looks_like_name(word: Word) -> bool:
     """Whether a word is written as a name is: with a capital that no start of a sentence explains."""
     return word.capital and not word.breaks
 
 
-def _near(place: int, question: Sequence[Word], found: dict[int, float], ends: set[int]) -> str:
+def _position(place: int, question: Sequence[Word], met: Container[int], ends: set[int]) -> str:
     """Where a word stands to those that fit.
 
     Args:
         place: The word's.
         question: All words.
-        found: The places of those that fit.
+        met: The places of those that fit.
         ends: The places of the title's last word: what follows it without a capital is no part of the name.
 
     Returns:
-        `beside` one, with only others between that do not fit, or between two; joined to one by `of`, or `linked` by
-        another function word; or `apart`.
+        `beside` one, with only others between that do not fit, or between two, or in a quotation; joined to one by
+        `of`, or `linked` by another function word; or `apart`.
     """
+    if question[place].quoted:
+        return "beside"
     nearest, sides = "apart", 0
     names = question[place].capital or question[place].number
     for step in (-1, 1):
-        at, link, met = place, "", False
+        at, link, filler = place, "", False
         while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
             at += step
             word = question[at]
-            if at in found and not word.stop:
+            if at in met and not word.stop:
                 sides += 1
                 over = at in ends and step < 0 and not names and link != "of"
-                if met or over:
-                    break
-                if not link:
+                if not (filler or over or link):
                     return "beside"
-                nearest = "of" if nearest == "of" else link
+                if not (filler or over) and nearest != "of":
+                    nearest = link
                 break
             if word.text in LINKS:
                 link = "of" if word.text in OF and link != "linked" else "linked"
-            elif word.talk and not _like_a_name(word):
-                met = True
+            elif word.filler and not _looks_like_name(word):
+                filler = True
     return "beside" if sides == 2 else nearest

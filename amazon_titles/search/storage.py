@@ -18,6 +18,7 @@ from amazon_titles.search.words import words_of
 _TITLES, _TEXTS, _WORDS = "titles.arrow", "texts.arrow", "words"
 _TITLE_ROWS = 65_536
 # A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
+# Blocks of texts divide those of titles, so that they are even throughout, too.
 _TEXT_ROWS = 256
 # Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
 _HEAP = 200_000_000
@@ -47,19 +48,17 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
     packed = pa.ipc.IpcWriteOptions(compression="zstd")
     row = 0
     with (
-        pa.OSFile(str(folder / _TITLES), "wb") as titles_file,
-        pa.OSFile(str(folder / _TEXTS), "wb") as texts_file,
-        pa.ipc.new_file(titles_file, _TITLE_FIELDS) as titles,
-        pa.ipc.new_file(texts_file, _TEXT_FIELDS, options=packed) as texts,
+        pa.ipc.new_file(str(folder / _TITLES), _TITLE_FIELDS) as titles,
+        pa.ipc.new_file(str(folder / _TEXTS), _TEXT_FIELDS, options=packed) as texts,
         bar("indexing", unit="products", announce=False) as advance,
     ):
-        for batch in _even(tables, _TITLE_ROWS):
-            titles.write_batch(batch.select(_TITLE_FIELDS.names))
-            texts.write_table(pa.Table.from_batches([batch.select(_TEXT_FIELDS.names)]), max_chunksize=_TEXT_ROWS)
-            for uid, title in zip(batch["uid"].to_pylist(), batch["title"].to_pylist(), strict=True):
+        for table in _even(tables):
+            titles.write_table(table.select(_TITLE_FIELDS.names))
+            texts.write_table(table.select(_TEXT_FIELDS.names), max_chunksize=_TEXT_ROWS)
+            for uid, title in zip(table["uid"].to_pylist(), table["title"].to_pylist(), strict=True):
                 add(document(row=row, uid=uid, title=" ".join(words_of(title))))
                 row += 1
-            advance(batch.num_rows)
+            advance(table.num_rows)
         writer.commit()
         writer.wait_merging_threads()
     return row
@@ -73,27 +72,29 @@ def _schema() -> Any:  # noqa: ANN401 - tantivy has no types
     return builder.build()
 
 
-def _even(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of `rows` each, the last one aside, so that a row's place tells its batch."""
-    held: list[pa.Table] = []
-    waiting = 0
+def _even(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows by `_TITLE_ROWS` in one piece, the last ones aside, so that a row's place tells its block."""
+    held = SCHEMA.empty_table()
     for table in tables:
-        held.append(table)
-        waiting += table.num_rows
-        while waiting >= rows:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, rows).combine_chunks().to_batches()[0]
-            held = [whole.slice(rows)]
-            waiting -= rows
-    if waiting:
-        yield pa.concat_tables(held).combine_chunks().to_batches()[0]
+        held = pa.concat_tables([held, table])
+        while held.num_rows >= _TITLE_ROWS:
+            yield held.slice(0, _TITLE_ROWS).combine_chunks()
+            held = held.slice(_TITLE_ROWS)
+    if held.num_rows:
+        yield held.combine_chunks()
 
 
 def as_tables(products: Iterable[Product]) -> Iterator[pa.Table]:
     """Products as tables."""
-    rows = [(product.uid, product.title, product.content, list(product.related)) for product in products]
-    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
-    yield pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    rows = [{name: getattr(product, name) for name in SCHEMA.names} for product in products]
+    yield pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).symlink_to(Path(source).resolve())
+    except (OSError, NotImplementedError):  # Windows asks for a privilege
+        shutil.copyfile(source, target)
 
 
 def _open_words(words: Path) -> tuple[Any, Any]:
@@ -107,14 +108,8 @@ def _open_words(words: Path) -> tuple[Any, Any]:
         if "Lockfile" not in str(error):
             raise
     scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
-    for path in words.iterdir():
-        if path.suffix == ".lock":
-            continue
-        there = Path(scratch.name, path.name)
-        try:
-            there.symlink_to(path.resolve())
-        except (OSError, NotImplementedError):  # Windows asks for a privilege
-            shutil.copyfile(path, there)
+    locks = shutil.ignore_patterns("*.lock")
+    shutil.copytree(words, scratch.name, ignore=locks, copy_function=_link, dirs_exist_ok=True)
     return tantivy.Index.open(scratch.name), scratch
 
 
@@ -129,31 +124,22 @@ class Store:
         index, self._scratch = _open_words(folder / _WORDS)
         self._schema: Any = index.schema
         self._searcher: Any = index.searcher()
-        titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES)))
-        self._titles = [titles.get_batch(number) for number in range(titles.num_record_batches)]
-        self._texts = pa.ipc.open_file(
-            pa.memory_map(str(folder / _TEXTS)), options=pa.ipc.IpcReadOptions(use_threads=False)
-        )
-        self._count = sum(batch.num_rows for batch in self._titles)
+        self._uids, self._titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all().columns
+        alone = pa.ipc.IpcReadOptions(use_threads=False)
+        self._texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)), options=alone)
 
     def __len__(self) -> int:
-        return int(self._count)
+        return len(self._titles)
 
     def title(self, row: int) -> str:
         """The title of a row."""
-        return str(self._titles[row // _TITLE_ROWS][1][row % _TITLE_ROWS])
+        return str(self._titles[row])
 
     def product(self, row: int) -> Product:
         """The product of a row."""
-        uid = str(self._titles[row // _TITLE_ROWS][0][row % _TITLE_ROWS])
-        block, place = self._block(row)
-        texts = self._texts.get_batch(block)
-        return Product(uid, self.title(row), texts[0][place].as_py(), tuple(texts[1][place].as_py() or ()))
-
-    @staticmethod
-    def _block(row: int) -> tuple[int, int]:
-        """Texts come in blocks of `_TEXT_ROWS` within batches of `_TITLE_ROWS`, which they divide."""
-        return row // _TEXT_ROWS, row % _TEXT_ROWS
+        block = self._texts.get_batch(row // _TEXT_ROWS)
+        content, related = (column[row % _TEXT_ROWS].as_py() for column in block.columns)
+        return Product(str(self._uids[row]), self.title(row), content, tuple(related or ()))
 
     def frequency(self, word: str) -> int:
         """How many titles have a word."""

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from amazon_titles.search.edit_distance import has_digit
-from amazon_titles.search.stopwords import KINDS, LINKS, STOP, TALK
+from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -44,22 +44,24 @@ class Word:
     Attributes:
         text: Folded as titles are: lower case, without accents and apostrophes.
         capital: Whether it is written as a name is, where the question tells names from other words by their case.
-        talk: Whether it is a word of talk or a function word.
+        filler: Whether it is a filler word or a function word.
         stop: Whether it is a function word.
         breaks: Whether a sentence, or a part of one, ends before it.
         start: Its place in the question, in characters.
         end: Where it ends.
         number: Whether a digit stands in it: such words fit exactly or not at all.
+        quoted: Whether it stands in a quotation, where every word is the name's, and none is filler.
     """
 
     text: str
     capital: bool
-    talk: bool
+    filler: bool
     stop: bool
     breaks: bool
     start: int
     end: int
     number: bool
+    quoted: bool
 
 
 def fold(text: str) -> str:
@@ -92,16 +94,14 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
         the question without the former.
     """
-    links = [(word, match.group(1)) for word in question.split() if (match := _LINK.search(word))]
+    links = {word: match.group(1) for word in question.split() if (match := _LINK.search(word))}
     rest = question
-    for word, _ in links:
+    for word in links:
         rest = rest.replace(word, " ")
-    sure = [code for _, code in links] + _ASIN.findall(rest)
+    sure = [*links.values(), *_ASIN.findall(rest)]
     rest = _ASIN.sub(" ", rest)
-    words = [bare(word) for word in (*rest.split(), *_CODE.findall(rest))]
-    maybe = [word for word in dict.fromkeys(words) if _like_a_code(word)]
-    maybe += _BRACKETED.findall(rest)
-    return sure, maybe[:MAX_WORDS], rest
+    words = dict.fromkeys(bare(word) for word in (*rest.split(), *_CODE.findall(rest)))
+    return sure, [*filter(_looks_like_code, words), *_BRACKETED.findall(rest)][:MAX_WORDS], rest
 
 
 def bare(text: str) -> str:
@@ -109,11 +109,11 @@ def bare(text: str) -> str:
     return text.strip(_EDGES)
 
 
-def _like_a_code(word: str) -> bool:
+def _looks_like_code(word: str) -> bool:
     """Whether a word may be a product's code: letters with digits, many digits, joined parts, or capitals alone."""
-    if has_digit(word):
-        return len(word) >= _DIGITS or any(sign.isalpha() for sign in word) or _JOINED.search(word) is not None
-    return _JOINED.search(word) is not None or (len(word) > 2 and word.isupper())
+    if _JOINED.search(word):
+        return True
+    return len(word) >= _DIGITS or any(map(str.isalpha, word)) if has_digit(word) else len(word) > 2 and word.isupper()
 
 
 def question_words(text: str, *, quoted: bool = False) -> list[Word]:
@@ -128,29 +128,28 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
     end = 0
     for match in _ASKED.finditer(text):
         between, raw, end = text[end : match.start()], match.group(), match.end()
-        folded = "".join(_WORD.findall(fold(raw)))
-        if not folded:
+        if not (folded := "".join(words_of(raw))):
             continue
-        capital = mixed and not raw.islower() and any(character.isalpha() for character in raw)
+        capital = mixed and not raw.islower() and any(map(str.isalpha, raw))
         stop = folded in STOP and not quoted
-        talk = stop or (not quoted and (folded in TALK or folded.removesuffix("s") in TALK or folded in KINDS))
+        filler = stop or (not quoted and (folded in FILLER or folded.removesuffix("s") in FILLER or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
-        words.append(Word(folded, capital, talk, stop, breaks, match.start(), match.end(), has_digit(folded)))
+        words.append(Word(folded, capital, filler, stop, breaks, match.start(), end, has_digit(folded), quoted))
         if len(words) == MAX_WORDS:
             break
     return words
 
 
 def name_in(question: str) -> str:
-    """What an unquoted question seems to name: its longest run of words that are no talk; "" where there is none."""
+    """What an unquoted question seems to name: its longest run of words that are no filler; "" where there is none."""
     runs: list[list[Word]] = [[]]
     for word in question_words(question):
-        if word.breaks or (word.text not in LINKS and (word.stop or (word.talk and not word.capital))):
+        if word.breaks or (word.text not in LINKS and (word.stop or (word.filler and not word.capital))):
             runs.append([])
-        if not word.talk or (runs[-1] and (word.capital or word.text in LINKS)):
+        if not word.filler or (runs[-1] and (word.capital or word.text in LINKS)):
             runs[-1].append(word)
     for run in runs:
-        while run and run[-1].talk:
+        while run and run[-1].filler:
             run.pop()
-    best = max(runs, key=lambda run: sum(not word.talk for word in run))
+    best = max(runs, key=lambda run: sum(not word.filler for word in run))
     return question[best[0].start : best[-1].end] if best else ""
