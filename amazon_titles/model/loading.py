@@ -164,6 +164,8 @@ def require_model(model: str | Path) -> None:
         InputError: With what was found there.
         MissingExtraError: torch, transformers or peft is not installed; with how to install it.
     """
+    if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
+        raise MissingExtraError("model", missing[0])
     name, folder = str(model), Path(model)
     if is_local(model):
         if not (folder / _ADAPTER).is_file() and not (folder / "config.json").is_file():
@@ -175,8 +177,6 @@ def require_model(model: str | Path) -> None:
         raise InputError(
             f"No model folder {name!r}.", hint="Name an adapter folder, a base model's folder or a Hub id."
         )
-    if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
-        raise MissingExtraError("model", missing[0])
 
 
 def dataset_of(model: str | Path, **hub: str | None) -> str | None:
