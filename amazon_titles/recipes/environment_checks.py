@@ -91,7 +91,8 @@ def base(context: LintContext) -> Iterator[Problem]:
 def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
     """What is wrong with a base's files (`BASE_FILES`), wherever they come from."""
     config, tokenizer = read_object(folder / "config.json"), read_object(folder / "tokenizer_config.json")
-    eos, pad = _special(tokenizer, "eos_token"), _special(tokenizer, "pad_token")
+    eos = tokenizer.get("eos_token")
+    eos = eos.get("content") if isinstance(eos, dict) else eos
     template = template_of_config(context.text("data.train_split").partition(":")[0]) if tokenizer else None
     name, end = (template.name, template.end) if template else ("", "")
     can_talk = tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()
@@ -106,10 +107,6 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
         ("error", "base_model", template and eos != end,
          f"has the EOS {eos}, but text-{name} ends a turn with {end}: packing appends the EOS.",
          "Take the instruct model of that family, or the text that fits the base."),
-        ("warning", "base_model",
-         template and pad in (None, eos) and not context.run_here and context.engine == "autotrain",
-         f"has no pad token but {eos}: plain AutoTrain leaves every padding token out of its loss, so it trains no end "
-         "of a turn.", "Set another pad_token in its tokenizer_config.json; amazon-titles train does so by itself."),
         ("warning", "base_model", template and not can_talk,
          "has no chat template: before the training it cannot be asked as it will be asked after it.",
          "Take an instruct model."),
@@ -148,11 +145,6 @@ def _count_tokens(folder: Path) -> int:
     if not isinstance(vocab, dict) or not isinstance(added, list):
         return 0
     return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
-
-
-def _special(tokenizer: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    token = tokenizer.get(name)
-    return token.get("content") if isinstance(token, dict) else token
 
 
 def site_packages() -> Path | None:

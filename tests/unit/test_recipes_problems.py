@@ -180,12 +180,6 @@ def test_rows_with_bos_or_eot_of_their_own(filled, tmp_path, text):
             "has the EOS <|end_of_text|>",
         ),
         ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "pad_token": "p"}, "has no chat template"),
-        ("tokenizer_config.json", {"eos_token": "<|eot_id|>", "chat_template": "x"}, "trains no end of a turn"),
-        (
-            "tokenizer_config.json",
-            {"eos_token": "<|eot_id|>", "pad_token": {"content": "<|eot_id|>"}, "chat_template": "x"},
-            "trains no end of a turn",
-        ),
         (
             "tokenizer_config.json",
             {"eos_token": "<|eot_id|>", "pad_token": "p", "chat_template": "x", "tokenizer_class": "TokenizersBackend"},
