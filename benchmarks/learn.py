@@ -202,8 +202,8 @@ def document(results: dict[str, Any]) -> str:
     return (
         "# What a mix of rows and a recipe teach, and what they make a model forget\n\n"
         f"Written by `benchmarks/learn.py` on a CPU with two cores. Base: {bases}. In parentheses: 95 % intervals "
-        f"(bootstrap over the questions) and the number of questions. The minutes are the training's, with whatever else "
-        f"the machine did.\n\n{table(results)}\n{whys}\n"
+        f"(bootstrap over the questions) and the number of questions. The minutes are the training's, with "
+        f"whatever else the machine did.\n\n{table(results)}\n{whys}\n"
     )
 
 
