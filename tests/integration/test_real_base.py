@@ -35,7 +35,8 @@ def trained(real_base, tmp_path_factory):
     )  # fmt: skip
     config = json.loads((real_base.folder / "config.json").read_text())
     settings: dict[str, Any] = {
-        "base_model": real_base.path, "epochs": 1, "logging_steps": 1, "target_modules": upper_half(config)
+        "base_model": real_base.path, "epochs": 1, "logging_steps": 1, "target_modules": upper_half(config),
+        "block_size": 256, "batch_size": 2, "lr": 1.5e-3,  # so few steps at the quickstart's rate make it forget
     }  # fmt: skip
     (home / "recipe.yml").write_text(fill_recipe("quickstart", dataset=str(home / "dataset"), settings=settings))
     recipe = load_recipe(home / "recipe.yml")
