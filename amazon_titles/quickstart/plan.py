@@ -36,7 +36,7 @@ class Plan:
 
 # One property alone wants hundreds of rows more than these minutes hold (benchmarks/learn.py, "long").
 REAL = Plan(
-    "quickstart", products=24, others=150, general=80, limit=24, max_new_tokens=80,
+    "quickstart", products=24, others=150, general=96, limit=24, max_new_tokens=80,
     mix={"phrasings": 11, "grounded": 0.8, "abstain": 1.4, "property": 0.0},
     sets=("seen", "grounded", "invented", "general"),
 )  # fmt: skip
