@@ -20,7 +20,7 @@ from amazon_titles.cli import options as shared
 @shared.languages
 @shared.autotrain_env
 def quickstart(**options: Any) -> None:
-    """Run the full pipeline on this machine: no account, no GPU, about twelve minutes on two cores."""
+    """Run the full pipeline on this machine: no account, no GPU, about ten minutes on two cores."""
     from amazon_titles.quickstart import quickstart as run
 
     click.echo(run(**options).to_markdown(full=False), nl=False)
