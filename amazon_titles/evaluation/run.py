@@ -79,7 +79,7 @@ def evaluate_model(
     prompts = _hash([template, *((q.set, q.uid, q.text, q.reference) for q in asked)])
     about = {
         "model": model.name, "weights": weights, "dataset": fingerprint, "settings": settings, "questions": prompts,
-        "version": VERSION,
+        "version": VERSION, "losses": losses,
     }  # fmt: skip
     with resumed(out, about) as (done, add):
         _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)

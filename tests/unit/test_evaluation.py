@@ -228,6 +228,8 @@ def test_what_a_model_does_not_tell_is_absent_and_never_zero(dataset, truth):
     assert full["perplexity"] == pytest.approx(exp(2.0))
     assert full["intervals"]["perplexity"] == pytest.approx([exp(2.0)] * 2, abs=1e-3)
     assert full["ended"] == 1.0
+    unmeasured = evaluate_model(Talker("full", truth), dataset, sets=["seen"], limit=4, losses=False).scores()["seen"]
+    assert unmeasured.keys() == full.keys() - {"loss", "perplexity"}
     keys = {row["key"] for row in compare(plain, plain).rows()}
     assert not keys & {"loss", "perplexity", "ended"}
 
