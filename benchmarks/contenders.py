@@ -180,12 +180,16 @@ def measure(name: str, setup: Setup) -> Row:
             words, cwd=setup.folder, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
-        while process.poll() is None:
-            row.peak_gib = max(row.peak_gib, gpu_memory() - before if setup.gpu else memory(process.pid))
-            if time.perf_counter() - start > setup.limit:
-                stopped = True
+        try:
+            while process.poll() is None:
+                row.peak_gib = max(row.peak_gib, gpu_memory() - before if setup.gpu else memory(process.pid))
+                if time.perf_counter() - start > setup.limit:
+                    stopped = True
+                    _stop(process)
+                time.sleep(0.3 if setup.gpu else 0.1)
+        finally:
+            if process.poll() is None:
                 _stop(process)
-            time.sleep(0.3 if setup.gpu else 0.1)
     row.seconds, row.peak_gib = round(time.perf_counter() - start, 1), round(row.peak_gib, 3)
     _read(row, steps, setup.folder)
     # AutoTrain exits 0 when training failed.
