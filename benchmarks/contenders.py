@@ -129,7 +129,9 @@ def command(name: str, setup: Setup) -> list[str]:
         "bf16": half == "bfloat16", "fp16": half == "float16", "dtype": half, "logging_steps": 5,
         "save_strategy": "no", "report_to": "none",
     }  # fmt: skip
-    if attention == "flex_attention":  # it is compiled anew for every length that it meets: here there is but one
+    if attention == "flex_attention":
+        # It is compiled anew for every length that it meets: here there is but one. Rows that the last batch would
+        # have are counted all the same, for TRL's good.
         options |= {"pad_to_multiple_of": params.block_size, "dataloader_drop_last": True}
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
     return [sys.executable, "-m", "trl.cli.main", "sft", *words]

@@ -124,13 +124,13 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=WARM_UP)
     parser.add_argument("--timed", type=int, default=10)
     parser.add_argument("--profiled", type=int, default=3)
-    parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1200")
+    parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1000")
     parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "amazon-titles-train")
     args = parser.parse_args()
     device, gpu = this_device()
     size = args.size or ("1b" if gpu else "tiny")
-    folder = made(args.folder, size, args.products or (1200 if gpu else 300), args.pretrain)
+    folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
     write_recipe(folder, size, 2, args.card, gpu=gpu)
     if args.card == "t4":
         os.environ["AMAZON_TITLES_ATTENTION"] = "efficient"

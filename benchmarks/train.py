@@ -286,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SETTINGS, help="of the base; by default 1b where there is a GPU, else tiny")
     parser.add_argument("--as", dest="card", choices=["t4"], help="hold this card to the limits of another")
-    parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1200")
+    parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1000")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -300,7 +300,7 @@ def main() -> None:
     device, gpu = this_device()
     size = args.size or ("1b" if gpu else "tiny")
     names = args.only or [name for name in CONTENDERS if not args.card or name in ("us", "trl-isolated", "trl-wrapped")]
-    folder = made(args.folder, size, args.products or (1200 if gpu else 300), args.pretrain)
+    folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
     write_recipe(folder, size, args.epochs, args.card, gpu=gpu)
     env = args.autotrain_env or Path(".venv-autotrain")
     setup = Setup(
