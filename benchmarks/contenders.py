@@ -35,7 +35,8 @@ class Setup:
         autotrain_env: An environment that has AutoTrain; None where there is none.
         gpu: Whether there is one.
         card: The card that this one is held to; None for its own limits.
-        limit: Seconds after which a contender is stopped.
+        seconds: Of training that a contender is given; it then ends by itself, before its last step.
+        limit: Seconds after which the process of a contender is stopped.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Setup:
     autotrain_env: Path | None
     gpu: bool
     card: str | None
+    seconds: float
     limit: float
 
 
@@ -101,8 +103,9 @@ def attention_of(name: str, setup: Setup) -> str | None:
 def command(name: str, setup: Setup) -> list[str]:
     """What a user would type."""
     if name == "us":
-        engine = ["--engine", "trl", "--set", f"project_name={name}"]
-        return [sys.executable, "-m", "amazon_titles", "train", "recipe.yml", *engine]
+        # No checkpoints, since the others leave none.
+        settings = ["--set", f"project_name={name}", "--set", "checkpoint_steps=100000"]
+        return [sys.executable, "-m", "amazon_titles", "train", "recipe.yml", "--engine", "trl", *settings]
     from amazon_titles.recipes import load_recipe
 
     recipe = load_recipe(setup.folder / "recipe.yml")
@@ -153,6 +156,7 @@ def environment(name: str, setup: Setup, steps: Path) -> dict[str, str]:
     return variables | {
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in path if str(folder)),
         "OMP_NUM_THREADS": str(setup.threads), "GOMP_SPINCOUNT": "2000", "BENCHMARK_STEPS": str(steps),
+        "BENCHMARK_SECONDS": str(setup.seconds),
         "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
 
@@ -196,9 +200,9 @@ def measure(name: str, setup: Setup) -> Row:
     _read(row, steps, setup.folder)
     # AutoTrain exits 0 when training failed.
     whole = process.returncode == 0 and (setup.folder / name / "adapter_model.safetensors").is_file()
-    if stopped and row.steady:
-        row.note = f"stopped after {row.seconds:.0f} s, at step {row.steps} of {row.planned}"
-    elif stopped or not whole:
+    if row.steady and (stopped or whole):
+        row.note = "" if row.steps == row.planned else f"{row.steps} of {row.planned} steps"
+    else:
         reasons = _REASON.findall(log.read_text(errors="replace").replace("\r", "\n"))
         last = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()][-1:]
         return _failed(row, "too slow" if stopped else (reasons or last or ["it gave no reason"])[-1])

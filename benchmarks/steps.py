@@ -131,7 +131,7 @@ def main() -> None:
     device, gpu = this_device()
     size = args.size or ("1b" if gpu else "tiny")
     folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
-    write_recipe(folder, size, 2, args.card, gpu=gpu)
+    write_recipe(folder, size, 12 if gpu else 2, args.card, gpu=gpu)
     if args.card == "t4":
         os.environ["AMAZON_TITLES_ATTENTION"] = "efficient"
 

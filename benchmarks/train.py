@@ -9,12 +9,15 @@ contender is a process of its own on the same number of threads, and trains on t
 rank, rate, schedule, block and batch. Plain TRL runs thrice: rows kept apart (bfd packing) with sdpa, the same with the
 best attention that needs no Hub, and blocks in which rows see each other (wrapped).
 
-A contender that fails is a row that says so; one that takes longer than --limit is stopped, and its steady rate so far
-counts. `watch/sitecustomize.py` writes down when each step ended, in the same way for all: tokens a second over the
-whole loop, and the steady ones after the first 20 steps, by which the bars are judged. Memory is the sum of the
-proportional set sizes (PSS) of a contender's processes every 0.1 s; on a GPU what nvidia-smi shows more than before,
-and what torch's tensors took at most. The loss (`held_out.py`) is over the answers' tokens of products that none has
-trained on. On one H100 all of it takes less than 8 minutes.
+On a GPU each contender begins the same training of many steps and is given --seconds of it, so that what one compiles
+at its beginning has to pay, as in a real training. With --seconds 0 all is trained, and the held-out losses
+(`held_out.py`: over the answers' tokens of products that none has trained on) are compared. A contender that fails is
+a row that says so; one whose process takes longer than --limit is stopped, and its steady rate so far counts.
+
+`watch/sitecustomize.py` writes down when each step ended, in the same way for all: tokens a second over the whole loop,
+and the steady ones after the first 20 steps, by which the bars are judged. Memory is the sum of the proportional set
+sizes (PSS) of a contender's processes every 0.1 s; on a GPU what nvidia-smi shows more than before, and what torch's
+tensors took at most. On one H100 all of it takes less than 8 minutes.
 
 Writes benchmarks/results/train-DEVICE.json and .md. What another run of the same comparison there has measured, and
 this one leaves out, stays.
@@ -287,11 +290,12 @@ def main() -> None:
     parser.add_argument("--size", choices=SETTINGS, help="of the base; by default 1b where there is a GPU, else tiny")
     parser.add_argument("--as", dest="card", choices=["t4"], help="hold this card to the limits of another")
     parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1000")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, help="2, on a GPU 12")
     parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, default=1, help="rounds; of each contender the fastest counts")
-    parser.add_argument("--limit", type=float, help="seconds that a contender may take; an hour, on a GPU 100")
+    parser.add_argument("--seconds", type=float, help="of training for each contender; on a GPU 40, else 0: all of it")
+    parser.add_argument("--limit", type=float, help="seconds that a contender may take in all; an hour, on a GPU 120")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "amazon-titles-train")
     parser.add_argument("--autotrain-env", type=Path, help="environment with AutoTrain, if it is not .venv-autotrain")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="all; with --as t4 ours and the first two of TRL")
@@ -301,16 +305,17 @@ def main() -> None:
     size = args.size or ("1b" if gpu else "tiny")
     names = args.only or [name for name in CONTENDERS if not args.card or name in ("us", "trl-isolated", "trl-wrapped")]
     folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
-    write_recipe(folder, size, args.epochs, args.card, gpu=gpu)
+    epochs = args.epochs or (12 if gpu else 2)
+    write_recipe(folder, size, epochs, args.card, gpu=gpu)
     env = args.autotrain_env or Path(".venv-autotrain")
     setup = Setup(
         folder, args.threads, env.absolute() if env.is_dir() else None, gpu, args.card,
-        args.limit or (100 if gpu else 3600),
+        (40 if gpu and args.seconds is None else args.seconds) or float("inf"), args.limit or (120 if gpu else 3600),
     )  # fmt: skip
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "trl", "peft")}
     rows = json.loads((folder / "dataset" / "report.json").read_text())["splits"]["train"]["rows"]
     told: dict[str, Any] = {
-        "device": device, "gpu": gpu, "card": args.card, "threads": args.threads, "size": size, "epochs": args.epochs,
+        "device": device, "gpu": gpu, "card": args.card, "threads": args.threads, "size": size, "epochs": epochs,
         "rows": sum(rows.values()), "versions": {"Python": platform.python_version(), **versions}, "base_loss": None,
         "load": [round(os.getloadavg()[0], 1)] * 2,
         "matrix_rate": matrix_rate() if gpu and size in PARAMETERS and not args.card else None,
@@ -325,8 +330,8 @@ def main() -> None:
             if name not in taken or row.steady > taken[name].steady:
                 taken[name] = row
             write(told, [*map(asdict, taken.values()), *earlier])
-    if not args.no_loss:
-        trained = [name for name, row in taken.items() if not (row.failed or row.note)]
+    trained = [name for name, row in taken.items() if not (row.failed or row.note)]
+    if trained and not args.no_loss:
         losses = held_out(folder, trained)
         told["base_loss"] = losses.get("base")
         for name in trained:

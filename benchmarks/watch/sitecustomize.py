@@ -2,8 +2,9 @@
 
 Python imports a `sitecustomize` that is on PYTHONPATH when it starts, so this runs in every process of a contender.
 All of them train with a `Trainer` of transformers, whose callbacks are followed here: into $BENCHMARK_STEPS goes a line
-of JSON when the training begins, one a step, and one at its end. Where $BENCHMARK_AS is `t4`, torch gets 15 GiB of the
-GPU, and neither flash attention, nor cuDNN's, nor bf16.
+of JSON when the training begins, one a step, and one at its end; after $BENCHMARK_SECONDS the training ends with the
+step that it is at. Where $BENCHMARK_AS is `t4`, torch gets 15 GiB of the GPU, and neither flash attention, nor cuDNN's,
+nor bf16.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ def _limit() -> None:
 
 def _follow(handler: type) -> None:
     began, stepped, ended = handler.on_train_begin, handler.on_step_end, handler.on_train_end
+    seconds, start = float(os.environ.get("BENCHMARK_SECONDS", "inf")), 0.0
 
     def on_train_begin(self, args, state, control):
+        nonlocal start
         if os.environ.get("BENCHMARK_AS") == "t4":
             import torch
 
@@ -69,12 +72,16 @@ def _follow(handler: type) -> None:
                 share = _T4_BYTES / torch.cuda.get_device_properties(0).total_memory
                 torch.cuda.set_per_process_memory_fraction(min(1.0, share))
         answer = began(self, args, state, control)
+        start = time.time()
         _write(state, steps=state.max_steps)
         return answer
 
     def on_step_end(self, args, state, control):
         _write(state, **({} if state.global_step % _MEMORY_EVERY else {"gib": _gib()}))
-        return stepped(self, args, state, control)
+        control = stepped(self, args, state, control)
+        if time.time() - start > seconds:
+            control.should_training_stop = True
+        return control
 
     def on_train_end(self, args, state, control):
         _write(state, gib=_gib(), ended=True)
