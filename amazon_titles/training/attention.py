@@ -33,43 +33,56 @@ class Chosen(NamedTuple):
     refused: dict[str, str]
 
 
-def _varlen(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
+def _varlen() -> Kernel:
+    """torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
     from torch.nn.attention.varlen import varlen_attn
 
     known = inspect.signature(varlen_attn).parameters
-    options: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
-    if "enable_gqa" in known:
-        options["enable_gqa"] = q.shape[1] != k.shape[1]
-    else:
-        k, v = (_spread(states, q.shape[1]) for states in (k, v))
-    if "scale" in known:
-        options["scale"] = scale
-    elif scale is not None:
-        q = q * (scale * q.shape[-1] ** 0.5)
-    output = varlen_attn(q, k, v, ends, ends, longest, longest, **options)
-    assert isinstance(output, Tensor)  # nothing else was asked for
-    return output
+    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
+    groups, scales = "enable_gqa" in known, "scale" in known
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        options = dict(causal)
+        if groups:
+            options["enable_gqa"] = q.shape[1] != k.shape[1]
+        else:
+            k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+        if scales:
+            options["scale"] = scale
+        elif scale is not None:
+            q = q * (scale * q.shape[-1] ** 0.5)
+        output = varlen_attn(q, k, v, ends, ends, longest, longest, **options)
+        assert isinstance(output, Tensor)  # nothing else was asked for
+        return output
+
+    return kernel
 
 
-def _flash_attn(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+def _flash_attn() -> Kernel:
     """The package flash-attn, where it is installed."""
     from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
 
-    output: Tensor = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=True)
-    return output
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        output: Tensor = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=True)
+        return output
+
+    return kernel
 
 
-def _efficient(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-    """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
-    k, v = (_spread(states, q.shape[1]) for states in (k, v))
-    causal_from_the_first, keeps_what_backward_needs = 1, True
-    # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
-    output: Tensor = torch.ops.aten._efficient_attention_forward(
-        q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
-        keeps_what_backward_needs, scale=scale,
-    )[0][0]  # fmt: skip
-    return output
+def _efficient() -> Kernel:
+    """torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+        causal_from_the_first, keeps_what_backward_needs = 1, True
+        # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
+        output: Tensor = torch.ops.aten._efficient_attention_forward(
+            q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
+            keeps_what_backward_needs, scale=scale,
+        )[0][0]  # fmt: skip
+        return output
+
+    return kernel
 
 
 def _spread(states: Tensor, heads: int) -> Tensor:
@@ -77,8 +90,8 @@ def _spread(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], 1)
 
 
-KERNELS: dict[str, Kernel] = {"varlen": _varlen, "flash-attn": _flash_attn, "efficient": _efficient}
-"""What takes rows of different lengths in one call, the best first."""
+KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "flash-attn": _flash_attn, "efficient": _efficient}
+"""What takes rows of different lengths in one call, the best first; each raises where this torch does not have it."""
 
 
 def choose(device: str, dtype: torch.dtype) -> Chosen:
@@ -89,42 +102,37 @@ def choose(device: str, dtype: torch.dtype) -> Chosen:
     torch.backends.cuda.enable_cudnn_sdp(False)
     refused: dict[str, str] = {}
     wanted = os.environ.get(CHOICE)
-    for name, kernel in KERNELS.items():
+    for name, make in KERNELS.items():
         if wanted in (None, "", name):
-            reason = _wrong(kernel, device, dtype)
-            if reason is None:
+            try:
+                kernel = make()
+                _check(kernel, device, dtype)
                 return Chosen(name, kernel, refused)
-            refused[name] = reason
+            except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+                refused[name] = str(error).strip().partition("\n")[0][:200]
     return Chosen("rectangles", None, refused)
 
 
-def _wrong(kernel: Kernel, device: str, dtype: torch.dtype) -> str | None:
-    """Why a kernel cannot be used; None where it can."""
+def _check(kernel: Kernel, device: str, dtype: torch.dtype) -> None:
+    """Raises where a kernel does not run, or says something else than separate attention."""
     make = torch.Generator(device).manual_seed(0)
     q, k, v, weights = (
         torch.randn(24, heads, 64, device=device, generator=make).to(dtype).requires_grad_() for heads in (4, 2, 2, 4)
     )
     ends = torch.tensor([0, 16, 24, 24], device=device, dtype=torch.int32)  # an empty row, as `collate` fills up with
-
-    def alone() -> Tensor:
-        outputs = []
+    with torch.autocast(device, enabled=False):
+        alone = []
         for row in (slice(16), slice(16, 24)):
             one = [_spread(states[row], 4).transpose(0, 1)[None] for states in (q, k, v)]
             with sdpa_kernel(SDPBackend.MATH):
                 attended = functional.scaled_dot_product_attention(one[0], one[1], one[2], is_causal=True)
-            outputs.append(attended[0].transpose(0, 1))
-        return torch.cat(outputs)
-
-    try:
-        with torch.autocast(device, enabled=False):
-            got, expected = kernel(q, k, v, ends, 16, None), alone()
-            gradients = [torch.autograd.grad((output * weights).sum(), (q, k, v)) for output in (got, expected)]
-            pairs = zip((got.detach(), *gradients[0]), (expected.detach(), *gradients[1]), strict=True)
-            off = [float((ours - theirs).abs().max() / theirs.abs().max()) for ours, theirs in pairs]
-    except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        return str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    # A few roundings of bfloat16; where nothing was written it may be no number.
-    return None if all(share <= 0.05 for share in off) else f"it is off by {max(off):.0%}"
+            alone.append(attended[0].transpose(0, 1))
+        outputs = kernel(q, k, v, ends, 16, None), torch.cat(alone)
+        found = [(output, *torch.autograd.grad((output * weights).sum(), (q, k, v))) for output in outputs]
+    for ours, theirs in zip(*found, strict=True):
+        off = float((ours - theirs).abs().max().detach() / theirs.abs().max().detach())
+        if not off <= 0.05:  # a few roundings of bfloat16; where nothing was written it may be no number
+            raise ValueError(f"it is off by {off:.0%}")
 
 
 def register(chosen: Chosen) -> None:

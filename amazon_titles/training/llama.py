@@ -1,17 +1,17 @@
 """What the trl engine changes in a Llama beside its attention: the loss on answers, and less work elsewhere.
 
-torch and transformers are imported with this module, which only the trl engine's own process imports.
+torch, peft and transformers are imported with this module, which only the trl engine's own process imports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
+from peft.tuners.lora.layer import Linear
 from torch import Tensor
 from torch.nn import functional
+from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
 
 _CHUNK = 1 << 26  # logits at once: 256 MiB of float32, 512 places of a vocabulary of 128 k
 
@@ -82,51 +82,59 @@ class _AdaptedLinear(torch.autograd.Function):
         return to_x, None, back.T @ x, (gradient.T @ small).mul_(ctx.scale), None
 
 
-def _adapted(layer: Any, plain: Callable[..., Tensor], x: Tensor, *more: Any, **named: Any) -> Tensor:  # noqa: ANN401
-    if layer.merged or layer.disable_adapters or more or named:
-        return plain(x, *more, **named)
-    weight = layer.base_layer.weight
-    # Autocast would choose the types; the base's is the one that both ends have.
-    with torch.autocast(x.device.type, enabled=False):
-        kind = weight.dtype
-        a, b = (half["default"].weight.to(kind) for half in (layer.lora_A, layer.lora_B))
-        flat = x.reshape(-1, x.shape[-1]).to(kind)
-        result: Tensor = _AdaptedLinear.apply(flat, weight, a, b, layer.scaling["default"])  # type: ignore[no-untyped-call]
-        return result.view(*x.shape[:-1], -1)
+class AdaptedLinear(Linear):  # type: ignore[misc]  # peft has no types
+    """peft's linear layer with its adapter, as one function: for a base's layer without bias that is not quantised."""
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401
+        """Shape (…, in features) to (…, out features)."""
+        if self.merged or self.disable_adapters or args or kwargs:
+            plain: Tensor = super().forward(x, *args, **kwargs)
+            return plain
+        weight = self.base_layer.weight
+        # Autocast would choose the types; the base's is the one that both ends have.
+        with torch.autocast(x.device.type, enabled=False):
+            kind = weight.dtype
+            a, b = (half["default"].weight.to(kind) for half in (self.lora_A, self.lora_B))
+            flat = x.reshape(-1, x.shape[-1]).to(kind)
+            result: Tensor = _AdaptedLinear.apply(flat, weight, a, b, self.scaling["default"])  # type: ignore[no-untyped-call]
+            return result.view(*x.shape[:-1], -1)
 
 
-def _normed(norm: Any, plain: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:  # noqa: ANN401
-    if not x.is_cuda:  # on a CPU it is no faster
-        return plain(x)
-    return functional.rms_norm(x, norm.weight.shape, norm.weight, norm.variance_epsilon).to(x.dtype)
+class FusedNorm(LlamaRMSNorm):  # type: ignore[misc]  # transformers is not typed here
+    """RMSNorm by torch's own kernel for CUDA: one for five."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """The same shape and type."""
+        norm = functional.rms_norm(hidden_states, self.weight.shape, self.weight, self.variance_epsilon)
+        return norm.to(hidden_states.dtype)
 
 
-def _answers_alone(mlp: Any, plain: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:  # noqa: ANN401
-    if mlp.places is None:
-        return plain(x)
-    return torch.zeros_like(x).index_copy(1, mlp.places, plain(x.index_select(1, mlp.places)))
+class AnswersMlp(LlamaMLP):  # type: ignore[misc]
+    """The last layer's MLP, which only says something at `places`, shape (answers,); None: everywhere."""
+
+    places: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (1, tokens, width), zeros where nobody looks."""
+        if self.places is None:
+            everywhere: Tensor = super().forward(x)
+            return everywhere
+        return torch.zeros_like(x).index_copy(1, self.places, super().forward(x.index_select(1, self.places)))
 
 
 def speed_up(model: Any) -> Any:  # noqa: ANN401 - a PeftModel
-    """Changes a Llama with a fresh LoRA adapter in place; what it says stays the same.
-
-    * A plain linear layer (not quantised, no bias) and its adapter without dropout become one function, whose sums go
-      into the matrix products.
-    * On CUDA, RMSNorm is torch's own: one kernel for five.
-    * The last layer's MLP runs only at the places that the loss looks at.
+    """Gives the layers of a Llama with a fresh LoRA adapter faster classes, in place; what it says stays the same.
 
     Returns:
-        The last MLP: whoever runs the model sets its `places`, shape (answers,), before; None runs it everywhere.
+        The last MLP: whoever runs the model sets its `places` before.
     """
     for module in model.modules():
-        if hasattr(module, "lora_A"):
+        if type(module) is Linear:
             linear, dropout = module.base_layer, module.lora_dropout["default"]
-            if type(linear) is not torch.nn.Linear or linear.bias is not None or isinstance(dropout, torch.nn.Dropout):
-                continue
-            module.forward = partial(_adapted, module, module.forward)
-        elif type(module).__name__ == "LlamaRMSNorm":
-            module.forward = partial(_normed, module, module.forward)
+            if type(linear) is torch.nn.Linear and linear.bias is None and not isinstance(dropout, torch.nn.Dropout):
+                module.__class__ = AdaptedLinear
+        elif type(module) is LlamaRMSNorm and module.weight.is_cuda:  # on a CPU it is no faster
+            module.__class__ = FusedNorm
     mlp = model.get_base_model().model.layers[-1].mlp
-    mlp.places = None
-    mlp.forward = partial(_answers_alone, mlp, mlp.forward)
+    mlp.__class__ = AnswersMlp
     return mlp

@@ -177,7 +177,7 @@ def test_every_signature_of_torchs_kernel_is_called_rightly(monkeypatch, signatu
     monkeypatch.setattr(varlen, "varlen_attn", signature)
     q, k, v = (torch.randn(24, heads, 8) for heads in (4, 2, 2))
     ends = torch.tensor([0, 16, 24, 24], dtype=torch.int32)
-    got = attention.KERNELS["varlen"](q, k, v, ends, 16, scale)
+    got = attention.KERNELS["varlen"]()(q, k, v, ends, 16, scale)
     torch.testing.assert_close(got, row_by_row(q, k, v, ends, 16, scale))
 
 
@@ -185,12 +185,15 @@ def no_kernel(*_):
     raise RuntimeError("FlashAttention only supports Ampere GPUs or newer.\nmore")
 
 
+def one_row(q, k, v, ends, longest, scale):
+    return row_by_row(q, k, v, ends[[0, -1]], 24, scale)
+
+
 def test_a_kernel_that_is_wrong_is_passed_over_with_its_reason(monkeypatch):
-    sees_other_rows = lambda q, k, v, ends, longest, scale: row_by_row(q, k, v, ends[[0, -1]], 24, scale)  # noqa: E731
-    kernels = {"varlen": no_kernel, "flash-attn": sees_other_rows, "efficient": row_by_row}
+    kernels = {"varlen": lambda: no_kernel, "flash-attn": lambda: one_row, "efficient": lambda: row_by_row}
     monkeypatch.setattr(attention, "KERNELS", kernels)
-    wrong = attention._wrong
-    monkeypatch.setattr(attention, "_wrong", lambda kernel, device, dtype: wrong(kernel, "cpu", torch.float32))
+    check = attention._check
+    monkeypatch.setattr(attention, "_check", lambda kernel, device, dtype: check(kernel, "cpu", torch.float32))
     chosen = attention.choose("cuda", torch.bfloat16)
     assert chosen.name == "efficient"
     assert chosen.refused["varlen"] == "FlashAttention only supports Ampere GPUs or newer."
@@ -205,7 +208,7 @@ def test_the_memory_efficient_kernel_takes_what_it_is_given():
     # Tensors without content: torch checks the arguments as it does on CUDA.
     q, k, v = (torch.empty(24, heads, 64, device="meta", dtype=torch.float16) for heads in (4, 2, 2))
     ends = torch.empty(4, device="meta", dtype=torch.int32)
-    assert attention.KERNELS["efficient"](q, k, v, ends, 16, None).shape == (24, 4, 64)
+    assert attention.KERNELS["efficient"]()(q, k, v, ends, 16, None).shape == (24, 4, 64)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
