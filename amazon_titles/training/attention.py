@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
 
 
 def _varlen() -> Kernel:
-    """torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
+    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
     from torch.nn.attention.varlen import varlen_attn
 
     known = inspect.signature(varlen_attn).parameters
@@ -70,7 +70,7 @@ def _flash_attn() -> Kernel:
 
 
 def _efficient() -> Kernel:
-    """torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
+    """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
         k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
