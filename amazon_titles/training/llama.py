@@ -5,6 +5,7 @@ torch, peft and transformers are imported with this module, which only the trl e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from peft.tuners.lora.layer import Linear
 from torch import Tensor
 from torch.nn import functional
 from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
+
+Part = Callable[[Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 
 _CHUNK = 1 << 26  # logits at once: 256 MiB of float32, 512 places of a vocabulary of 128 k
 
@@ -25,41 +28,49 @@ class _AnswerLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor, part_of: Part) -> Tensor:  # noqa: ANN401
+        parts = range(0, len(targets), max(1, _CHUNK // head.shape[0]))
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        size = max(1, _CHUNK // head.shape[0])
-        for first in range(0, len(targets), size):
-            part = slice(first, first + size)
-            counts = (targets[part, None] >= 0).float()
-            target = targets[part, None].clamp(min=0)
-            logits = (hidden[part].to(head.dtype) @ head.T).float()
-            norms = logits.logsumexp(-1, keepdim=True)
-            total += ((norms - logits.gather(-1, target)) * counts).sum()
+        for first in parts:
+            part = slice(first, first + parts.step)
+            loss, back = part_of(hidden[part].to(head.dtype), head, targets[part, None], gradient is not None)
+            total += loss
             if gradient is not None:
-                logits.sub_(norms).exp_().mul_(counts)
-                logits.scatter_add_(-1, target, -counts)
-                gradient[part] = (logits.to(head.dtype) @ head).to(hidden.dtype)
+                gradient[part] = back
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         (gradient,) = ctx.saved_tensors
-        return gradient * gradients[0].to(gradient.dtype), None, None
+        return gradient * gradients[0].to(gradient.dtype), None, None, None
 
 
-def answer_loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+def part_of_loss(hidden: Tensor, head: Tensor, targets: Tensor, backward: bool) -> tuple[Tensor, Tensor]:
+    """The sum of the losses of a few tokens, targets of shape (tokens, 1), and their gradient if `backward`."""
+    counts, targets = (targets >= 0).float(), targets.clamp(min=0)
+    logits = (hidden @ head.T).float()
+    norms = logits.logsumexp(-1, keepdim=True)
+    loss = ((norms - logits.gather(-1, targets)) * counts).sum()
+    if backward:
+        logits = logits.sub_(norms).exp_().mul_(counts).scatter_add_(-1, targets, -counts)
+        hidden = logits.to(head.dtype) @ head
+    return loss, hidden
+
+
+def answer_loss(hidden: Tensor, head: Tensor, targets: Tensor, part_of: Part = part_of_loss) -> Tensor:
     """The sum of the losses of the answers' tokens, in nats.
 
     Args:
         hidden: What stands before the output layer at the places that say an answer's token, shape (answers, width).
         head: Weight of the output layer, frozen, shape (vocabulary, width).
         targets: The answers' tokens, shape (answers,); one below 0 has no part in the loss.
+        part_of: `part_of_loss`, or what a compiler made of it.
     """
     # Autocast would change the types under way; they are chosen here.
     with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _AnswerLoss.apply(hidden, head, targets)  # type: ignore[no-untyped-call]
+        loss: Tensor = _AnswerLoss.apply(hidden, head, targets, part_of)  # type: ignore[no-untyped-call]
         return loss
 
 
@@ -95,8 +106,12 @@ class AdaptedLinear(Linear):  # type: ignore[misc]  # peft has no types
         with torch.autocast(x.device.type, enabled=False):
             kind = weight.dtype
             a, b = (half["default"].weight.to(kind) for half in (self.lora_A, self.lora_B))
-            flat = x.reshape(-1, x.shape[-1]).to(kind)
-            result: Tensor = _AdaptedLinear.apply(flat, weight, a, b, self.scaling["default"])  # type: ignore[no-untyped-call]
+            flat, scale = x.reshape(-1, x.shape[-1]).to(kind), self.scaling["default"]
+            result: Tensor
+            if torch.compiler.is_compiling():  # a compiler finds the sums and what to keep by itself
+                result = flat @ weight.T + (flat @ a.T) @ b.T * scale
+            else:
+                result = _AdaptedLinear.apply(flat, weight, a, b, scale)  # type: ignore[no-untyped-call]
             return result.view(*x.shape[:-1], -1)
 
 

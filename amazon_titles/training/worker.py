@@ -49,6 +49,8 @@ _ALWAYS: dict[str, Any] = {
     "dataset_kwargs": {"skip_prepare_dataset": True}, "remove_unused_columns": False,
     "ddp_find_unused_parameters": False,
 }  # fmt: skip
+# Steps. The compiler takes 20 s on 16 cores and saves a quarter of each step (NVIDIA H100, benchmarks/train.py).
+_WORTH_COMPILING = 500
 # Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
 _QUANTIZED: dict[str, dict[str, Any]] = {
     "int8": {"load_in_8bit": True},
@@ -90,6 +92,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
         base.lm_head = torch.nn.Identity()
         self.last_mlp = llama.speed_up(self.model)
+        self.part_of_loss: llama.Part = llama.part_of_loss
         self.attention = attention
         self.totals = [(int(lengths[step].sum()), int(answers[step].sum())) for step in planned.rows_of_steps()]
         """Tokens and answer tokens of each step, over all devices."""
@@ -97,7 +100,10 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         """Tokens that this process has trained on since it started, over all devices."""
         self.recorded = None
         if records and shape is not None and self.accelerator.num_processes == 1:
-            self.recorded = RecordedStep(partial(self.sum_of_losses, self.model), self.model.parameters())
+            worth = planned.steps >= _WORTH_COMPILING
+            self.recorded = RecordedStep(
+                partial(self.sum_of_losses, self.model), self.model.parameters(), self.compile if worth else None
+            )
             self.model.zero_grad = self.recorded.zero_grad
 
     def save_adapter(self, folder: Path) -> None:
@@ -130,7 +136,15 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         places = self.last_mlp.places = batch["places"]
         ids = {name: batch[name] for name in ("input_ids", "position_ids")}
         hidden = model(**ids, batch=batch, use_cache=False).logits[0]
-        return llama.answer_loss(hidden.index_select(0, places), self.head, batch["targets"])
+        return llama.answer_loss(hidden.index_select(0, places), self.head, batch["targets"], self.part_of_loss)
+
+    def compile(self, on: bool) -> None:
+        """Has torch compile the layers and the loss, or not any more."""
+        self.part_of_loss = torch.compile(llama.part_of_loss, dynamic=False) if on else llama.part_of_loss
+        for layer in self.model.get_base_model().model.layers:
+            layer.compile(dynamic=False)
+            if not on:
+                layer._compiled_call_impl = None
 
     def compute_loss(self, model: torch.nn.Module, inputs: Any, *_: object, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
         """The batch's share of the step's mean loss per answer token."""
@@ -285,10 +299,8 @@ def fine_tune(job: Job) -> None:
         run["device"] = torch.cuda.get_device_name()
         run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
         run["attention"] = {"kernel": chosen.name, "refused": chosen.refused}
-        recorded = trainer.recorded
-        run["cuda_graph"] = {"recorded": recorded is not None and recorded.refused is None}
-        if recorded is not None and recorded.refused is not None:
-            run["cuda_graph"]["refused"] = recorded.refused
+        if trainer.recorded is not None:
+            run["step"] = {what: trainer.recorded.refused.get(what, "yes") for what in ("compile", "record")}
     emit({"event": "done", **run})
 
 
