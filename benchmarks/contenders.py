@@ -129,7 +129,9 @@ def command(name: str, setup: Setup) -> list[str]:
         "bf16": half == "bfloat16", "fp16": half == "float16", "dtype": half, "logging_steps": 5,
         "save_strategy": "no", "report_to": "none",
     }  # fmt: skip
-    if attention == "flex_attention":  # it is compiled anew for every length that it meets: here there is but one
+    if attention == "flex_attention":
+        # It is compiled anew for every length that it meets: here there is but one. Rows that the last batch would
+        # have are counted all the same, for TRL's good.
         options |= {"pad_to_multiple_of": params.block_size, "dataloader_drop_last": True}
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
     return [sys.executable, "-m", "trl.cli.main", "sft", *words]
@@ -180,12 +182,16 @@ def measure(name: str, setup: Setup) -> Row:
             words, cwd=setup.folder, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
-        while process.poll() is None:
-            row.peak_gib = max(row.peak_gib, gpu_memory() - before if setup.gpu else memory(process.pid))
-            if time.perf_counter() - start > setup.limit:
-                stopped = True
+        try:
+            while process.poll() is None:
+                row.peak_gib = max(row.peak_gib, gpu_memory() - before if setup.gpu else memory(process.pid))
+                if time.perf_counter() - start > setup.limit:
+                    stopped = True
+                    _stop(process)
+                time.sleep(0.3 if setup.gpu else 0.1)
+        finally:
+            if process.poll() is None:
                 _stop(process)
-            time.sleep(0.3 if setup.gpu else 0.1)
     row.seconds, row.peak_gib = round(time.perf_counter() - start, 1), round(row.peak_gib, 3)
     _read(row, steps, setup.folder)
     # AutoTrain exits 0 when training failed.
