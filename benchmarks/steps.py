@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=WARM_UP)
     parser.add_argument("--timed", type=int, default=10)
     parser.add_argument("--profiled", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2, help="of the whole training; a long one is compiled")
     parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1000")
     parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "amazon-titles-train")
@@ -131,7 +132,7 @@ def main() -> None:
     device, gpu = this_device()
     size = args.size or ("1b" if gpu else "tiny")
     folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
-    write_recipe(folder, size, 12 if gpu else 2, args.card, gpu=gpu)
+    write_recipe(folder, size, args.epochs, args.card, gpu=gpu)
     if args.card == "t4":
         os.environ["AMAZON_TITLES_ATTENTION"] = "efficient"
 
@@ -151,6 +152,7 @@ def main() -> None:
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "trl", "peft")}
     told = {
         "device": device, "card": args.card, "size": size, "versions": versions,
+        **{name: run[name] for name in ("attention", "step") if name in run},
         "step_ms": round(1000 * watched.seconds, 2), **summary(watched.profile, args.profiled),
     }  # fmt: skip
     place.write_text(json.dumps(told, indent=2) + "\n")

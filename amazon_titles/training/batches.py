@@ -2,7 +2,7 @@
 
 A step is what the recipe says: `batch_size` x `gradient_accumulation` blocks of `block_size` tokens. Rows do not see
 each other, so the loss of a step does not depend on how its rows are laid out; the layout is free to be fast. Rows are
-never padded: they lie one behind the other, sorted by length, and only attention takes them apart (see `segments`).
+never padded: they lie one behind the other, sorted by length, and only attention takes them apart (see `collate`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,13 @@ class Plan:
     def steps(self) -> int:
         """Optimizer steps in all."""
         return len(self.batches) // self.parts
+
+    def rows_of_steps(self) -> list[Numbers]:
+        """Row numbers of each step, over all devices."""
+        return [
+            np.concatenate(self.batches[first : first + self.parts])
+            for first in range(0, len(self.batches), self.parts)
+        ]
 
 
 def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epochs: int, seed: int) -> Plan:
@@ -85,33 +92,79 @@ def in_order(lengths: Numbers, tokens: int) -> list[Numbers]:
     return _deal(order, min(len(order), math.ceil(int(lengths.sum()) / tokens)))
 
 
-def collate(rows: Rows, numbers: Sequence[int] | Numbers) -> dict[str, Any]:
+class Shape(NamedTuple):
+    """The shape that all batches are filled up to, so that what runs on them can be recorded once.
+
+    Attributes:
+        tokens: Of a batch, a multiple of 64, which matrix products like.
+        answers: Tokens that the loss looks at.
+        rows: One more than the rows of a batch: what fills up the tokens is a row of its own.
+        longest: Tokens of the longest row, that one included.
+    """
+
+    tokens: int
+    answers: int
+    rows: int
+    longest: int
+
+
+def shape_of(batches: Sequence[Numbers], lengths: Numbers, answers: Numbers) -> Shape:
+    """The shape that holds every batch.
+
+    Args:
+        batches: Row numbers of each.
+        lengths: Tokens of each row, shape (rows,).
+        answers: Answer tokens of each row, shape (rows,).
+    """
+    tokens = [int(lengths[numbers].sum()) for numbers in batches]
+    most = -(-max(tokens) // 64) * 64
+    return Shape(
+        most, max(int(answers[numbers].sum()) for numbers in batches), max(map(len, batches)) + 1,
+        max(int(lengths.max()), most - min(tokens)),
+    )  # fmt: skip
+
+
+def collate(rows: Rows, numbers: Sequence[int] | Numbers, shape: Shape | None = None) -> dict[str, Any]:
     """A batch as arrays.
 
     Args:
         rows: The split.
         numbers: Which rows the batch has, in any order.
+        shape: What the batch is filled up to.
 
     Returns:
         `input_ids` and `position_ids`, shape (1, tokens): the rows one behind the other, the longest first, positions
-        counted anew in each. `logits_to_keep`, shape (answers,): the places that say an answer's next token;
-        `targets`, the same shape: those tokens. `segments`: how attention takes the rows apart (see `segments`).
+        counted anew in each. `places`, shape (answers,): those that say an answer's next token; `targets`, the same
+        shape: those tokens, -1 where the batch is filled up. `ends`, shape (rows + 1,), where the rows begin and end,
+        and `longest`, the tokens of the longest; without a shape also how they become rectangles (see `rectangles`).
     """
     pairs = sorted((rows.row(int(number)) for number in numbers), key=lambda pair: -len(pair[0]))
     lengths = [len(ids) for ids, _ in pairs]
     ids = np.concatenate([ids for ids, _ in pairs]).astype(np.int64)
     # A row begins with its prompt, so the token before an answer's is always of the same row.
-    keep = np.flatnonzero(np.concatenate([answers for _, answers in pairs])[1:])
+    places = np.flatnonzero(np.concatenate([answers for _, answers in pairs])[1:])
+    targets, longest, filler = ids[places + 1], lengths[0], 0
+    if shape is not None:
+        longest, filler = shape.longest, shape.tokens - len(ids)
+        places, targets = (
+            np.pad(values, (0, shape.answers - len(values)), constant_values=value)
+            for values, value in ((places, 0), (targets, -1))
+        )
+    ends = np.concatenate([[0], np.cumsum([*lengths, filler])] if filler else [[0], np.cumsum(lengths)])
+    if shape is not None:  # rows without a token
+        ends = np.pad(ends, (0, shape.rows + 1 - len(ends)), mode="edge")
     return {
-        "input_ids": ids[None],
-        "position_ids": np.concatenate([np.arange(length) for length in lengths])[None],
-        "logits_to_keep": keep,
-        "targets": ids[keep + 1],
-        "segments": segments(lengths),
+        "input_ids": np.pad(ids, (0, filler))[None],
+        "position_ids": np.concatenate([np.arange(length) for length in (*lengths, filler)])[None],
+        "places": places,
+        "targets": targets,
+        "ends": ends.astype(np.int32),
+        "longest": longest,
+        **({} if shape else rectangles(lengths)),
     }
 
 
-def segments(lengths: Sequence[int]) -> dict[str, Any]:
+def rectangles(lengths: Sequence[int]) -> dict[str, Any]:
     """How rows that lie one behind the other become rectangles, for attention alone.
 
     Args:
@@ -120,8 +173,7 @@ def segments(lengths: Sequence[int]) -> dict[str, Any]:
     Returns:
         `shapes`: (rows, tokens) of each rectangle. `gather`, shape (padded,): for every place in the rectangles, one
         behind the other, the token that stands there; behind the end of a row its last token again, which no token of
-        the row looks at. `back`, shape (tokens,): where each token stands in the rectangles. `ends`, shape (rows + 1,)
-        and `longest`: the same for kernels that take rows of different lengths.
+        the row looks at. `back`, shape (tokens,): where each token stands in the rectangles.
     """
     sizes = np.asarray(lengths, np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -139,6 +191,4 @@ def segments(lengths: Sequence[int]) -> dict[str, Any]:
         "shapes": shapes,
         "gather": np.concatenate(gather),
         "back": np.flatnonzero(np.concatenate(inside)),
-        "ends": starts.astype(np.int32),
-        "longest": int(sizes[0]),
     }

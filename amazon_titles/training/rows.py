@@ -59,6 +59,11 @@ class Rows:
         """Tokens of each row."""
         return np.diff(self.ends, prepend=0)
 
+    @property
+    def answer_lengths(self) -> npt.NDArray[np.int64]:
+        """Answer tokens of each row."""
+        return np.diff(np.cumsum(self.answers)[self.ends - 1], prepend=0)
+
     def row(self, number: int) -> tuple[Ids, Flags]:
         """The ids of a row and which of them are answers."""
         place = slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))

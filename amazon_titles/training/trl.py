@@ -114,12 +114,6 @@ class TrlLog(EngineLog):
             case {"event": "failed" | "done", **ended}:
                 self.ended = ended
 
-    def curve(self, every: int) -> list[dict[str, float]]:
-        """A point for `every` steps, the mean of their losses, as AutoTrain logs; 100 in all where that is not set."""
-        every = every if every > 0 else max(1, len(self.losses) // 100)
-        parts = [self.losses[first : first + every] for first in range(0, len(self.losses), every)]
-        return [{**part[-1], "loss": sum(point["loss"] for point in part) / len(part)} for part in parts]
-
 
 def require_trl() -> dict[str, str]:
     """The versions of the packages that train here.
@@ -195,7 +189,7 @@ def fine_tune(
     run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
         "tokens": rows.all_tokens(recipe, len(train.ids)),
-        "losses": log.curve(params.logging_steps), "answer_tokens_an_epoch": int(train.answers.sum()),
+        "losses": log.losses, "answer_tokens_an_epoch": int(train.answers.sum()),
         "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
         **log.ended,

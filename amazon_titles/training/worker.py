@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
-from amazon_titles.training import llama
-from amazon_titles.training.batches import collate, in_order, plan
+from amazon_titles.training import attention, llama
+from amazon_titles.training.attention import Chosen
+from amazon_titles.training.batches import Plan, collate, in_order, plan, shape_of
 from amazon_titles.training.checkpoints import BEST, COMPLETE
+from amazon_titles.training.recording import RecordedStep
 from amazon_titles.training.rows import Rows
 from amazon_titles.training.trl import MARK, MEMORY, TRAINED, Job
 
@@ -41,11 +44,13 @@ _NAMES = {
 }  # fmt: skip
 _ALWAYS: dict[str, Any] = {
     "per_device_train_batch_size": 1,  # of the plan's batches
-    "logging_steps": 1, "logging_nan_inf_filter": False,  # it would show the last good loss instead
+    "logging_nan_inf_filter": False,  # it would show the last good loss instead
     "save_strategy": "steps", "save_total_limit": 2, "disable_tqdm": True, "max_length": None,
     "dataset_kwargs": {"skip_prepare_dataset": True}, "remove_unused_columns": False,
     "ddp_find_unused_parameters": False,
 }  # fmt: skip
+# Steps. The compiler takes 20 s on 16 cores and saves a quarter of each step (NVIDIA H100, benchmarks/train.py).
+_WORTH_COMPILING = 500
 # Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
 _QUANTIZED: dict[str, dict[str, Any]] = {
     "int8": {"load_in_8bit": True},
@@ -65,15 +70,21 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
     Args:
         rows: The training split.
+        planned: Which rows make a batch, and which batches a step.
+        attention: What attends; rows of different lengths in one call want batches of one shape.
+        records: Whether a step may be recorded on CUDA.
         **options: As of `SFTTrainer`; `train_dataset` has a column `rows` with a batch's row numbers.
     """
 
     loss_is_scaled_for_ga = True  # by the tokens of the whole step, not by batches
 
-    def __init__(self, *, rows: Rows, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, rows: Rows, planned: Plan, attention: Chosen, records: bool, **options: Any) -> None:  # noqa: ANN401
+        answers, lengths = rows.answer_lengths, rows.lengths
+        shape = None if attention.kernel is None else shape_of(planned.batches, lengths, answers)
+
         def collator(batch: list[dict[str, Any]]) -> Any:  # noqa: ANN401
             numbers = [number for one in batch for number in one["rows"]]
-            return default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
+            return default_convert(collate(rows, numbers, shape))  # type: ignore[no-untyped-call]
 
         super().__init__(data_collator=collator, **options)
         base = self.model.get_base_model()
@@ -81,8 +92,19 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
         base.lm_head = torch.nn.Identity()
         self.last_mlp = llama.speed_up(self.model)
+        self.part_of_loss: llama.Part = llama.part_of_loss
+        self.attention = attention
+        self.totals = [(int(lengths[step].sum()), int(answers[step].sum())) for step in planned.rows_of_steps()]
+        """Tokens and answer tokens of each step, over all devices."""
         self.tokens = 0
         """Tokens that this process has trained on since it started, over all devices."""
+        self.recorded = None
+        if records and shape is not None and self.accelerator.num_processes == 1:
+            worth = planned.steps >= _WORTH_COMPILING
+            self.recorded = RecordedStep(
+                partial(self.sum_of_losses, self.model), self.model.parameters(), self.compile if worth else None
+            )
+            self.model.zero_grad = self.recorded.zero_grad
 
     def save_adapter(self, folder: Path) -> None:
         """Writes the adapter's two files."""
@@ -91,20 +113,38 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - trl's own signature
         return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
 
-    def get_batch_samples(self, epoch: Iterator[Any], number: int, device: torch.device) -> tuple[list[Any], Tensor]:
+    def get_batch_samples(self, epoch: Iterator[Any], number: int, device: torch.device) -> tuple[list[Any], int]:
         """The batches of a step on this device, and the number of answer tokens on all devices."""
-        batches = list(islice(epoch, number))
-        counts = [[len(batch["targets"]), batch["input_ids"].shape[1]] for batch in batches]
-        answers, tokens = self.accelerator.reduce(torch.tensor(counts, device=device).sum(0), "sum").tolist()
-        self.tokens += int(tokens)
-        return batches, torch.tensor(answers, device=device)
+        tokens, answers = self.totals[self.state.global_step]
+        self.tokens += tokens
+        return list(islice(epoch, number)), answers
 
-    def sum_of_losses(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> Tensor:
+    def training_step(self, model: torch.nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
+        """Forward and backward pass of a batch; on one GPU as it was recorded."""
+        if self.recorded is None:
+            loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
+            return loss
+        model.train()
+        factor = torch.full((), 1 / num_items_in_batch, device=self.args.device)
+        if self.accelerator.scaler is not None:  # fp16
+            factor = self.accelerator.scaler.scale(factor)
+        mean: Tensor = self.recorded(self._prepare_inputs(inputs), factor) / num_items_in_batch
+        return mean
+
+    def sum_of_losses(self, model: torch.nn.Module, batch: Mapping[str, Any]) -> Tensor:
         """The sum of a batch's losses, in nats; takes the batch as `collate` made it, on this device."""
-        inputs = dict(inputs)
-        targets = inputs.pop("targets")
-        self.last_mlp.places = inputs["logits_to_keep"]
-        return llama.answer_loss(model(**inputs, use_cache=False).logits[0], self.head, targets)
+        places = self.last_mlp.places = batch["places"]
+        ids = {name: batch[name] for name in ("input_ids", "position_ids")}
+        hidden = model(**ids, batch=batch, use_cache=False).logits[0]
+        return llama.answer_loss(hidden.index_select(0, places), self.head, batch["targets"], self.part_of_loss)
+
+    def compile(self, on: bool) -> None:
+        """Has torch compile the layers and the loss, or not any more."""
+        self.part_of_loss = torch.compile(llama.part_of_loss, dynamic=False) if on else llama.part_of_loss
+        for layer in self.model.get_base_model().model.layers:
+            layer.compile(dynamic=False)
+            if not on:
+                layer._compiled_call_impl = None
 
     def compute_loss(self, model: torch.nn.Module, inputs: Any, *_: object, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
         """The batch's share of the step's mean loss per answer token."""
@@ -178,9 +218,12 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
             self._emit_logged({**logs, "step": state.global_step, "rate": self.rate})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Evaluates every so many steps, and at the end."""
+        """Evaluates every so many steps, and at the end, which is logged whatever its number."""
+        control.should_log = control.should_log or state.global_step == state.max_steps
         if self.valid is None or (state.global_step % self.every and state.global_step != state.max_steps):
             return
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # steps that are still under way belong to the training's time
         started = time.perf_counter()
         loss = self.trainer.held_out_loss(self.valid, self.batch_tokens)
         self.start += time.perf_counter() - started  # not a part of the tokens' time
@@ -232,8 +275,12 @@ def fine_tune(job: Job) -> None:
         devices=job.devices, epochs=params["epochs"], seed=params["seed"],
     )  # fmt: skip
     arguments = _arguments(job, planned.steps, planned.parts // job.devices)  # before the model: it sets the seed
+    chosen = attention.choose(arguments.device.type, _half(job) or torch.float32)
+    attention.register(chosen)
     trainer = AnswerTrainer(
-        rows=rows, model=_model(job, arguments.seed), args=arguments,
+        rows=rows, planned=planned, attention=chosen, model=_model(job, arguments.seed), args=arguments,
+        # torch keeps what the generator said for a layer that is computed twice, and cannot while it records.
+        records=params["disable_gradient_checkpointing"] or not params["lora_dropout"],
         train_dataset=Dataset.from_dict({"rows": planned.batches}),
         processing_class=AutoTokenizer.from_pretrained(job.base, trust_remote_code=False),
     )  # fmt: skip
@@ -251,23 +298,35 @@ def fine_tune(job: Job) -> None:
     if torch.cuda.is_available():
         run["device"] = torch.cuda.get_device_name()
         run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+        run["attention"] = {"kernel": chosen.name, "refused": chosen.refused}
+        if trainer.recorded is not None:
+            run["step"] = {what: trainer.recorded.refused.get(what, "yes") for what in ("compile", "record")}
     emit({"event": "done", **run})
 
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
     params, cuda, half = job.params, torch.cuda.is_available(), _half(job)
+    checkpointing = not params["disable_gradient_checkpointing"]
     return SFTConfig(
+        # Whoever reads a loss waits for the GPU: as often as the recipe wants, else a hundred times.
+        logging_steps=params["logging_steps"] if params["logging_steps"] > 0 else max(1, steps // 100),
+        accelerator_config={"non_blocking": cuda},
         output_dir=job.checkpoints, max_steps=steps, gradient_accumulation_steps=accumulation,
         warmup_steps=math.ceil(steps * params["warmup_ratio"]),  # as transformers 4.48 rounds
         optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]), save_steps=job.checkpoint_steps,
         bf16=half is torch.bfloat16, fp16=half is torch.float16, dataloader_pin_memory=cuda,
-        gradient_checkpointing=not params["disable_gradient_checkpointing"],
+        gradient_checkpointing=checkpointing,
+        gradient_checkpointing_kwargs=_checkpointing(params) if checkpointing else None,
         report_to=["tensorboard"] if job.tensorboard else [],
         # Without it accelerate starts processes on a CPU that never speak to each other.
         use_cpu=not cuda and not torch.backends.mps.is_available(),
         ddp_backend="gloo" if job.devices > 1 and not cuda else None,
         **{name: params[ours] for name, ours in _NAMES.items()}, **_ALWAYS,
     )  # fmt: skip
+
+
+def _checkpointing(params: Mapping[str, Any]) -> dict[str, bool]:
+    return {"use_reentrant": False, "preserve_rng_state": bool(params["lora_dropout"])}
 
 
 def _half(job: Job) -> torch.dtype | None:
@@ -279,10 +338,9 @@ def _half(job: Job) -> torch.dtype | None:
 def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     """The base, frozen, in the recipe's precision, with a fresh adapter in float32."""
     set_seed(seed)
-    llama.register()
     params, half = job.params, _half(job)
     checkpointing = not params["disable_gradient_checkpointing"]
-    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": llama.ATTENTION}
+    options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": attention.NAME}
     if quantization := params["quantization"]:
         compute = {"bnb_4bit_compute_dtype": half or torch.bfloat16}
         options["quantization_config"] = BitsAndBytesConfig(**_QUANTIZED[quantization], **compute)
@@ -296,7 +354,9 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
         )
     if quantization:
         head = base.get_output_embeddings().weight.dtype
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=checkpointing)
+        base = prepare_model_for_kbit_training(
+            base, use_gradient_checkpointing=checkpointing, gradient_checkpointing_kwargs=_checkpointing(params)
+        )
         # It makes everything float32 that is not quantised; for the norms that is wanted (QLoRA), for the vocabulary's
         # two matrices it is gigabytes and time.
         base.get_input_embeddings().to(head)

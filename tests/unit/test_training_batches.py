@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_titles.training.batches import collate, in_order, plan, segments
+from amazon_titles.training.batches import collate, in_order, plan, rectangles
 from amazon_titles.training.rows import Rows
 
 LENGTHS = st.lists(st.integers(2, 300), min_size=4, max_size=120)
@@ -69,7 +69,7 @@ def test_an_evaluation_takes_every_row_once(lengths, tokens):
 @given(LENGTHS)
 def test_rectangles_and_rows_are_the_same_tokens(lengths):
     lengths = sorted(lengths, reverse=True)
-    made = segments(lengths)
+    made = rectangles(lengths)
     flat = np.arange(sum(lengths))
     padded = flat[made["gather"]]
     assert (padded[made["back"]] == flat).all()
@@ -97,7 +97,7 @@ def test_a_batch_says_what_comes_behind_each_place():
     batch = collate(rows, [0, 1])
     assert batch["input_ids"].tolist() == [[7, 3, 4, 5, 6, 9, 7, 1, 2, 9]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5, 0, 1, 2, 3]]
-    assert batch["logits_to_keep"].tolist() == [1, 3, 4, 7, 8]
+    assert batch["places"].tolist() == [1, 3, 4, 7, 8]
     assert batch["targets"].tolist() == [4, 6, 9, 2, 9]
 
 

@@ -127,15 +127,6 @@ def test_a_process_that_says_nothing_of_its_end(tmp_path, status, words, advice)
     assert advice in str(refused.value)
 
 
-def test_the_curve_has_a_point_for_so_many_steps():
-    with trl.TrlLog() as log:
-        log.losses = [{"step": n, "epoch": n / 10, "loss": float(n), "learning_rate": 0.1} for n in range(1, 8)]
-    assert [(point["step"], point["loss"]) for point in log.curve(3)] == [(3, 2.0), (6, 5.0), (7, 7.0)]
-    assert log.curve(-1) == log.losses
-    log.losses *= 100
-    assert len(log.curve(-1)) == 100
-
-
 def test_a_file_hears_how_far_the_training_is(beat):
     step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
     with trl.TrlLog() as log:

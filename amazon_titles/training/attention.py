@@ -1,0 +1,204 @@
+"""Attention in which packed rows do not see each other: one call on CUDA, rectangles elsewhere.
+
+torch is imported with this module, which only the trl engine's own process imports.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+NAME = "amazon_titles_packed"
+"""The name under which `register` makes the attention known to transformers."""
+CHOICE = "AMAZON_TITLES_ATTENTION"
+"""Environment variable that names one of `KERNELS`, which alone is then tried."""
+
+Kernel = Callable[[Tensor, Tensor, Tensor, Tensor, int, float | None], Tensor]
+"""Takes q, k and v, each of shape (tokens, heads, size), where rows end, the longest row, and the scale."""
+
+
+class Chosen(NamedTuple):
+    """What attends on this device: its name, the kernel (None for rectangles), and why no better one does."""
+
+    name: str
+    kernel: Kernel | None
+    refused: dict[str, str]
+
+
+def _varlen() -> Kernel:
+    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    known = inspect.signature(varlen_attn).parameters
+    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
+    groups, scales = "enable_gqa" in known, "scale" in known
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        options = dict(causal)
+        if groups:
+            options["enable_gqa"] = q.shape[1] != k.shape[1]
+        else:
+            k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+        if scales:
+            options["scale"] = scale
+        elif scale is not None:
+            q = q * (scale * q.shape[-1] ** 0.5)
+        output = varlen_attn(q, k, v, ends, ends, longest, longest, **options)
+        assert isinstance(output, Tensor)  # nothing else was asked for
+        return output
+
+    return kernel
+
+
+def _flash_attn() -> Kernel:
+    """The package flash-attn, where it is installed."""
+    from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        output: Tensor = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=True)
+        return output
+
+    return kernel
+
+
+def _efficient() -> Kernel:
+    """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+        k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+        causal_from_the_first, keeps_what_backward_needs = 1, True
+        # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
+        output: Tensor = torch.ops.aten._efficient_attention_forward(
+            q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
+            keeps_what_backward_needs, scale=scale,
+        )[0][0]  # fmt: skip
+        return output
+
+    return kernel
+
+
+def _spread(states: Tensor, heads: int) -> Tensor:
+    """Keys or values of grouped heads, once for each head of the queries."""
+    return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], 1)
+
+
+KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "flash-attn": _flash_attn, "efficient": _efficient}
+"""What takes rows of different lengths in one call, the best first; each raises where this torch does not have it."""
+
+
+def choose(device: str, dtype: torch.dtype) -> Chosen:
+    """The first of `KERNELS` that says on this device what separate attention says, gradients included."""
+    if device != "cuda":
+        return Chosen("rectangles", None, {})
+    # cuDNN plans anew for every shape, which takes the host longer than the attention takes the card.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    refused: dict[str, str] = {}
+    wanted = os.environ.get(CHOICE)
+    for name, make in KERNELS.items():
+        if wanted in (None, "", name):
+            try:
+                kernel = make()
+                _check(kernel, device, dtype)
+                return Chosen(name, kernel, refused)
+            except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+                refused[name] = str(error).strip().partition("\n")[0][:200]
+    return Chosen("rectangles", None, refused)
+
+
+def _check(kernel: Kernel, device: str, dtype: torch.dtype) -> None:
+    """Raises where a kernel does not run, or says something else than separate attention."""
+    make = torch.Generator(device).manual_seed(0)
+    q, k, v, weights = (
+        torch.randn(24, heads, 64, device=device, generator=make).to(dtype).requires_grad_() for heads in (4, 2, 2, 4)
+    )
+    ends = torch.tensor([0, 16, 24, 24], device=device, dtype=torch.int32)  # an empty row, as `collate` fills up with
+    with torch.autocast(device, enabled=False):
+        alone = []
+        for row in (slice(16), slice(16, 24)):
+            one = [_spread(states[row], 4).transpose(0, 1)[None] for states in (q, k, v)]
+            with sdpa_kernel(SDPBackend.MATH):
+                attended = functional.scaled_dot_product_attention(one[0], one[1], one[2], is_causal=True)
+            alone.append(attended[0].transpose(0, 1))
+        outputs = kernel(q, k, v, ends, 16, None), torch.cat(alone)
+        found = [(output, *torch.autograd.grad((output * weights).sum(), (q, k, v))) for output in outputs]
+    for ours, theirs in zip(*found, strict=True):
+        off = float((ours - theirs).abs().max().detach() / theirs.abs().max().detach())
+        if not off <= 0.05:  # a few roundings of bfloat16; where nothing was written it may be no number
+            raise ValueError(f"it is off by {off:.0%}")
+
+
+def register(chosen: Chosen) -> None:
+    """Makes the attention known to transformers under the name `NAME`."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, partial(attend, chosen.kernel))
+
+
+def attend(
+    kernel: Kernel | None, module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor,
+    attention_mask: Tensor | None, *, batch: dict[str, Any], scaling: float | None = None, **_: object,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """Causal attention in which the rows of a batch do not see each other, as transformers calls it. No mask is made.
+
+    Args:
+        kernel: Takes rows of different lengths as they lie; where there is none, rows of about the same length become
+            rectangles that torch's own causal kernels take.
+        module: The attention layer.
+        query: Shape (1, heads, tokens, size), rotated already.
+        key: Shape (1, key/value heads, tokens, size), rotated already.
+        value: The same shape as `key`.
+        attention_mask: None.
+        batch: From `batches.collate`, as tensors.
+        scaling: What the scores are multiplied by; by default 1 / sqrt(size).
+
+    Returns:
+        Shape (1, tokens, heads, size), and None for the weights.
+    """
+    states = [states[0].transpose(0, 1) for states in (query, key, value)]
+    if kernel is None:
+        return _in_rectangles(states, batch, scaling)[None], None
+    q, k, v = (part.contiguous() for part in states)
+    return kernel(q, k, v, batch["ends"], batch["longest"], scaling)[None], None
+
+
+def _in_rectangles(states: list[Tensor], batch: dict[str, Any], scaling: float | None) -> Tensor:
+    shapes, back, heads = batch["shapes"], batch["back"], states[0].shape[1]
+    sizes = [rows * length for rows, length in shapes]
+    padded = [_Placed.apply(part, back, batch["gather"]).split(sizes) for part in states]  # type: ignore[no-untyped-call]
+    outputs = []
+    for shape, *parts in zip(shapes, *padded, strict=True):
+        q, k, v = (_spread(part, heads).view(*shape, heads, -1).transpose(1, 2) for part in parts)
+        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
+        outputs.append(attended.transpose(1, 2).flatten(0, 1))
+    output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    result: Tensor = _Placed.apply(output, back, None)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Placed(torch.autograd.Function):
+    """Puts rows, shape (tokens, heads, size), where they are wanted: into padded rectangles, or out of them again.
+
+    Either gradient goes by the place of each token in the rectangles: padding gets none, and what stands there is
+    dropped. torch's own backward of `index_select` would add instead of copy, which is slower.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, back: Tensor, gather: Tensor | None) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(back)
+        ctx.shape = states.shape if gather is None else None
+        return states.index_select(0, back if gather is None else gather)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        (back,), (gradient,) = ctx.saved_tensors, gradients
+        if ctx.shape is None:
+            return gradient.index_select(0, back), None, None
+        return gradient.new_zeros(ctx.shape).index_copy_(0, back, gradient), None, None
