@@ -2,8 +2,7 @@
 
 Python imports a `sitecustomize` that is on PYTHONPATH when it starts, so this runs in every process of a contender.
 All of them train with a `Trainer` of transformers, whose callbacks are followed here: into $BENCHMARK_STEPS goes a line
-of JSON when the training begins, one a step, and one at its end; after $BENCHMARK_SECONDS the training ends with the
-step that it is at. Where $BENCHMARK_AS is `t4`, torch gets 15 GiB of the GPU, and neither flash attention, nor cuDNN's,
+of JSON when the training begins, one a step, and one at its end; after $BENCHMARK_SECONDS the training ends. Where $BENCHMARK_AS is `t4`, torch gets 15 GiB of the GPU, and neither flash attention, nor cuDNN's,
 nor bf16.
 """
 
@@ -18,7 +17,7 @@ import time
 
 _WATCHED = "transformers.trainer_callback"
 _T4_BYTES = 15 * 2**30
-_MEMORY_EVERY = 10  # steps
+_EVERY = 10  # steps: memory is looked at, and the training may end, having been logged
 
 
 class _Loader(importlib.abc.Loader):
@@ -77,9 +76,9 @@ def _follow(handler: type) -> None:
         return answer
 
     def on_step_end(self, args, state, control):
-        _write(state, **({} if state.global_step % _MEMORY_EVERY else {"gib": _gib()}))
+        _write(state, **({} if state.global_step % _EVERY else {"gib": _gib()}))
         control = stepped(self, args, state, control)
-        if time.time() - start > seconds:
+        if state.global_step % _EVERY == 0 and time.time() - start > seconds:
             control.should_training_stop = True
         return control
 
