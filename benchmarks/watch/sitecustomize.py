@@ -2,8 +2,8 @@
 
 Python imports a `sitecustomize` that is on PYTHONPATH when it starts, so this runs in every process of a contender.
 All of them train with a `Trainer` of transformers, whose callbacks are followed here: into $BENCHMARK_STEPS goes a line
-of JSON when the training begins, one a step, and one at its end; after $BENCHMARK_SECONDS the training ends. Where $BENCHMARK_AS is `t4`, torch gets 15 GiB of the GPU, and neither flash attention, nor cuDNN's,
-nor bf16.
+of JSON when the training begins, one a step, and one at its end. After $BENCHMARK_SECONDS the training ends. Where
+$BENCHMARK_AS is `t4`, torch gets 15 GiB of the GPU, and neither flash attention, nor cuDNN's, nor bf16.
 """
 
 from __future__ import annotations
