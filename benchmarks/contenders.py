@@ -240,6 +240,6 @@ def _read(row: Row, steps: Path, folder: Path) -> None:
     row.training_seconds = round(last - begin["time"], 2)
     row.tokens_a_second = round(row.tokens / (last - begin["time"]), 1)
     row.torch_gib = round(max(event.get("gib", 0.0) for event in events), 3)
-    first = min(WARM_UP, row.planned // 2)
+    first = min(WARM_UP, row.planned // 2, row.steps // 2)
     if row.steps > first in times:
         row.steady = round(whole * (row.steps - first) / row.planned / (last - times[first]), 1)
