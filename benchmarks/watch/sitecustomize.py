@@ -76,24 +76,29 @@ def _follow(handler: type) -> None:
         return answer
 
     def on_step_end(self, args, state, control):
-        _write(state, **({} if state.global_step % _EVERY else {"gib": _gib()}))
+        more = {} if state.global_step % _EVERY else {"gib": _gib()}  # before the time is taken
+        _write(state, **more)
         control = stepped(self, args, state, control)
         if state.global_step % _EVERY == 0 and time.time() - start > seconds:
             control.should_training_stop = True
         return control
 
     def on_train_end(self, args, state, control):
-        _write(state, gib=_gib(), ended=True)
+        gib = _gib()
+        _write(state, gib=gib, ended=True)
         return ended(self, args, state, control)
 
     handler.on_train_begin, handler.on_step_end, handler.on_train_end = on_train_begin, on_step_end, on_train_end
 
 
 def _gib() -> float:
-    """The most that torch's tensors have taken on the GPU; 0 without one."""
+    """The most that torch's tensors have taken on the GPU, once it has done what it was given; 0 without one."""
     import torch
 
-    return torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
+    if not torch.cuda.is_available():
+        return 0.0
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() / 2**30
 
 
 def _write(state, **more) -> None:
