@@ -64,11 +64,8 @@ def watch(warm_up: int, timed: int, profiled: int) -> Any:
 
     class Watch(TrainerCallback):
         def __init__(self) -> None:
-            self.profile, self.start, self.seconds = (
-                torch.profiler.profile(activities=kinds, record_shapes=True),
-                0.0,
-                0.0,
-            )
+            self.profile = torch.profiler.profile(activities=kinds, record_shapes=True)
+            self.start, self.seconds, self.done = 0.0, 0.0, False
 
         def now(self) -> float:
             if gpu:
@@ -86,7 +83,7 @@ def watch(warm_up: int, timed: int, profiled: int) -> Any:
             if state.global_step == warm_up + timed + profiled:
                 self.now()
                 self.profile.stop()
-                control.should_training_stop = True
+                self.done = control.should_training_stop = True
 
     return Watch()
 
@@ -147,8 +144,8 @@ def main() -> None:
     place = result("steps", size, args.card).resolve()
     os.chdir(folder)
     run = train(load_recipe("recipe.yml"), engine="trl", output_dir="steps").run
-    if run["steps"] < args.warm_up + args.timed + args.profiled:
-        raise SystemExit(f"The training had {run['steps']} steps only: take more --products, or fewer steps here.")
+    if not watched.done:
+        raise SystemExit(f"The training had {run['steps']} steps only: take more --epochs, or fewer steps here.")
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "trl", "peft")}
     told = {
         "device": device, "card": args.card, "size": size, "versions": versions,

@@ -141,7 +141,9 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     def compile(self, on: bool) -> None:
         """Has torch compile the layers and the loss, or not any more."""
         self.part_of_loss = torch.compile(llama.part_of_loss, dynamic=False) if on else llama.part_of_loss
-        for layer in self.model.get_base_model().model.layers:
+        base = self.model.get_base_model()
+        base.enable_input_require_grads()  # else the first layer would be compiled for itself
+        for layer in base.model.layers:
             layer.compile(dynamic=False)
             if not on:
                 layer._compiled_call_impl = None
