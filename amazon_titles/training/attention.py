@@ -58,17 +58,6 @@ def _varlen() -> Kernel:
     return kernel
 
 
-def _flash_attn() -> Kernel:
-    """The package flash-attn, where it is installed."""
-    from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
-
-    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        output: Tensor = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=True)
-        return output
-
-    return kernel
-
-
 def _efficient() -> Kernel:
     """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
 
@@ -90,7 +79,7 @@ def _spread(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], 1)
 
 
-KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "flash-attn": _flash_attn, "efficient": _efficient}
+KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "efficient": _efficient}
 """What takes rows of different lengths in one call, the best first; each raises where this torch does not have it."""
 
 

@@ -190,14 +190,14 @@ def one_row(q, k, v, ends, longest, scale):
 
 
 def test_a_kernel_that_is_wrong_is_passed_over_with_its_reason(monkeypatch):
-    kernels = {"varlen": lambda: no_kernel, "flash-attn": lambda: one_row, "efficient": lambda: row_by_row}
+    kernels = {"varlen": lambda: no_kernel, "other": lambda: one_row, "efficient": lambda: row_by_row}
     monkeypatch.setattr(attention, "KERNELS", kernels)
     check = attention._check
     monkeypatch.setattr(attention, "_check", lambda kernel, device, dtype: check(kernel, "cpu", torch.float32))
     chosen = attention.choose("cuda", torch.bfloat16)
     assert chosen.name == "efficient"
     assert chosen.refused["varlen"] == "FlashAttention only supports Ampere GPUs or newer."
-    assert chosen.refused["flash-attn"].startswith("it is off by ")
+    assert chosen.refused["other"].startswith("it is off by ")
     assert not torch.backends.cuda.cudnn_sdp_enabled()
     monkeypatch.setenv(attention.CHOICE, "varlen")
     assert attention.choose("cuda", torch.bfloat16).kernel is None
