@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from amazon_titles.recipes import source
 from amazon_titles.recipes.fields import KEYS, Value
@@ -39,6 +42,22 @@ class Problem:
         return f"{self.severity}: {where}{self.key} {self.reason} {self.mend}"
 
 
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule of `problems.yml`, which describes it."""
+
+    reason: str
+    mend: str
+    key: str = ""
+    when: Value = None
+    engine: str = ""
+    severity: Literal["error", "warning", "machine"] = "error"
+
+
+@cache
+def _rules() -> dict[str, _Rule]:
+    return msgspec.yaml.decode(Path(__file__).with_name("problems.yml").read_bytes(), type=dict[str, _Rule])
+
+
 @dataclass(frozen=True)
 class LintContext:
     """A recipe as a rule reads it: any value, however broken the file is.
@@ -53,15 +72,10 @@ class LintContext:
     run_here: bool = False
     engine: str = "autotrain"
 
-    @property
-    def severity(self) -> Severity:
-        """Of a problem of this machine: an error where the training is about to start on it."""
-        return "error" if self.run_here else "warning"
-
     @cached_property
     def lines(self) -> Mapping[source.KeyPath, int]:
-        """The line of every key that stands in the file."""
-        return source.lines(self.recipe.text)
+        """The line of every key in the file, from 1; of one that stands twice the last, which counts."""
+        return {path: key.start_mark.line + 1 for path, key, _ in source.walk(self.recipe.text)}
 
     def given(self, key: str) -> bool:
         """Whether a dotted key stands in the file."""
@@ -95,9 +109,32 @@ class LintContext:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return Problem(line, key, reason, mend, severity)
 
-    def found(self, *table: tuple[Severity, str, object, str, str]) -> Iterator[Problem]:
-        """The problems of a table that are there: severity, key, whether it is so, reason, mend."""
-        return (self.problem(key, reason, mend, severity) for severity, key, holds, reason, mend in table if holds)
+    def found(self, rules: Mapping[str, object], key: str = "", **values: object) -> Iterator[Problem]:
+        """The problems of `problems.yml` that are there.
+
+        Args:
+            rules: Whether it is so, by the rule's name.
+            key: Where, for a rule of several keys.
+            **values: What the sentences name besides the value at the key.
+        """
+        for name, holds in rules.items():
+            rule = _rules()[name]
+            if holds and rule.engine in ("", self.engine):
+                place = rule.key or key
+                values["value"] = self.get(place)
+                severity = rule.severity
+                if severity == "machine":
+                    severity = "error" if self.run_here else "warning"
+                yield self.problem(place, rule.reason.format_map(values), rule.mend.format_map(values), severity)
+
+
+def single_values(context: LintContext) -> Iterator[Problem]:
+    """The rules of `problems.yml` that are one value of one key."""
+    for name, rule in _rules().items():
+        if rule.when is not None:
+            value, missing = context.get(rule.key), not context.given(rule.key)
+            holds = {"missing": missing, "anything": bool(value)}.get(str(rule.when), value == rule.when)
+            yield from context.found({name: holds})
 
 
 Rule = Callable[[LintContext], Iterable[Problem]]

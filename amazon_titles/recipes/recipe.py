@@ -11,18 +11,14 @@ from typing import Any, TypeVar
 from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
-from amazon_titles.recipes import fields, source
-from amazon_titles.recipes.autotrain_checks import TRAPS
-from amazon_titles.recipes.environment_checks import SURROUNDINGS
-from amazon_titles.recipes.path_checks import PLACES
+from amazon_titles.recipes import autotrain_checks, environment_checks, fields, schema, source
 from amazon_titles.recipes.problems import LintContext, Problem
-from amazon_titles.recipes.schema import SHAPE
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 _S = TypeVar("_S", bound=fields.Section)
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
 # token in clear in the output folder's training_params.json unless it pushes.
-_HUB_SECTION: Mapping[str, fields.Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
+_HUB_SECTION: Mapping[str, fields.Value] = {"push_to_hub": False, "token": None, "username": "${HF_USERNAME}"}
 
 
 @dataclass(frozen=True)
@@ -137,12 +133,12 @@ class Recipe:
             engine: What is to train.
         """
         context = LintContext(self, run_here=run_here, engine=engine)
-        rules = [*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS]
+        rules = [*schema.RULES, *autotrain_checks.RULES, *environment_checks.RULES]
         if online:
             # huggingface_hub costs 0.3 s to import.
-            from amazon_titles.recipes.online import ONLINE
+            from amazon_titles.recipes import online as hub_checks
 
-            rules += ONLINE
+            rules += hub_checks.RULES
         found = {problem for rule in rules for problem in rule(context)}
         return sorted(found, key=lambda problem: (problem.line or 0, problem.key, problem.reason))
 
@@ -185,9 +181,9 @@ def load_recipe(path: str | Path) -> Recipe:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except OSError as error:
         raise InputError(
-            f"No recipe at {path}.",
+            f"No recipe at {path} ({error.strerror}).",
             hint=f"Shipped ones: {', '.join(resources.recipes())}. Write one out with: "
             f"amazon-titles recipe NAME --dataset DIR > {path.name or 'my.yml'}",
         ) from None
@@ -197,12 +193,7 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def fill_recipe(
-    name: str,
-    *,
-    dataset: str,
-    user: str | None = None,
-    project: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    name: str, *, dataset: str, user: str | None = None, project: str | None = None, settings: Mapping[str, Any] = {}
 ) -> str:
     """A shipped recipe, filled in: what `amazon-titles recipe` prints.
 
@@ -227,7 +218,7 @@ def fill_recipe(
         raise InputError(f"No shipped recipe {name!r}.", hint=f"Choose one of: {', '.join(shipped)}.")
     named = {"data.path": dataset, "hub.username": user, "project_name": project}
     filled = {key: value for key, value in named.items() if value is not None}
-    return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).text
+    return load_recipe(shipped[name]).with_settings({**filled, **settings}).text
 
 
 def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:

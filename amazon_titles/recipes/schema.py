@@ -70,5 +70,5 @@ def _misfit(field: Field, value: object) -> tuple[str, str] | None:
     return (f"is {value!r}, which is {wrong}.", f"Write {field.expected}.") if wrong else None
 
 
-SHAPE: tuple[Rule, ...] = (repeated, sections)
+RULES: tuple[Rule, ...] = (repeated, sections)
 """Every rule of this file."""
