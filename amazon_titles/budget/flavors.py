@@ -84,8 +84,8 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
             from huggingface_hub import HfApi
 
             for item in HfApi().list_jobs_hardware():
-                chip = (item.accelerator.model, int(item.accelerator.quantity)) if item.accelerator else ("", 0)
-                known = machines[item.name][:2] if item.name in machines else chip
+                gpu = (item.accelerator.model, int(item.accelerator.quantity)) if item.accelerator else ("", 0)
+                known = machines[item.name][:2] if item.name in machines else gpu
                 if known[0] in _CHIPS:
                     machines[item.name] = (*known, dollars_an_hour(item))
             source = "prices asked from the Hub just now"

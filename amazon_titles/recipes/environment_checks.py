@@ -98,8 +98,8 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
         # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
         "embeddings-not-tokens": tokens and isinstance(embeddings, int) and embeddings != tokens,
     }
-    values = {"kind": kind, "eos": eos, "template": name, "end": end, "longest": longest}
-    return context.found(rules, **values, embeddings=embeddings, tokens=tokens)
+    family = {"eos": eos, "template": name, "end": end}
+    return context.found(rules, "", kind=kind, longest=longest, embeddings=embeddings, tokens=tokens, **family)
 
 
 def _is_missing(context: LintContext, path: str) -> bool:
@@ -155,14 +155,9 @@ def _bitsandbytes(context: LintContext) -> Iterator[Problem]:
         return
     version = re.search(r"^cuda\b.*=\s*'([\d.]+)'", (site / "torch/version.py").read_text(encoding="utf-8"), re.M)
     cuda = version[1] if version else ""
-    libraries = [path.name for path in (site / "bitsandbytes").glob("libbitsandbytes_cuda*")]
-    fits = any(f"cuda{cuda.replace('.', '')}." in library for library in libraries)
-    rules = {
-        "bitsandbytes-missing": not libraries,
-        "torch-for-cpus": libraries and not cuda,
-        "torch-for-another-cuda": libraries and cuda and not fits,
-    }
-    yield from context.found(rules, cuda=cuda)
+    libraries = (site / "bitsandbytes").glob(f"libbitsandbytes_cuda{cuda.replace('.', '')}.*")
+    found = f"CUDA {cuda}" if cuda else "CPUs"
+    yield from context.found({"no-bitsandbytes": not cuda or not any(libraries)}, found=found)
 
 
 def shadow(context: LintContext) -> Iterator[Problem]:

@@ -242,23 +242,24 @@ def find_key(name: str) -> tuple[str, ...]:
     raise InputError(f"No setting {name!r} in a recipe.", hint=hint)
 
 
-def parse_setting(path: tuple[str, ...], value: Any) -> Value:  # noqa: ANN401 - what a user typed
-    """A value of `--set` as its setting's type.
+def parse_setting(name: str, value: Any) -> tuple[tuple[str, ...], Value]:  # noqa: ANN401 - what a user typed
+    """The place of a setting of `--set`, and its value as the setting's type.
 
     Args:
-        path: The setting's place.
+        name: As `find_key` takes it.
         value: A text as typed (`null` and `none` mean null), or a value already.
 
     Raises:
-        InputError: The value does not fit.
+        InputError: No such setting, or the value does not fit.
     """
+    path = find_key(name)
     field = KEYS[path]
     if isinstance(value, str) and value.lower() in ("null", "none", "~") and field.optional:
         value = None
     with suppress(ValueError):
         parsed = field.coerce(value)
         if field.fits(parsed):
-            return parsed
+            return path, parsed
     raise InputError(f"{'.'.join(path)}={value} does not fit.", hint=f"Expected {field.expected}.")
 
 

@@ -111,10 +111,7 @@ class Recipe:
         Raises:
             InputError: No such key, or a value that does not fit.
         """
-        text = self.text
-        changes = {
-            (path := fields.find_key(name)): fields.parse_setting(path, value) for name, value in settings.items()
-        }
+        text, changes = self.text, dict(fields.parse_setting(*setting) for setting in settings.items())
         if any(path[0] == "hub" for path in changes) and not self.section("hub"):
             # Of a section `hub` AutoTrain wants all three keys.
             changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
