@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from amazon_titles.errors import InputError
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import KEYS, Value
+from amazon_titles.recipes.fields import Value
 
 if TYPE_CHECKING:
     from amazon_titles.recipes.recipe import Recipe
@@ -86,12 +88,9 @@ class LintContext:
 
         None also where the value does not fit its type, which is another rule's to say.
         """
-        path = tuple(key.split("."))
-        section, field = self.recipe.section(*path[:-1]), KEYS[path]
-        try:
-            return field.coerce(section[path[-1]]) if path[-1] in section else field.default
-        except ValueError:
-            return None
+        with suppress(InputError):
+            return self.recipe.value(*key.split("."))
+        return None
 
     def text(self, key: str) -> str:
         """The value as a text; "" where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,22 +44,22 @@ class Recipe:
     @property
     def base_model(self) -> str:
         """The base: a Hub id or a local folder."""
-        return self._required("base_model")
+        return str(self.value("base_model", required=True))
 
     @property
     def project_name(self) -> str:
         """The output folder, which is also the name of the model repo."""
-        return self._required("project_name")
+        return str(self.value("project_name", required=True))
 
     @property
     def data_path(self) -> str:
         """The dataset: a folder or a Hub id."""
-        return self._required("data", "path")
+        return str(self.value("data", "path", required=True))
 
     @property
     def train_split(self) -> str:
         """As AutoTrain takes it: `config:split`, such as `text-llama3:train`, or only a split."""
-        return self._required("data", "train_split")
+        return str(self.value("data", "train_split", required=True))
 
     @property
     def dataset_config(self) -> str | None:
@@ -74,7 +75,7 @@ class Recipe:
     @property
     def text_column(self) -> str:
         """The column that is trained on."""
-        return str(self.section("data", "column_mapping").get("text_column") or fields.COLUMNS["text_column"].default)
+        return str(self.value("data", "column_mapping", "text_column"))
 
     @property
     def template(self) -> ChatTemplate | None:
@@ -143,26 +144,28 @@ class Recipe:
         """The recipe as YAML text, comments included."""
         return self.text
 
-    def _settings(self, name: str, kind: type[_S]) -> _S:
-        given = self.section(name)
-        settings = {}
-        for key, known in fields.SECTIONS[(name,)].items():
-            try:
-                settings[key] = known.coerce(given[key]) if key in given else known.default
-            except ValueError:
-                raise self._wrong(f"{name}.{key} is {given[key]!r}", known.expected) from None
-        return kind(**settings)
+    def value(self, *path: str, required: bool = False) -> fields.Value:
+        """A setting as AutoTrain takes it: its default where the recipe is silent.
 
-    def _required(self, *path: str) -> str:
-        value = source.lookup(self.config, path)
-        if isinstance(value, str) and value:
-            return value
-        found = f"holds {value!r}" if path[-1] in self.section(*path[:-1]) else "is missing"
-        raise self._wrong(f"{'.'.join(path)} {found}", fields.KEYS[path].expected)
+        Args:
+            *path: Its place: `"params", "lr"`.
+            required: Whether null and "" are as if it were missing.
 
-    def _wrong(self, found: str, expected: str) -> InputError:
+        Raises:
+            InputError: It is of the wrong type, or required and missing.
+        """
+        section, known, found = self.section(*path[:-1]), fields.KEYS[path], "is missing"
+        if path[-1] in section:
+            found = f"is {section[path[-1]]!r}"
+        with suppress(ValueError):
+            value = known.coerce(section[path[-1]]) if path[-1] in section else known.default
+            if value or not required:
+                return value
         hint = f"See every problem at once: amazon-titles check {self.path}"
-        return InputError(f"{self.path}: {found}; expected {expected}.", hint=hint)
+        raise InputError(f"{self.path}: {'.'.join(path)} {found}; expected {known.expected}.", hint=hint)
+
+    def _settings(self, name: str, kind: type[_S]) -> _S:
+        return kind(**{key: self.value(name, key) for key in fields.SECTIONS[(name,)]})
 
 
 def load_recipe(path: str | Path) -> Recipe:
