@@ -20,7 +20,7 @@ _FAMILIES = (("llama3", re.compile(r"llama-?3", re.IGNORECASE)), ("chatml", re.c
 _INSTRUCT = re.compile(r"instruct|-it\b|chat", re.IGNORECASE)
 # Llama's linear layers, which peft's `all-linear` finds without the output head.
 _LINEAR = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
-_TRL_ONLY = ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep")
+_TRL_ONLY = tuple(f"amazon_titles.{name}" for name in ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep"))
 _LOCAL = ("local", "local-cli")
 # autotrain/backends/base.py, AVAILABLE_HARDWARE.
 _HARDWARE = (
@@ -38,40 +38,28 @@ def is_local_path(name: str) -> bool:
     return bool(name) and (re.match(r"[./~\\]|[A-Za-z]:[\\/]", name) is not None or is_local(name))
 
 
-def task(context: LintContext) -> Iterator[Problem]:
-    """Only `llm-sft` packs and templates the way the rendered text wants."""
-    other = context.given("params.trainer") and context.text("params.trainer") != "sft"
-    unknown = context.text("task") not in ("", "llm", "llm-sft")
-    return context.found({"task-unknown": unknown, "trainer-overrides": other})
+def text(context: LintContext) -> Iterator[Problem]:
+    """What stands around a turn: the base's own special tokens, once.
 
-
-def tokens(context: LintContext) -> Iterator[Problem]:
-    """BOS and end-of-turn stand twice with a chat template; rendered text comes out right."""
-    chat, split = context.text("data.chat_template"), context.text("data.train_split")
-    by_column = context.text("data.column_mapping.text_column") == "messages"
+    With a chat template BOS and end-of-turn stand twice; rendered text comes out right.
+    """
+    chat, split, base = (context.text(key) for key in ("data.chat_template", "data.train_split", "base_model"))
+    column = "data.column_mapping.text_column"
     config = split.partition(":")[0] if ":" in split else ""
-    templated = chat not in ("", "none")
-    messages = not templated and (by_column or config == "chat")
-    yield from context.found({
-        "two-colons": split.count(":") > 1,
-        "chat-template": templated and chat != "tokenizer",
-        "split-not-rendered": split and not (templated or messages or template_of_config(config)),
-    })  # fmt: skip
-    key = "data.column_mapping.text_column" if by_column else "data.train_split"
-    yield from context.found({"messages-as-text": messages}, key=key)
-
-
-def family(context: LintContext) -> Iterator[Problem]:
-    """The text must be rendered for the base's own special tokens, and end with its own EOS."""
-    base, (config, _, _) = context.text("base_model"), context.text("data.train_split").partition(":")
-    split, rendered = context.text("data.train_split").rpartition(":")[2], template_of_config(config)
+    templated, rendered = chat not in ("", "none"), template_of_config(config)
+    named = {column: context.text(column) == "messages", "data.train_split": config == "chat"}
+    messages = [key for key, holds in named.items() if holds and not templated][:1]
     own = next((name for name, pattern in _FAMILIES if pattern.search(base)), "")
     known = own and not is_local_path(base)  # the tokenizer of a folder can be read: environment_checks.py
     rules = {
+        "two-colons": split.count(":") > 1,
+        "chat-template": templated and chat != "tokenizer",
+        "messages-as-text": messages,
+        "split-not-rendered": split and not (templated or messages or rendered),
         "other-family": known and rendered and rendered.name != own,
         "base-without-chat-template": known and not _INSTRUCT.search(base),
     }
-    return context.found(rules, base=base, family=own, split=split)
+    return context.found(rules, base=base, family=own, split=split.rpartition(":")[2])
 
 
 def training(context: LintContext) -> Iterator[Problem]:
@@ -80,6 +68,9 @@ def training(context: LintContext) -> Iterator[Problem]:
     block, longest = context.number("params.block_size"), context.number("params.model_max_length")
     whole, half = get("params.peft") is False, get("params.mixed_precision") == "bf16"
     rules = {
+        # Only `llm-sft` packs and templates the way the rendered text wants.
+        "task-unknown": context.text("task") not in ("", "llm", "llm-sft"),
+        "trainer-overrides": given("params.trainer") and get("params.trainer") != "sft",
         "no-adapter": whole,
         "quantization-missing": not whole and not given("params.quantization"),
         "block-size-cut": longest and block > longest,
@@ -109,10 +100,8 @@ def modules(context: LintContext) -> Iterator[Problem]:
 def engines(context: LintContext) -> Iterator[Problem]:
     """Settings of the trl engine that contradict each other, or that the engine about to start does not read."""
     best = context.get("amazon_titles.keep") == "best" and not context.get("amazon_titles.valid_split")
-    yield from context.found({"best-of-nothing": best})
-    for key in _TRL_ONLY:
-        changed = context.get(f"amazon_titles.{key}") != KEYS["amazon_titles", key].default
-        yield from context.found({"only-trl-obeys": context.run_here and changed}, key=f"amazon_titles.{key}")
+    changed = [key for key in _TRL_ONLY if context.get(key) != KEYS[tuple(key.split("."))].default]
+    return context.found({"best-of-nothing": best, "only-trl-obeys": changed if context.run_here else []})
 
 
 def names(context: LintContext) -> Iterator[Problem]:
@@ -120,17 +109,16 @@ def names(context: LintContext) -> Iterator[Problem]:
 
     AutoTrain expands `${…}` in hub.username and hub.token only, and `~` nowhere.
     """
-    for key in ("base_model", "project_name", "data.path"):
-        value = context.text(key)
-        yield from context.found({"not-expanded": "${" in value or value.startswith("~")}, key=key)
-    project, llama = context.text("project_name"), context.text("base_model").lower().startswith("meta-llama/")
+    literal, text = ("base_model", "project_name", "data.path"), context.text
+    project, llama = text("project_name"), text("base_model").lower().startswith("meta-llama/")
     rules = {
+        "not-expanded": [key for key in literal if "${" in text(key) or text(key).startswith("~")],
         "project-name-letters": project and not re.fullmatch(r"[A-Za-z0-9](?:-?[A-Za-z0-9])*", project),
         "project-name-long": len(project) > 50,
         "project-name-licence": project and llama and not project.lower().startswith("llama"),
     }
     example = re.sub(r"[^A-Za-z0-9]+", "-", project).strip("-") or "my-adapter"
-    yield from context.found(rules, example=example, length=len(project))
+    return context.found(rules, example=example, length=len(project))
 
 
 def hub(context: LintContext) -> Iterator[Problem]:
@@ -138,18 +126,16 @@ def hub(context: LintContext) -> Iterator[Problem]:
     token, user, backend = (context.text(key) for key in ("hub.token", "hub.username", "backend"))
     written, pushes, here = not VARIABLE.fullmatch(token), context.get("hub.push_to_hub") is True, backend in _LOCAL
     folder = is_local_path(context.text("base_model"))
-    yield from context.found({
+    variables = {key: VARIABLE.fullmatch(context.text(key)) for key in ("hub.username", "hub.token")}
+    asked = context.run_here and (pushes or backend.startswith("spaces-"))
+    return context.found({
         "token-in-the-file": token and written,
         "token-left-behind": token and not written and not pushes and here,
         "push-without-user": pushes and here and not user,
         "push-a-local-base": pushes and here and user and folder,
         "push-from-here": pushes and here and user and not folder,
+        "variable-not-set": [key for key, name in variables.items() if asked and name and not os.environ.get(name[1])],
     })  # fmt: skip
-    asked = context.run_here and (pushes or backend.startswith("spaces-"))
-    for key in ("hub.username", "hub.token"):
-        variable = VARIABLE.fullmatch(context.text(key))
-        name = variable[1] if variable else ""
-        yield from context.found({"variable-not-set": asked and name and not os.environ.get(name)}, key=key, name=name)
 
 
 def backend(context: LintContext) -> Iterator[Problem]:
@@ -159,15 +145,14 @@ def backend(context: LintContext) -> Iterator[Problem]:
     rules = {
         "backend-unknown": place not in ("", "local-ui", *_LOCAL, *SPACES),
         "space-from-here": space and context.run_here,
+        "space-and-a-folder": [key for key in ("base_model", "data.path") if space and is_local_path(text(key))],
         "space-without-user": space and not text("hub.username"),
         "space-without-token": space and not text("hub.token"),
         "space-that-forgets": space and context.get("hub.push_to_hub") is not True,
         "space-without-gpu": place.startswith("spaces-cpu") and context.get("params.quantization"),
     }
-    yield from context.found(rules, spaces=", ".join(SPACES))
-    for key in ("base_model", "data.path"):
-        yield from context.found({"space-and-a-folder": space and is_local_path(text(key))}, key=key)
+    return context.found(rules, spaces=", ".join(SPACES))
 
 
-RULES: tuple[Rule, ...] = (single_values, task, tokens, family, training, modules, engines, names, hub, backend)
+RULES: tuple[Rule, ...] = (single_values, text, training, modules, engines, names, hub, backend)
 """Every rule that needs the recipe alone."""

@@ -24,7 +24,7 @@ BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_te
 def dataset(context: LintContext) -> Iterator[Problem]:
     """A dataset folder without the config, split or column, in a format that AutoTrain cannot read, or too small."""
     path = context.text("data.path")
-    yield from context.found({"dataset-missing": _is_missing(context, path)}, key="data.path")
+    yield from context.found({"dataset-missing": _is_missing(context, path)})
     try:
         if path and is_local(path):
             yield from dataset_problems(context)
@@ -98,8 +98,8 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
         # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
         "embeddings-not-tokens": tokens and isinstance(embeddings, int) and embeddings != tokens,
     }
-    family = {"eos": eos, "template": name, "end": end}
-    return context.found(rules, "", kind=kind, longest=longest, embeddings=embeddings, tokens=tokens, **family)
+    sizes = {"longest": longest, "embeddings": embeddings, "tokens": tokens}
+    return context.found(rules, kind=kind, eos=eos, template=name, end=end, **sizes)
 
 
 def _is_missing(context: LintContext, path: str) -> bool:

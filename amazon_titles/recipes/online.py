@@ -60,10 +60,9 @@ def _refused(context: LintContext, key: str, error: Exception, mend: str) -> Ite
 
     Any exception: the clients of two years stand on requests, httpx and httpx2, whose errors have no class in common.
     """
-    gated = isinstance(error, GatedRepoError)
-    gone = isinstance(error, RepositoryNotFoundError) and not gated
-    rules = {"gated": gated, "not-on-the-hub": gone, "hub-silent": not (gated or gone)}
-    return context.found(rules, key=key, mend=mend, error=type(error).__name__)
+    kinds = {GatedRepoError: "gated", RepositoryNotFoundError: "not-on-the-hub", Exception: "hub-silent"}
+    name = next(name for kind, name in kinds.items() if isinstance(error, kind))
+    return context.found({name: [key]}, mend=mend, error=type(error).__name__)
 
 
 RULES: tuple[Rule, ...] = (base, dataset, target)

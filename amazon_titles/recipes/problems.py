@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -108,23 +108,23 @@ class LintContext:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return Problem(line, key, reason, mend, severity)
 
-    def found(self, rules: Mapping[str, object], key: str = "", **values: object) -> Iterator[Problem]:
+    def found(self, rules: Mapping[str, Any], **values: object) -> Iterator[Problem]:
         """The problems of `problems.yml` that are there.
 
         Args:
-            rules: Whether it is so, by the rule's name.
-            key: Where, for a rule of several keys.
+            rules: Whether it is so, by the rule's name; of a rule without a key, the keys where it is so.
             **values: What the sentences name besides the value at the key.
         """
         for name, holds in rules.items():
             rule = _rules()[name]
-            if holds and rule.engine in ("", self.engine):
-                place = rule.key or key
-                values["value"] = self.get(place)
-                severity = rule.severity
-                if severity == "machine":
-                    severity = "error" if self.run_here else "warning"
-                yield self.problem(place, rule.reason.format_map(values), rule.mend.format_map(values), severity)
+            if not holds or rule.engine not in ("", self.engine):
+                continue
+            severity = rule.severity
+            if severity == "machine":
+                severity = "error" if self.run_here else "warning"
+            for key in [rule.key] if rule.key else holds:
+                values["value"] = self.get(key)
+                yield self.problem(key, rule.reason.format_map(values), rule.mend.format_map(values), severity)
 
 
 def single_values(context: LintContext) -> Iterator[Problem]:
