@@ -44,8 +44,8 @@ class Problem:
         return f"{self.severity}: {where}{self.key} {self.reason} {self.mend}"
 
 
-class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule of `problems.yml`, which describes it."""
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry of `problems.yml`, which describes it."""
 
     reason: str
     mend: str
@@ -56,8 +56,8 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def _rules() -> dict[str, _Rule]:
-    return msgspec.yaml.decode(Path(__file__).with_name("problems.yml").read_bytes(), type=dict[str, _Rule])
+def _entries() -> dict[str, _Entry]:
+    return msgspec.yaml.decode(Path(__file__).with_name("problems.yml").read_bytes(), type=dict[str, _Entry])
 
 
 @dataclass(frozen=True)
@@ -116,23 +116,23 @@ class LintContext:
             **values: What the sentences name besides the value at the key.
         """
         for name, holds in rules.items():
-            rule = _rules()[name]
-            if not holds or rule.engine not in ("", self.engine):
+            entry = _entries()[name]
+            if not holds or entry.engine not in ("", self.engine):
                 continue
-            severity = rule.severity
+            severity = entry.severity
             if severity == "machine":
                 severity = "error" if self.run_here else "warning"
-            for key in [rule.key] if rule.key else holds:
+            for key in [entry.key] if entry.key else holds:
                 values["value"] = self.get(key)
-                yield self.problem(key, rule.reason.format_map(values), rule.mend.format_map(values), severity)
+                yield self.problem(key, entry.reason.format_map(values), entry.mend.format_map(values), severity)
 
 
 def single_values(context: LintContext) -> Iterator[Problem]:
     """The rules of `problems.yml` that are one value of one key."""
-    for name, rule in _rules().items():
-        if rule.when is not None:
-            value, missing = context.get(rule.key), not context.given(rule.key)
-            holds = {"missing": missing, "anything": bool(value)}.get(str(rule.when), value == rule.when)
+    for name, entry in _entries().items():
+        if entry.when is not None:
+            value, missing = context.get(entry.key), not context.given(entry.key)
+            holds = {"missing": missing, "anything": bool(value)}.get(str(entry.when), value == entry.when)
             yield from context.found({name: holds})
 
 
