@@ -1,4 +1,4 @@
-"""What a recipe will take: tokens, steps, memory, hours, dollars, and how often a product is seen.
+"""A recipe's problems, and what it will take: tokens, steps, memory, hours, dollars, exposures of a product.
 
 An estimate says what it rests on. Nothing is trained, and torch is not imported.
 """
@@ -6,27 +6,26 @@ An estimate says what it rests on. Nothing is trained, and torch is not imported
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from amazon_titles.budget.flavors import GPU_SHARE, flavors, tokens_per_second
-from amazon_titles.budget.memory import memory_gb, runs
-from amazon_titles.budget.shapes import shape_of
-from amazon_titles.errors import InputError
+from amazon_titles import resources
+from amazon_titles.budget.flavors import SHARES, flavors, runs, tokens_per_second
+from amazon_titles.budget.shapes import memory_gb, shape_of
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.io import is_local
-from amazon_titles.recipes import Recipe
+from amazon_titles.recipes import Problem, Recipe, load_recipe
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
-_BYTES_PER_TOKEN = {"llama3": 4.3, "chatml": 4.0}
+_BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
 _MEMORY = "memory by formula: weights, adapter, logits, one layer"
 _SPEEDS = (
     "{share:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the CPU of this machine, of "
     "which only a training tells"
 )
-WANTED_EXPOSURES = 100
-"""Below about 100 exposures a model learns the style of an answer, not its facts: Allen-Zhu and Li, Physics of
-Language Models 3.3, 2024 (1 bit a parameter at 100 exposures, 2 at 1000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +100,7 @@ class Budget:
 
 
 def estimate(
-    recipe: Recipe,
-    *,
-    engine: str = "autotrain",
-    hours: float | None = None,
-    exposures: int = WANTED_EXPOSURES,
-    online: bool = False,
+    recipe: Recipe, *, engine: str = "autotrain", hours: float | None = None, exposures: int = 100, online: bool = False
 ) -> Budget:
     """Estimates what a recipe will take.
 
@@ -114,19 +108,17 @@ def estimate(
         recipe: The recipe; its dataset must be here, or on the Hub with `online`.
         engine: `autotrain` or `trl`.
         hours: For the largest `--limit`; by default `amazon_titles.max_hours` of the recipe.
-        exposures: How often each product is to be asked about.
+        exposures: How often each product is to be asked about. Below about 100 a model learns the style of an answer,
+            not its facts: Allen-Zhu and Li, Physics of Language Models 3.3, 2024 (1 bit a parameter at 100 exposures,
+            2 at 1000).
         online: Ask the Hub for the dataset, an unknown base and prices.
 
     Raises:
         InputError: The dataset cannot be looked at, or the base's shape is not known.
     """
-    base = recipe.base_model
-    shape = shape_of(base, online=online)
-    if shape is None:
-        hint = "Name a folder with its config.json, or go online."
-        raise InputError(f"The shape of the base {base} is not known.", hint=hint)
+    shape = shape_of(recipe.base_model, online=online)
     corpus, params = _corpus(recipe, online=online), recipe.params
-    per_token, measured = _bytes_per_token(recipe, corpus)
+    per_token, measured = _bytes_per_token(recipe, corpus.sample)
     # One BOS and one end-of-turn a row, which the text does not hold.
     tokens = round(corpus.size / per_token) + 2 * corpus.rows
     # Optimizer steps, as transformers 4.48 counts them.
@@ -146,19 +138,12 @@ def estimate(
         limit = int(hours * 3600 * speed / (tokens / products * wanted)) if hours and speed and wanted else None
         places.append(Place(flavor.name, fits if runs(recipe, flavor, engine) else False, takes, dollars, limit))
     return Budget(
-        rows=corpus.rows,
-        tokens=tokens,
-        steps=max(1, batches // params.gradient_accumulation) * params.epochs,
-        base_parameters=shape.parameters,
+        rows=corpus.rows, tokens=tokens, steps=max(1, batches // params.gradient_accumulation) * params.epochs,
+        base_parameters=shape.parameters, memory_gb=needed, products=products, epochs_wanted=wanted,
         adapter_parameters=shape.adapter_parameters(params.lora_r, params.target_modules),
-        memory_gb=needed,
-        products=products,
-        exposures=times and times * params.epochs,
-        exposures_wanted=exposures,
-        epochs_wanted=wanted,
-        places=tuple(places),
-        rests_on=(measured, _SPEEDS.format(share=GPU_SHARE[engine]), prices, _MEMORY),
-    )
+        exposures=times and times * params.epochs, exposures_wanted=exposures, places=tuple(places),
+        rests_on=(measured, _SPEEDS.format(share=SHARES[engine]), prices, _MEMORY),
+    )  # fmt: skip
 
 
 def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
@@ -166,26 +151,78 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
     if not (online or is_local(path)):
         raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
     try:
-        return look(path, recipe.dataset_config, recipe.split, recipe.text_column)
+        return look(path, recipe.dataset_config or "default", recipe.split, recipe.text_column)
     except CorpusError as error:
         raise InputError(f"The dataset {path} {error}.", hint="See amazon-titles check.") from None
     except Exception as error:  # the Hub's clients have no common class of errors
         raise InputError(f"The dataset {path} cannot be read: {error}.", hint="Log in, or go online.") from None
 
 
-def _bytes_per_token(recipe: Recipe, corpus: Corpus) -> tuple[float, str]:
+def _bytes_per_token(recipe: Recipe, sample: Sequence[str]) -> tuple[float, str]:
     """UTF-8 bytes a token, and where the number comes from."""
-    assumed = _BYTES_PER_TOKEN.get(recipe.template.name if recipe.template else "", 4.0)
-    path = Path(recipe.base_model) / "tokenizer.json"
-    if not path.is_file() or not corpus.sample:
+    assumed, path = _BYTES_PER_TOKEN.get(recipe.dataset_config or "", 4.0), Path(recipe.base_model) / "tokenizer.json"
+    if not path.is_file() or not sample:
         return assumed, f"{assumed:.1f} bytes a token, assumed (English)"
     try:
         # Not a core dependency; transformers brings it.
         from tokenizers import Tokenizer
 
-        encoded = Tokenizer.from_file(str(path)).encode_batch(list(corpus.sample), add_special_tokens=False)
+        encoded = Tokenizer.from_file(str(path)).encode_batch(list(sample), add_special_tokens=False)
     except Exception as error:  # tokenizers raises nothing more special
         return assumed, f"{assumed:.1f} bytes a token, assumed: the base's tokenizer cannot be used ({error})"
-    size = sum(len(text.encode()) for text in corpus.sample)
-    ratio = size / max(1, sum(len(one.ids) for one in encoded))
-    return ratio, f"{ratio:.2f} bytes a token, measured on {len(corpus.sample)} rows with the base's tokenizer"
+    ratio = sum(len(text.encode()) for text in sample) / max(1, sum(len(one.ids) for one in encoded))
+    return ratio, f"{ratio:.2f} bytes a token, measured on {len(sample)} rows with the base's tokenizer"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeCheck:
+    """What is known of a recipe before it runs.
+
+    Attributes:
+        path: The recipe.
+        problems: Errors and warnings, in the order of their lines.
+        budget: What a run takes; why it cannot be said, in a sentence, where it cannot.
+    """
+
+    path: str
+    problems: tuple[Problem, ...]
+    budget: Budget | str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stops a training."""
+        return all(problem.severity != "error" for problem in self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        budget = None if isinstance(self.budget, str) else asdict(self.budget)
+        return {"recipe": self.path, "problems": [asdict(problem) for problem in self.problems], "budget": budget}
+
+    def __str__(self) -> str:
+        problems = f"{len(self.problems)} problem(s)" if self.problems else "ok"
+        told = [f"no budget: {self.budget}"] if isinstance(self.budget, str) else self.budget.lines()
+        return "\n  ".join([f"{self.path}: {problems}", *map(str, self.problems), *told])
+
+
+def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, exposures: int) -> list[RecipeCheck]:
+    """Examines recipes.
+
+    Args:
+        paths: Recipes; none for all that are shipped.
+        online: Ask the Hub too.
+        hours: Time there is.
+        exposures: How often each product is to be asked about.
+
+    Raises:
+        InputError: A file is no recipe.
+    """
+    checked = []
+    for path in paths or map(str, resources.recipes().values()):
+        recipe = load_recipe(path)
+        budget: Budget | str
+        try:
+            budget = estimate(recipe, hours=hours, exposures=exposures, online=online)
+        except AmazonTitlesError as error:
+            budget = error.message
+        checked.append(RecipeCheck(path, tuple(recipe.problems(online=online)), budget))
+    return checked

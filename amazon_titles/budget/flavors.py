@@ -1,23 +1,22 @@
-"""Where a training can run: machines, their speed and memory, and what an hour costs."""
+"""Where a training can run: machines, their memory and peak speed, and what an hour costs."""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from amazon_titles.budget.shapes import Shape
+from amazon_titles.budget.shapes import Shape, in_half_precision
 from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.gpus import gpus
 
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo
 
-GPU_SHARE = {"autotrain": 0.15, "trl": 0.40}
-"""Share of its peak that training reaches: assumed, not measured. AutoTrain casts float32 weights in every step."""
-_CPU_SHARE = 0.6
-# int4 weights are unpacked for every product; several GPUs wait for each other.
-_UNPACKING, _TOGETHER = 0.7, 0.9
+SHARES = {"autotrain": 0.15, "trl": 0.35}
+"""Share of a GPU's peak that training reaches. AutoTrain, which casts float32 weights in every step, was not measured;
+the trl engine reached 0.37 of an H100's once it ran, and 0.25 in a run of 92 s (`benchmarks/results`)."""
 
 
 class Flavor(NamedTuple):
@@ -27,7 +26,7 @@ class Flavor(NamedTuple):
         name: As `--flavor` and `backend: spaces-<name>` take it; `here` for this machine.
         devices: GPUs; 0 for a CPU.
         memory_gb: Memory of one GPU, or of the machine where there is none; 0 where it is not known.
-        half: Peak of dense matrix products in fp16 or bf16, in 10^12 operations a second and device; 0 where it is not
+        half: 10^12 operations a second and device in fp16 or bf16: a GPU's peak, what a CPU reaches; 0 where it is not
             known.
         single: The same in float32.
         dollars: Price of an hour; None where it is not known.
@@ -43,12 +42,12 @@ class Flavor(NamedTuple):
     bf16: bool = True
 
 
-# Memory, and peaks of dense products from NVIDIA's data sheets (A10G: from AWS's g5). A CPU core of the Hub's is taken
-# to multiply float32 matrices at 0.038 * 10^12 operations a second, as one did; with AMX it is several times as fast.
+# Memory, and peaks of dense products from NVIDIA's data sheets (A10G: from AWS's g5). Of a CPU of the Hub's nothing is
+# published: 0.023 * 10^12 operations a second and core is coarse; with AMX it is several times as fast.
 _CHIPS = {
     "T4": (16, 65.0, 8.1), "L4": (24, 121.0, 30.3), "A10G": (24, 70.0, 31.2), "L40S": (48, 362.0, 91.6),
     "A100": (80, 312.0, 19.5), "H100": (80, 989.0, 67.0), "H200": (141, 989.0, 67.0),
-    "2 cores": (16, 0.076, 0.076), "8 cores": (32, 0.304, 0.304),
+    "2 cores": (16, 0.046, 0.046), "8 cores": (32, 0.184, 0.184),
 }  # fmt: skip
 # Chip, devices and dollars an hour: the Hub's pages on Jobs (huggingface.co/docs/hub/jobs-pricing) and on GPU Spaces
 # (spaces-gpus), the L4's and the A100's as others quote it; asked anew where the Hub is reached. None where no source
@@ -67,10 +66,9 @@ def here() -> Flavor:
     words = re.split(r"[\s-]", found[0].name) if found else []
     if chip := next((peaks for name, peaks in _CHIPS.items() if name in words), None):
         return Flavor("here", len(found), found[0].memory_gb, *chip[1:], 0.0, bf16=found[0].capability >= 8.0)
-    try:
+    memory = 0.0
+    with suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    except (AttributeError, ValueError, OSError):
-        memory = 0.0
     return Flavor("here", 0, memory, 0.0, 0.0, 0.0)
 
 
@@ -87,19 +85,17 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
             from huggingface_hub import HfApi
 
             for item in HfApi().list_jobs_hardware():
-                if item.name in machines:
-                    machines[item.name] = (*machines[item.name][:2], dollars_an_hour(item))
-                elif item.accelerator and item.accelerator.model in _CHIPS:
-                    devices = int(item.accelerator.quantity)
-                    machines[item.name] = (item.accelerator.model, devices, dollars_an_hour(item))
+                gpu = (item.accelerator.model, int(item.accelerator.quantity)) if item.accelerator else ("", 0)
+                known = machines[item.name][:2] if item.name in machines else gpu
+                if known[0] in _CHIPS:
+                    machines[item.name] = (*known, dollars_an_hour(item))
             source = "prices asked from the Hub just now"
         except Exception as error:  # offline, a client without jobs, a changed reply
             source += f" (the Hub did not say: {type(error).__name__})"
-    table = [
-        Flavor(name, devices, *_CHIPS[chip], dollars, bf16=chip != "T4")
-        for name, (chip, devices, dollars) in machines.items()
-    ]
-    return [here(), *table], source
+    found = [here()]
+    for name, (chip, devices, dollars) in machines.items():
+        found.append(Flavor(name, devices, *_CHIPS[chip], dollars, bf16=chip != "T4"))
+    return found, source
 
 
 def dollars_an_hour(item: JobHardwareInfo) -> float:
@@ -107,15 +103,20 @@ def dollars_an_hour(item: JobHardwareInfo) -> float:
     return item.unit_cost_usd * {"second": 3600.0, "minute": 60.0, "hour": 1.0}[item.unit_label]
 
 
-def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float | None:
-    """Tokens that a recipe trains in a second, once it runs; None where the machine's rate is not known."""
+def runs(recipe: Recipe, flavor: Flavor, engine: str) -> bool:
+    """Whether the machine has what the recipe computes in: int4, int8 and AutoTrain's fp16 want CUDA, bf16 Ampere."""
     params = recipe.params
-    again = not params.disable_gradient_checkpointing
-    work = shape.work(params.tokens_a_row, checkpointing=again)
-    # The adapter's own products: forward, and both gradients.
-    work += (8 if again else 6) * shape.adapter_parameters(params.lora_r, params.target_modules)
-    half = params.mixed_precision is not None or params.quantization is not None or engine == "trl"
-    rate = (flavor.half if half else flavor.single) * 1e12 * max(1, flavor.devices)
-    rate *= GPU_SHARE[engine] if flavor.devices else _CPU_SHARE
-    rate *= (_UNPACKING if params.quantization else 1.0) * (_TOGETHER if flavor.devices > 1 else 1.0)
-    return rate / work or None
+    if not flavor.devices:
+        return params.quantization is None and not (params.mixed_precision == "fp16" and engine == "autotrain")
+    return flavor.bf16 or params.mixed_precision != "bf16"
+
+
+def tokens_per_second(recipe: Recipe, shape: Shape, flavor: Flavor, engine: str) -> float | None:
+    """Tokens that a recipe trains in a second, once it runs; None where the machine's rate is not known.
+
+    Forward is 2 operations a parameter and token, backward through frozen weights 2 more, and gradient checkpointing
+    runs forward once more. Attention and the adapter are left out.
+    """
+    work = shape.parameters * (4 if recipe.params.disable_gradient_checkpointing else 6)
+    rate = (flavor.half if in_half_precision(recipe, engine) else flavor.single) * 1e12
+    return rate * (flavor.devices * SHARES[engine] if flavor.devices else 1) / work or None

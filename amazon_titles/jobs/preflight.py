@@ -14,7 +14,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.progress import say
 from amazon_titles.recipes import Problem, Recipe, require_sound
-from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.recipes.problems import LintContext
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """An AutoTrain YAML becomes a typed recipe, and *all* its problems are found at once.
 
-`recipe` reads and changes a recipe; `source` is its YAML as text, and `fields` what AutoTrain knows. `problems` holds
-what a rule is given and returns, and the rules are in `schema` (keys and values), `autotrain_checks`, `path_checks`
-(names, paths, the Hub), `environment_checks` (dataset, base and machine) and `online` (asks the Hub). `gpus` and
-`corpus` tell what is here: the GPUs, and what a dataset shows without being loaded.
+`recipe` reads and changes a recipe; `source` is its YAML as text, and `fields` what AutoTrain knows. `problems.yml` is
+what the rules say, and `problems` what a rule is given and returns. The rules are in `schema` (keys and values),
+`autotrain_checks` (the recipe alone), `environment_checks` (dataset, base and machine) and `online` (asks the Hub).
+`gpus` and `corpus` tell what is here: the GPUs, and what a dataset shows without being loaded.
 """
 
 from amazon_titles.recipes.environment_checks import plain_run_advice

@@ -1,17 +1,18 @@
 """AutoTrain's traps that a recipe alone shows: it would fail, or train on something else than what was meant.
 
 Each was seen in the source of AutoTrain 0.8.36 and its pins, or in a run of it. Here too is what one engine obeys and
-the other does not, said where it would otherwise be silence.
+the other does not, said where it would otherwise be silence. What a rule says, by its name, is in `problems.yml`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
+from amazon_titles.io import is_local
 from amazon_titles.recipes.fields import KEYS
-from amazon_titles.recipes.path_checks import is_local_path
-from amazon_titles.recipes.problems import LintContext, Problem, Rule
+from amazon_titles.recipes.problems import LintContext, Problem, Rule, single_values
 from amazon_titles.templates import template_of_config
 
 # Families by the names of their repos. Llama 2 and other ChatML dialects are not among our templates.
@@ -19,107 +20,66 @@ _FAMILIES = (("llama3", re.compile(r"llama-?3", re.IGNORECASE)), ("chatml", re.c
 _INSTRUCT = re.compile(r"instruct|-it\b|chat", re.IGNORECASE)
 # Llama's linear layers, which peft's `all-linear` finds without the output head.
 _LINEAR = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
-# Settings of AutoTrain that mean nothing to the trl engine, and what to do instead.
-_AUTOTRAIN_ONLY = {
-    "hub.push_to_hub": "Publish what comes out: amazon-titles push-adapter.",
-    "params.auto_find_batch_size": "Set batch_size.",
-    "params.distributed_backend": "Use: --devices N",
-    "params.unsloth": "Write false.",
-    "params.use_flash_attention_2": "Write false: torch's own flash attention is used.",
-}
-_TRL_ONLY = ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep")
+_TRL_ONLY = tuple(f"amazon_titles.{name}" for name in ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep"))
+_LOCAL = ("local", "local-cli")
+# autotrain/backends/base.py, AVAILABLE_HARDWARE.
+_HARDWARE = (
+    "cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4", "a10g-small", "a10g-large", "a10g-largex2",
+    "a10g-largex4", "a100-large", "l40sx1", "l40sx4", "l40sx8",
+)  # fmt: skip
+SPACES = tuple(f"spaces-{name}" for name in _HARDWARE)
+"""The Spaces backends that AutoTrain knows."""
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+"""How a recipe names an environment variable."""
 
 
-def task(context: LintContext) -> Iterator[Problem]:
-    """Only `llm-sft` packs and templates the way the rendered text wants, and AutoTrain has no use for validation rows.
+def is_local_path(name: str) -> bool:
+    """Whether a base or dataset is a folder of a machine, not a Hub id: by its spelling, or because it is there."""
+    return bool(name) and (re.match(r"[./~\\]|[A-Za-z]:[\\/]", name) is not None or is_local(name))
 
-    Its `process_data_with_chat_template` throws them away; whatever uses them then crashes.
+
+def text(context: LintContext) -> Iterator[Problem]:
+    """What stands around a turn: the base's own special tokens, once.
+
+    With a chat template BOS and end-of-turn stand twice; rendered text comes out right.
     """
-    task, trainer = context.text("task"), context.text("params.trainer")
-    generic = ": `llm` means AutoTrain's generic trainer." if task == "llm" else "."
-    return context.found(
-        ("error", "task", task not in ("", "llm-sft"), f"is not supervised fine-tuning{generic}", "Write llm-sft."),
-        ("error", "params.trainer", context.given("params.trainer") and trainer != "sft",
-         "overrides the task's trainer.", "Take it out; `task: llm-sft` says it."),
-        ("error", "data.valid_split", context.text("data.valid_split"),
-         "makes AutoTrain crash: it sets the validation rows to None before it uses them.",
-         "Write null; amazon-titles evaluate measures on the validation split, and amazon_titles.valid_split serves "
-         "the trl engine."),
-    )  # fmt: skip
-
-
-def tokens(context: LintContext) -> Iterator[Problem]:
-    """BOS and end-of-turn stand twice with a chat template; rendered text comes out right."""
-    chat, split = context.text("data.chat_template"), context.text("data.train_split")
-    by_column = context.text("data.column_mapping.text_column") == "messages"
-    config, colon, _ = split.partition(":")
-    templated = chat not in ("", "none")
-    messages = not templated and (by_column or bool(colon and config == "chat"))
-    clock = " Llama 3's later templates also write today's date into every row." if chat == "tokenizer" else ""
-    return context.found(
-        ("error", "data.train_split", split.count(":") > 1, "holds more than one colon.", "Write CONFIG:SPLIT."),
-        ("error", "data.chat_template", templated,
-         f"is {chat}: AutoTrain renders with BOS and end-of-turn, and then adds both once more.{clock}",
-         "Write null, and train on rendered text: train_split text-llama3:train, text_column text."),
-        ("error", "data.column_mapping.text_column" if by_column else "data.train_split", messages,
-         "names chat messages, but with chat_template null the column is taken as text.",
-         "Train on rendered text: train_split text-llama3:train, text_column text."),
-        ("warning", "data.train_split", split and not (templated or messages or (colon and template_of_config(config))),
-         "names no rendered config, so nobody knows what stands around a turn in that text.",
-         "Train on text-llama3:train or text-chatml:train of a dataset that amazon-titles built."),
-    )  # fmt: skip
-
-
-def family(context: LintContext) -> Iterator[Problem]:
-    """The text must be rendered for the base's own special tokens, and end with its own EOS."""
-    base, (config, _, _) = context.text("base_model"), context.text("data.train_split").partition(":")
-    split, rendered = context.text("data.train_split").rpartition(":")[2], template_of_config(config)
-    own = next((name for name, pattern in _FAMILIES if pattern.search(base)), None)
-    if own is None or is_local_path(base):  # the tokenizer of a folder can be read: environment_checks.py
-        return iter(())
-    return context.found(
-        ("error", "data.train_split", rendered and rendered.name != own,
-         f"is rendered for another family: {base} writes {own}.",
-         f"Build the dataset with --render {own}, and write text-{own}:{split}."),
-        ("error", "base_model", not _INSTRUCT.search(base),
-         "has no chat template, and its EOS is not the end of a turn; packing would append the wrong token.",
-         f"Take the instruct model: {base}-Instruct."),
-    )  # fmt: skip
+    chat, split, base = (context.text(key) for key in ("data.chat_template", "data.train_split", "base_model"))
+    column = "data.column_mapping.text_column"
+    config = split.partition(":")[0] if ":" in split else ""
+    templated, rendered = chat not in ("", "none"), template_of_config(config)
+    named = {column: context.text(column) == "messages", "data.train_split": config == "chat"}
+    messages = [key for key, holds in named.items() if holds and not templated][:1]
+    own = next((name for name, pattern in _FAMILIES if pattern.search(base)), "")
+    known = own and not is_local_path(base)  # the tokenizer of a folder can be read: environment_checks.py
+    rules = {
+        "two-colons": split.count(":") > 1,
+        "chat-template": templated and chat != "tokenizer",
+        "messages-as-text": messages,
+        "split-not-rendered": split and not (templated or messages or rendered),
+        "other-family": known and rendered and rendered.name != own,
+        "base-without-chat-template": known and not _INSTRUCT.search(base),
+    }
+    return context.found(rules, base=base, family=own, split=split.rpartition(":")[2])
 
 
 def training(context: LintContext) -> Iterator[Problem]:
     """Settings that do something else than they say, and silence where AutoTrain's default is not what one means."""
-    get, given, whole = context.get, context.given, context.get("params.peft") is False
+    get, given, rate = context.get, context.given, context.get("params.lr")
     block, longest = context.number("params.block_size"), context.number("params.model_max_length")
-    autotrain, rate = context.engine == "autotrain", get("params.lr")
-    said = "is false" if given("params.peft") else "is missing, and AutoTrain's default is false"
-    return context.found(
-        ("error", "params.peft", whole, f"{said}: the whole model is trained, and no adapter is left.", "Write true."),
-        ("error", "params.quantization", not whole and not given("params.quantization"),
-         "is missing, and AutoTrain's default is int4, which needs CUDA and bitsandbytes.",
-         "Write null, int4 or int8."),
-        ("warning", "params.block_size", block == -1,
-         "is -1 or missing: AutoTrain packs up to the tokenizer's maximum, at most 1024 tokens.",
-         "Write the number of tokens, such as 1024."),
-        ("warning", "params.disable_gradient_checkpointing", not given("params.disable_gradient_checkpointing"),
-         "is missing, so gradient checkpointing is on: less memory for a third more time.",
-         "Write false to keep it on, or true to turn it off."),
-        ("error", "params.merge_adapter", get("params.merge_adapter"),
-         "makes AutoTrain merge the adapter and then delete its files.",
-         "Write false; amazon-titles merge makes the merged model afterwards."),
-        ("error", "params.block_size", autotrain and longest and block > longest,
-         f"is {block:g}, which AutoTrain silently cuts to model_max_length, {longest:g}.",
-         f"Set params.model_max_length to {block:g} too."),
-        ("warning", "params.mixed_precision",
-         autotrain and (get("params.quantization"), get("params.mixed_precision")) == ("int4", "bf16"),
-         "is bf16, but under int4 AutoTrain computes in float16 and trl keeps the adapter in bfloat16, "
-         "which loses small updates.", "Write fp16."),
-        ("warning", "params.seed", autotrain and (get("params.seed") or 42) != 42,
-         "does nothing: AutoTrain does not pass it on.", "Take it out; the trl engine obeys it."),
-        ("warning", "params.lr", isinstance(rate, float) and rate < 5e-5 and get("params.peft"),
-         f"is {rate or 0:g}: LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret, 2025).",
-         "Write 1.0e-4 to 5.0e-4, and more for a tiny base."),
-    )  # fmt: skip
+    whole, half = get("params.peft") is False, get("params.mixed_precision") == "bf16"
+    rules = {
+        # Only `llm-sft` packs and templates the way the rendered text wants.
+        "task-unknown": context.text("task") not in ("", "llm", "llm-sft"),
+        "trainer-overrides": given("params.trainer") and get("params.trainer") != "sft",
+        "no-adapter": whole,
+        "quantization-missing": not whole and not given("params.quantization"),
+        "block-size-cut": longest and block > longest,
+        "int4-in-bf16": get("params.quantization") == "int4" and half,
+        "seed-ignored": (get("params.seed") or 42) != 42,
+        "rate-of-full-fine-tuning": isinstance(rate, float) and rate < 5e-5 and get("params.peft"),
+    }
+    found = "is false" if given("params.peft") else "is missing, and AutoTrain's default is false"
+    return context.found(rules, found=found, longest=longest)
 
 
 def modules(context: LintContext) -> Iterator[Problem]:
@@ -129,40 +89,70 @@ def modules(context: LintContext) -> Iterator[Problem]:
     names = [name.strip() for name in named]
     # peft takes the end of a module's name, so that `29.mlp.up_proj` is that of one layer.
     odd = sorted({name for name in names if name.rpartition(".")[2] not in _LINEAR})
-    return context.found(
-        ("warning", "params.target_modules", context.given("params.target_modules") and not targets.strip(),
-         "is empty, so peft adapts two of seven linear layers only.",
-         "Write all-linear: attention alone learns less (LoRA Without Regret, 2025)."),
-        ("error", "params.target_modules", named != names, "holds spaces, which AutoTrain takes as part of the names.",
-         f"Write {','.join(names)}."),
-        ("error", "params.target_modules", odd, f"names {', '.join(odd)}, which a Llama does not have.",
-         f"Choose of {', '.join(sorted(_LINEAR))}, or all-linear."),
-    )  # fmt: skip
+    rules = {
+        "modules-missing": context.given("params.target_modules") and not targets.strip(),
+        "modules-with-spaces": named != names,
+        "modules-of-another-model": odd,
+    }
+    return context.found(rules, names=",".join(names), odd=", ".join(odd), linear=", ".join(sorted(_LINEAR)))
 
 
 def engines(context: LintContext) -> Iterator[Problem]:
-    """Settings that the engine which is about to start does not read, or whose packages AutoTrain does not install."""
-    get, own, autotrain = context.get, "amazon_titles", context.engine == "autotrain"
-    ignored = [name for name in _TRL_ONLY if get(f"{own}.{name}") != KEYS[own, name].default]
-    return context.found(
-        ("error", f"{own}.keep", get(f"{own}.keep") == "best" and not get(f"{own}.valid_split"),
-         "is best, and there is no validation split to tell which that is.",
-         "Set amazon_titles.valid_split to validation."),
-        *(("warning", f"{own}.{name}", autotrain and context.run_here, "is obeyed by the trl engine alone.",
-           "Use: --engine trl") for name in ignored),
-        *(("warning", key, not autotrain and context.given(key) and get(key), "is not obeyed by the trl engine.", mend)
-          for key, mend in _AUTOTRAIN_ONLY.items()),
-        ("warning", "params.unsloth", autotrain and get("params.unsloth"),
-         "is ignored silently where unsloth is not installed.", "Write false."),
-        ("warning", "params.use_flash_attention_2", autotrain and get("params.use_flash_attention_2"),
-         "needs the package flash-attn, which AutoTrain does not install.",
-         "Write false: torch's own attention is used."),
-        ("warning", "params.distributed_backend", autotrain and get("params.distributed_backend") == "deepspeed",
-         "needs the package deepspeed, which AutoTrain does not install.", "Write ddp or null."),
-        ("warning", "log", autotrain and context.text("log") == "wandb", "needs the package wandb and an account.",
-         "Write tensorboard, or install wandb there."),
-    )  # fmt: skip
+    """Settings of the trl engine that contradict each other, or that the engine about to start does not read."""
+    best = context.get("amazon_titles.keep") == "best" and not context.get("amazon_titles.valid_split")
+    changed = [key for key in _TRL_ONLY if context.get(key) != KEYS[tuple(key.split("."))].default]
+    return context.found({"best-of-nothing": best, "only-trl-obeys": changed if context.run_here else []})
 
 
-TRAPS: tuple[Rule, ...] = (task, tokens, family, training, modules, engines)
-"""Every rule of this file."""
+def names(context: LintContext) -> Iterator[Problem]:
+    """Paths, and the project's name, which is the output folder and the repo's name at once.
+
+    AutoTrain expands `${…}` in hub.username and hub.token only, and `~` nowhere.
+    """
+    literal, text = ("base_model", "project_name", "data.path"), context.text
+    project, llama = text("project_name"), text("base_model").lower().startswith("meta-llama/")
+    rules = {
+        "not-expanded": [key for key in literal if "${" in text(key) or text(key).startswith("~")],
+        "project-name-letters": project and not re.fullmatch(r"[A-Za-z0-9](?:-?[A-Za-z0-9])*", project),
+        "project-name-long": len(project) > 50,
+        "project-name-licence": project and llama and not project.lower().startswith("llama"),
+    }
+    example = re.sub(r"[^A-Za-z0-9]+", "-", project).strip("-") or "my-adapter"
+    return context.found(rules, example=example, length=len(project))
+
+
+def hub(context: LintContext) -> Iterator[Problem]:
+    """Tokens, pushes, and a `${NAME}` that is not set: AutoTrain takes it for null, and pushes to `None/…`."""
+    token, user, backend = (context.text(key) for key in ("hub.token", "hub.username", "backend"))
+    written, pushes, here = not VARIABLE.fullmatch(token), context.get("hub.push_to_hub") is True, backend in _LOCAL
+    folder = is_local_path(context.text("base_model"))
+    variables = {key: VARIABLE.fullmatch(context.text(key)) for key in ("hub.username", "hub.token")}
+    asked = context.run_here and (pushes or backend.startswith("spaces-"))
+    return context.found({
+        "token-in-the-file": token and written,
+        "token-left-behind": token and not written and not pushes and here,
+        "push-without-user": pushes and here and not user,
+        "push-a-local-base": pushes and here and user and folder,
+        "push-from-here": pushes and here and user and not folder,
+        "variable-not-set": [key for key, name in variables.items() if asked and name and not os.environ.get(name[1])],
+    })  # fmt: skip
+
+
+def backend(context: LintContext) -> Iterator[Problem]:
+    """Where it runs; a Space sees no folder of this machine, and forgets its own."""
+    place, text = context.text("backend"), context.text
+    space = place.startswith("spaces-")
+    rules = {
+        "backend-unknown": place not in ("", "local-ui", *_LOCAL, *SPACES),
+        "space-from-here": space and context.run_here,
+        "space-and-a-folder": [key for key in ("base_model", "data.path") if space and is_local_path(text(key))],
+        "space-without-user": space and not text("hub.username"),
+        "space-without-token": space and not text("hub.token"),
+        "space-that-forgets": space and context.get("hub.push_to_hub") is not True,
+        "space-without-gpu": place.startswith("spaces-cpu") and context.get("params.quantization"),
+    }
+    return context.found(rules, spaces=", ".join(SPACES))
+
+
+RULES: tuple[Rule, ...] = (single_values, text, training, modules, engines, names, hub, backend)
+"""Every rule that needs the recipe alone."""

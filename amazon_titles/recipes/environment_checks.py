@@ -1,6 +1,6 @@
 """What stands around a recipe on this machine: the dataset, the base, the GPU and AutoTrain's stack.
 
-Only files are read; torch, transformers and datasets are never imported.
+Only files are read; torch, transformers and datasets are never imported. What a rule says is in `problems.yml`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from amazon_titles.io import is_local, read_object
 from amazon_titles.recipes.corpus import CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
-from amazon_titles.recipes.path_checks import is_missing
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
 from amazon_titles.templates import template_of_config
 
@@ -26,66 +24,55 @@ BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_te
 def dataset(context: LintContext) -> Iterator[Problem]:
     """A dataset folder without the config, split or column, in a format that AutoTrain cannot read, or too small."""
     path = context.text("data.path")
+    yield from context.found({"dataset-missing": _is_missing(context, path)})
     try:
         if path and is_local(path):
             yield from dataset_problems(context)
-        elif path and is_missing(context, path):
-            mend = "Make it: amazon-titles build SOURCE --out DIR"
-            yield context.problem("data.path", f"names {path}, and no such folder is here.", mend)
     except (OSError, ValueError) as error:
-        yield context.problem("data.path", f"cannot be read: {error}.", "Build the dataset anew.")
+        yield from context.found({"dataset-unreadable": True}, error=error)
 
 
 def dataset_problems(context: LintContext) -> Iterator[Problem]:
-    """What is wrong with a dataset, in a folder or on the Hub.
+    """What is wrong with a dataset of rendered text, in a folder or on the Hub.
 
     Raises:
         Exception: It cannot be read, as `look` says.
     """
-    path = context.text("data.path")
-    column = context.text("data.column_mapping.text_column") or "text"
-    config, colon, split = context.text("data.train_split").rpartition(":")
+    path, column = context.text("data.path"), context.text("data.column_mapping.text_column")
+    config, _, split = context.text("data.train_split").rpartition(":")
     template = template_of_config(config)
+    if template is None:  # autotrain_checks.py warns of it
+        return
     try:
-        corpus = look(path, config if colon else None, split, column)
+        corpus = look(path, config, split, column)
     except CorpusError as error:
-        mend = f"Build it with --render {template.name}." if template else "Write CONFIG:SPLIT of what it has."
-        yield context.problem("data.train_split", f"is not in {path}: it {error}.", mend)
+        yield from context.found({"split-missing": True}, path=path, error=error, template=template.name)
         return
-    if column not in corpus.columns:
-        reason = f"is {column}, which the dataset lacks; it has {', '.join(corpus.columns)}."
-        yield context.problem("data.column_mapping.text_column", reason, "Name one of them.")
-        return
-    starts = template and template.bos and any(text.startswith(template.bos) for text in corpus.sample)
-    ends = template and any(text.rstrip().endswith(template.end) for text in corpus.sample)
-    own = [template.bos] * bool(starts) + [template.end] * bool(ends) if template else []
+    starts = template.bos and any(text.startswith(template.bos) for text in corpus.sample)
+    ends = any(text.rstrip().endswith(template.end) for text in corpus.sample)
+    own = [template.bos] * bool(starts) + [template.end] * bool(ends)
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
     most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
-    block, autotrain = context.number("params.block_size"), context.engine == "autotrain"
-    few, then = f"about {likely:.0f}", "may pack none, and then fails"
-    if block > most:
-        few, then = "fewer", "packs none and fails"
-    yield from context.found(
-        ("error", "data.path", corpus.newer and autotrain,
-         "was written by datasets 4 or newer, whose schema AutoTrain's datasets 3.2 cannot read.",
-         "Build it with amazon-titles, or write it as JSONL."),
-        ("error", "data.path", not corpus.rows, "has no rows in that split.", "Build it from more products."),
-        ("error", "data.path", own,
-         f"holds texts with {' and '.join(own)} of their own, which AutoTrain adds once more.", "Build it anew."),
-        ("error" if block > most else "warning", "params.block_size", corpus.rows and autotrain and block > likely,
-         f"is {block:g}, and the {corpus.rows} rows hold {few} tokens: AutoTrain {then}.",
-         "Take a smaller block_size, or more products."),
-    )  # fmt: skip
+    there = column in corpus.columns
+    block = context.number("params.block_size") if there and corpus.rows else 0
+    rules = {
+        "column-missing": not there,
+        "datasets-too-new": there and corpus.newer,
+        "no-rows": there and not corpus.rows,
+        "tokens-of-their-own": own,
+        "packs-none": block > most,
+        "packs-few": likely < block <= most,
+    }
+    columns, tokens = ", ".join(corpus.columns), " and ".join(own)
+    yield from context.found(rules, columns=columns, own=tokens, rows=corpus.rows, tokens=likely)
 
 
 def base(context: LintContext) -> Iterator[Problem]:
     """A base folder that AutoTrain's stack reads wrongly or not at all, or of another family than the text."""
     name = context.text("base_model")
+    yield from context.found({"base-missing": _is_missing(context, name)})
     if name and is_local(name):
-        return base_problems(context, Path(name))
-    missing = name and is_missing(context, name)
-    reason = f"names {name}, and no such folder is here."
-    return context.found(("error", "base_model", missing, reason, "Write a Hub id or a folder."))
+        yield from base_problems(context, Path(name))
 
 
 def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
@@ -95,46 +82,30 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
     eos = eos.get("content") if isinstance(eos, dict) else eos
     template = template_of_config(context.text("data.train_split").partition(":")[0]) if tokenizer else None
     name, end = (template.name, template.end) if template else ("", "")
-    can_talk = tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()
-    if context.engine == "autotrain":
-        yield from _read_wrongly(context, folder, config, tokenizer)
-    yield from context.found(
-        ("error", "base_model", config.get("auto_map") or tokenizer.get("auto_map"),
-         "brings code of its own, and AutoTrain runs it unless ALLOW_REMOTE_CODE=false.",
-         "Take a base whose code is in transformers."),
-        ("warning", "base_model", config and config.get("model_type") != "llama",
-         f"is a {config.get('model_type')}, which nobody tested here.", "Take a Llama."),
-        ("error", "base_model", template and eos != end,
-         f"has the EOS {eos}, but text-{name} ends a turn with {end}: packing appends the EOS.",
-         "Take the instruct model of that family, or the text that fits the base."),
-        ("warning", "base_model", template and not can_talk,
-         "has no chat template: before the training it cannot be asked as it will be asked after it.",
-         "Take an instruct model."),
-    )  # fmt: skip
-
-
-def _read_wrongly(
-    context: LintContext, folder: Path, config: Mapping[str, Any], tokenizer: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """What AutoTrain's stack alone reads wrongly; today's TRL does not."""
-    longest, block = tokenizer.get("model_max_length"), context.number("params.block_size")
+    can_chat = tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()
+    kind, longest = config.get("model_type"), tokenizer.get("model_max_length")
     tokens, embeddings = _count_tokens(folder), config.get("vocab_size")
-    return context.found(
-        ("error", "base_model", config.get("rope_parameters") and "rope_theta" not in config,
-         "was saved by transformers 5; AutoTrain's 4.48 would silently take another rope_theta.",
-         "Add rope_theta and rope_scaling to its config.json."),
-        ("error", "base_model", tokenizer.get("tokenizer_class") == "TokenizersBackend",
-         "has a tokenizer that transformers 5 saved, and AutoTrain's 4.48 cannot load.",
-         "Copy the original tokenizer files over it."),
+    block = context.number("params.block_size")
+    rules = {
+        "base-brings-code": config.get("auto_map") or tokenizer.get("auto_map"),
+        "base-not-llama": config and kind != "llama",
+        "base-of-another-family": template and eos != end,
+        "base-cannot-chat": template and not can_chat,
+        "rope-of-transformers-5": config.get("rope_parameters") and "rope_theta" not in config,
+        "tokenizer-of-transformers-5": tokenizer.get("tokenizer_class") == "TokenizersBackend",
         # AutoTrain raises nothing up to 2048 to model_max_length.
-        ("error", "params.block_size", isinstance(longest, int) and longest <= 2048 and longest < block,
-         f"is {block:g}, which AutoTrain silently cuts to the base's own model_max_length, {longest}.",
-         f"Write {longest}."),
+        "block-size-cut-by-the-base": isinstance(longest, int) and longest <= 2048 and longest < block,
         # resize_token_embeddings(len(tokenizer)); peft then saves what was resized, beside the LoRA.
-        ("error", "base_model", tokens and isinstance(embeddings, int) and embeddings != tokens,
-         f"has {embeddings} embeddings and {tokens} tokens: AutoTrain cuts them to the tokens, and the adapter then "
-         "fits no base.", "Take a base where both are the same, or resize and save it first."),
-    )  # fmt: skip
+        "embeddings-not-tokens": tokens and isinstance(embeddings, int) and embeddings != tokens,
+    }
+    sizes = {"longest": longest, "embeddings": embeddings, "tokens": tokens}
+    return context.found(rules, kind=kind, eos=eos, template=name, end=end, **sizes)
+
+
+def _is_missing(context: LintContext, path: str) -> bool:
+    """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
+    here = context.text("backend").startswith("local") and path and not is_local(path)
+    return bool(here and (path.startswith((".", "/")) or (context.run_here and "/" not in path)))
 
 
 def _count_tokens(folder: Path) -> int:
@@ -166,20 +137,16 @@ def machine(context: LintContext) -> Iterator[Problem]:
     precision, knows = get("params.mixed_precision"), get("amazon_titles.needs") == "cuda"
     older = next((gpu.name for gpu in gpus() if gpu.capability < 8.0), None) if here and cuda else None
     lacks = here and not cuda and not knows
-    if here and cuda and quantized and context.engine == "autotrain":
+    rules = {
+        "bf16-without-ampere": older and precision == "bf16",
+        "needs-cuda": here and not cuda and knows and context.run_here,
+        "int4-without-cuda": lacks and quantized,
+        "fp16-without-cuda": lacks and precision == "fp16",
+        "optimizer-without-cuda": lacks and re.search("8bit|paged|lion", context.text("params.optimizer")),
+    }
+    yield from context.found(rules, gpu=older)
+    if here and cuda and quantized:
         yield from _bitsandbytes(context)
-    yield from context.found(
-        (context.severity, "params.mixed_precision", older and precision == "bf16",
-         f"is bf16, which {older} does not compute in.", "Write fp16."),
-        ("error", "amazon_titles.needs", here and not cuda and knows and context.run_here,
-         "is cuda, and no NVIDIA GPU is here.", "Run it where there is one (--on jobs), or take a recipe for a CPU."),
-        ("error", "params.quantization", lacks and quantized, f"is {quantized}, which needs CUDA, and none is here.",
-         "Write null."),
-        ("error", "params.mixed_precision", lacks and precision == "fp16",
-         "is fp16, which needs a GPU, and none is here.", "Write null."),
-        ("error", "params.optimizer", lacks and re.search("8bit|paged|lion", context.text("params.optimizer")),
-         "is bitsandbytes', which needs CUDA.", "Write adamw_torch."),
-    )  # fmt: skip
 
 
 def _bitsandbytes(context: LintContext) -> Iterator[Problem]:
@@ -188,28 +155,18 @@ def _bitsandbytes(context: LintContext) -> Iterator[Problem]:
         return
     version = re.search(r"^cuda\b.*=\s*'([\d.]+)'", (site / "torch/version.py").read_text(encoding="utf-8"), re.M)
     cuda = version[1] if version else ""
-    libraries = [path.name for path in (site / "bitsandbytes").glob("libbitsandbytes_cuda*")]
-    fits = any(f"cuda{cuda.replace('.', '')}." in library for library in libraries)
-    yield from context.found(
-        (context.severity, "params.quantization", not libraries,
-         "needs bitsandbytes, which AutoTrain's environment lacks.", "Install bitsandbytes==0.45.0 there."),
-        (context.severity, "params.quantization", libraries and not cuda,
-         "needs a torch built for CUDA, and that one is for CPUs.", "Install one."),
-        (context.severity, "params.quantization", libraries and cuda and not fits,
-         f"cannot work: torch is built for CUDA {cuda}, and bitsandbytes there has no library for it.",
-         "Install a torch built for CUDA 12.6 or older in AutoTrain's environment."),
-    )  # fmt: skip
+    libraries = (site / "bitsandbytes").glob(f"libbitsandbytes_cuda{cuda.replace('.', '')}.*")
+    found = f"CUDA {cuda}" if cuda else "CPUs"
+    yield from context.found({"no-bitsandbytes": not cuda or not any(libraries)}, found=found)
 
 
 def shadow(context: LintContext) -> Iterator[Problem]:
     """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
-    here = context.engine == "autotrain" and context.text("backend").startswith("local")
-    if here and Path("autotrain/__init__.py").exists():
-        reason = "runs here, where ./autotrain/__init__.py hides AutoTrain."
-        yield context.problem("backend", reason, "Remove that file.")
+    here = context.text("backend").startswith("local")
+    return context.found({"autotrain-hidden": here and Path("autotrain/__init__.py").exists()})
 
 
-SURROUNDINGS: tuple[Rule, ...] = (dataset, base, machine, shadow)
+RULES: tuple[Rule, ...] = (dataset, base, machine, shadow)
 """Every rule of this file."""
 
 

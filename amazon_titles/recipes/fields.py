@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +71,15 @@ class Field:
                 return number if self.kind is float else int(number)
         raise ValueError(f"not {self.expected}")
 
-    def fits(self, value: Value) -> bool:
-        """Whether a coerced value lies within range and choices."""
-        if self.choices and value is not None:
-            return value in self.choices
-        return not isinstance(value, int | float) or self.low <= value <= self.high
+    def misfit(self, value: object) -> str:
+        """What is wrong with a value as it is written: its type, its range (or choices), or nothing."""
+        try:
+            value = self.coerce(value)
+        except ValueError:
+            return "of the wrong type"
+        if isinstance(value, int | float):
+            return "" if self.low <= value <= self.high else "out of range"
+        return "out of range" if self.choices and value not in (None, *self.choices) else ""
 
 
 class Section:
@@ -242,24 +245,23 @@ def find_key(name: str) -> tuple[str, ...]:
     raise InputError(f"No setting {name!r} in a recipe.", hint=hint)
 
 
-def parse_setting(path: tuple[str, ...], value: Any) -> Value:  # noqa: ANN401 - what a user typed
-    """A value of `--set` as its setting's type.
+def parse_setting(name: str, value: Any) -> tuple[tuple[str, ...], Value]:  # noqa: ANN401 - what a user typed
+    """The place of a setting of `--set`, and its value as the setting's type.
 
     Args:
-        path: The setting's place.
+        name: As `find_key` takes it.
         value: A text as typed (`null` and `none` mean null), or a value already.
 
     Raises:
-        InputError: The value does not fit.
+        InputError: No such setting, or the value does not fit.
     """
+    path = find_key(name)
     field = KEYS[path]
     if isinstance(value, str) and value.lower() in ("null", "none", "~") and field.optional:
         value = None
-    with suppress(ValueError):
-        parsed = field.coerce(value)
-        if field.fits(parsed):
-            return parsed
-    raise InputError(f"{'.'.join(path)}={value} does not fit.", hint=f"Expected {field.expected}.")
+    if field.misfit(value):
+        raise InputError(f"{'.'.join(path)}={value} does not fit.", hint=f"Expected {field.expected}.")
+    return path, field.coerce(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 _QUESTION = ("nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits")
-_SECONDS = 10
 
 
 class Gpu(NamedTuple):
@@ -41,7 +40,7 @@ def gpus() -> tuple[Gpu, ...]:
     if not has_cuda():
         return ()
     try:
-        answer = subprocess.check_output(_QUESTION, text=True, timeout=_SECONDS, stderr=subprocess.DEVNULL)
+        answer = subprocess.check_output(_QUESTION, text=True, timeout=10, stderr=subprocess.DEVNULL)
         rows = [line.split(",") for line in answer.splitlines() if line.strip()]
         return tuple(Gpu(name.strip(), float(mib) * 2**20 / 1e9, float(cap)) for name, mib, cap in rows)
     except (OSError, subprocess.SubprocessError, ValueError):

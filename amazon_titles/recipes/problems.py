@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
+from amazon_titles.errors import InputError
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import KEYS, Value
+from amazon_titles.recipes.fields import Value
 
 if TYPE_CHECKING:
     from amazon_titles.recipes.recipe import Recipe
@@ -39,6 +44,22 @@ class Problem:
         return f"{self.severity}: {where}{self.key} {self.reason} {self.mend}"
 
 
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry of `problems.yml`, which describes it."""
+
+    reason: str
+    mend: str
+    key: str = ""
+    when: Value = None
+    engine: str = ""
+    severity: Literal["error", "warning", "machine"] = "error"
+
+
+@cache
+def _entries() -> dict[str, _Entry]:
+    return msgspec.yaml.decode(Path(__file__).with_name("problems.yml").read_bytes(), type=dict[str, _Entry])
+
+
 @dataclass(frozen=True)
 class LintContext:
     """A recipe as a rule reads it: any value, however broken the file is.
@@ -53,15 +74,10 @@ class LintContext:
     run_here: bool = False
     engine: str = "autotrain"
 
-    @property
-    def severity(self) -> Severity:
-        """Of a problem of this machine: an error where the training is about to start on it."""
-        return "error" if self.run_here else "warning"
-
     @cached_property
     def lines(self) -> Mapping[source.KeyPath, int]:
-        """The line of every key that stands in the file."""
-        return source.lines(self.recipe.text)
+        """The line of every key in the file, from 1; of one that stands twice the last, which counts."""
+        return {path: key.start_mark.line + 1 for path, key, _ in source.walk(self.recipe.text)}
 
     def given(self, key: str) -> bool:
         """Whether a dotted key stands in the file."""
@@ -72,12 +88,9 @@ class LintContext:
 
         None also where the value does not fit its type, which is another rule's to say.
         """
-        path = tuple(key.split("."))
-        section, field = self.recipe.section(*path[:-1]), KEYS[path]
-        try:
-            return field.coerce(section[path[-1]]) if path[-1] in section else field.default
-        except ValueError:
-            return None
+        with suppress(InputError):
+            return self.recipe.value(*key.split("."))
+        return None
 
     def text(self, key: str) -> str:
         """The value as a text; "" where there is none."""
@@ -95,9 +108,32 @@ class LintContext:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return Problem(line, key, reason, mend, severity)
 
-    def found(self, *table: tuple[Severity, str, object, str, str]) -> Iterator[Problem]:
-        """The problems of a table that are there: severity, key, whether it is so, reason, mend."""
-        return (self.problem(key, reason, mend, severity) for severity, key, holds, reason, mend in table if holds)
+    def found(self, rules: Mapping[str, Any], **values: object) -> Iterator[Problem]:
+        """The problems of `problems.yml` that are there.
+
+        Args:
+            rules: Whether it is so, by the rule's name; of a rule without a key, the keys where it is so.
+            **values: What the sentences name besides the value at the key.
+        """
+        for name, holds in rules.items():
+            entry = _entries()[name]
+            if not holds or entry.engine not in ("", self.engine):
+                continue
+            severity = entry.severity
+            if severity == "machine":
+                severity = "error" if self.run_here else "warning"
+            for key in [entry.key] if entry.key else holds:
+                values["value"] = self.get(key)
+                yield self.problem(key, entry.reason.format_map(values), entry.mend.format_map(values), severity)
+
+
+def single_values(context: LintContext) -> Iterator[Problem]:
+    """The rules of `problems.yml` that are one value of one key."""
+    for name, entry in _entries().items():
+        if entry.when is not None:
+            value, missing = context.get(entry.key), not context.given(entry.key)
+            holds = {"missing": missing, "anything": bool(value)}.get(str(entry.when), value == entry.when)
+            yield from context.found({name: holds})
 
 
 Rule = Callable[[LintContext], Iterable[Problem]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,18 +12,14 @@ from typing import Any, TypeVar
 from amazon_titles import resources
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
-from amazon_titles.recipes import fields, source
-from amazon_titles.recipes.autotrain_checks import TRAPS
-from amazon_titles.recipes.environment_checks import SURROUNDINGS
-from amazon_titles.recipes.path_checks import PLACES
+from amazon_titles.recipes import autotrain_checks, environment_checks, fields, schema, source
 from amazon_titles.recipes.problems import LintContext, Problem
-from amazon_titles.recipes.schema import SHAPE
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 _S = TypeVar("_S", bound=fields.Section)
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
 # token in clear in the output folder's training_params.json unless it pushes.
-_HUB_SECTION: Mapping[str, fields.Value] = {"username": "${HF_USERNAME}", "token": None, "push_to_hub": False}
+_HUB_SECTION: Mapping[str, fields.Value] = {"push_to_hub": False, "token": None, "username": "${HF_USERNAME}"}
 
 
 @dataclass(frozen=True)
@@ -47,22 +44,22 @@ class Recipe:
     @property
     def base_model(self) -> str:
         """The base: a Hub id or a local folder."""
-        return self._required("base_model")
+        return str(self.value("base_model", required=True))
 
     @property
     def project_name(self) -> str:
         """The output folder, which is also the name of the model repo."""
-        return self._required("project_name")
+        return str(self.value("project_name", required=True))
 
     @property
     def data_path(self) -> str:
         """The dataset: a folder or a Hub id."""
-        return self._required("data", "path")
+        return str(self.value("data", "path", required=True))
 
     @property
     def train_split(self) -> str:
         """As AutoTrain takes it: `config:split`, such as `text-llama3:train`, or only a split."""
-        return self._required("data", "train_split")
+        return str(self.value("data", "train_split", required=True))
 
     @property
     def dataset_config(self) -> str | None:
@@ -78,7 +75,7 @@ class Recipe:
     @property
     def text_column(self) -> str:
         """The column that is trained on."""
-        return str(self.section("data", "column_mapping").get("text_column") or fields.COLUMNS["text_column"].default)
+        return str(self.value("data", "column_mapping", "text_column"))
 
     @property
     def template(self) -> ChatTemplate | None:
@@ -115,10 +112,7 @@ class Recipe:
         Raises:
             InputError: No such key, or a value that does not fit.
         """
-        text = self.text
-        changes = {
-            (path := fields.find_key(name)): fields.parse_setting(path, value) for name, value in settings.items()
-        }
+        text, changes = self.text, dict(fields.parse_setting(*setting) for setting in settings.items())
         if any(path[0] == "hub" for path in changes) and not self.section("hub"):
             # Of a section `hub` AutoTrain wants all three keys.
             changes = {("hub", name): value for name, value in _HUB_SECTION.items()} | changes
@@ -137,12 +131,12 @@ class Recipe:
             engine: What is to train.
         """
         context = LintContext(self, run_here=run_here, engine=engine)
-        rules = [*SHAPE, *TRAPS, *PLACES, *SURROUNDINGS]
+        rules = [*schema.RULES, *autotrain_checks.RULES, *environment_checks.RULES]
         if online:
             # huggingface_hub costs 0.3 s to import.
-            from amazon_titles.recipes.online import ONLINE
+            from amazon_titles.recipes import online as hub_checks
 
-            rules += ONLINE
+            rules += hub_checks.RULES
         found = {problem for rule in rules for problem in rule(context)}
         return sorted(found, key=lambda problem: (problem.line or 0, problem.key, problem.reason))
 
@@ -150,26 +144,28 @@ class Recipe:
         """The recipe as YAML text, comments included."""
         return self.text
 
-    def _settings(self, name: str, kind: type[_S]) -> _S:
-        given = self.section(name)
-        settings = {}
-        for key, known in fields.SECTIONS[(name,)].items():
-            try:
-                settings[key] = known.coerce(given[key]) if key in given else known.default
-            except ValueError:
-                raise self._wrong(f"{name}.{key} is {given[key]!r}", known.expected) from None
-        return kind(**settings)
+    def value(self, *path: str, required: bool = False) -> fields.Value:
+        """A setting as AutoTrain takes it: its default where the recipe is silent.
 
-    def _required(self, *path: str) -> str:
-        value = source.lookup(self.config, path)
-        if isinstance(value, str) and value:
-            return value
-        found = f"holds {value!r}" if path[-1] in self.section(*path[:-1]) else "is missing"
-        raise self._wrong(f"{'.'.join(path)} {found}", fields.KEYS[path].expected)
+        Args:
+            *path: Its place: `"params", "lr"`.
+            required: Whether null and "" are as if it were missing.
 
-    def _wrong(self, found: str, expected: str) -> InputError:
+        Raises:
+            InputError: It is of the wrong type, or required and missing.
+        """
+        section, known, found = self.section(*path[:-1]), fields.KEYS[path], "is missing"
+        if path[-1] in section:
+            found = f"is {section[path[-1]]!r}"
+        with suppress(ValueError):
+            value = known.coerce(section[path[-1]]) if path[-1] in section else known.default
+            if value or not required:
+                return value
         hint = f"See every problem at once: amazon-titles check {self.path}"
-        return InputError(f"{self.path}: {found}; expected {expected}.", hint=hint)
+        raise InputError(f"{self.path}: {'.'.join(path)} {found}; expected {known.expected}.", hint=hint)
+
+    def _settings(self, name: str, kind: type[_S]) -> _S:
+        return kind(**{key: self.value(name, key) for key in fields.SECTIONS[(name,)]})
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -185,9 +181,9 @@ def load_recipe(path: str | Path) -> Recipe:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except OSError as error:
         raise InputError(
-            f"No recipe at {path}.",
+            f"No recipe at {path} ({error.strerror}).",
             hint=f"Shipped ones: {', '.join(resources.recipes())}. Write one out with: "
             f"amazon-titles recipe NAME --dataset DIR > {path.name or 'my.yml'}",
         ) from None
@@ -197,12 +193,7 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def fill_recipe(
-    name: str,
-    *,
-    dataset: str,
-    user: str | None = None,
-    project: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    name: str, *, dataset: str, user: str | None = None, project: str | None = None, settings: Mapping[str, Any] = {}
 ) -> str:
     """A shipped recipe, filled in: what `amazon-titles recipe` prints.
 
@@ -227,7 +218,7 @@ def fill_recipe(
         raise InputError(f"No shipped recipe {name!r}.", hint=f"Choose one of: {', '.join(shipped)}.")
     named = {"data.path": dataset, "hub.username": user, "project_name": project}
     filled = {key: value for key, value in named.items() if value is not None}
-    return load_recipe(shipped[name]).with_settings({**filled, **(settings or {})}).text
+    return load_recipe(shipped[name]).with_settings({**filled, **settings}).text
 
 
 def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import ELSEWHERE, KEYS, PARAMS, SECTIONS, Field, nearest
+from amazon_titles.recipes.fields import ELSEWHERE, KEYS, PARAMS, SECTIONS, nearest
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
 
 # AutoTrain reads these with `config["…"]`: a KeyError without them, null or not.
@@ -36,7 +36,10 @@ def sections(context: LintContext) -> Iterator[Problem]:
                     yield context.problem(".".join(path), "is missing, and AutoTrain stops with a KeyError.", mend)
             for name, value in section.items():
                 path = (*names, str(name))
-                if wrong := _unknown(path) if path not in KEYS else _misfit(KEYS[path], value):
+                wrong = None if path in KEYS else _unknown(path)
+                if path in KEYS and (misfit := KEYS[path].misfit(value)):
+                    wrong = f"is {value!r}, which is {misfit}.", f"Write {KEYS[path].expected}."
+                if wrong:
                     yield context.problem(".".join(path), *wrong)
         elif section is not None or (names[:1] == ("data",) and names in context.lines):
             mend = f"Write its keys below {names[-1]}, indented."
@@ -61,14 +64,5 @@ def _unknown(path: source.KeyPath) -> tuple[str, str] | None:
     return reason, f"Take it out, or choose one of: {', '.join(sorted(known))}."
 
 
-def _misfit(field: Field, value: object) -> tuple[str, str] | None:
-    """Reason and mend of a value of the wrong type, or out of range."""
-    try:
-        wrong = None if field.fits(field.coerce(value)) else "out of range"
-    except ValueError:
-        wrong = "of the wrong type"
-    return (f"is {value!r}, which is {wrong}.", f"Write {field.expected}.") if wrong else None
-
-
-SHAPE: tuple[Rule, ...] = (repeated, sections)
+RULES: tuple[Rule, ...] = (repeated, sections)
 """Every rule of this file."""

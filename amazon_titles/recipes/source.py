@@ -59,11 +59,6 @@ def _walk(above: KeyPath, mapping: yaml.Node | None) -> Iterator[tuple[KeyPath, 
         yield from _walk(path, node)
 
 
-def lines(text: str) -> dict[KeyPath, int]:
-    """The line of each key, counted from 1; of a key that stands twice, the last, which is the one that counts."""
-    return {path: key.start_mark.line + 1 for path, key, _ in walk(text)}
-
-
 def scalar(value: object) -> str:
     """A value as it is written in a recipe."""
     if value is None:
@@ -101,24 +96,12 @@ def _insert(text: str, path: KeyPath, value: object, nodes: dict[KeyPath, tuple[
     key, node = nodes[section]
     if isinstance(node, yaml.MappingNode) and node.flow_style:
         raise InputError(f"{'.'.join(section)} is written in braces.", hint=f"Write it a key a line, then set {name}.")
-    if isinstance(node, yaml.MappingNode) and node.value:
-        indent, line = node.value[0][0].start_mark.column, _last_line(key, node)
+    indent, line = key.start_mark.column + 2, key.start_mark.line
+    if isinstance(node, yaml.MappingNode):
+        indent = node.value[0][0].start_mark.column
     else:
         # Of the section's line its name stays, and a comment behind its empty value.
-        indent, line = key.start_mark.column + 2, key.start_mark.line
         rest = rows[line][node.end_mark.column :].rstrip() if node.end_mark.column else ""
         rows[line] = rows[line][: key.end_mark.column] + ":" + (rest if rest.lstrip().startswith("#") else "")
     rows.insert(line + 1, " " * indent + f"{name}: {scalar(value)}")
     return "\n".join(rows) + "\n"
-
-
-def _last_line(key: yaml.Node, node: yaml.Node) -> int:
-    """The line, from 0, on which a key's value really ends.
-
-    A block's own end mark lies beyond the comments after it, and those of a value without text somewhere behind it.
-    """
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, item) for item in node.value]
-        return max(_last_line(*pair) for pair in pairs)
-    empty = isinstance(node, yaml.ScalarNode) and node.start_mark.index == node.end_mark.index
-    return int(key.start_mark.line if empty else node.end_mark.line)

@@ -10,7 +10,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.hub_errors import explain, is_a, is_transient, status_of
 from amazon_titles.io import is_local, local_folder, read_object
 from amazon_titles.progress import say
-from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.templates import TEMPLATES
 from amazon_titles.training import smollm2
 from amazon_titles.training.caching import no_space, not_written

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amazon_titles import resources
-from amazon_titles.recipes import fields, load_recipe, path_checks
+from amazon_titles.recipes import autotrain_checks, fields, load_recipe
 from tests.autotrain_env import ROOT, autotrain_python
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -110,7 +110,7 @@ def test_our_table_is_autotrains(autotrain):
         # A padding of null is not AutoTrain's type but does nothing either way.
         assert (name in known["optional"]) == field.optional
     assert set(known["defaults"]) == {*fields.PARAMS, *fields.ELSEWHERE}
-    assert sorted(path_checks.SPACES) == known["spaces"]
+    assert sorted(autotrain_checks.SPACES) == known["spaces"]
     assert set(fields.PARAMS["scheduler"].choices) <= set(known["schedulers"])
     assert set(fields.PARAMS["optimizer"].choices) <= set(known["optimizers"])
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from amazon_titles import resources
 from amazon_titles.budget import estimate, flavors, shape_of
-from amazon_titles.budget.memory import memory_gb, runs
-from amazon_titles.budget.shapes import Shape
+from amazon_titles.budget.flavors import runs
+from amazon_titles.budget.shapes import Shape, memory_gb
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import gpus, load_recipe
 
@@ -61,13 +61,6 @@ def test_parameters_are_the_known_ones(base, parameters, adapter):
 def test_every_shipped_base_has_a_shape():
     for name, path in resources.recipes().items():
         assert name.startswith("quickstart") or shape_of(load_recipe(path).base_model) is not None
-
-
-def test_the_work_of_lora_is_about_four_a_parameter():
-    shape = shape_of("meta-llama/Llama-3.2-1B-Instruct")
-    plain, again = (shape.work(1024, checkpointing=c) / shape.parameters for c in (False, True))
-    assert 4.0 < plain < 4.3
-    assert again / plain == pytest.approx(1.5, abs=0.05)
 
 
 def test_tokens_steps_and_exposures(dataset):
@@ -210,14 +203,14 @@ def test_a_gpu_of_this_machine_is_what_here_means(monkeypatch, name, known):
 @given(
     st.builds(
         Shape,
-        hidden=st.integers(8, 4096),
-        intermediate=st.integers(8, 8192),
-        layers=st.integers(1, 64),
-        heads=st.integers(1, 32),
-        kv_heads=st.integers(1, 8),
+        hidden_size=st.integers(8, 4096),
+        intermediate_size=st.integers(8, 8192),
+        num_hidden_layers=st.integers(1, 64),
+        num_attention_heads=st.integers(1, 32),
+        num_key_value_heads=st.integers(1, 8),
         head_dim=st.integers(8, 128),
-        vocab=st.integers(100, 200_000),
-        tied=st.booleans(),
+        vocab_size=st.integers(100, 200_000),
+        tie_word_embeddings=st.booleans(),
     ),
     st.integers(1, 128),
 )
@@ -225,4 +218,3 @@ def test_the_adapter_grows_with_its_rank_and_its_modules(shape, rank):
     all_linear = shape.adapter_parameters(rank, "all-linear")
     assert all_linear * 2 == shape.adapter_parameters(2 * rank, "all-linear")
     assert shape.adapter_parameters(rank, "q_proj") < all_linear
-    assert shape.work(512, checkpointing=True) > shape.work(512, checkpointing=False) > 0

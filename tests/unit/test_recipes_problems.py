@@ -6,12 +6,14 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles import resources
 from amazon_titles.recipes import environment_checks, gpus, load_recipe
+from amazon_titles.recipes import problems as catalogue
 from amazon_titles.recipes.environment_checks import plain_run_advice
 
 BROKEN = sorted((Path(__file__).parent / "broken_recipes").glob("*.yml"))
@@ -65,6 +67,13 @@ def test_no_false_alarm_on_ours(name, cuda, monkeypatch):
     monkeypatch.setattr(environment_checks, "site_packages", lambda: None)
     monkeypatch.setattr(environment_checks, "gpus", lambda: ())
     assert load_recipe(resources.recipes()[name]).problems() == []
+
+
+def test_every_rule_that_is_told_of_has_a_condition():
+    """The other way round, a condition without its sentences fails whenever it is asked."""
+    conditions = "".join(path.read_text() for path in Path(catalogue.__file__).parent.glob("*.py"))
+    rules = msgspec.yaml.decode(Path(catalogue.__file__).with_name("problems.yml").read_bytes())
+    assert [name for name, rule in rules.items() if "when" not in rule and f'"{name}"' not in conditions] == []
 
 
 def test_all_problems_come_at_once(tmp_path):
