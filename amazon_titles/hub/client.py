@@ -72,9 +72,11 @@ class Client:
         Raises:
             PublishError: It failed for good.
         """
-        for number in range(1, TRIES + 1):
+        number = 1
+        while True:
             try:
-                return function()
+                with quiet_client(self.token):
+                    return function()
             except Exception as error:
                 if number == TRIES or not is_transient(error):
                     raise self.explain(error) from None
@@ -84,7 +86,7 @@ class Client:
                 reason = f"the Hub answered {status}" if status else "the connection was lost"
                 say(f"  {what}: {reason}; trying again in {wait:.0f} s")
                 time.sleep(wait)
-        raise AssertionError("unreachable: the last try returns or raises")
+            number += 1
 
     def ask(self, what: str, method: Callable[..., T], *arguments: str, **options: Any) -> T:  # noqa: ANN401
         """Calls a method of the Hub's client about this repository, in the same way.
@@ -105,18 +107,12 @@ class Client:
         """Finds out before the work whether this account may write there; completes a name without a namespace.
 
         Raises:
-            PublishError: Not logged in, a token that only reads, somebody else's namespace, a name that is no id.
+            PublishError: Not logged in, a token that only reads, somebody else's namespace.
         """
-        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
         login = login_command()
-        if self.token is None:
-            raise PublishError("You are not logged in to the Hub.", hint=f"Run: {login} (or set HF_TOKEN).")
-        with quiet_client(self.token):
-            me = self.call("asking who is logged in", self.api.whoami)
+        me = self.call("asking who is logged in", self.api.whoami)
         if "/" not in self.repo_id:
             self.repo_id = f"{me['name']}/{self.repo_id}"
-        self.call("checking the name", lambda: validate_repo_id(self.repo_id))
         namespace = self.repo_id.split("/")[0]
         mine = [me["name"], *(row["name"] for row in me.get("orgs", []))]
         if namespace not in mine:
@@ -151,15 +147,14 @@ class Client:
         refs = self.ask("looking at the tags", self.api.list_repo_refs)
         return {ref.name: ref.target_commit for ref in refs.tags}
 
-    def look(self, what: str, revision: str | None = None) -> None:
+    def look(self, revision: str | None = None) -> None:
         """Keeps in `info` what the Hub says of the repository, at a commit or now: `sha`, `private`, `siblings`."""
-        self.info = self.ask(f"looking at the {what}", self.api.repo_info, revision=revision)
+        self.info = self.ask(f"looking at {self.repo_id}", self.api.repo_info, revision=revision)
 
-    def download(self, what: str, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
+    def download(self, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
         """Fetches a file of the repository.
 
         Args:
-            what: For the line that says that it is tried again.
             path: In the repository.
             revision: The commit; by default the one that `look` has seen.
             cache_dir: Where it goes; by default the cache of the Hub's client.
@@ -170,7 +165,7 @@ class Client:
         from huggingface_hub import hf_hub_download
 
         options = {"revision": revision or self.info.sha, "cache_dir": cache_dir, "token": self.token}
-        return Path(self.ask(what, hf_hub_download, path, **options))
+        return Path(self.ask(f"reading {path} of {self.repo_id}", hf_hub_download, path, **options))
 
 
 @contextmanager

@@ -82,8 +82,8 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file that stays here, and why."""
+class FileNote:
+    """What is said of a file: why it stays here, or why it must not be published. It never repeats a secret."""
 
     path: str
     reason: str
@@ -95,7 +95,7 @@ def gather(
     rewritten: Mapping[str, bytes] | None = None,
     repo_id: str = "USER/NAME",
     outdated: Mapping[str, str] | None = None,
-) -> tuple[list[Content], list[LeftOut]]:
+) -> tuple[list[Content], list[FileNote]]:
     """Takes the files that belong into a published folder, and names the others.
 
     A link is never followed, and a picture goes only where the card links it: any other is somebody's own.
@@ -128,7 +128,7 @@ def gather(
         if reason is None and belongs.fullmatch(path):
             contents.append(Content.of(path, file))
         else:
-            left_out.append(LeftOut(path, reason or "not part of such a folder"))
+            left_out.append(FileNote(path, reason or "not part of such a folder"))
     return sorted(contents, key=lambda c: c.path), sorted(left_out, key=lambda f: f.path)
 
 

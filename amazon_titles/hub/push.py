@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import Client, RepoState, quiet_client
-from amazon_titles.hub.contents import Content, LeftOut
-from amazon_titles.hub.validate import ValidationIssue, folder_issues, refuse
+from amazon_titles.errors import PublishError
+from amazon_titles.hub.client import Client, RepoState
+from amazon_titles.hub.contents import Content, FileNote
+from amazon_titles.hub.validate import folder_issues
 from amazon_titles.hub_errors import is_transient
 from amazon_titles.progress import lines, say
+from amazon_titles.secrets import redact
 
 KEPT = frozenset({".gitattributes"})
 """Files of a repository that a push neither writes nor deletes."""
@@ -66,7 +67,7 @@ class PushReport:
     files: tuple[PushedFile, ...]
     written: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[FileNote, ...] = ()
     tag: str | None = None
     loaded_back: str = ""
     warnings: tuple[str, ...] = ()
@@ -124,14 +125,14 @@ class Plan:
 
     name: str | Path
     contents: Sequence[Content]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[FileNote]
     mark: str
     sort: str
     load_back: Callable[[Client, str, Sequence[Content]], str]
     needed: Sequence[str] = ()
     made_by: str = ""
     may_name_paths: Sequence[str] = ()
-    issues: Sequence[ValidationIssue] = ()
+    issues: Sequence[FileNote] = ()
     warnings: Sequence[str] = ()
 
 
@@ -152,7 +153,12 @@ def publish(
     Raises:
         PublishError: It must not, or could not, be published; the message says what stands there now.
     """
-    refuse([*plan.issues, *folder_issues(plan, message, tag, client.token)], plan.name)
+    issues = [*plan.issues, *folder_issues(plan, message, tag, client.token)]
+    if told := "".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues):
+        raise PublishError(
+            f"{plan.name} must not be published as it is, and nothing was sent:{redact(told)}",
+            hint="Mend these and run the same command again; --dry-run shows what would go up.",
+        )
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
         files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
@@ -161,23 +167,23 @@ def publish(
     )  # fmt: skip
     if dry_run:
         return report
-    with quiet_client(client.token):
-        before = _open(plan, client, private)
-        writes, deletes = _difference(plan, before)
-        changed = bool(writes or deletes)
-        _require_free(client, tag, None if changed else before.commit)
-        commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
-        loaded_back = _verify(plan, client, commit)
-        if tag is not None:
-            client.ask(f"tagging {tag}", client.api.create_tag, tag=tag, revision=commit, exist_ok=True)
-            if client.tags().get(tag) != commit:
-                raise InputError(f"The tag {tag!r} was taken by somebody else meanwhile.", hint="Choose another tag.")
-        if before.private and not private:
-            say("making it public …")
-            client.ask("making it public", client.api.update_repo_settings, private=False)
+    before = _open(plan, client, private)
+    writes, deletes = _difference(plan, before)
+    changed = bool(writes or deletes)
+    _require_free(client, tag, None if changed else before.commit)
+    commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
+    loaded_back = _verify(plan, client, commit)
+    if tag is not None:
+        client.ask(f"tagging {tag}", client.api.create_tag, tag=tag, revision=commit, exist_ok=True)
+        _require_free(client, tag, commit)
+    if before.private and not private:
+        say("making it public …")
+        client.ask("making it public", client.api.update_repo_settings, private=False)
     say(f"{'published' if changed else 'nothing to do: the same stands there already'}: {client.url} at {commit[:12]}")
-    report = replace(report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back)
-    return replace(report, written=tuple(content.path for content in writes), deleted=tuple(deletes))
+    return replace(
+        report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back,
+        written=tuple(content.path for content in writes), deleted=tuple(deletes),
+    )  # fmt: skip
 
 
 def _open(plan: Plan, client: Client, private: bool) -> RepoState:
@@ -207,19 +213,16 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
 def _require_free(client: Client, tag: str | None, commit: str | None) -> None:
     """A tag that names something else than this commit is never moved: others rely on it."""
     named = client.tags().get(tag) if tag is not None else None
-    if named is not None and named != commit:
-        raise PublishError(
-            f"The tag {tag!r} of {client.repo_id} names commit {named[:12]} already, which holds something else; "
-            "nothing was changed.",
-            hint="Choose another tag.",
-        )
+    if named and named != commit:
+        said = f"The tag {tag!r} of {client.repo_id} names commit {named[:12]}, which holds something else, and stays."
+        raise PublishError(said, hint="Choose another tag.")
 
 
 def _difference(plan: Plan, state: RepoState) -> tuple[list[Content], list[str]]:
     """What must be written, and what of an older revision must go: left there, its shards would mix with ours."""
-    ours = {content.path: content for content in plan.contents}
-    same = {path for path, c in ours.items() if state.files.get(path) in ((c.size, c.sha256), (c.size, c.git_id))}
-    return [ours[path] for path in ours if path not in same], sorted(set(state.files) - set(ours) - KEPT)
+    known = state.files
+    writes = [c for c in plan.contents if known.get(c.path) not in ((c.size, c.sha256), (c.size, c.git_id))]
+    return writes, sorted(set(known) - {content.path for content in plan.contents} - KEPT)
 
 
 def _send(
@@ -250,9 +253,10 @@ def _send(
                 raise
             if not any(_difference(plan, now)):
                 return now.commit
+            moved = f"it stood at {before.commit[:12]} and stands at {now.commit[:12]}"
             raise PublishError(
-                f"Somebody else changed {client.repo_id} while this push was under way: it stood at "
-                f"{before.commit[:12]} and stands at {now.commit[:12]}. Nothing of theirs was overwritten.",
+                f"Somebody else changed {client.repo_id} while this push was under way: {moved}. Nothing of theirs was "
+                "overwritten.",
                 hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
             ) from None
 
@@ -263,10 +267,9 @@ def _verify(plan: Plan, client: Client, commit: str) -> str:
     """Compares every file by size and hash with what stands at the commit, then loads it by its id."""
     now = client.state(commit)
     writes, extra = _difference(plan, now) if now else (plan.contents, [])
-    if writes or extra:
-        names = ", ".join([*(content.path for content in writes), *extra])
+    if differing := [*(content.path for content in writes), *extra]:
         raise PublishError(
-            f"{client.repo_id} at {commit[:12]} is not what was sent: {names} differ.",
+            f"{client.repo_id} at {commit[:12]} is not what was sent: {', '.join(differing)} differ.",
             hint="Run the same command again.",
         )
     say("loading it back by its id")
