@@ -14,8 +14,7 @@ from typing import Any
 from amazon_titles.errors import AmazonTitlesError, PublishError
 from amazon_titles.secrets import redact
 
-# 412 says that the repository has moved on: a commit looks at it again, for its own first answer may have been lost.
-_RETRIED_STATUSES = {408, 412, 425, 429, 500, 502, 503, 504}
+_RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 # requests' names and httpx's
 _RETRIED_CLASSES = (
     "ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError",
@@ -38,7 +37,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _response(error: BaseException) -> Any:  # noqa: ANN401 - of requests or of httpx
     """The server's answer behind an error; None where there was none."""
-    return next((link.response for link in _chain(error) if getattr(link, "response", None) is not None), None)
+    answers = (getattr(link, "response", None) for link in _chain(error))
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def status_of(error: BaseException) -> int | None:

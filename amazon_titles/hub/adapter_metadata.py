@@ -77,7 +77,7 @@ class AdapterMetadata:
         self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
         settings, changes = {"base_model": base}, {"model": base}
         if dataset is not None:
-            self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.info.sha}
+            self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.seen.commit}
             settings["data.path"] = changes["data_path"] = dataset.repo_id
         if self.parameters:
             self.recipe = autotrain_import.recipe_of(self.parameters | changes)
@@ -89,7 +89,9 @@ class AdapterMetadata:
 
     def read(self, path: str) -> bytes:
         """What the push would write there; b"" where it would write nothing."""
-        return b"" if path in self.outdated else self.files.get(path) or read_file(self.folder, path)
+        if path in self.outdated:
+            return b""
+        return self.files[path] if path in self.files else read_file(self.folder, path)
 
     def write_card(self, repo_id: str | None = None, *, language: str | None = None) -> None:
         """Writes the card anew: the folder's was a trial run's, AutoTrain's, or without an evaluation.
@@ -168,10 +170,8 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         metadata.files["adapter_config.json"] = to_json(config).encode()
     if parameters and not is_there(folder, "run.json"):
         metadata.parameters = parameters
-        metadata.recipe, metadata.run = (
-            autotrain_import.recipe_of(parameters),
-            autotrain_import.run_of(parameters, folder),
-        )
+        metadata.recipe = autotrain_import.recipe_of(parameters)
+        metadata.run = autotrain_import.run_of(parameters, folder)
         if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
             metadata.files["tokenizer_config.json"] = to_json(finished).encode()
     return metadata
@@ -248,7 +248,7 @@ def _dataset(metadata: AdapterMetadata, dataset: str, token: str | None) -> Clie
         reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
         metadata.refuse("run.json", reason)
     if known is not None and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
-        reason = f"it was trained on another dataset than {name} at {hub.info.sha[:12]}: their report.json differ"
+        reason = f"it was trained on another dataset than {name} at {hub.seen.commit[:12]}: their report.json differ"
         metadata.refuse("run.json", reason)
     return hub
 
@@ -266,21 +266,19 @@ def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str
         private: Whether only the owners will see the adapter.
     """
     sound, folder = not metadata.issues, metadata.folder
-    for path in [file.rfilename for file in base.info.siblings or ()] if base and sound else ():
-        if not LEGAL_FILES.fullmatch(path) or is_there(folder, path):
-            continue
-        try:
-            metadata.files[path] = base.download(path).read_bytes()
-        except PublishError as error:
-            if error.__context__ is None or not is_a(error.__context__, "GatedRepoError"):
-                raise
-            reason = (
-                f"the licence of {base.repo_id} asks for a copy of it, and this login may not read it: put one here"
-            )
-            if private:
-                metadata.warnings.append(f"{path}: {reason}")
-            else:
-                metadata.refuse(path, reason)
+    if base is not None and sound:
+        for path in [path for path in base.seen.files if LEGAL_FILES.fullmatch(path) and not is_there(folder, path)]:
+            try:
+                metadata.files[path] = base.download(path).read_bytes()
+            except PublishError as error:
+                if error.__context__ is None or not is_a(error.__context__, "GatedRepoError"):
+                    raise
+                asked = f"the licence of {base.repo_id} asks for a copy of it"
+                reason = f"{asked}, and this login may not read it: put one here"
+                if private:
+                    metadata.warnings.append(f"{path}: {reason}")
+                else:
+                    metadata.refuse(path, reason)
     licence = cards.licence_of(metadata.base)
     if licence is None:
         return

@@ -11,7 +11,7 @@ from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.adapter_metadata import add_legal_files, check_origin, read_adapter_metadata
 from amazon_titles.hub.client import Client
-from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, FileNote, gather, is_there
+from amazon_titles.hub.contents import ADAPTER_FILES, Content, FileNote, gather, is_there
 from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.io import is_local, read_object
 
@@ -81,16 +81,15 @@ def push_adapter_to_hub(
     contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
     # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
     told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
-    # The text of a licence is its author's, whatever it names.
-    free = [content.path for content in contents if content.path in told or LEGAL_FILES.fullmatch(content.path)]
     for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
-        if hub is not None and hub.info.private and not private:
+        if hub is not None and hub.seen.private and not private:
             lost = f"its {what} {hub.repo_id} is private: others cannot load it"
             metadata.warnings.append(f"the adapter is public, but {lost}")
+    issues = _adapter_issues({content.path: content.source for content in contents})
     plan = Plan(
         folder, contents, left_out, "adapter_config.json", "an adapter", _load_back,
-        needed=NEEDED, made_by="amazon-titles train", may_name_paths=free,
-        issues=[*metadata.issues, *_adapter_issues(contents)], warnings=metadata.warnings,
+        needed=NEEDED, made_by="amazon-titles train", may_name_paths=told,
+        issues=[*metadata.issues, *issues], warnings=metadata.warnings,
     )  # fmt: skip
     message = commit_message or "Publish the adapter"
     return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
@@ -110,9 +109,8 @@ def _folder(folder: str | Path, token: str | None) -> Path:
     return Path(hub.ask(f"reading {name}", snapshot_download, ignore_patterns=never, token=hub.token))
 
 
-def _adapter_issues(contents: Sequence[Content]) -> Iterator[FileNote]:
-    """What would keep an adapter from being loaded."""
-    files = {content.path: content.source for content in contents}
+def _adapter_issues(files: Mapping[str, Path | bytes]) -> Iterator[FileNote]:
+    """What would keep an adapter from being loaded: asked of the folder before the push, of the repository after it."""
     if not files.keys() & set(_VOCABULARIES):
         reason = "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
         yield FileNote("tokenizer.json", reason)
@@ -129,7 +127,6 @@ def _tokenizer_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
 
 
-# Asked of the folder before the push, and of the repository after it.
 _CHECKS: dict[str, Callable[[Any], Iterable[str]]] = {
     "adapter_config.json": lambda source: config_problems(read_object(source)),
     "adapter_model.safetensors": weight_problems,
@@ -146,11 +143,10 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
         paths = [content.path for content in contents if content.path in (*NEEDED, *_VOCABULARIES)]
         got = {path: client.download(path, commit, cache_dir=empty) for path in paths}
-        for path, check in _CHECKS.items():
-            for reason in check(got[path]):
-                raise PublishError(
-                    f"What stands at {client.repo_id} now cannot be loaded: {path}: {reason}.",
-                    hint="Mend the folder here and run the same command again.",
-                )
+        if issue := next(_adapter_issues(got), None):
+            raise PublishError(
+                f"What stands at {client.repo_id} now cannot be loaded: {issue.path}: {issue.reason}.",
+                hint="Mend the folder here and run the same command again.",
+            )
         config, size = read_object(got["adapter_config.json"]), got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

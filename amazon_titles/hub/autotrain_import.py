@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ _SCALAR = re.compile(
     rb"(?:\x10(%(varint)b))?"  # Event.step, left out where it is 0
     rb"\x2a%(varint)b"  # Event.summary, after its length
     rb"\x0a%(varint)b"  # Summary.value, the same
-    rb"\x0a.(train/[ -~]+)"  # Value.tag
+    rb"\x0a.train/([ -~]+)"  # Value.tag
     rb"\x15(.{4})" % {b"varint": _VARINT},  # Value.simple_value, a float
     re.DOTALL,
 )
@@ -68,11 +69,13 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: Holds `runs/`, if AutoTrain logged to tensorboard.
     """
     data = str(parameters.get("data_path") or "")
-    scalars = list(_scalars(folder))
-    epochs, rates = (
-        {step: value for tag, step, value in scalars if tag == name} for name in ("train/epoch", "train/learning_rate")
-    )
-    seconds = next((value for tag, _, value in scalars if tag == "train/train_runtime"), None)
+    points = _points(folder)
+    losses = [
+        {"epoch": point.get("epoch"), "loss": point["loss"], "learning_rate": point.get("learning_rate")}
+        for point in points
+        if "loss" in point
+    ]
+    seconds = next((point["train_runtime"] for point in points if "train_runtime" in point), None)
     template = _template(parameters)
     return {
         "library": __version__, "engine": "autotrain", "base_model": parameters.get("model"),
@@ -80,12 +83,7 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "template": template.name if template else parameters.get("chat_template"), "recipe": "recipe.yml",
         "publishable": True, "why_not_publishable": None, "device": _UNKNOWN, "machine": _UNKNOWN, "versions": {},
         "seconds": None if seconds is None else round(seconds, 1), "training_seconds": seconds,
-        "rows": None, "tokens_an_epoch": None, "tokens": None,
-        "losses": [
-            {"epoch": epochs.get(step), "loss": value, "learning_rate": rates.get(step)}
-            for tag, step, value in scalars
-            if tag == "train/loss"
-        ],
+        "rows": None, "tokens_an_epoch": None, "tokens": None, "losses": losses,
     }  # fmt: skip
 
 
@@ -104,14 +102,14 @@ def tokenizer_of(parameters: Mapping[str, Any], tokenizer: Mapping[str, Any]) ->
     return None if template is None or not tokenizer else with_template(tokenizer, template)
 
 
-def _scalars(folder: Path) -> Iterator[tuple[str, int, float]]:
-    """Tag, step and value of every scalar in tensorboard's event files, as far as they have not been cut.
+def _points(folder: Path) -> list[dict[str, float]]:
+    """What was logged at each step: every scalar in tensorboard's event files, as far as they have not been cut.
 
     They are read here because tensorboard comes with AutoTrain's environment alone, and an adapter may be published
     from any.
     """
+    points: defaultdict[bytes, dict[str, float]] = defaultdict(dict)
     for path in sorted(folder.glob("runs/**/*.tfevents.*")):
-        for step, tag, value in _SCALAR.findall(path.read_bytes()):
-            # A varint: seven bits a byte, the lowest first.
-            number = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(step))
-            yield tag.decode(), number, round(struct.unpack("<f", value)[0], 6)
+        for step, name, value in _SCALAR.findall(path.read_bytes()):
+            points[step][name.decode()] = round(struct.unpack("<f", value)[0], 6)
+    return list(points.values())

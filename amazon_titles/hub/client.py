@@ -55,7 +55,7 @@ class Client:
 
         self.repo_id, self.kind, self.token = repo_id, kind, token or get_token()
         self.api = HfApi(token=self.token)
-        self.info: Any = None
+        self.seen: RepoState
 
     @property
     def url(self) -> str:
@@ -126,37 +126,30 @@ class Client:
 
     def state(self, revision: str | None = None) -> RepoState | None:
         """What stands in the repository; None where there is none (or none that this account may see)."""
-        from huggingface_hub.hf_api import RepoFile
+        try:
+            return self.look(revision)
+        except PublishError as error:
+            if type(error.__context__).__name__ == "RepositoryNotFoundError":
+                return None
+            raise
 
-        def look() -> RepoState | None:
-            try:
-                info = self.api.repo_info(self.repo_id, repo_type=self.kind, revision=revision)
-            except Exception as error:
-                if type(error).__name__ == "RepositoryNotFoundError":
-                    return None
-                raise
-            rows = self.api.list_repo_tree(self.repo_id, repo_type=self.kind, revision=info.sha, recursive=True)
-            found = [row for row in rows if isinstance(row, RepoFile)]
-            files = {row.path: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in found}
-            return RepoState(str(info.sha), bool(info.private), files)
+    def look(self, revision: str | None = None) -> RepoState:
+        """What stands in the repository, at a commit or now; it is kept in `seen`, too.
 
-        return self.call("looking at the repository", look)
-
-    def tags(self) -> dict[str, str]:
-        """Tag → the commit that it names."""
-        refs = self.ask("looking at the tags", self.api.list_repo_refs)
-        return {ref.name: ref.target_commit for ref in refs.tags}
-
-    def look(self, revision: str | None = None) -> None:
-        """Keeps in `info` what the Hub says of the repository, at a commit or now: `sha`, `private`, `siblings`."""
-        self.info = self.ask(f"looking at {self.repo_id}", self.api.repo_info, revision=revision)
+        Raises:
+            PublishError: There is none, or it could not be had; `__context__` is the client's own error.
+        """
+        info: Any = self.ask("looking at it", self.api.repo_info, revision=revision, files_metadata=True)
+        files = {row.rfilename: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in info.siblings or ()}
+        self.seen = RepoState(str(info.sha), bool(info.private), files)
+        return self.seen
 
     def download(self, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
         """Fetches a file of the repository.
 
         Args:
             path: In the repository.
-            revision: The commit; by default the one that `look` has seen.
+            revision: The commit; by default the one in `seen`.
             cache_dir: Where it goes; by default the cache of the Hub's client.
 
         Raises:
@@ -164,23 +157,19 @@ class Client:
         """
         from huggingface_hub import hf_hub_download
 
-        options = {"revision": revision or self.info.sha, "cache_dir": cache_dir, "token": self.token}
+        options = {"revision": revision or self.seen.commit, "cache_dir": cache_dir, "token": self.token}
         return Path(self.ask(f"reading {path} of {self.repo_id}", hf_hub_download, path, **options))
 
 
 @contextmanager
 def quiet_client(token: str | None) -> Iterator[None]:
-    """Keeps the client's talk free of secrets, and its bars to terminals."""
+    """Keeps the client's own log to itself, for it repeats what the server answers, and its bars to terminals."""
     from huggingface_hub import utils
 
-    def redacted(record: logging.LogRecord) -> bool:  # the client's own log repeats answers of the server
-        record.msg, record.args = redact(record.getMessage(), token), ()
-        return True
-
+    log = logging.getLogger("huggingface_hub")
     with ExitStack() as stack:
-        for handler in logging.getLogger("huggingface_hub").handlers:
-            handler.addFilter(redacted)
-            stack.callback(handler.removeFilter, redacted)
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         if not sys.stderr.isatty() and not utils.are_progress_bars_disabled():  # type: ignore[attr-defined]
             utils.disable_progress_bars()  # type: ignore[attr-defined]
             stack.callback(utils.enable_progress_bars)  # type: ignore[attr-defined]

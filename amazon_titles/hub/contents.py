@@ -121,7 +121,6 @@ def gather(
         if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
         reason = LINK if resources.is_link(file, folder) else outdated.get(path)
-        reason = reason or (None if file.is_file() else "no file")
         reason = reason or next((why for never, why in _NEVER if never.fullmatch(path)), None)
         if reason is None and _PICTURE.fullmatch(path) and path not in linked:
             reason = "a picture that the card does not link"

@@ -127,15 +127,10 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     from huggingface_hub import HfFileSystem
 
     files = HfFileSystem(token=client.token, endpoint=client.api.endpoint, skip_instance_cache=True)
-
-    def opened(path: str) -> pq.FileMetaData:
-        # a small block: footers are all that is read
-        with files.open(f"datasets/{client.repo_id}@{commit}/{path}", block_size=1 << 16) as file:
-            return pq.read_metadata(file)
-
     shards, rows = _shards(contents), 0
     for shard in shards:
-        there = client.call(f"loading {shard.path} back", partial(opened, shard.path))
+        address = f"datasets/{client.repo_id}@{commit}/{shard.path}"
+        there = client.call(f"loading {shard.path} back", partial(pq.read_metadata, address, filesystem=files))
         here = pq.read_metadata(shard.source)
         if not there.equals(here):
             said = f"{shard.path} came back with {there.num_rows} rows, {here.num_rows} were sent."

@@ -19,7 +19,6 @@ from amazon_titles.errors import PublishError
 from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.hub.contents import Content, FileNote
 from amazon_titles.hub.validate import folder_issues
-from amazon_titles.hub_errors import is_transient
 from amazon_titles.progress import lines, say
 from amazon_titles.secrets import redact
 
@@ -170,7 +169,8 @@ def publish(
     before = _open(plan, client, private)
     writes, deletes = _difference(plan, before)
     changed = bool(writes or deletes)
-    _require_free(client, tag, None if changed else before.commit)
+    if tag is not None:
+        _require_free(client, tag, None if changed else before.commit)
     commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
     loaded_back = _verify(plan, client, commit)
     if tag is not None:
@@ -192,9 +192,7 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     if state is None:
         sdk = "gradio" if client.kind == "space" else None
         client.ask("making the repository", client.api.create_repo, private=True, exist_ok=True, space_sdk=sdk)
-        state = client.state()
-    if state is None:
-        raise PublishError(f"{client.repo_id} was made, but cannot be read.", hint="Run the same command again.")
+        state = client.look()
     others = sorted(set(state.files) - KEPT)
     if others and others != ["README.md"] and not fnmatch.filter(others, plan.mark):
         raise PublishError(
@@ -210,9 +208,10 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     return state
 
 
-def _require_free(client: Client, tag: str | None, commit: str | None) -> None:
+def _require_free(client: Client, tag: str, commit: str | None) -> None:
     """A tag that names something else than this commit is never moved: others rely on it."""
-    named = client.tags().get(tag) if tag is not None else None
+    refs = client.ask("looking at the tags", client.api.list_repo_refs)
+    named = next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
     if named and named != commit:
         said = f"The tag {tag!r} of {client.repo_id} names commit {named[:12]}, which holds something else, and stays."
         raise PublishError(said, hint="Choose another tag.")
@@ -243,30 +242,31 @@ def _send(
             )
     operations: list[Any] = [*adds, *(CommitOperationDelete(path_in_repo=path) for path in deletes)]
 
-    def commit(repo_id: str, **options: Any) -> str:  # noqa: ANN401 - the Hub's client's own
-        try:
-            return str(client.api.create_commit(repo_id, operations, **options).oid)
-        except Exception as error:
-            # The answer may have been lost after the commit was made, so what stands there decides.
-            now = client.state() if is_transient(error) else None
-            if now is None or now.commit == before.commit:
-                raise
-            if not any(_difference(plan, now)):
-                return now.commit
-            moved = f"it stood at {before.commit[:12]} and stands at {now.commit[:12]}"
-            raise PublishError(
-                f"Somebody else changed {client.repo_id} while this push was under way: {moved}. Nothing of theirs was "
-                "overwritten.",
-                hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
-            ) from None
-
-    return client.ask("committing", commit, commit_message=message, parent_commit=before.commit)
+    try:
+        made = client.ask(
+            "committing", client.api.create_commit, operations=operations, commit_message=message,
+            parent_commit=before.commit,
+        )  # fmt: skip
+        return str(made.oid)
+    except PublishError:
+        # The answer may have been lost after the commit was made, and a second try finds another parent: what stands
+        # there decides.
+        now = client.look()
+        if now.commit == before.commit:
+            raise
+        if not any(_difference(plan, now)):
+            return now.commit
+        moved = f"it stood at {before.commit[:12]} and stands at {now.commit[:12]}"
+        raise PublishError(
+            f"Somebody else changed {client.repo_id} while this push was under way: {moved}. Nothing of theirs was "
+            "overwritten.",
+            hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
+        ) from None
 
 
 def _verify(plan: Plan, client: Client, commit: str) -> str:
     """Compares every file by size and hash with what stands at the commit, then loads it by its id."""
-    now = client.state(commit)
-    writes, extra = _difference(plan, now) if now else (plan.contents, [])
+    writes, extra = _difference(plan, client.look(commit))
     if differing := [*(content.path for content in writes), *extra]:
         raise PublishError(
             f"{client.repo_id} at {commit[:12]} is not what was sent: {', '.join(differing)} differ.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from amazon_titles import secrets
-from amazon_titles.hub.contents import LINK, Content, FileNote
+from amazon_titles.hub.contents import LEGAL_FILES, LINK, Content, FileNote
 
 if TYPE_CHECKING:
     from amazon_titles.hub.push import Plan
@@ -66,8 +66,8 @@ def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterat
         value = json.loads(data) if kind == "json" else yaml.safe_load(data) if kind != "md" else None
     except (ValueError, yaml.YAMLError) as error:
         yield FileNote(content.path, f"it is not {kind.upper()} ({first_line(error)})")
-    # A vocabulary may hold anything, and so may what a model says.
-    if may_name_paths or content.path in ("tokenizer.json", "vocab.json"):
+    # A vocabulary may hold anything, and so may what a model says; the text of a licence is its author's.
+    if may_name_paths or content.path in ("tokenizer.json", "vocab.json") or LEGAL_FILES.fullmatch(content.path):
         return
     if content.path.startswith("eval/") and isinstance(value, dict):
         value.pop("examples", None)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
         (r"GET /api/whoami", {"status": 503}),
         (r"GET /api/datasets/ana/titles$", {"status": 500}),
         (r"POST /api/repos/create", {"status": 500}),
-        (r"/tree/", {"cut_answer_after": 20}),
+        (r"GET /api/datasets/ana/titles$", {"cut_answer_after": 20}),
         (r"/refs", {"status": 502}),
         (r"/preupload/", {"status": 429, "retry_after": 1}),
         (r"/objects/batch", {"status": 500}),
