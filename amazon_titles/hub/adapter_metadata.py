@@ -243,13 +243,11 @@ def _dataset(metadata: AdapterMetadata, dataset: str, token: str | None) -> Clie
         raise InputError(f"{dataset!r} is no dataset of the Hub.", hint="Write --dataset USER/NAME@REVISION.")
     hub = Client(name, "dataset", token)
     hub.look(revision or None)
-    known = metadata.dataset.get("report_sha256")
-    if known is None and metadata.dataset.get("path") != name:
-        reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
-        metadata.refuse("run.json", reason)
-    if known is not None and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
+    known, path = map(metadata.dataset.get, ("report_sha256", "path"))
+    named = known is None and path == name
+    if not named and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
         reason = f"it was trained on another dataset than {name} at {hub.seen.commit[:12]}: their report.json differ"
-        metadata.refuse("run.json", reason)
+        metadata.refuse("run.json", reason if known else f"{reason}, or it lacks its own's report_sha256")
     return hub
 
 
