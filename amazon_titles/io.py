@@ -124,10 +124,8 @@ def require_replaceable(target: Path, kind: FolderKind) -> None:
         foreign = held
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-        raise InputError(
-            f"{target} holds what `amazon-titles {kind.command}` did not make ({shown}), and would be replaced.",
-            hint=kind.hint,
-        )
+        said = f"{target} holds what `amazon-titles {kind.command}` did not make ({shown}), and would be replaced."
+        raise InputError(said, hint=kind.hint)
 
 
 def _paths(folder: Path) -> list[str]:
@@ -171,9 +169,8 @@ def staged(target: Path, kind: FolderKind) -> Iterator[Path]:
             except (InputError, OSError) as error:
                 reason = error.message if isinstance(error, InputError) else error
                 spare = new.rename(_free(place))
-                raise InputError(
-                    f"{target} was not replaced: {reason}", hint=f"What was made stands whole in {spare}."
-                ) from None
+                said = f"{target} was not replaced: {reason}"
+                raise InputError(said, hint=f"What was made stands whole in {spare}.") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 

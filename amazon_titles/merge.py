@@ -91,10 +91,8 @@ def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = N
     config = read_object(folder / "adapter_config.json")
     if (kind := config.get("peft_type")) != "LORA":
         found = f" but {kind}." if kind else ": it has no adapter_config.json."
-        raise InputError(
-            f"{adapter} is no LoRA adapter{found}",
-            hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.",
-        )
+        said = f"{adapter} is no LoRA adapter{found}"
+        raise InputError(said, hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.")
     name = str(config.get("base_model_name_or_path") or "")
     base = _base(name, config.get("revision"))
     import peft
@@ -159,10 +157,8 @@ def _base(name: str, revision: str | None) -> Path:
     if name and (Path(name) / "config.json").is_file():
         return Path(name)
     if is_local(name) or name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise InputError(
-            f"The adapter's base {name!r} is not there.",
-            hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
-        )
+        said = f"The adapter's base {name!r} is not there."
+        raise InputError(said, hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"')
     legal = ["LICEN[CS]E*", "NOTICE*", "USE_POLICY*"]
     return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *legal])
 
@@ -175,10 +171,8 @@ def _answers(model: Any, tokenizer: Any, questions: Sequence[str]) -> list[Gener
 
 def _judge(same: int, questions: int, kind: str) -> None:
     if same < questions and kind == "float32":
-        raise TrainingError(
-            f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter.",
-            hint="The adapter changes layers that the base shares; use it unmerged.",
-        )
+        said = f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter."
+        raise TrainingError(said, hint="The adapter changes layers that the base shares; use it unmerged.")
     if same < questions:
         say(
             f"{questions - same} of {questions} greedy answers differ from the adapter's: its weights were rounded to "

@@ -105,10 +105,8 @@ class AdapterMetadata:
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
-            raise PublishError(
-                f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
-                hint="Train it again: amazon-titles train RECIPE",
-            ) from None
+            said = f"The card of {self.folder} cannot be written: its papers lack what it tells ({error})."
+            raise PublishError(said, hint="Train it again: amazon-titles train RECIPE") from None
 
     def add_evaluations(
         self, before: str | Path | None, after: str | Path | None, comparison: str | Path | None
@@ -154,10 +152,8 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         InputError: It is neither.
     """
     if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            f"{folder} is no adapter folder: it has no adapter_config.json.",
-            hint="Make one: amazon-titles train RECIPE",
-        )
+        said = f"{folder} is no adapter folder: it has no adapter_config.json."
+        raise InputError(said, hint="Make one: amazon-titles train RECIPE")
     written, run, parameters, tokenizer = (
         read_object(read_file(folder, name))
         for name in ("adapter_config.json", "run.json", autotrain_import.PARAMETERS, "tokenizer_config.json")

@@ -20,21 +20,11 @@ _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.jso
 
 
 def push_adapter_to_hub(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = True,
-    token: str | None = None,
-    before: str | Path | None = None,
-    after: str | Path | None = None,
-    comparison: str | Path | None = None,
-    base: str | None = None,
-    dataset: str | None = None,
-    tag: str | None = None,
-    commit_message: str | None = None,
-    card_language: str | None = None,
-    dry_run: bool = False,
-) -> PushReport:
+    folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None,
+    before: str | Path | None = None, after: str | Path | None = None, comparison: str | Path | None = None,
+    base: str | None = None, dataset: str | None = None, tag: str | None = None, commit_message: str | None = None,
+    card_language: str | None = None, dry_run: bool = False,
+) -> PushReport:  # fmt: skip
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
 
     What plain `autotrain --config` left behind is finished on the way, in a folder or in a repository of the Hub: it
@@ -144,9 +134,7 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
         paths = [content.path for content in contents if content.path in (*NEEDED, *_VOCABULARIES)]
         got = {path: client.download(path, commit, cache_dir=empty) for path in paths}
         if issue := next(_adapter_issues(got), None):
-            raise PublishError(
-                f"What stands at {client.repo_id} now cannot be loaded: {issue.path}: {issue.reason}.",
-                hint="Mend the folder here and run the same command again.",
-            )
+            said = f"What stands at {client.repo_id} now cannot be loaded: {issue.path}: {issue.reason}."
+            raise PublishError(said, hint="Mend the folder here and run the same command again.")
         config, size = read_object(got["adapter_config.json"]), got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

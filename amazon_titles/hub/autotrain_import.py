@@ -71,9 +71,7 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     data = str(parameters.get("data_path") or "")
     points = _points(folder)
     losses = [
-        {"epoch": point.get("epoch"), "loss": point["loss"], "learning_rate": point.get("learning_rate")}
-        for point in points
-        if "loss" in point
+        {key: point.get(key) for key in ("epoch", "loss", "learning_rate")} for point in points if "loss" in point
     ]
     seconds = next((point["train_runtime"] for point in points if "train_runtime" in point), None)
     template = _template(parameters)

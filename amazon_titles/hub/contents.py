@@ -90,12 +90,9 @@ class FileNote:
 
 
 def gather(
-    folder: Path,
-    belongs: re.Pattern[str],
-    rewritten: Mapping[str, bytes] | None = None,
-    repo_id: str = "USER/NAME",
+    folder: Path, belongs: re.Pattern[str], rewritten: Mapping[str, bytes] | None = None, repo_id: str = "USER/NAME",
     outdated: Mapping[str, str] | None = None,
-) -> tuple[list[Content], list[FileNote]]:
+) -> tuple[list[Content], list[FileNote]]:  # fmt: skip
     """Takes the files that belong into a published folder, and names the others.
 
     A link is never followed, and a picture goes only where the card links it: any other is somebody's own.

@@ -9,22 +9,16 @@ from pathlib import Path
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.client import Client
-from amazon_titles.hub.contents import DATASET_FILES, Content, FileNote, gather
+from amazon_titles.hub.contents import DATASET_FILES, Content, FileNote, gather, read_file
 from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.hub.validate import first_line, metadata
 from amazon_titles.io import read_object
 
 
 def push_dataset_to_hub(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = True,
-    token: str | None = None,
-    tag: str | None = None,
-    commit_message: str | None = None,
-    dry_run: bool = False,
-) -> PushReport:
+    folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None, tag: str | None = None,
+    commit_message: str | None = None, dry_run: bool = False,
+) -> PushReport:  # fmt: skip
     """Publishes a dataset folder: checked before, in one commit, verified and loaded back after.
 
     Pushing the same again changes nothing and says so. A push that was interrupted goes on where it stopped when the
@@ -48,30 +42,24 @@ def push_dataset_to_hub(
     """
     folder = Path(folder)
     if not (folder / "report.json").is_file():
-        raise InputError(
-            f"{folder} is no dataset folder: it has no report.json.",
-            hint="Make one: amazon-titles build SOURCE --out DIR",
-        )
+        said = f"{folder} is no dataset folder: it has no report.json."
+        raise InputError(said, hint="Make one: amazon-titles build SOURCE --out DIR")
     client = Client(repo_id, "dataset", token)
     if not dry_run:
         client.check_rights()
     contents, left_out = gather(folder, DATASET_FILES, repo_id=client.repo_id)
-    documents = {content.path: content.read() for content in contents if content.path in ("report.json", "README.md")}
-    issues = [
-        *_report_adds_up(documents.get("report.json", b"")),
-        *_shard_issues(_shards(contents), documents.get("README.md", b"")),
-    ]
     plan = Plan(
         folder, contents, left_out, "report.json", "a dataset of this library", _load_back,
-        needed=("README.md", "report.json"), made_by="amazon-titles build", issues=issues,
+        needed=("README.md", "report.json"), made_by="amazon-titles build",
+        issues=[*_report_adds_up(folder), *_shard_issues(_shards(contents), read_file(folder, "README.md"))],
     )  # fmt: skip
     message = commit_message or "Publish the dataset"
     return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
-def _report_adds_up(data: bytes) -> Iterator[FileNote]:
+def _report_adds_up(folder: Path) -> Iterator[FileNote]:
     """rows_read = kept + sum(dropped by reason): of every row one can say where it went."""
-    report = read_object(data)
+    report = read_object(read_file(folder, "report.json"))
     try:
         read, kept, dropped = int(report["rows_read"]), int(report["kept"]), sum(report["dropped"].values())
     except (KeyError, TypeError, ValueError, AttributeError):

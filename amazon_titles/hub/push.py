@@ -154,10 +154,8 @@ def publish(
     """
     issues = [*plan.issues, *folder_issues(plan, message, tag, client.token)]
     if told := "".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues):
-        raise PublishError(
-            f"{plan.name} must not be published as it is, and nothing was sent:{redact(told)}",
-            hint="Mend these and run the same command again; --dry-run shows what would go up.",
-        )
+        said = f"{plan.name} must not be published as it is, and nothing was sent:{redact(told)}"
+        raise PublishError(said, hint="Mend these and run the same command again; --dry-run shows what would go up.")
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
         files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
@@ -195,16 +193,12 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
         state = client.look()
     others = sorted(set(state.files) - KEPT)
     if others and others != ["README.md"] and not fnmatch.filter(others, plan.mark):
-        raise PublishError(
-            f"{client.repo_id} exists and holds something else than {plan.sort} "
-            f"({len(others)} files, such as {others[0]!r}); nothing was changed.",
-            hint="Choose another name.",
-        )
+        there = f"{len(others)} files, such as {others[0]!r}"
+        said = f"{client.repo_id} exists and holds something else than {plan.sort} ({there}); nothing was changed."
+        raise PublishError(said, hint="Choose another name.")
     if private and not state.private:
-        raise PublishError(
-            f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed.",
-            hint=f"Add --public, or make it private first at {client.url}/settings.",
-        )
+        said = f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed."
+        raise PublishError(said, hint=f"Add --public, or make it private first at {client.url}/settings.")
     return state
 
 
@@ -236,10 +230,8 @@ def _send(
     client.ask("sending", client.api.preupload_lfs_files, additions=adds, free_memory=False)
     for add, content in zip(adds, writes, strict=True):
         if add.upload_info.sha256.hex() != content.sha256:
-            raise PublishError(
-                f"{content.path} changed while it was sent; nothing was changed on the Hub.",
-                hint="Run the same command again when nothing writes to the folder.",
-            )
+            said = f"{content.path} changed while it was sent; nothing was changed on the Hub."
+            raise PublishError(said, hint="Run the same command again when nothing writes to the folder.")
     operations: list[Any] = [*adds, *(CommitOperationDelete(path_in_repo=path) for path in deletes)]
 
     try:
@@ -256,21 +248,17 @@ def _send(
             raise
         if not any(_difference(plan, now)):
             return now.commit
-        moved = f"it stood at {before.commit[:12]} and stands at {now.commit[:12]}"
-        raise PublishError(
-            f"Somebody else changed {client.repo_id} while this push was under way: {moved}. Nothing of theirs was "
-            "overwritten.",
-            hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
-        ) from None
+        moved = f"from {before.commit[:12]} to {now.commit[:12]}; nothing of theirs was overwritten"
+        said = f"Somebody else changed {client.repo_id} while this push was under way, {moved}."
+        hint = f"Look at {client.url}/commits/main; the same command then publishes on top of it."
+        raise PublishError(said, hint=hint) from None
 
 
 def _verify(plan: Plan, client: Client, commit: str) -> str:
     """Compares every file by size and hash with what stands at the commit, then loads it by its id."""
     writes, extra = _difference(plan, client.look(commit))
     if differing := [*(content.path for content in writes), *extra]:
-        raise PublishError(
-            f"{client.repo_id} at {commit[:12]} is not what was sent: {', '.join(differing)} differ.",
-            hint="Run the same command again.",
-        )
+        said = f"{client.repo_id} at {commit[:12]} is not what was sent: {', '.join(differing)} differ."
+        raise PublishError(said, hint="Run the same command again.")
     say("loading it back by its id")
     return plan.load_back(client, commit, plan.contents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -56,14 +56,19 @@ _ROOTS = r"home|Users|root|tmp|var|private|mnt|media|opt|srv|usr|etc|data|worksp
 _PATH_IN_TEXT = re.compile(rf"(?<![\w/.:}}-])(?:/(?:{_ROOTS})/[\w.@~-]+|~/\.?[\w-]+/|[A-Za-z]:\\\w|file://)[^\s\"'`)]*")
 
 
+_PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "json": json.loads, "yml": yaml.safe_load, "yaml": yaml.safe_load, "md": lambda _: None,
+}  # fmt: skip
+
+
 def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterator[FileNote]:
     """JSON and YAML that cannot be parsed; and paths of a machine, there and in Markdown."""
     kind = content.path.rpartition(".")[2]
-    if kind not in ("json", "yml", "yaml", "md"):
+    if kind not in _PARSERS:
         return
     data, value = content.read(), None
     try:
-        value = json.loads(data) if kind == "json" else yaml.safe_load(data) if kind != "md" else None
+        value = _PARSERS[kind](data)
     except (ValueError, yaml.YAMLError) as error:
         yield FileNote(content.path, f"it is not {kind.upper()} ({first_line(error)})")
     # A vocabulary may hold anything, and so may what a model says; the text of a licence is its author's.
