@@ -131,7 +131,7 @@ class AdapterMetadata:
         compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
         if comparison is not None:
             self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
-            if self._evaluation("comparison") is None:
+            if "eval/comparison.json" not in self.files or self._evaluation("comparison") is None:
                 hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
                 raise InputError(f"{comparison} holds no comparison.", hint=hint)
         if others:

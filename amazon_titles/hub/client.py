@@ -139,7 +139,7 @@ class Client:
         Raises:
             PublishError: There is none, or it could not be had; `__context__` is the client's own error.
         """
-        info: Any = self.ask("looking at it", self.api.repo_info, revision=revision, files_metadata=True)
+        info: Any = self.ask(f"looking at {self.repo_id}", self.api.repo_info, revision=revision, files_metadata=True)
         files = {row.rfilename: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in info.siblings or ()}
         self.seen = RepoState(str(info.sha), bool(info.private), files)
         return self.seen

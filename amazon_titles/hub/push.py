@@ -27,15 +27,6 @@ KEPT = frozenset({".gitattributes"})
 
 
 @dataclass(frozen=True, slots=True)
-class PushedFile:
-    """A file of a push: its path in the repository, its bytes, and its SHA-256."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class PushReport:
     """What a push did, or with `dry_run` would do.
 
@@ -63,7 +54,7 @@ class PushReport:
     commit: str | None
     changed: bool
     private: bool
-    files: tuple[PushedFile, ...]
+    files: tuple[Content, ...]
     written: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     left_out: tuple[FileNote, ...] = ()
@@ -80,7 +71,9 @@ class PushReport:
 
     def to_json(self) -> str:
         """The report as one JSON object."""
-        return json.dumps(asdict(self) | {"size": self.size}, ensure_ascii=False, indent=2)
+        files = [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files]
+        told = asdict(replace(self, files=())) | {"files": files, "size": self.size}
+        return json.dumps(told, ensure_ascii=False, indent=2)
 
     def __str__(self) -> str:
         """The report as a person reads it: files and sizes, what was left out and why; the card too in a dry run."""
@@ -158,7 +151,7 @@ def publish(
         raise PublishError(said, hint="Mend these and run the same command again; --dry-run shows what would go up.")
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
-        files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
+        files=tuple(plan.contents), left_out=tuple(plan.left_out),
         card="".join(c.read().decode() for c in plan.contents if c.path == "README.md"), warnings=tuple(plan.warnings),
         dry_run=dry_run,
     )  # fmt: skip
