@@ -124,10 +124,10 @@ class Client:
             said = f"The token of {me['name']!r} may only read."
             raise PublishError(said, hint=f"Make one that may write, then: {login}")
 
-    def state(self, revision: str | None = None) -> RepoState | None:
-        """What stands in the repository; None where there is none (or none that this account may see)."""
+    def state(self) -> RepoState | None:
+        """What stands in the repository now; None where there is none (or none that this account may see)."""
         try:
-            return self.look(revision)
+            return self.look()
         except PublishError as error:
             if type(error.__context__).__name__ == "RepositoryNotFoundError":
                 return None
