@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, PublishError
 from amazon_titles.secrets import redact
 
-# 412 says that the repository has moved on: a commit looks at it again, for its own first answer may have been lost.
-_RETRIED_STATUSES = {408, 412, 425, 429, 500, 502, 503, 504}
+_RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 # requests' names and httpx's
 _RETRIED_CLASSES = (
     "ConnectionError", "ChunkedEncodingError", "Timeout", "TimeoutException", "NetworkError", "RemoteProtocolError",
@@ -35,10 +35,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__
 
 
+def _response(error: BaseException) -> Any:  # noqa: ANN401 - of requests or of httpx
+    """The server's answer behind an error; None where there was none."""
+    answers = (getattr(link, "response", None) for link in _chain(error))
+    return next((answer for answer in answers if answer is not None), None)
+
+
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error; None where there was no answer."""
-    statuses = (getattr(getattr(link, "response", None), "status_code", None) for link in _chain(error))
-    return next((status for status in statuses if isinstance(status, int)), None)
+    return getattr(_response(error), "status_code", None)
 
 
 def is_a(error: BaseException, *names: str) -> bool:
@@ -54,16 +59,15 @@ def is_transient(error: BaseException) -> bool:
     return is_a(error, *_RETRIED_CLASSES) and not is_a(error, "OfflineModeIsEnabled")
 
 
+def _header(error: BaseException, name: str) -> str:
+    """A header of the Hub's answer; "" where there was no answer, or none of that name."""
+    return str(getattr(_response(error), "headers", {}).get(name, ""))
+
+
 def retry_after(error: BaseException) -> float | None:
     """The seconds that the server asked to wait; None where it did not say."""
     value = _header(error, "Retry-After")
     return float(value) if value.isdigit() else None
-
-
-def _header(error: BaseException, name: str) -> str:
-    """A header of the Hub's answer; "" where there was no answer, or none of that name."""
-    answers = (getattr(link, "response", None) for link in _chain(error))
-    return next((str(said) for answer in answers if (said := getattr(answer, "headers", {}).get(name))), "")
 
 
 def explain(error: BaseException, repo_id: str, kind: str = "model", *, token: str | None = None) -> AmazonTitlesError:
@@ -112,8 +116,6 @@ def _sentence(error: BaseException, repo_id: str, kind: str) -> tuple[str, str]:
         (status == 401, "The Hub does not know this token.", f"Log in again: {login}"),
         (status == 403,
          f"This login may not write to {repo_id}: {said}", f"Log in with a token that has write access: {login}"),
-        (status == 412,
-         f"Somebody else changed {repo_id} while this push was under way.", "Look at it, then run it again."),
         (is_a(error, "ValueError") and "metadata" in str(error),
          f"The Hub refuses the card of {repo_id}: {said}", "Mend README.md's metadata and run it again."),
         (status is not None, f"The Hub answered {status} for {repo_id}: {said}",

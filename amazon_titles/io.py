@@ -27,9 +27,7 @@ from amazon_titles.errors import InputError
 from amazon_titles.progress import say
 
 _NEW, _OLD = "new", "old"
-# A holder that is on its way out is gone by then.
-_PATIENCE_SECONDS = 0.5
-_SHOWN = 3
+_PATIENCE_SECONDS = 0.5  # a holder that is on its way out is gone by then
 # What file managers leave everywhere, and what huggingface_hub writes beside what it downloads into a folder.
 _NOBODYS = re.compile(
     r"(?:.*/)?(?:\.DS_Store|Thumbs\.db|desktop\.ini)|\.gitattributes"
@@ -125,12 +123,9 @@ def require_replaceable(target: Path, kind: FolderKind) -> None:
     if not foreign and not all((target / mark).is_file() for mark in kind.marks):
         foreign = held
     if foreign:
-        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-        raise InputError(
-            f"{target} holds what `amazon-titles {kind.command}` did not make ({', '.join(foreign[:_SHOWN])}{more}), "
-            "and would be replaced.",
-            hint=kind.hint,
-        )
+        shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+        said = f"{target} holds what `amazon-titles {kind.command}` did not make ({shown}), and would be replaced."
+        raise InputError(said, hint=kind.hint)
 
 
 def _paths(folder: Path) -> list[str]:
@@ -174,9 +169,8 @@ def staged(target: Path, kind: FolderKind) -> Iterator[Path]:
             except (InputError, OSError) as error:
                 reason = error.message if isinstance(error, InputError) else error
                 spare = new.rename(_free(place))
-                raise InputError(
-                    f"{target} was not replaced: {reason}", hint=f"What was made stands whole in {spare}."
-                ) from None
+                said = f"{target} was not replaced: {reason}"
+                raise InputError(said, hint=f"What was made stands whole in {spare}.") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
@@ -204,29 +198,20 @@ def held(path: Path, doing: str, *, hint: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         guard.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout:
-        raise InputError(
-            f"{path} is in use: {_told(holder)}.", hint=f"Wait until that is done, or end it. {hint}"
-        ) from None
+        by = read_object(holder).get("held", "by a process that has not said which it is")
+        raise InputError(f"{path} is in use: {by}.", hint=f"Wait until that is done, or end it. {hint}") from None
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written to ({error.strerror or error}).", hint=hint) from None
     try:
         since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
-        about = {"doing": doing, "process": os.getpid(), "machine": socket.gethostname(), "since": since}
-        holder.write_text(json.dumps(about) + "\n", encoding="utf-8")
+        by = f"{doing} by process {os.getpid()} on {socket.gethostname()}, since {since}"
+        holder.write_text(to_json({"held": by}), encoding="utf-8")
         yield
     finally:
         with suppress(OSError):
             holder.unlink(missing_ok=True)
             lock.unlink()  # Windows refuses, and filelock does it there
         guard.release()
-
-
-def _told(holder: Path) -> str:
-    """Who holds it, as it has said."""
-    try:
-        return "{doing} by process {process} on {machine}, since {since}".format_map(read_object(holder))
-    except KeyError:
-        return "by a process that has not said which it is"
 
 
 def _tidy(place: Path) -> None:
@@ -260,12 +245,12 @@ def _put(new: Path, place: Path) -> None:
 
 def _exchanged(one: Path, other: Path) -> bool:
     """Swaps two folders in one step where the system can: `RENAME_EXCHANGE` on Linux, `RENAME_SWAP` on macOS."""
-    names = os.fsencode(one), os.fsencode(other)
+    old, new = os.fsencode(one), os.fsencode(other)
     here, exchange = -100, 2
     try:
-        system = ctypes.CDLL(None, use_errno=True)
+        system = ctypes.CDLL(None)
         if sys.platform == "darwin":
-            return bool(system.renamex_np(*names, exchange) == 0)
-        return bool(system.renameat2(here, names[0], here, names[1], exchange) == 0)
+            return bool(system.renamex_np(old, new, exchange) == 0)
+        return bool(system.renameat2(here, old, here, new, exchange) == 0)
     except (AttributeError, OSError, TypeError):
         return False

@@ -5,38 +5,37 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.cards import licence_of
-from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.hub.contents import LEGAL_FILES
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, to_json
+from amazon_titles.model.generation import Generation
 from amazon_titles.model.loading import require_model, template_of
+from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
 # The tokenizer, and what else of an adapter folder says where the merged model comes from.
 _COPIED = (*TOKENIZER_FILES, "chat_template.jinja", "run.json", "recipe.yml")
-# The base's licence holds for the merged model, and wants to stand beside it.
-_LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _REPORT = "merge.json"  # says what was merged, and marks a merged model
 _MERGED = FolderKind(
     command="merge",
     doing="merging",
     files=re.compile(
         r"model(?:-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|(?:generation_)?config\.json"
-        + "".join(f"|{re.escape(name)}" for name in (*_COPIED, _REPORT))
-        + "".join(f"|{pattern.replace('*', '[^/]*')}" for pattern in _LEGAL)
+        rf"|{LEGAL_FILES.pattern}|{'|'.join(map(re.escape, (*_COPIED, _REPORT)))}"
     ),
     marks=(_REPORT,),
     hint="Choose another folder: --out DIR",
 )
-_QUESTIONS = 3
-_ANSWER = 48  # tokens of each answer that is compared
+_QUESTIONS, _ANSWER = 3, 48  # how many answers are compared, and the most tokens of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,44 +87,42 @@ def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = N
     target = Path(out)
     require_replaceable(target, _MERGED)
     require_model(adapter)
-    never = ["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"]
-    folder = local_folder(adapter, ignore_patterns=never)
+    folder = local_folder(adapter, ignore_patterns=["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"])
     config = read_object(folder / "adapter_config.json")
     if (kind := config.get("peft_type")) != "LORA":
         found = f" but {kind}." if kind else ": it has no adapter_config.json."
-        raise InputError(
-            f"{adapter} is no LoRA adapter{found}",
-            hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.",
-        )
+        said = f"{adapter} is no LoRA adapter{found}"
+        raise InputError(said, hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.")
     name = str(config.get("base_model_name_or_path") or "")
     base = _base(name, config.get("revision"))
-    try:
-        import peft
-        import torch
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+    import peft
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     # Those of the adapter's own evaluation, where it has one.
     examples = read_object(folder / "eval" / "after.json").get("examples", [])[:_QUESTIONS]
     questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
     load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
-    with _quiet(), staged(target, _MERGED) as new, bar("merging"):
+    with ExitStack() as stack:
+        new = stack.enter_context(staged(target, _MERGED))
+        stack.enter_context(bar("merging"))
+        if logging.is_progress_bar_enabled():  # there is a bar of ours
+            logging.disable_progress_bar()
+            stack.callback(logging.enable_progress_bar)
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = AutoConfig.for_model(**both_spellings(read_object(base / "config.json")))
         loaded = load(str(base), config=shape, torch_dtype="auto" if dtype is None else getattr(torch, dtype))
         model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
-        wanted = [_answer(model, tokenizer, question) for question in questions]
+        wanted = _answers(model, tokenizer, questions)
         merged = model.merge_and_unload(safe_merge=True)
-        _write(merged, base, folder, new, name)
-        kind = str(merged.dtype).removeprefix("torch.")
-        size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
+        kind = _write(merged, base, folder, new, name)
         del loaded, model, merged  # one model in memory, not two
-        again = load(str(new), torch_dtype="auto").eval()
-        same = sum(_answer(again, tokenizer, q) == answer for q, answer in zip(questions, wanted, strict=True))
-        del again
+        answers = _answers(load(str(new), torch_dtype="auto").eval(), tokenizer, questions)
+        same = sum(answer == before for answer, before in zip(answers, wanted, strict=True))
         _judge(same, len(questions), kind)
+        size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         # The path of a folder here is nobody else's business.
         report = MergeReport(target.name, Path(name).name if is_local(name) else name, kind, size, len(questions), same)
         (new / _REPORT).write_text(report.to_json(), encoding="utf-8")
@@ -160,66 +157,45 @@ def _base(name: str, revision: str | None) -> Path:
     if name and (Path(name) / "config.json").is_file():
         return Path(name)
     if is_local(name) or name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise InputError(
-            f"The adapter's base {name!r} is not there.",
-            hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"',
-        )
-    return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *_LEGAL])
+        said = f"The adapter's base {name!r} is not there."
+        raise InputError(said, hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"')
+    legal = ["LICEN[CS]E*", "NOTICE*", "USE_POLICY*"]
+    return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *legal])
 
 
-def _answer(model: Any, tokenizer: Any, question: str) -> list[int]:  # noqa: ANN401
-    """The tokens of a greedy answer."""
-    template = template_of(tokenizer, "the adapter")
-    inputs = tokenizer(
-        template.prompt([{"role": "user", "content": question}]), return_tensors="pt", return_token_type_ids=False
-    )
-    end = tokenizer.convert_tokens_to_ids(template.end)
-    output = model.generate(**inputs, max_new_tokens=_ANSWER, do_sample=False, eos_token_id=end, pad_token_id=end)
-    return list(output[0, inputs["input_ids"].shape[1] :].tolist())
+def _answers(model: Any, tokenizer: Any, questions: Sequence[str]) -> list[Generation]:  # noqa: ANN401
+    """The greedy answers of a model."""
+    asked = LocalModel(model, tokenizer, name="the model", template=template_of(tokenizer, "the adapter"))
+    return asked.generate_full([[{"role": "user", "content": text}] for text in questions], max_new_tokens=_ANSWER)
 
 
 def _judge(same: int, questions: int, kind: str) -> None:
-    if same == questions:
-        return
-    if kind == "float32":
-        raise TrainingError(
-            f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter.",
-            hint="The adapter changes layers that the base shares; use it unmerged.",
+    if same < questions and kind == "float32":
+        said = f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter."
+        raise TrainingError(said, hint="The adapter changes layers that the base shares; use it unmerged.")
+    if same < questions:
+        say(
+            f"{questions - same} of {questions} greedy answers differ from the adapter's: its weights were rounded to "
+            f"{kind}. --dtype float32 keeps them, in twice the space."
         )
-    say(
-        f"{questions - same} of {questions} greedy answers differ from the adapter's: its weights were rounded to "
-        f"{kind}. --dtype float32 keeps them, in twice the space."
-    )
 
 
-def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> None:  # noqa: ANN401 - a model of transformers
+def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> str:  # noqa: ANN401 - a model of transformers
+    """Fills the merged model's folder; gives the type of its weights."""
     merged.save_pretrained(folder, safe_serialization=True)
+    kind = str(merged.dtype).removeprefix("torch.")
     saved = read_object(folder / "config.json")
     config = (read_object(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
-    config["torch_dtype"] = config["dtype"] = str(merged.dtype).removeprefix("torch.")
+    config |= {"torch_dtype": kind, "dtype": kind}
     config.pop("quantization_config", None)
     (folder / "config.json").write_text(to_json(both_spellings(config)), encoding="utf-8")
-    copied = [base / "generation_config.json", *(adapter / name for name in _COPIED)]
     # The adapter's own notice comes last.
-    copied += [path for source in (base, adapter) for pattern in _LEGAL for path in source.glob(pattern)]
-    for path in copied:
+    legal = [path for source in (base, adapter) for path in source.iterdir() if LEGAL_FILES.fullmatch(path.name)]
+    for path in (base / "generation_config.json", *(adapter / name for name in _COPIED), *legal):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     if (licence := licence_of(name)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
         (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the bars of transformers to itself: there is one of ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    return kind

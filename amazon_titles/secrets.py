@@ -5,27 +5,24 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-# Each shape begins with a literal, so that a search of the file for the literal (memchr) comes before the regex.
-# Sources: the providers' own documentation of their token formats.
+# Each shape is the literals that it begins with, and what follows: a search of the file for the literal (memchr) comes
+# before the regex. Sources: the providers' own documentation of their token formats.
 _SHAPES = tuple(
     (literal, re.compile(re.escape(literal) + rest), f"what looks like {name}")
-    for literal, rest, name in (
-        (b"hf_", rb"[A-Za-z0-9]{20,}", "a Hugging Face token"),
-        (b"api_org_", rb"[A-Za-z0-9]{20,}", "a Hugging Face organisation token"),
-        (b"ghp_", rb"[A-Za-z0-9]{30,}", "a GitHub token"), (b"gho_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
-        (b"ghs_", rb"[A-Za-z0-9]{30,}", "a GitHub token"),
-        (b"github_pat_", rb"[A-Za-z0-9_]{30,}", "a GitHub token"),
-        (b"glpat-", rb"[A-Za-z0-9_-]{20,}", "a GitLab token"),
-        (b"AKIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"), (b"AIza", rb"[A-Za-z0-9_-]{35}", "a Google key"),
-        (b"xoxb-", rb"[0-9A-Za-z-]{20,}", "a Slack token"),
-        (b"sk-", rb"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}", "an API key"),
-        (b"-----BEGIN ", rb"(?:[A-Z]+ )*PRIVATE KEY", "a private key"),
+    for literals, rest, name in (
+        ((b"hf_", b"api_org_"), rb"[A-Za-z0-9]{20,}", "a Hugging Face token"),
+        ((b"ghp_", b"gho_", b"ghs_", b"github_pat_"), rb"[A-Za-z0-9_]{30,}", "a GitHub token"),
+        ((b"glpat-",), rb"[A-Za-z0-9_-]{20,}", "a GitLab token"),
+        ((b"AKIA",), rb"[A-Z0-9]{16}(?![A-Za-z0-9])", "an AWS key"),
+        ((b"AIza",), rb"[A-Za-z0-9_-]{35}", "a Google key"),
+        ((b"xoxb-",), rb"[0-9A-Za-z-]{20,}", "a Slack token"),
+        ((b"sk-",), rb"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}", "an API key"),
+        ((b"-----BEGIN ",), rb"(?:[A-Z]+ )*PRIVATE KEY", "a private key"),
     )
-)  # fmt: skip
+    for literal in literals
+)
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|API_?KEY|PASSWORD|PASSWD", re.I)
 _PLAIN = re.compile(r"/|https?:|[A-Za-z]:\\")  # where a token is, not what it is
 _SHORTEST = 16  # characters: below this a value of the environment is likelier a word than a secret
@@ -45,9 +42,7 @@ def known_secrets(token: str | None = None) -> dict[bytes, str]:
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST and not _PLAIN.match(value)
     }
-    if token:
-        secrets[token.encode()] = "the token of this push"
-    return secrets
+    return secrets | ({token.encode(): "the token of this push"} if token else {})
 
 
 def find(data: bytes | mmap.mmap, known: dict[bytes, str]) -> str | None:
@@ -65,7 +60,7 @@ def find(data: bytes | mmap.mmap, known: dict[bytes, str]) -> str | None:
 
 
 def find_in_file(source: Path | bytes, known: dict[bytes, str]) -> str | None:
-    """The same for a file; Parquet is searched in its texts too, for it lies compressed."""
+    """The same for a file; Parquet is searched in its columns too, for it lies compressed."""
     if isinstance(source, bytes):
         return find(source, known)
     if source.stat().st_size == 0:
@@ -73,30 +68,17 @@ def find_in_file(source: Path | bytes, known: dict[bytes, str]) -> str | None:
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         found = find(data, known)
     if found is None and source.suffix == ".parquet":
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(source) as parquet:
-            columns = (column for batch in parquet.iter_batches(batch_size=8192) for column in batch.columns)
-            texts = (text for column in columns for text in _texts(column))
-            found = next((hit for text in texts if (hit := find(text, known))), None)
+            for batch in parquet.iter_batches(batch_size=8192):
+                plain = pa.BufferOutputStream()
+                with pa.ipc.new_stream(plain, batch.schema) as stream:  # Arrow's own format compresses nothing
+                    stream.write_batch(batch)
+                if found := find(plain.getvalue().to_pybytes(), known):
+                    break
     return found
-
-
-def _texts(array: Any) -> Iterator[bytes]:  # noqa: ANN401 - Arrow has no types to check by
-    """The texts of a column, at whatever depth, each column's as one run of bytes."""
-    import pyarrow as pa
-
-    kind, nested = array.type, []
-    if pa.types.is_struct(kind):
-        nested = array.flatten()
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        nested = [array.flatten()]
-    elif pa.types.is_dictionary(kind):
-        nested = [array.dictionary]
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        yield from (buffer.to_pybytes() for buffer in array.buffers()[2:] if buffer is not None)
-    for inner in nested:
-        yield from _texts(inner)
 
 
 def redact(text: str, token: str | None = None) -> str:

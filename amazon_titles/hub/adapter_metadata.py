@@ -15,13 +15,12 @@ from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
-from amazon_titles.hub.contents import LEGAL_FILES, is_there, read_file
-from amazon_titles.hub.validate import ValidationIssue
+from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
+from amazon_titles.hub_errors import is_a
 from amazon_titles.io import read_object, to_json
 from amazon_titles.recipes import load_recipe
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
-_REPORTS = ("eval/before.json", "eval/after.json")
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
@@ -37,7 +36,6 @@ class AdapterMetadata:
         recipe: Text of `recipe.yml`; "" where there is none.
         files: Files that the push writes in place of the folder's, or besides them.
         parameters: Of AutoTrain, where run and recipe had to be made from what it left behind; else {}.
-        too_new: Keys of adapter_config.json that are in use and that older peft does not know.
         outdated: Files of the folder that compare other evaluations than those given beside it → why they stay here.
         issues: Why the adapter must not be published as it is.
         warnings: What is worth a thought besides.
@@ -49,9 +47,8 @@ class AdapterMetadata:
     recipe: str
     files: dict[str, bytes] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
-    too_new: list[str] = field(default_factory=list)
     outdated: dict[str, str] = field(default_factory=dict)
-    issues: list[ValidationIssue] = field(default_factory=list)
+    issues: list[FileNote] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -67,7 +64,7 @@ class AdapterMetadata:
 
     def refuse(self, path: str, reason: str) -> None:
         """Adds an issue."""
-        self.issues.append(ValidationIssue(path, reason))
+        self.issues.append(FileNote(path, reason))
 
     def name_origin(self, base: str, dataset: Client | None) -> None:
         """Writes what stands on the Hub into adapter_config.json, run.json and recipe.yml.
@@ -80,7 +77,7 @@ class AdapterMetadata:
         self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
         settings, changes = {"base_model": base}, {"model": base}
         if dataset is not None:
-            self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.info.sha}
+            self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.seen.commit}
             settings["data.path"] = changes["data_path"] = dataset.repo_id
         if self.parameters:
             self.recipe = autotrain_import.recipe_of(self.parameters | changes)
@@ -90,6 +87,12 @@ class AdapterMetadata:
         if self.recipe:
             self.files["recipe.yml"] = self.recipe.encode()
 
+    def read(self, path: str) -> bytes:
+        """What the push would write there; b"" where it would write nothing."""
+        if path in self.outdated:
+            return b""
+        return self.files[path] if path in self.files else read_file(self.folder, path)
+
     def write_card(self, repo_id: str | None = None, *, language: str | None = None) -> None:
         """Writes the card anew: the folder's was a trial run's, AutoTrain's, or without an evaluation.
 
@@ -97,17 +100,13 @@ class AdapterMetadata:
             repo_id: Where it will stand.
             language: `en` or `pt`; None for the run's.
         """
-        plots = [path for path in _PLOTS if path in self.files or is_there(self.folder, path)]
-        reports = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
-        told: dict[str, Any] = {**reports, "plots": [path for path in plots if path not in self.outdated]}
+        told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
+        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
         try:
-            card = cards.model_card(self.run, self.recipe, **told, repo_id=repo_id, language=language)
+            self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
-            raise PublishError(
-                f"The card of {self.folder} cannot be written: its papers lack what it tells ({error}).",
-                hint="Train it again: amazon-titles train RECIPE",
-            ) from None
-        self.files["README.md"] = card.encode()
+            said = f"The card of {self.folder} cannot be written: its papers lack what it tells ({error})."
+            raise PublishError(said, hint="Train it again: amazon-titles train RECIPE") from None
 
     def add_evaluations(
         self, before: str | Path | None, after: str | Path | None, comparison: str | Path | None
@@ -119,35 +118,31 @@ class AdapterMetadata:
         Raises:
             InputError: One is missing, or is no evaluation; or the folder of the comparison holds none.
         """
-        hint = "Make one: amazon-titles evaluate MODEL …"
-        given = {name: Path(path) for name, path in zip(_REPORTS, (before, after), strict=True) if path is not None}
-        for name, path in given.items():
-            if not path.is_file():
-                raise InputError(f"There is no evaluation {path}.", hint=hint)
-            self.files[name] = path.read_bytes()
-            if _evaluated(self.files[name]) is None:
-                raise InputError(f"{name} is no evaluation report.", hint=hint)
-        if any(self.files[name] != read_file(self.folder, name) for name in given):
-            for found in sorted(self.folder.glob("eval/**/*")):
-                name = found.relative_to(self.folder).as_posix()
-                if found.is_file() and name not in _REPORTS and not found.name.startswith("loss"):
-                    self.outdated[name] = "it compares other evaluations than those given"
-        if comparison is None:
-            return
-        compared = {f"eval/{name}": Path(comparison, name) for name in _COMPARISON}
-        files = {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
-        if _evaluated(files.get("eval/comparison.json", b""), rows=True) is None:
-            hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
-            raise InputError(f"{comparison} holds no comparison.", hint=hint)
-        self.files |= files
-        self.outdated = {name: why for name, why in self.outdated.items() if name not in files}
+        others = False
+        for name, path in (("before", before), ("after", after)):
+            if path is None:
+                continue
+            data = Path(path).read_bytes() if Path(path).is_file() else b""
+            others = others or data != self.read(f"eval/{name}.json")
+            self.files[f"eval/{name}.json"] = data
+            if self._evaluation(name) is None:
+                hint = "Make one: amazon-titles evaluate MODEL …"
+                raise InputError(f"{path} is no evaluation report, or is not there.", hint=hint)
+        compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
+        if comparison is not None:
+            self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
+            if "eval/comparison.json" not in self.files or self._evaluation("comparison") is None:
+                hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
+                raise InputError(f"{comparison} holds no comparison.", hint=hint)
+        if others:
+            reason = "it compares other evaluations than those given"
+            self.outdated = {name: reason for name in compared if name not in self.files}
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
-        """`eval/NAME.json`; None where it is missing or holds no evaluation."""
-        path = f"eval/{name}.json"
-        if path in self.outdated:
-            return None
-        return _evaluated(self.files.get(path) or read_file(self.folder, path), rows=name == "comparison")
+        """`eval/NAME.json`; None where it is missing or holds no evaluation, or no comparison of two."""
+        value = read_object(self.read(f"eval/{name}.json"))
+        needed = {"rows"} if name == "comparison" else {"scores", "examples", "dataset", "settings"}
+        return value if needed <= value.keys() else None
 
 
 def read_adapter_metadata(folder: Path) -> AdapterMetadata:
@@ -157,43 +152,35 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         InputError: It is neither.
     """
     if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            f"{folder} is no adapter folder: it has no adapter_config.json.",
-            hint="Make one: amazon-titles train RECIPE",
-        )
-    written, run = (read_object(read_file(folder, name)) for name in ("adapter_config.json", "run.json"))
+        said = f"{folder} is no adapter folder: it has no adapter_config.json."
+        raise InputError(said, hint="Make one: amazon-titles train RECIPE")
+    written, run, parameters, tokenizer = (
+        read_object(read_file(folder, name))
+        for name in ("adapter_config.json", "run.json", autotrain_import.PARAMETERS, "tokenizer_config.json")
+    )
     config, too_new = for_every_peft(written)
-    recipe = read_file(folder, "recipe.yml").decode("utf-8", "replace")
-    metadata = AdapterMetadata(folder, config, run, recipe, too_new=too_new)
+    metadata = AdapterMetadata(folder, config, run, read_file(folder, "recipe.yml").decode("utf-8", "replace"))
+    for key in too_new:
+        metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
     if config != written:
         metadata.files["adapter_config.json"] = to_json(config).encode()
-    parameters = read_object(read_file(folder, autotrain_import.PARAMETERS))
     if parameters and not is_there(folder, "run.json"):
         metadata.parameters = parameters
         metadata.recipe = autotrain_import.recipe_of(parameters)
         metadata.run = autotrain_import.run_of(parameters, folder)
-        metadata.files |= {"run.json": to_json(metadata.run).encode(), "recipe.yml": metadata.recipe.encode()}
-        tokenizer = autotrain_import.tokenizer_of(parameters, read_object(read_file(folder, "tokenizer_config.json")))
-        if tokenizer is not None:
-            metadata.files["tokenizer_config.json"] = to_json(tokenizer).encode()
+        if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
+            metadata.files["tokenizer_config.json"] = to_json(finished).encode()
     return metadata
 
 
-def _evaluated(data: bytes, *, rows: bool = False) -> dict[str, Any] | None:
-    """An evaluation report, or with `rows` a comparison of two; None if it is neither."""
-    value = read_object(data)
-    needed = {"rows"} if rows else {"scores", "examples", "dataset", "settings"}
-    return value if needed <= value.keys() else None
-
-
 def check_origin(
-    metadata: AdapterMetadata, client: Client, *, base: str | None, dataset: str | None, ask: bool
+    metadata: AdapterMetadata, token: str | None, *, base: str | None, dataset: str | None, ask: bool
 ) -> tuple[Client | None, Client | None]:
     """Finds base and dataset of an adapter on the Hub, and compares them with what training used.
 
     Args:
         metadata: What the adapter says of itself; gets the issues and the warnings.
-        client: For its account.
+        token: To ask the Hub with.
         base: `--base`: an id.
         dataset: `--dataset`: `ID@REVISION`.
         ask: Whether to ask the Hub about what is not named by an option too.
@@ -207,9 +194,9 @@ def check_origin(
     if base is None and _is_folder(used, folder):
         metadata.refuse("adapter_config.json", f"its base is {used!r}, a folder here: name the Hub's with --base ID")
     elif base is not None or ask:
-        hub_base = _base(metadata, Client(base or used, "model", client.token))
+        hub_base = _base(metadata, Client(base or used, "model", token))
     if dataset is not None:
-        hub_dataset = _dataset(metadata, dataset, client.token)
+        hub_dataset = _dataset(metadata, dataset, token)
     elif _is_folder(path, folder) and run:
         reason = f"its dataset is {path!r}, a folder here: name the Hub's with --dataset ID@REVISION"
         metadata.refuse("run.json", reason)
@@ -229,21 +216,13 @@ def _is_folder(name: str, folder: Path) -> bool:
 
 def _base(metadata: AdapterMetadata, hub: Client) -> Client:
     """The base on the Hub; refused where its config is not the one that training used."""
-    hub.look("base")
-    base, used, folder = hub.repo_id, metadata.base, metadata.folder
-    if used == base:
-        return hub
-    configs = [place / used / "config.json" for place in (Path(), folder, folder.parent)]
-    here = next(filter(Path.is_file, configs), None)
-    if not _is_folder(used, folder):
-        reason = f"it was trained on {used}, which is another model than {base}"
-    elif here is None:
-        reason = f"the base {used!r} it was trained on is not here any more, so it cannot be compared with {base}"
-    elif _config(here) != _config(_download(hub, "config.json")):
-        reason = f"it was trained on another model than {base}: their config.json differ"
-    else:
-        return hub
-    metadata.refuse("adapter_config.json", reason)
+    hub.look()
+    used, folder = metadata.base, metadata.folder
+    if used != hub.repo_id:
+        there = _config(hub.download("config.json"))
+        if not any(_config(place / used / "config.json") == there for place in (Path(), folder, folder.parent)):
+            reason = f"it was trained on another model than {hub.repo_id}: their config.json differ, or {used!r}"
+            metadata.refuse("adapter_config.json", f"{reason}, which it names, is no folder here")
     return hub
 
 
@@ -259,49 +238,47 @@ def _dataset(metadata: AdapterMetadata, dataset: str, token: str | None) -> Clie
     if not _HUB_ID.fullmatch(name):
         raise InputError(f"{dataset!r} is no dataset of the Hub.", hint="Write --dataset USER/NAME@REVISION.")
     hub = Client(name, "dataset", token)
-    hub.look("dataset", revision or None)
-    known = metadata.dataset.get("report_sha256")
-    if known is None and metadata.dataset.get("path") != name:
-        reason = f"it does not hold its dataset's report_sha256, so it cannot be compared with {name}"
-        metadata.refuse("run.json", reason)
-    if known is not None and known != hashlib.sha256(_download(hub, "report.json").read_bytes()).hexdigest():
-        reason = f"it was trained on another dataset than {name} at {hub.info.sha[:12]}: their report.json differ"
-        metadata.refuse("run.json", reason)
+    hub.look(revision or None)
+    known, path = map(metadata.dataset.get, ("report_sha256", "path"))
+    named = known is None and path == name
+    if not named and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
+        reason = f"it was trained on another dataset than {name} at {hub.seen.commit[:12]}: their report.json differ"
+        metadata.refuse("run.json", reason if known else f"{reason}, or it lacks its own's report_sha256")
     return hub
 
 
-def add_legal_files(metadata: AdapterMetadata, base: Client | None, *, private: bool) -> None:
-    """Takes the licence and the use policy of a base, which its licence wants beside every copy and every adapter.
+def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str, *, private: bool) -> None:
+    """Does what the licence of a base asks for: a copy and its use policy, its notice, and a name of the model.
 
-    A gated base gives them only to who has accepted it, and a token of narrow rights may not ask: then a private push
-    warns, and a public one is refused. What the adapter's folder holds already is not fetched.
+    A gated base gives its files only to who has accepted it, and a token of narrow rights may not ask: then a private
+    push warns, and a public one is refused. What the adapter's folder holds already is not fetched.
 
     Args:
         metadata: Gets the files, and the warning or the issue.
-        base: The base as it stands on the Hub; nothing is done where it was not asked about.
+        base: The base as it stands on the Hub; its files are not looked for where it was not asked about.
+        repo_id: Where the adapter will stand.
         private: Whether only the owners will see the adapter.
     """
-    if base is None or metadata.issues:
+    sound, folder = not metadata.issues, metadata.folder
+    if base is not None and sound:
+        for path in [path for path in base.seen.files if LEGAL_FILES.fullmatch(path) and not is_there(folder, path)]:
+            try:
+                metadata.files[path] = base.download(path).read_bytes()
+            except PublishError as error:
+                if error.__context__ is None or not is_a(error.__context__, "GatedRepoError"):
+                    raise
+                asked = f"the licence of {base.repo_id} asks for a copy of it"
+                reason = f"{asked}, and this login may not read it: put one here"
+                if private:
+                    metadata.warnings.append(f"{path}: {reason}")
+                else:
+                    metadata.refuse(path, reason)
+    licence = cards.licence_of(metadata.base)
+    if licence is None:
         return
-    for path in [file.rfilename for file in base.info.siblings or ()]:
-        if not LEGAL_FILES.fullmatch(path) or is_there(metadata.folder, path):
-            continue
-        try:
-            text = _download(base, path).read_bytes()
-        except PublishError as error:
-            if type(error.__context__).__name__ != "GatedRepoError":
-                raise
-            text = b""
-        if text:
-            metadata.files[path] = text
-            continue
-        asked = f"the licence of {base.repo_id} asks for a copy of it"
-        reason = f"{asked}, and this login may not read it: put one here"
-        if private:
-            metadata.warnings.append(f"{path}: {reason}")
-        else:
-            metadata.refuse(path, reason)
-
-
-def _download(hub: Client, path: str) -> Path:
-    return hub.download(f"reading {path} of {hub.repo_id}", path)
+    if licence.notice_file and sound and not any(is_there(folder, path.name) for path in folder.glob("NOTICE*")):
+        # Section 1.b: in a text file of this name.
+        metadata.files.setdefault("NOTICE", licence.notice_file.encode())
+    if not private and not licence.allows(repo_id.rpartition("/")[2]):  # a private one may still be renamed
+        reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
+        metadata.refuse("README.md", f"{reason}, and {repo_id} does not")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.adapter_files import config_problems, weight_problems
-from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.adapter_metadata import AdapterMetadata, add_legal_files, check_origin, read_adapter_metadata
-from amazon_titles.hub.client import Client, quiet_client
-from amazon_titles.hub.contents import ADAPTER_FILES, LEGAL_FILES, Content, gather, is_there
+from amazon_titles.hub.adapter_metadata import add_legal_files, check_origin, read_adapter_metadata
+from amazon_titles.hub.client import Client
+from amazon_titles.hub.contents import ADAPTER_FILES, Content, FileNote, gather, is_there
 from amazon_titles.hub.push import Plan, PushReport, publish
-from amazon_titles.hub.validate import ValidationIssue
 from amazon_titles.io import is_local, read_object
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
@@ -23,21 +20,11 @@ _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.jso
 
 
 def push_adapter_to_hub(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = True,
-    token: str | None = None,
-    before: str | Path | None = None,
-    after: str | Path | None = None,
-    comparison: str | Path | None = None,
-    base: str | None = None,
-    dataset: str | None = None,
-    tag: str | None = None,
-    commit_message: str | None = None,
-    card_language: str | None = None,
-    dry_run: bool = False,
-) -> PushReport:
+    folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None,
+    before: str | Path | None = None, after: str | Path | None = None, comparison: str | Path | None = None,
+    base: str | None = None, dataset: str | None = None, tag: str | None = None, commit_message: str | None = None,
+    card_language: str | None = None, dry_run: bool = False,
+) -> PushReport:  # fmt: skip
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
 
     What plain `autotrain --config` left behind is finished on the way, in a folder or in a repository of the Hub: it
@@ -68,80 +55,58 @@ def push_adapter_to_hub(
         PublishError: It must not, or could not, be published; nothing half-done is visible.
     """
     client = Client(repo_id, "model", token)
-    with quiet_client(client.token), _opened(folder, client) as here:
-        metadata = read_adapter_metadata(here)
-        if not dry_run:
-            client.check_rights()
-        hub_base, hub_dataset = check_origin(metadata, client, base=base, dataset=dataset, ask=not dry_run)
-        metadata.add_evaluations(before, after, comparison)
-        if not metadata.issues:
-            named = metadata.parameters or base or dataset
-            if named:
-                metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
-            if named or before or after or comparison or card_language or not is_there(here, "README.md"):
-                metadata.write_card(client.repo_id, language=card_language)
-        add_legal_files(metadata, hub_base, private=private)
-        _apply_licence(metadata, client.repo_id, private=private)
-        for key in metadata.too_new:
-            metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
-        contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
-        # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
-        told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
-        # The text of a licence is its author's, whatever it names.
-        free = [content.path for content in contents if content.path in told or LEGAL_FILES.fullmatch(content.path)]
-        for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
-            if hub is not None and hub.info.private and not private:
-                lost = f"its {what} {hub.repo_id} is private: others cannot load it"
-                metadata.warnings.append(f"the adapter is public, but {lost}")
-        plan = Plan(
-            folder, contents, left_out, "adapter_config.json", "an adapter", _load_back,
-            needed=NEEDED, made_by="amazon-titles train", may_name_paths=free,
-            issues=[*metadata.issues, *_adapter_issues(contents)], warnings=metadata.warnings,
-        )  # fmt: skip
-        message = commit_message or "Publish the adapter"
-        return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
+    here = _folder(folder, client.token)
+    metadata = read_adapter_metadata(here)
+    if not dry_run:
+        client.check_rights()
+    hub_base, hub_dataset = check_origin(metadata, client.token, base=base, dataset=dataset, ask=not dry_run)
+    metadata.add_evaluations(before, after, comparison)
+    if not metadata.issues:
+        named = metadata.parameters or base or dataset
+        if named:
+            metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
+        if named or before or after or comparison or card_language or not is_there(here, "README.md"):
+            metadata.write_card(client.repo_id, language=card_language)
+    add_legal_files(metadata, hub_base, client.repo_id, private=private)
+    contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
+    # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
+    told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
+    for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
+        if hub is not None and hub.seen.private and not private:
+            lost = f"its {what} {hub.repo_id} is private: others cannot load it"
+            metadata.warnings.append(f"the adapter is public, but {lost}")
+    issues = _adapter_issues({content.path: content.source for content in contents})
+    plan = Plan(
+        folder, contents, left_out, "adapter_config.json", "an adapter", _load_back,
+        needed=NEEDED, made_by="amazon-titles train", may_name_paths=told,
+        issues=[*metadata.issues, *issues], warnings=metadata.warnings,
+    )  # fmt: skip
+    message = commit_message or "Publish the adapter"
+    return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
-@contextmanager
-def _opened(folder: str | Path, client: Client) -> Iterator[Path]:
-    """The folder; or a repository of the Hub, downloaded for the time of the push."""
+def _folder(folder: str | Path, token: str | None) -> Path:
+    """The folder; or what the Hub's cache has, or gets, of a repository."""
     if is_local(folder):
-        yield Path(folder)
-        return
+        return Path(folder)
     name = str(folder)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise InputError(f"There is no folder {name}.", hint="Name an adapter folder, or a repository as USER/NAME.")
     from huggingface_hub import snapshot_download
 
-    hub, never = Client(name, "model", client.token), ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
-    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
-        options = {"cache_dir": empty, "ignore_patterns": never, "token": client.token}
-        yield Path(hub.ask(f"reading {name}", snapshot_download, **options))
+    never = ["*.bin", "*.pt", "*.pth", "checkpoint-*"]
+    hub = Client(name, "model", token)
+    return Path(hub.ask(f"reading {name}", snapshot_download, ignore_patterns=never, token=hub.token))
 
 
-def _apply_licence(metadata: AdapterMetadata, repo_id: str, *, private: bool) -> None:
-    """Llama's licences want their notice with every copy, and a published model's name to begin with Llama."""
-    licence = licence_of(metadata.base)
-    if licence is None:
-        return
-    there = any(is_there(metadata.folder, path.name) for path in metadata.folder.glob("NOTICE*"))
-    if licence.notice_file and not there and not metadata.issues:
-        # Section 1.b: in a text file of this name.
-        metadata.files.setdefault("NOTICE", licence.notice_file.encode())
-    if not private and not licence.allows(repo_id.rpartition("/")[2]):  # a private one may still be renamed
-        reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
-        metadata.refuse("README.md", f"{reason}, and {repo_id} does not")
-
-
-def _adapter_issues(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
-    """What would keep an adapter from being loaded."""
-    files = {content.path: content.source for content in contents}
+def _adapter_issues(files: Mapping[str, Path | bytes]) -> Iterator[FileNote]:
+    """What would keep an adapter from being loaded: asked of the folder before the push, of the repository after it."""
     if not files.keys() & set(_VOCABULARIES):
         reason = "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
-        yield ValidationIssue("tokenizer.json", reason)
+        yield FileNote("tokenizer.json", reason)
     for path, check in _CHECKS.items():
         if path in files:
-            yield from (ValidationIssue(path, reason) for reason in check(files[path]))
+            yield from (FileNote(path, reason) for reason in check(files[path]))
 
 
 def _tokenizer_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -152,7 +117,6 @@ def _tokenizer_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
 
 
-# Asked of the folder before the push, and of the repository after it.
 _CHECKS: dict[str, Callable[[Any], Iterable[str]]] = {
     "adapter_config.json": lambda source: config_problems(read_object(source)),
     "adapter_model.safetensors": weight_problems,
@@ -168,12 +132,9 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as empty:
         paths = [content.path for content in contents if content.path in (*NEEDED, *_VOCABULARIES)]
-        got = {path: client.download(f"loading {path} back", path, commit, cache_dir=empty) for path in paths}
-        for path, check in _CHECKS.items():
-            for reason in check(got[path]):
-                raise PublishError(
-                    f"What stands at {client.repo_id} now cannot be loaded: {path}: {reason}.",
-                    hint="Mend the folder here and run the same command again.",
-                )
+        got = {path: client.download(path, commit, cache_dir=empty) for path in paths}
+        if issue := next(_adapter_issues(got), None):
+            said = f"What stands at {client.repo_id} now cannot be loaded: {issue.path}: {issue.reason}."
+            raise PublishError(said, hint="Mend the folder here and run the same command again.")
         config, size = read_object(got["adapter_config.json"]), got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

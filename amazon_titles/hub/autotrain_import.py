@@ -7,10 +7,10 @@ the machine, is said to be unknown.
 
 from __future__ import annotations
 
-import io
+import re
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,19 @@ PARAMETERS = "training_params.json"
 """AutoTrain's own record of a run."""
 
 _UNKNOWN = "not recorded"
+
+_VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
+# One scalar as torch writes it: a protobuf message `Event`, whose fields come in the order of their numbers, each after
+# a byte that holds its number and kind (tensorboard's event.proto and summary.proto).
+_SCALAR = re.compile(
+    rb"\x09.{8}"  # Event.wall_time, a double
+    rb"(?:\x10(%(varint)b))?"  # Event.step, left out where it is 0
+    rb"\x2a%(varint)b"  # Event.summary, after its length
+    rb"\x0a%(varint)b"  # Summary.value, the same
+    rb"\x0a.train/([ -~]+)"  # Value.tag
+    rb"\x15(.{4})" % {b"varint": _VARINT},  # Value.simple_value, a float
+    re.DOTALL,
+)
 
 
 def recipe_of(parameters: Mapping[str, Any]) -> str:
@@ -56,11 +69,11 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: Holds `runs/`, if AutoTrain logged to tensorboard.
     """
     data = str(parameters.get("data_path") or "")
-    scalars = list(_scalars(folder))
-    epochs, rates = (
-        {step: value for tag, step, value in scalars if tag == name} for name in ("train/epoch", "train/learning_rate")
-    )
-    seconds = next((value for tag, _, value in scalars if tag == "train/train_runtime"), None)
+    points = _points(folder)
+    losses = [
+        {key: point.get(key) for key in ("epoch", "loss", "learning_rate")} for point in points if "loss" in point
+    ]
+    seconds = next((point["train_runtime"] for point in points if "train_runtime" in point), None)
     template = _template(parameters)
     return {
         "library": __version__, "engine": "autotrain", "base_model": parameters.get("model"),
@@ -68,12 +81,7 @@ def run_of(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "template": template.name if template else parameters.get("chat_template"), "recipe": "recipe.yml",
         "publishable": True, "why_not_publishable": None, "device": _UNKNOWN, "machine": _UNKNOWN, "versions": {},
         "seconds": None if seconds is None else round(seconds, 1), "training_seconds": seconds,
-        "rows": None, "tokens_an_epoch": None, "tokens": None,
-        "losses": [
-            {"epoch": epochs.get(step), "loss": value, "learning_rate": rates.get(step)}
-            for tag, step, value in scalars
-            if tag == "train/loss"
-        ],
+        "rows": None, "tokens_an_epoch": None, "tokens": None, "losses": losses,
     }  # fmt: skip
 
 
@@ -92,51 +100,14 @@ def tokenizer_of(parameters: Mapping[str, Any], tokenizer: Mapping[str, Any]) ->
     return None if template is None or not tokenizer else with_template(tokenizer, template)
 
 
-def _scalars(folder: Path) -> Iterator[tuple[str, int, float]]:
-    """Tag, step and value of every scalar in tensorboard's event files.
+def _points(folder: Path) -> list[dict[str, float]]:
+    """What was logged at each step: every scalar in tensorboard's event files, as far as they have not been cut.
 
-    An event file is TFRecords (length as uint64, a checksum, the bytes, a checksum) of `Event` messages; the field
-    numbers are those of tensorboard's event.proto and summary.proto. They are read here because tensorboard comes with
-    AutoTrain's environment alone, and an adapter may be published from any.
+    They are read here because tensorboard comes with AutoTrain's environment alone, and an adapter may be published
+    from any.
     """
+    points: defaultdict[bytes, dict[str, float]] = defaultdict(dict)
     for path in sorted(folder.glob("runs/**/*.tfevents.*")):
-        data, at = path.read_bytes(), 0
-        while at + 12 <= len(data):
-            start, at = at + 12, at + int.from_bytes(data[at : at + 8], "little") + 16
-            if at - 4 <= len(data):  # else it was cut: what came before counts
-                yield from _values(data[start : at - 4])
-
-
-def _values(event: bytes) -> Iterator[tuple[str, int, float]]:
-    """The scalars of one message `Event`: its `summary` holds values, each of a `tag` and, mostly, a `simple_value`."""
-    fields = list(_fields(event))
-    step = next((value for number, value in fields if number == 2 and isinstance(value, int)), 0)
-    for summary in [value for number, value in fields if number == 5 and isinstance(value, bytes)]:
-        for _, value in _fields(summary):
-            with suppress(KeyError, AttributeError, TypeError, struct.error):  # anything but a scalar
-                told = dict(_fields(value))
-                yield told[1].decode("utf-8", "replace"), step, round(struct.unpack("<f", told[2])[0], 6)
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of every field of a protobuf message: an integer, or bytes; nothing after what is cut."""
-    data = io.BytesIO(message)
-    while key := _varint(data):
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            yield number, _varint(data)
-        elif wire in (1, 2, 5):
-            size = _varint(data) if wire == 2 else 8 if wire == 1 else 4
-            yield number, data.read(min(size, len(message)))
-        else:
-            return  # groups: tensorboard writes none
-
-
-def _varint(data: io.BytesIO) -> int:
-    value = shift = 0
-    while byte := data.read(1):
-        value |= (byte[0] & 0x7F) << shift
-        shift += 7
-        if byte[0] < 0x80:
-            break
-    return value
+        for step, name, value in _SCALAR.findall(path.read_bytes()):
+            points[step][name.decode()] = round(struct.unpack("<f", value)[0], 6)
+    return list(points.values())

@@ -55,7 +55,7 @@ class Client:
 
         self.repo_id, self.kind, self.token = repo_id, kind, token or get_token()
         self.api = HfApi(token=self.token)
-        self.info: Any = None
+        self.seen: RepoState
 
     @property
     def url(self) -> str:
@@ -72,9 +72,11 @@ class Client:
         Raises:
             PublishError: It failed for good.
         """
-        for number in range(1, TRIES + 1):
+        number = 1
+        while True:
             try:
-                return function()
+                with quiet_client(self.token):
+                    return function()
             except Exception as error:
                 if number == TRIES or not is_transient(error):
                     raise self.explain(error) from None
@@ -84,7 +86,7 @@ class Client:
                 reason = f"the Hub answered {status}" if status else "the connection was lost"
                 say(f"  {what}: {reason}; trying again in {wait:.0f} s")
                 time.sleep(wait)
-        raise AssertionError("unreachable: the last try returns or raises")
+            number += 1
 
     def ask(self, what: str, method: Callable[..., T], *arguments: str, **options: Any) -> T:  # noqa: ANN401
         """Calls a method of the Hub's client about this repository, in the same way.
@@ -105,18 +107,12 @@ class Client:
         """Finds out before the work whether this account may write there; completes a name without a namespace.
 
         Raises:
-            PublishError: Not logged in, a token that only reads, somebody else's namespace, a name that is no id.
+            PublishError: Not logged in, a token that only reads, somebody else's namespace.
         """
-        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
         login = login_command()
-        if self.token is None:
-            raise PublishError("You are not logged in to the Hub.", hint=f"Run: {login} (or set HF_TOKEN).")
-        with quiet_client(self.token):
-            me = self.call("asking who is logged in", self.api.whoami)
+        me = self.call("asking who is logged in", self.api.whoami)
         if "/" not in self.repo_id:
             self.repo_id = f"{me['name']}/{self.repo_id}"
-        self.call("checking the name", lambda: validate_repo_id(self.repo_id))
         namespace = self.repo_id.split("/")[0]
         mine = [me["name"], *(row["name"] for row in me.get("orgs", []))]
         if namespace not in mine:
@@ -128,40 +124,32 @@ class Client:
             said = f"The token of {me['name']!r} may only read."
             raise PublishError(said, hint=f"Make one that may write, then: {login}")
 
-    def state(self, revision: str | None = None) -> RepoState | None:
-        """What stands in the repository; None where there is none (or none that this account may see)."""
-        from huggingface_hub.hf_api import RepoFile
+    def state(self) -> RepoState | None:
+        """What stands in the repository now; None where there is none (or none that this account may see)."""
+        try:
+            return self.look()
+        except PublishError as error:
+            if type(error.__context__).__name__ == "RepositoryNotFoundError":
+                return None
+            raise
 
-        def look() -> RepoState | None:
-            try:
-                info = self.api.repo_info(self.repo_id, repo_type=self.kind, revision=revision)
-            except Exception as error:
-                if type(error).__name__ == "RepositoryNotFoundError":
-                    return None
-                raise
-            rows = self.api.list_repo_tree(self.repo_id, repo_type=self.kind, revision=info.sha, recursive=True)
-            found = [row for row in rows if isinstance(row, RepoFile)]
-            files = {row.path: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in found}
-            return RepoState(str(info.sha), bool(info.private), files)
+    def look(self, revision: str | None = None) -> RepoState:
+        """What stands in the repository, at a commit or now; it is kept in `seen`, too.
 
-        return self.call("looking at the repository", look)
+        Raises:
+            PublishError: There is none, or it could not be had; `__context__` is the client's own error.
+        """
+        info: Any = self.ask(f"looking at {self.repo_id}", self.api.repo_info, revision=revision, files_metadata=True)
+        files = {row.rfilename: (row.size, row.lfs.sha256 if row.lfs else row.blob_id) for row in info.siblings or ()}
+        self.seen = RepoState(str(info.sha), bool(info.private), files)
+        return self.seen
 
-    def tags(self) -> dict[str, str]:
-        """Tag → the commit that it names."""
-        refs = self.ask("looking at the tags", self.api.list_repo_refs)
-        return {ref.name: ref.target_commit for ref in refs.tags}
-
-    def look(self, what: str, revision: str | None = None) -> None:
-        """Keeps in `info` what the Hub says of the repository, at a commit or now: `sha`, `private`, `siblings`."""
-        self.info = self.ask(f"looking at the {what}", self.api.repo_info, revision=revision)
-
-    def download(self, what: str, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
+    def download(self, path: str, revision: str | None = None, *, cache_dir: str | None = None) -> Path:
         """Fetches a file of the repository.
 
         Args:
-            what: For the line that says that it is tried again.
             path: In the repository.
-            revision: The commit; by default the one that `look` has seen.
+            revision: The commit; by default the one in `seen`.
             cache_dir: Where it goes; by default the cache of the Hub's client.
 
         Raises:
@@ -169,23 +157,19 @@ class Client:
         """
         from huggingface_hub import hf_hub_download
 
-        options = {"revision": revision or self.info.sha, "cache_dir": cache_dir, "token": self.token}
-        return Path(self.ask(what, hf_hub_download, path, **options))
+        options = {"revision": revision or self.seen.commit, "cache_dir": cache_dir, "token": self.token}
+        return Path(self.ask(f"reading {path} of {self.repo_id}", hf_hub_download, path, **options))
 
 
 @contextmanager
 def quiet_client(token: str | None) -> Iterator[None]:
-    """Keeps the client's talk free of secrets, and its bars to terminals."""
+    """Keeps the client's own log to itself, for it repeats what the server answers, and its bars to terminals."""
     from huggingface_hub import utils
 
-    def redacted(record: logging.LogRecord) -> bool:  # the client's own log repeats answers of the server
-        record.msg, record.args = redact(record.getMessage(), token), ()
-        return True
-
+    log = logging.getLogger("huggingface_hub")
     with ExitStack() as stack:
-        for handler in logging.getLogger("huggingface_hub").handlers:
-            handler.addFilter(redacted)
-            stack.callback(handler.removeFilter, redacted)
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         if not sys.stderr.isatty() and not utils.are_progress_bars_disabled():  # type: ignore[attr-defined]
             utils.disable_progress_bars()  # type: ignore[attr-defined]
             stack.callback(utils.enable_progress_bars)  # type: ignore[attr-defined]

@@ -82,20 +82,17 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file that stays here, and why."""
+class FileNote:
+    """What is said of a file: why it stays here, or why it must not be published. It never repeats a secret."""
 
     path: str
     reason: str
 
 
 def gather(
-    folder: Path,
-    belongs: re.Pattern[str],
-    rewritten: Mapping[str, bytes] | None = None,
-    repo_id: str = "USER/NAME",
+    folder: Path, belongs: re.Pattern[str], rewritten: Mapping[str, bytes] | None = None, repo_id: str = "USER/NAME",
     outdated: Mapping[str, str] | None = None,
-) -> tuple[list[Content], list[LeftOut]]:
+) -> tuple[list[Content], list[FileNote]]:  # fmt: skip
     """Takes the files that belong into a published folder, and names the others.
 
     A link is never followed, and a picture goes only where the card links it: any other is somebody's own.
@@ -121,14 +118,13 @@ def gather(
         if path in rewritten or path == ".gitattributes":  # the repository has its own
             continue
         reason = LINK if resources.is_link(file, folder) else outdated.get(path)
-        reason = reason or (None if file.is_file() else "no file")
         reason = reason or next((why for never, why in _NEVER if never.fullmatch(path)), None)
         if reason is None and _PICTURE.fullmatch(path) and path not in linked:
             reason = "a picture that the card does not link"
         if reason is None and belongs.fullmatch(path):
             contents.append(Content.of(path, file))
         else:
-            left_out.append(LeftOut(path, reason or "not part of such a folder"))
+            left_out.append(FileNote(path, reason or "not part of such a folder"))
     return sorted(contents, key=lambda c: c.path), sorted(left_out, key=lambda f: f.path)
 
 

@@ -9,22 +9,16 @@ from pathlib import Path
 
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub.client import Client
-from amazon_titles.hub.contents import DATASET_FILES, Content, gather
+from amazon_titles.hub.contents import DATASET_FILES, Content, FileNote, gather, read_file
 from amazon_titles.hub.push import Plan, PushReport, publish
-from amazon_titles.hub.validate import ValidationIssue, first_line, metadata
+from amazon_titles.hub.validate import first_line, metadata
 from amazon_titles.io import read_object
 
 
 def push_dataset_to_hub(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = True,
-    token: str | None = None,
-    tag: str | None = None,
-    commit_message: str | None = None,
-    dry_run: bool = False,
-) -> PushReport:
+    folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None, tag: str | None = None,
+    commit_message: str | None = None, dry_run: bool = False,
+) -> PushReport:  # fmt: skip
     """Publishes a dataset folder: checked before, in one commit, verified and loaded back after.
 
     Pushing the same again changes nothing and says so. A push that was interrupted goes on where it stopped when the
@@ -48,10 +42,8 @@ def push_dataset_to_hub(
     """
     folder = Path(folder)
     if not (folder / "report.json").is_file():
-        raise InputError(
-            f"{folder} is no dataset folder: it has no report.json.",
-            hint="Make one: amazon-titles build SOURCE --out DIR",
-        )
+        said = f"{folder} is no dataset folder: it has no report.json."
+        raise InputError(said, hint="Make one: amazon-titles build SOURCE --out DIR")
     client = Client(repo_id, "dataset", token)
     if not dry_run:
         client.check_rights()
@@ -59,25 +51,25 @@ def push_dataset_to_hub(
     plan = Plan(
         folder, contents, left_out, "report.json", "a dataset of this library", _load_back,
         needed=("README.md", "report.json"), made_by="amazon-titles build",
-        issues=[*_report_adds_up(contents), *_shard_issues(contents)],
+        issues=[*_report_adds_up(folder), *_shard_issues(_shards(contents), read_file(folder, "README.md"))],
     )  # fmt: skip
     message = commit_message or "Publish the dataset"
     return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
 
 
-def _report_adds_up(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
+def _report_adds_up(folder: Path) -> Iterator[FileNote]:
     """rows_read = kept + sum(dropped by reason): of every row one can say where it went."""
-    report = read_object(b"".join(content.read() for content in contents if content.path == "report.json"))
+    report = read_object(read_file(folder, "report.json"))
     try:
         read, kept, dropped = int(report["rows_read"]), int(report["kept"]), sum(report["dropped"].values())
     except (KeyError, TypeError, ValueError, AttributeError):
-        yield ValidationIssue("report.json", "it lacks rows_read, kept or dropped: build the dataset again")
+        yield FileNote("report.json", "it lacks rows_read, kept or dropped: build the dataset again")
         return
     if read != kept + dropped:
-        yield ValidationIssue("report.json", f"it does not add up: {read} rows read, {kept} kept and {dropped} dropped")
+        yield FileNote("report.json", f"it does not add up: {read} rows read, {kept} kept and {dropped} dropped")
 
 
-def _shard_issues(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
+def _shard_issues(shards: Sequence[Content], card: bytes) -> Iterator[FileNote]:
     """Shards that cannot be read, or not by datasets 3.2, or that the card's `configs` do not name.
 
     Parquet that datasets 4 and newer wrote says so in a schema metadata `huggingface`, which 3.2 fails on (`TypeError:
@@ -87,28 +79,23 @@ def _shard_issues(contents: Sequence[Content]) -> Iterator[ValidationIssue]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    shards, empty = {content.path: content for content in _shards(contents)}, set()
     if not shards:
-        yield ValidationIssue("chat/", "there is no Parquet file")
-    for path, content in shards.items():
+        yield FileNote("chat/", "there is no Parquet file")
+    patterns = _patterns(card)
+    for pattern in patterns:
+        if not fnmatch.filter([shard.path for shard in shards], pattern):
+            yield FileNote("README.md", f"its configs name {pattern!r}, which no file fits")
+    for shard in shards:
         try:
-            there = pq.read_metadata(content.source)
+            there = pq.read_metadata(shard.source)
         except (pa.ArrowException, OSError) as error:
-            yield ValidationIssue(path, f"it cannot be read ({first_line(error)})")
+            yield FileNote(shard.path, f"it cannot be read ({first_line(error)})")
             continue
         if b"huggingface" in (there.schema.to_arrow_schema().metadata or {}):
-            yield ValidationIssue(path, "its schema metadata 'huggingface' makes datasets 3.2 fail: build it again")
-        if there.num_rows == 0:  # small builds have splits that nothing fell into
-            empty.add(path)
-    patterns = _patterns(b"".join(content.read() for content in contents if content.path == "README.md"))
-    for pattern in patterns:
-        if not fnmatch.filter(shards, pattern):
-            yield ValidationIssue("README.md", f"its configs name {pattern!r}, which no file fits")
-    for path in sorted(shards.keys() - empty):
-        if patterns and not any(fnmatch.fnmatch(path, pattern) for pattern in patterns):
-            yield ValidationIssue(path, "no config of README.md names it, so nobody would load it")
-    if shards and not patterns:
-        yield ValidationIssue("README.md", "it has no configs, so load_dataset would not know what to load")
+            yield FileNote(shard.path, "its schema metadata 'huggingface' makes datasets 3.2 fail: build it again")
+        # Small builds have splits that nothing fell into.
+        if there.num_rows and not any(fnmatch.fnmatch(shard.path, pattern) for pattern in patterns):
+            yield FileNote(shard.path, "no config of README.md names it, so nobody would load it")
 
 
 def _shards(contents: Sequence[Content]) -> list[Content]:
@@ -117,7 +104,7 @@ def _shards(contents: Sequence[Content]) -> list[Content]:
 
 def _patterns(card: bytes) -> list[str]:
     """The globs of every split of every config, from a card's metadata."""
-    configs = (metadata(card) or {}).get("configs") or []
+    configs = metadata(card).get("configs") or []
     listed = [config.get("data_files") for config in configs if isinstance(config, dict)]
     return [str(row["path"]) for rows in listed if isinstance(rows, list) for row in rows]
 
@@ -128,18 +115,13 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
     from huggingface_hub import HfFileSystem
 
     files = HfFileSystem(token=client.token, endpoint=client.api.endpoint, skip_instance_cache=True)
-
-    def opened(path: str) -> pq.FileMetaData:
-        # a small block: footers are all that is read
-        with files.open(f"datasets/{client.repo_id}@{commit}/{path}", block_size=1 << 16) as file:
-            return pq.read_metadata(file)
-
-    rows = 0
-    for content in _shards(contents):
-        there = client.call(f"loading {content.path} back", partial(opened, content.path))
-        here = pq.read_metadata(content.source)
+    shards, rows = _shards(contents), 0
+    for shard in shards:
+        address = f"datasets/{client.repo_id}@{commit}/{shard.path}"
+        there = client.call(f"loading {shard.path} back", partial(pq.read_metadata, address, filesystem=files))
+        here = pq.read_metadata(shard.source)
         if not there.equals(here):
-            said = f"{content.path} came back with {there.num_rows} rows, {here.num_rows} were sent."
+            said = f"{shard.path} came back with {there.num_rows} rows, {here.num_rows} were sent."
             raise PublishError(said, hint="Push again.")
         rows += here.num_rows
-    return f"{len(_shards(contents))} shards, {rows} rows"
+    return f"{len(shards)} shards, {rows} rows"

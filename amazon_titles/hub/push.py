@@ -15,24 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.client import Client, RepoState, quiet_client
-from amazon_titles.hub.contents import Content, LeftOut
-from amazon_titles.hub.validate import ValidationIssue, folder_issues, refuse
-from amazon_titles.hub_errors import is_transient
+from amazon_titles.errors import PublishError
+from amazon_titles.hub.client import Client, RepoState
+from amazon_titles.hub.contents import Content, FileNote
+from amazon_titles.hub.validate import folder_issues
 from amazon_titles.progress import lines, say
+from amazon_titles.secrets import redact
 
 KEPT = frozenset({".gitattributes"})
 """Files of a repository that a push neither writes nor deletes."""
-
-
-@dataclass(frozen=True, slots=True)
-class PushedFile:
-    """A file of a push: its path in the repository, its bytes, and its SHA-256."""
-
-    path: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +54,10 @@ class PushReport:
     commit: str | None
     changed: bool
     private: bool
-    files: tuple[PushedFile, ...]
+    files: tuple[Content, ...]
     written: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[FileNote, ...] = ()
     tag: str | None = None
     loaded_back: str = ""
     warnings: tuple[str, ...] = ()
@@ -80,7 +71,9 @@ class PushReport:
 
     def to_json(self) -> str:
         """The report as one JSON object."""
-        return json.dumps(asdict(self) | {"size": self.size}, ensure_ascii=False, indent=2)
+        files = [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files]
+        told = asdict(replace(self, files=())) | {"files": files, "size": self.size}
+        return json.dumps(told, ensure_ascii=False, indent=2)
 
     def __str__(self) -> str:
         """The report as a person reads it: files and sizes, what was left out and why; the card too in a dry run."""
@@ -124,14 +117,14 @@ class Plan:
 
     name: str | Path
     contents: Sequence[Content]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[FileNote]
     mark: str
     sort: str
     load_back: Callable[[Client, str, Sequence[Content]], str]
     needed: Sequence[str] = ()
     made_by: str = ""
     may_name_paths: Sequence[str] = ()
-    issues: Sequence[ValidationIssue] = ()
+    issues: Sequence[FileNote] = ()
     warnings: Sequence[str] = ()
 
 
@@ -152,32 +145,36 @@ def publish(
     Raises:
         PublishError: It must not, or could not, be published; the message says what stands there now.
     """
-    refuse([*plan.issues, *folder_issues(plan, message, tag, client.token)], plan.name)
+    issues = [*plan.issues, *folder_issues(plan, message, tag, client.token)]
+    if told := "".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues):
+        said = f"{plan.name} must not be published as it is, and nothing was sent:{redact(told)}"
+        raise PublishError(said, hint="Mend these and run the same command again; --dry-run shows what would go up.")
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
-        files=tuple(PushedFile(c.path, c.size, c.sha256) for c in plan.contents), left_out=tuple(plan.left_out),
+        files=tuple(plan.contents), left_out=tuple(plan.left_out),
         card="".join(c.read().decode() for c in plan.contents if c.path == "README.md"), warnings=tuple(plan.warnings),
         dry_run=dry_run,
     )  # fmt: skip
     if dry_run:
         return report
-    with quiet_client(client.token):
-        before = _open(plan, client, private)
-        writes, deletes = _difference(plan, before)
-        changed = bool(writes or deletes)
+    before = _open(plan, client, private)
+    writes, deletes = _difference(plan, before)
+    changed = bool(writes or deletes)
+    if tag is not None:
         _require_free(client, tag, None if changed else before.commit)
-        commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
-        loaded_back = _verify(plan, client, commit)
-        if tag is not None:
-            client.ask(f"tagging {tag}", client.api.create_tag, tag=tag, revision=commit, exist_ok=True)
-            if client.tags().get(tag) != commit:
-                raise InputError(f"The tag {tag!r} was taken by somebody else meanwhile.", hint="Choose another tag.")
-        if before.private and not private:
-            say("making it public …")
-            client.ask("making it public", client.api.update_repo_settings, private=False)
+    commit = _send(plan, client, before, writes, deletes, message) if changed else before.commit
+    loaded_back = _verify(plan, client, commit)
+    if tag is not None:
+        client.ask(f"tagging {tag}", client.api.create_tag, tag=tag, revision=commit, exist_ok=True)
+        _require_free(client, tag, commit)
+    if before.private and not private:
+        say("making it public …")
+        client.ask("making it public", client.api.update_repo_settings, private=False)
     say(f"{'published' if changed else 'nothing to do: the same stands there already'}: {client.url} at {commit[:12]}")
-    report = replace(report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back)
-    return replace(report, written=tuple(content.path for content in writes), deleted=tuple(deletes))
+    return replace(
+        report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back,
+        written=tuple(content.path for content in writes), deleted=tuple(deletes),
+    )  # fmt: skip
 
 
 def _open(plan: Plan, client: Client, private: bool) -> RepoState:
@@ -186,40 +183,32 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     if state is None:
         sdk = "gradio" if client.kind == "space" else None
         client.ask("making the repository", client.api.create_repo, private=True, exist_ok=True, space_sdk=sdk)
-        state = client.state()
-    if state is None:
-        raise PublishError(f"{client.repo_id} was made, but cannot be read.", hint="Run the same command again.")
+        state = client.look()
     others = sorted(set(state.files) - KEPT)
     if others and others != ["README.md"] and not fnmatch.filter(others, plan.mark):
-        raise PublishError(
-            f"{client.repo_id} exists and holds something else than {plan.sort} "
-            f"({len(others)} files, such as {others[0]!r}); nothing was changed.",
-            hint="Choose another name.",
-        )
+        there = f"{len(others)} files, such as {others[0]!r}"
+        said = f"{client.repo_id} exists and holds something else than {plan.sort} ({there}); nothing was changed."
+        raise PublishError(said, hint="Choose another name.")
     if private and not state.private:
-        raise PublishError(
-            f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed.",
-            hint=f"Add --public, or make it private first at {client.url}/settings.",
-        )
+        said = f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed."
+        raise PublishError(said, hint=f"Add --public, or make it private first at {client.url}/settings.")
     return state
 
 
-def _require_free(client: Client, tag: str | None, commit: str | None) -> None:
+def _require_free(client: Client, tag: str, commit: str | None) -> None:
     """A tag that names something else than this commit is never moved: others rely on it."""
-    named = client.tags().get(tag) if tag is not None else None
-    if named is not None and named != commit:
-        raise PublishError(
-            f"The tag {tag!r} of {client.repo_id} names commit {named[:12]} already, which holds something else; "
-            "nothing was changed.",
-            hint="Choose another tag.",
-        )
+    refs = client.ask("looking at the tags", client.api.list_repo_refs)
+    named = next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
+    if named and named != commit:
+        said = f"The tag {tag!r} of {client.repo_id} names commit {named[:12]}, which holds something else, and stays."
+        raise PublishError(said, hint="Choose another tag.")
 
 
 def _difference(plan: Plan, state: RepoState) -> tuple[list[Content], list[str]]:
     """What must be written, and what of an older revision must go: left there, its shards would mix with ours."""
-    ours = {content.path: content for content in plan.contents}
-    same = {path for path, c in ours.items() if state.files.get(path) in ((c.size, c.sha256), (c.size, c.git_id))}
-    return [ours[path] for path in ours if path not in same], sorted(set(state.files) - set(ours) - KEPT)
+    known = state.files
+    writes = [c for c in plan.contents if known.get(c.path) not in ((c.size, c.sha256), (c.size, c.git_id))]
+    return writes, sorted(set(known) - {content.path for content in plan.contents} - KEPT)
 
 
 def _send(
@@ -234,40 +223,35 @@ def _send(
     client.ask("sending", client.api.preupload_lfs_files, additions=adds, free_memory=False)
     for add, content in zip(adds, writes, strict=True):
         if add.upload_info.sha256.hex() != content.sha256:
-            raise PublishError(
-                f"{content.path} changed while it was sent; nothing was changed on the Hub.",
-                hint="Run the same command again when nothing writes to the folder.",
-            )
+            said = f"{content.path} changed while it was sent; nothing was changed on the Hub."
+            raise PublishError(said, hint="Run the same command again when nothing writes to the folder.")
     operations: list[Any] = [*adds, *(CommitOperationDelete(path_in_repo=path) for path in deletes)]
 
-    def commit(repo_id: str, **options: Any) -> str:  # noqa: ANN401 - the Hub's client's own
-        try:
-            return str(client.api.create_commit(repo_id, operations, **options).oid)
-        except Exception as error:
-            # The answer may have been lost after the commit was made, so what stands there decides.
-            now = client.state() if is_transient(error) else None
-            if now is None or now.commit == before.commit:
-                raise
-            if not any(_difference(plan, now)):
-                return now.commit
-            raise PublishError(
-                f"Somebody else changed {client.repo_id} while this push was under way: it stood at "
-                f"{before.commit[:12]} and stands at {now.commit[:12]}. Nothing of theirs was overwritten.",
-                hint=f"Look at {client.url}/commits/main; the same command then publishes on top of it.",
-            ) from None
-
-    return client.ask("committing", commit, commit_message=message, parent_commit=before.commit)
+    try:
+        made = client.ask(
+            "committing", client.api.create_commit, operations=operations, commit_message=message,
+            parent_commit=before.commit,
+        )  # fmt: skip
+        return str(made.oid)
+    except PublishError:
+        # The answer may have been lost after the commit was made, and a second try finds another parent: what stands
+        # there decides.
+        now = client.look()
+        if now.commit == before.commit:
+            raise
+        if not any(_difference(plan, now)):
+            return now.commit
+        moved = f"from {before.commit[:12]} to {now.commit[:12]}; nothing of theirs was overwritten"
+        said = f"Somebody else changed {client.repo_id} while this push was under way, {moved}."
+        hint = f"Look at {client.url}/commits/main; the same command then publishes on top of it."
+        raise PublishError(said, hint=hint) from None
 
 
 def _verify(plan: Plan, client: Client, commit: str) -> str:
     """Compares every file by size and hash with what stands at the commit, then loads it by its id."""
-    now = client.state(commit)
-    writes, extra = _difference(plan, now) if now else (plan.contents, [])
-    if writes or extra:
-        names = ", ".join([*(content.path for content in writes), *extra])
-        raise PublishError(
-            f"{client.repo_id} at {commit[:12]} is not what was sent: {names} differ.",
-            hint="Run the same command again.",
-        )
+    writes, extra = _difference(plan, client.look(commit))
+    if differing := [*(content.path for content in writes), *extra]:
+        said = f"{client.repo_id} at {commit[:12]} is not what was sent: {', '.join(differing)} differ."
+        raise PublishError(said, hint="Run the same command again.")
     say("loading it back by its id")
     return plan.load_back(client, commit, plan.contents)

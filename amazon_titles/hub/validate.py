@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from amazon_titles import secrets
-from amazon_titles.errors import PublishError
-from amazon_titles.hub.contents import LINK, Content
+from amazon_titles.hub.contents import LEGAL_FILES, LINK, Content, FileNote
 
 if TYPE_CHECKING:
     from amazon_titles.hub.push import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationIssue:
-    """A file that must not be published, and why. The reason never repeats a secret."""
-
-    path: str
-    reason: str
-
-
-def refuse(issues: Iterable[ValidationIssue], folder: Path | str) -> None:
-    """Stops a push, with every reason at once.
-
-    Raises:
-        PublishError: There is at least one.
-    """
-    if lines := secrets.redact("".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues)):
-        raise PublishError(
-            f"{folder} must not be published as it is, and nothing was sent:{lines}",
-            hint="Mend these and run the same command again; --dry-run shows what would go up.",
-        )
-
-
-def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) -> Iterator[ValidationIssue]:
+def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) -> Iterator[FileNote]:
     """What no published folder may have, whatever it is.
 
     Args:
@@ -49,36 +25,28 @@ def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) 
         tag: The commit's, if it gets one.
         token: That the push uses.
     """
-    files = {content.path: content for content in plan.contents}
+    files = {content.path: content.source for content in plan.contents}
     links = {row.path for row in plan.left_out if row.reason == LINK}
     for path in plan.needed:
         if path in links:
-            yield ValidationIssue(path, f"it is {LINK}: put the file itself there")
+            yield FileNote(path, f"it is {LINK}: put the file itself there")
         elif path not in files:
-            yield ValidationIssue(path, f"it is missing; {plan.made_by} writes it")
+            yield FileNote(path, f"it is missing; {plan.made_by} writes it")
     words = {"the commit message": message, "the tag": tag or "", "a file's name": "\n".join(files)}
-    said = [Content.of(name, text.encode()) for name, text in words.items() if text]
-    yield from secrets_in([*files.values(), *said], token)
-    for path, content in files.items():
-        yield from document_issues(content, may_name_paths=path in plan.may_name_paths)
-    if card := files.get("README.md"):
-        if metadata(card.read()) is None:
-            yield ValidationIssue("README.md", "the YAML at its head is missing or cannot be read")
-        if b"[More Information Needed]" in card.read():
-            yield ValidationIssue("README.md", "it says [More Information Needed]")
-
-
-def secrets_in(contents: Iterable[Content], token: str | None) -> Iterator[ValidationIssue]:
-    """Tokens and keys, in any file."""
     known = secrets.known_secrets(token)
-    for content in contents:
+    for path, source in (files | {name: text.encode() for name, text in words.items()}).items():
         try:
-            if found := secrets.find_in_file(content.source, known):
-                reason = f"it holds {found}: take it out, and revoke it if it was ever shared"
-                yield ValidationIssue(content.path, reason)
+            if found := secrets.find_in_file(source, known):
+                yield FileNote(path, f"it holds {found}: take it out, and revoke it if it was ever shared")
         except (ValueError, OSError) as error:  # Arrow's errors are of these
-            reason = f"it cannot be read, so it cannot be searched for tokens ({first_line(error)})"
-            yield ValidationIssue(content.path, reason)
+            yield FileNote(path, f"it cannot be read, so it cannot be searched for tokens ({first_line(error)})")
+    for content in plan.contents:
+        yield from document_issues(content, may_name_paths=content.path in plan.may_name_paths)
+        if content.path == "README.md":
+            if not metadata(content.read()):
+                yield FileNote("README.md", "the YAML at its head is missing or cannot be read")
+            if b"[More Information Needed]" in content.read():
+                yield FileNote("README.md", "it says [More Information Needed]")
 
 
 # Texts that begin like this are paths, whatever follows.
@@ -88,18 +56,23 @@ _ROOTS = r"home|Users|root|tmp|var|private|mnt|media|opt|srv|usr|etc|data|worksp
 _PATH_IN_TEXT = re.compile(rf"(?<![\w/.:}}-])(?:/(?:{_ROOTS})/[\w.@~-]+|~/\.?[\w-]+/|[A-Za-z]:\\\w|file://)[^\s\"'`)]*")
 
 
-def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterator[ValidationIssue]:
+_PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "json": json.loads, "yml": yaml.safe_load, "yaml": yaml.safe_load, "md": lambda _: None,
+}  # fmt: skip
+
+
+def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterator[FileNote]:
     """JSON and YAML that cannot be parsed; and paths of a machine, there and in Markdown."""
     kind = content.path.rpartition(".")[2]
-    if kind not in ("json", "yml", "yaml", "md"):
+    if kind not in _PARSERS:
         return
     data, value = content.read(), None
     try:
-        value = json.loads(data) if kind == "json" else yaml.safe_load(data) if kind != "md" else None
+        value = _PARSERS[kind](data)
     except (ValueError, yaml.YAMLError) as error:
-        yield ValidationIssue(content.path, f"it is not {kind.upper()} ({first_line(error)})")
-    # A vocabulary may hold anything, and so may what a model says.
-    if may_name_paths or content.path in ("tokenizer.json", "vocab.json"):
+        yield FileNote(content.path, f"it is not {kind.upper()} ({first_line(error)})")
+    # A vocabulary may hold anything, and so may what a model says; the text of a licence is its author's.
+    if may_name_paths or content.path in ("tokenizer.json", "vocab.json") or LEGAL_FILES.fullmatch(content.path):
         return
     if content.path.startswith("eval/") and isinstance(value, dict):
         value.pop("examples", None)
@@ -107,7 +80,7 @@ def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterat
     if kind != "json":
         paths += [match.group() for match in _PATH_IN_TEXT.finditer(data.decode("utf-8", "replace"))]
     if paths:
-        yield ValidationIssue(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
+        yield FileNote(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -123,11 +96,11 @@ def first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def metadata(card: bytes) -> dict[str, Any] | None:
-    """The YAML at the head of a card; None where it is missing or is no mapping."""
+def metadata(card: bytes) -> dict[str, Any]:
+    """The YAML at the head of a card; {} where it is missing or is no mapping."""
     head = re.match(r"\A---\r?\n(.*?)\r?\n---\r?\n", card.decode("utf-8", "replace"), re.S)
     try:
         value = yaml.safe_load(head.group(1)) if head else None
     except yaml.YAMLError:
-        return None
-    return value if isinstance(value, dict) else None
+        value = None
+    return value if isinstance(value, dict) else {}

@@ -1,11 +1,10 @@
 """A training on a machine of the Hub: a Hugging Face Job.
 
-A file a noun: `wheel` (this library, packed), `spec` (what the job is given), `preflight` (what would make it fail),
-`run` (starts, follows and judges it).
+A file a noun: `spec` (what the job is given), `preflight` (what would make it fail), `run` (starts, follows and judges
+it).
 """
 
 from amazon_titles.jobs.run import JobRun, train_on_jobs
 from amazon_titles.jobs.spec import TRL_PINS, JobSpec, make_job_spec
-from amazon_titles.jobs.wheel import pack_wheel
 
-__all__ = ["TRL_PINS", "JobRun", "JobSpec", "make_job_spec", "pack_wheel", "train_on_jobs"]
+__all__ = ["TRL_PINS", "JobRun", "JobSpec", "make_job_spec", "train_on_jobs"]

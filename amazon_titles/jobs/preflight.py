@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from amazon_titles.budget import estimate
@@ -13,8 +13,8 @@ from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.progress import say
-from amazon_titles.recipes import Problem, Recipe, require_sound
-from amazon_titles.recipes.autotrain_checks import is_local_path
+from amazon_titles.recipes import Recipe, require_sound
+from amazon_titles.recipes.autotrain_checks import VARIABLE, is_local_path
 from amazon_titles.recipes.problems import LintContext
 
 if TYPE_CHECKING:
@@ -32,11 +32,9 @@ def require_jobs() -> None:
     Raises:
         InputError: This environment's is too old.
     """
-    import huggingface_hub
-
-    if not (hasattr(huggingface_hub.HfApi, "list_jobs_hardware") and hasattr(huggingface_hub, "Volume")):
+    if int((found := version("huggingface_hub")).partition(".")[0]) < 2:
         raise InputError(
-            f"Jobs need huggingface_hub 2 or newer, and this environment has {huggingface_hub.__version__}.",
+            f"Jobs need huggingface_hub 2 or newer, and this environment has {found}.",
             hint="Run it from an environment that is not AutoTrain's: .venv/bin/amazon-titles train RECIPE --on jobs",
         )
 
@@ -49,18 +47,16 @@ def for_job(recipe: Recipe, *, gpu: bool) -> Recipe:
         gpu: Whether the machine has one: what this machine lacks is then no problem.
     """
     changes: dict[str, object] = {"amazon_titles.needs": "cuda" if gpu else "cpu"}
-    if recipe.settings["checkpoint_dir"]:
+    if recipe.settings.checkpoint_dir:
         changes["amazon_titles.checkpoint_dir"] = None  # of this machine; a job's disk goes with the job
-    if recipe.hub["push_to_hub"]:
+    if recipe.hub.push_to_hub:
         changes |= {"hub.push_to_hub": False, "hub.token": None}
     return recipe.with_settings(changes)
 
 
 def target_of(recipe: Recipe) -> str:
     """The repository that the adapter goes to: `USER/PROJECT`, or `PROJECT` alone for the account's own."""
-    user = str(recipe.hub["username"] or "")
-    if variable := re.fullmatch(r"\$\{(\w+)\}", user):
-        user = os.environ.get(variable[1], "")
+    user = VARIABLE.sub(lambda name: os.environ.get(name[1], ""), recipe.hub.username or "")
     return f"{user}/{recipe.project_name}" if user else recipe.project_name
 
 
@@ -76,17 +72,16 @@ def check_recipe(recipe: Recipe, engine: str) -> None:
             f"{recipe.path}: backend is {backend}: AutoTrain's own cloud, a Space, and not a job.",
             hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
         )
-    require_sound(recipe, [*_out_of_reach(context), *recipe.problems(online=True, engine=engine)])
-
-
-def _out_of_reach(context: LintContext) -> Iterator[Problem]:
-    """A job sees the Hub, and nothing of this machine."""
+    # A job sees the Hub, and nothing of this machine.
     data = context.text("data.path")
     publish = f"Publish it: amazon-titles push-dataset {data} USER/NAME, and write --set data.path=USER/NAME"
-    for key, mend in (("data.path", publish), ("base_model", "Write a Hub id.")):
-        name = context.text(key)
-        if is_local_path(name) or (name and "/" not in name):
-            yield context.problem(key, f"is {name}, a folder of this machine, which a job cannot reach.", mend)
+    mends = {"data.path": publish, "base_model": "Write a Hub id."}
+    here = [
+        context.problem(key, f"is {name}, a folder of this machine, which a job cannot reach.", mend)
+        for key, mend in mends.items()
+        if is_local_path(name := context.text(key)) or (name and "/" not in name)
+    ]
+    require_sound(recipe, [*here, *recipe.problems(online=True, engine=engine)])
 
 
 def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHardwareInfo:
@@ -114,7 +109,7 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
     Raises:
         InputError: The machine cannot run the recipe, or nobody knows how long it takes.
     """
-    most, price = recipe.settings["max_hours"], dollars_an_hour(machine)
+    most, price = recipe.settings.max_hours, dollars_an_hour(machine)
     place, why = None, f"{machine.name} is not among the machines of the budget."
     try:
         budget = estimate(recipe, engine=engine, online=True)
@@ -128,16 +123,15 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
             hint=f"These can: {', '.join(p.flavor for p in budget.places if p.fits and p.flavor != 'here')}",
         )
     if place is not None and place.hours is not None:
-        hours = math.ceil(2 * (_SETTING_UP + _MARGIN * place.hours)) / 2
         say(f"expected: {place.hours:.2f} h of training on {machine.name}, ${place.hours * price:.2f} (an estimate)")
-    elif most is None:
+        most = most or math.ceil(2 * (_SETTING_UP + _MARGIN * place.hours)) / 2
+    if most is None:
         raise InputError(
             f"How long it takes on {machine.name} is not known ({why}), and a job needs a time at which it is ended.",
             hint="Set it: --set max_hours=2",
         )
-    hours = hours if most is None else float(most)
-    say(f"at most:  {hours:.1f} h, ${hours * price:.2f}, installing and downloading included")
-    return hours
+    say(f"at most:  {most:.1f} h, ${most * price:.2f}, installing and downloading included")
+    return most
 
 
 def check_target(client: Client, state: RepoState | None) -> None:
@@ -146,13 +140,11 @@ def check_target(client: Client, state: RepoState | None) -> None:
     Raises:
         PublishError: It holds something else, or is public.
     """
-    if state is None:
-        return
-    others = set(state.files) - {".gitattributes", "README.md"}
+    others = set(state.files) - {".gitattributes", "README.md"} if state else set()
     mend = "Choose another name: --set project_name=NAME"
     if others and "adapter_config.json" not in others:
         raise PublishError(f"{client.repo_id} exists and holds something else than an adapter.", hint=mend)
-    if not state.private:
+    if state and not state.private:
         raise PublishError(f"{client.repo_id} is public, and a job publishes privately.", hint=mend)
     if others:
         say(f"{client.repo_id} exists: the new adapter takes the place of the old one, which stays in its history.")

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amazon_titles import resources
 from amazon_titles.budget.flavors import dollars_an_hour
 from amazon_titles.errors import AmazonTitlesError, PublishError, TrainingError
 from amazon_titles.hub.client import Client, RepoState
 from amazon_titles.hub.contents import Content
-from amazon_titles.hub.push import Plan, publish
-from amazon_titles.hub.validate import refuse, secrets_in
+from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.hub_errors import status_of
 from amazon_titles.jobs import preflight
 from amazon_titles.jobs.spec import MOUNT, JobSpec, make_job_spec
@@ -24,7 +23,7 @@ from amazon_titles.secrets import redact
 if TYPE_CHECKING:
     from huggingface_hub import JobHardwareInfo, JobInfo
 
-FILES_REPO = "amazon-titles-wheel"
+FILES_REPO = "amazon-titles-jobs"
 """The account's private dataset repository that jobs read this library from."""
 
 _LAST_LINES = 20
@@ -37,26 +36,17 @@ class JobRun:
 
     Attributes:
         id: Of the job; None in a dry run.
-        url: Its page.
         repo_id: Where the adapter stands.
-        commit: The commit that holds it.
     """
 
     id: str | None
-    url: str
     repo_id: str
-    commit: str | None
 
 
 def train_on_jobs(
-    recipe: Recipe,
-    *,
-    flavor: str | None,
-    engine: str = "autotrain",
-    card_language: str = "en",
-    ask: Callable[[str], bool] | None = None,
-    dry_run: bool = False,
-) -> JobRun:
+    recipe: Recipe, *, flavor: str | None, engine: str = "autotrain", card_language: str = "en",
+    ask: Callable[[str], bool] | None = None, dry_run: bool = False,
+) -> JobRun:  # fmt: skip
     """Runs a recipe as a Hugging Face Job: trains there, and publishes the adapter with its card, privately.
 
     The token of the login or of HF_TOKEN goes to the job as a secret, and nowhere else. The log goes to stderr. Ctrl-C
@@ -78,54 +68,52 @@ def train_on_jobs(
     preflight.require_jobs()
     client = Client(preflight.target_of(recipe), "model", None)
     client.check_rights()
-    listed = client.call("asking for the machines", client.api.list_jobs_hardware)
-    machine = preflight.find_flavor(flavor, listed)
+    machine = preflight.find_flavor(flavor, client.call("asking for the machines", client.api.list_jobs_hardware))
     sent = preflight.for_job(recipe, gpu=machine.accelerator is not None)
     preflight.check_recipe(sent, engine)
     before = client.state()
     preflight.check_target(client, before)
     hours = preflight.plan_hours(sent, machine, engine)
     spec = make_job_spec(sent, client.repo_id, engine=engine, card_language=card_language)
-    refuse(secrets_in([Content.of(name, text) for name, text in spec.texts()], client.token), "The job")
-    for place, reason in resources.library_files().left_out.items():
-        say(f"left out: {place} ({reason})")
     if dry_run:
-        _describe(spec, client, machine)
-        return JobRun(None, "", client.repo_id, None)
-    job = _start(spec, client, machine.name, hours)
-    return _judge(client, _follow(client, job, ask), job, before, machine)
+        say(f"image:    {spec.image}\ncommand:  {' '.join(spec.command)}\nmachine:  {machine.name}")
+        say(f"secrets:  HF_TOKEN\nadapter:  {client.repo_id}, private\nmounted:")
+    files = _publish_files(spec, client.token, dry_run=dry_run)
+    if dry_run:
+        say(str(files))
+        return JobRun(None, client.repo_id)
+    job = _start(spec, client, files, machine.name, hours)
+    tail, ended = _follow(client, job, ask)
+    _judge(client, tail, ended, before, machine)
+    return JobRun(job.id, client.repo_id)
 
 
-def _describe(spec: JobSpec, client: Client, machine: JobHardwareInfo) -> None:
-    mounted = ", ".join(f"{name} ({len(content):,} bytes)" for name, content in spec.files.items())
-    say(f"image:    {spec.image}")
-    say(f"command:  {' '.join(spec.command)}")
-    say(f"machine:  {machine.name}\nsecrets:  HF_TOKEN\nmounted:  {mounted}")
-    for name, content in spec.texts():
-        if "/" in name:
-            say(f"in the wheel: {name} ({len(content):,} bytes)")
-    say(f"adapter:  {client.repo_id}, private\nNothing was sent: this was a dry run.")
-
-
-def _start(spec: JobSpec, client: Client, flavor: str, hours: float) -> JobInfo:
-    """Puts the job's files on the Hub, and starts it on that commit."""
-    from huggingface_hub import Volume
-
-    home = Client(FILES_REPO, "dataset", client.token)
+def _publish_files(spec: JobSpec, token: str | None, *, dry_run: bool) -> PushReport:
+    """Puts the job's files on the Hub, searched for secrets as whatever is published."""
+    for place, reason in spec.left_out.items():
+        say(f"left out: {place} ({reason})")
+    home = Client(FILES_REPO, "dataset", token)
     home.check_rights()
     contents = [Content.of(name, content) for name, content in sorted(spec.files.items())]
     plan = Plan(
-        "The job", contents, [], "*.whl", "this library for jobs", lambda *_: f"mounted at {MOUNT} by the job",
+        "The job", contents, [], "job.py", "this library for jobs", lambda *_: f"mounted at {MOUNT} by the job",
         may_name_paths=list(spec.files),
     )  # fmt: skip
-    commit = publish(plan, home, private=True, message="What a job runs").commit
-    mounted: Any = Volume(type="dataset", source=home.repo_id, mount_path=MOUNT, revision=commit, read_only=True)
+    return publish(plan, home, private=True, message="What a job runs", dry_run=dry_run)
+
+
+def _start(spec: JobSpec, client: Client, files: PushReport, flavor: str, hours: float) -> JobInfo:
+    """Starts the job on the commit that holds its files."""
+    from huggingface_hub import Volume
+
+    source = files.repo_id
+    mounted: Any = Volume(type="dataset", source=source, mount_path=MOUNT, revision=files.commit, read_only=True)
     try:
         # Not tried again: a second request may start, and bill, a second job.
         job = client.api.run_job(
             image=spec.image, command=list(spec.command), flavor=flavor, timeout=int(hours * 3600), volumes=[mounted],
             secrets={"HF_TOKEN": client.token}, name=client.repo_id.partition("/")[2][:60],
-            namespace=home.repo_id.partition("/")[0],
+            namespace=source.partition("/")[0],
         )  # fmt: skip
     except KeyboardInterrupt:
         say("The job may have been started: `hf jobs ps` shows it, `hf jobs cancel ID` ends it.")
@@ -138,21 +126,21 @@ def _start(spec: JobSpec, client: Client, flavor: str, hours: float) -> JobInfo:
 
 def _not_started(client: Client, error: Exception) -> AmazonTitlesError:
     said = redact(" ".join(str(error).split())[:300], client.token)
-    billing = f"Add some at {client.api.endpoint}/settings/billing and run it again."
-    sentences = {
-        402: ("This account has no credit left for jobs; nothing was started.", billing),
-        403: (f"This token may not start jobs: {said}", "Log in with one that may write, jobs included."),
-        None: (
-            f"The Hub's answer was lost ({said}): the job may have been started.",
-            "See `hf jobs ps` before you run it again.",
-        ),
-    }
-    message, hint = sentences.get(status_of(error), ("", ""))
-    return PublishError(message, hint=hint) if message else client.explain(error)
+    match status_of(error):
+        case 402:
+            billing = f"Add some at {client.api.endpoint}/settings/billing and run it again."
+            return PublishError("This account has no credit left for jobs; nothing was started.", hint=billing)
+        case 403:
+            hint = "Log in with one that may write, jobs included."
+            return PublishError(f"This token may not start jobs: {said}", hint=hint)
+        case None:
+            hint = "See `hf jobs ps` before you run it again."
+            return PublishError(f"The Hub's answer was lost ({said}): the job may have been started.", hint=hint)
+    return client.explain(error)
 
 
-def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> deque[str]:
-    """Says the log as it comes, until the job has ended; gives its last lines."""
+def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> tuple[deque[str], JobInfo]:
+    """Says the log as it comes, until the job has ended; gives its last lines, and how it ended."""
     tail: deque[str] = deque(maxlen=_LAST_LINES)
     where: dict[str, Any] = {"job_id": job.id, "namespace": job.owner.name}
     later = f"follow it: hf jobs logs {job.id}   cancel it: hf jobs cancel {job.id}"
@@ -163,7 +151,9 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
                 say(tail[-1])
         except Exception as error:  # the log is lost, not the job
             say(f"The log broke off ({redact(str(error), client.token)}); waiting for the end. {later}")
-        client.call("waiting for the job", lambda: client.api.wait_for_job(**where, poll_interval=_POLL_SECONDS))
+        wait = partial(client.api.wait_for_job, **where, poll_interval=_POLL_SECONDS)
+        ended: Any = client.call("waiting for the job", wait)
+        return tail, ended
     except KeyboardInterrupt:
         if ask is not None and ask(f"Cancel the job {job.id}?"):
             client.call("cancelling", lambda: client.api.cancel_job(**where))
@@ -171,24 +161,16 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
         else:
             say(f"job {job.id} runs on, and costs until it ends; {later}")
         raise
-    return tail
 
 
-def _judge(
-    client: Client, tail: deque[str], job: JobInfo, before: RepoState | None, machine: JobHardwareInfo
-) -> JobRun:
+def _judge(client: Client, tail: deque[str], job: JobInfo, before: RepoState | None, machine: JobHardwareInfo) -> None:
     """A job went well when it says so and the adapter is there."""
-    where: dict[str, Any] = {"job_id": job.id, "namespace": job.owner.name}
-    info = client.call("asking how it ended", lambda: client.api.inspect_job(**where))
-    stage = str(getattr(info.status.stage, "value", info.status.stage))
     last = f"Its last lines ({job.url}):\n    " + "\n    ".join(tail)
-    if stage != "COMPLETED":
-        why = f": {redact(info.status.message, client.token)}" if info.status.message else ""
-        raise TrainingError(f"The job {job.id} ended as {stage}{why}.", hint=last)
+    if job.status.stage != "COMPLETED":
+        why = f": {redact(job.status.message, client.token)}" if job.status.message else ""
+        raise TrainingError(f"The job {job.id} ended as {job.status.stage}{why}.", hint=last)
     now = client.state()
     if now is None or "adapter_model.safetensors" not in now.files or (before and before.commit == now.commit):
         raise TrainingError(f"The job {job.id} ended well, but no new adapter stands at {client.repo_id}.", hint=last)
-    seconds = info.durations.running_secs if info.durations else None
-    if seconds is not None:
+    if job.durations and (seconds := job.durations.running_secs) is not None:
         say(f"ran {seconds} s, about ${seconds / 3600 * dollars_an_hour(machine):.2f}")
-    return JobRun(job.id, job.url, client.repo_id, now.commit)

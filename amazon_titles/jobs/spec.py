@@ -1,19 +1,22 @@
 """What a job is given: this library, the recipe and a short script in a folder, an image and a command.
 
-The folder becomes a private dataset repository, and the job mounts it at the commit that was made for it. The token is
-in none of these: it reaches the job as a secret, HF_TOKEN, which the Hub's clients read by themselves.
+The folder becomes a private dataset repository, and the job mounts it at the commit that was made for it. The library
+is in there as it is, as in a Space, and Python finds it beside the script: to make a wheel of it would take a checkout
+and a build tool. The token is in none of these: it reaches the job as a secret, HF_TOKEN, which the Hub's clients read
+by themselves.
 """
 
 from __future__ import annotations
 
-import io
 import json
+import re
 import shlex
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
-from amazon_titles.jobs.wheel import pack_wheel
+from amazon_titles import resources
+from amazon_titles.errors import InputError
 from amazon_titles.recipes import Recipe
 
 MOUNT = "/amazon-titles"
@@ -21,10 +24,9 @@ MOUNT = "/amazon-titles"
 
 # What AutoTrain's own Spaces run in (autotrain/backends/spaces.py), under Python 3.10 in a conda environment that a
 # shell of the image would have entered: the image's Dockerfile makes it at /app/env. A digest is not known here, so
-# AutoTrain itself is pinned by pip.
+# AutoTrain itself is pinned, by the extra.
 _AUTOTRAIN_IMAGE = "huggingface/autotrain-advanced:latest"
 _AUTOTRAIN_PATH = "/app/env/bin"
-_AUTOTRAIN = "autotrain-advanced==0.8.36"
 # Debian with gcc, which triton wants, and Python 3.11, on which the tests run; torch's wheels bring CUDA along.
 _UV_IMAGE = "ghcr.io/astral-sh/uv:python3.11-bookworm"
 TRL_PINS = (
@@ -39,7 +41,7 @@ license: apache-2.0
 ---
 # amazon-titles, for jobs
 
-The library amazon-titles as a wheel, a recipe, and the script that a Hugging Face Job runs.
+The library amazon-titles, a recipe, and the script that a Hugging Face Job runs.
 `amazon-titles train RECIPE --on jobs` writes them anew for each job, and a job reads the commit that was made for it.
 This repository may be deleted when no job runs.
 """
@@ -53,43 +55,54 @@ class JobSpec:
         files: Name → content of what is mounted at `MOUNT`.
         image: Docker image.
         command: What runs in it.
+        left_out: What lies beside the library and is not sent → why.
     """
 
     files: dict[str, bytes]
     image: str
     command: tuple[str, ...]
-
-    def texts(self) -> Iterator[tuple[str, bytes]]:
-        """Each file by its name, and in place of the wheel, which is packed, each of its files."""
-        for name, content in self.files.items():
-            if name.endswith(".whl"):
-                with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-                    yield from ((inside, wheel.read(inside)) for inside in wheel.namelist())
-            else:
-                yield name, content
+    left_out: Mapping[str, str]
 
 
 def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: str = "en") -> JobSpec:
-    """Packs what a job needs.
+    """Gathers what a job needs.
 
     Args:
         recipe: As the job is to run it: base and data by their Hub ids.
         repo_id: The model repository that the adapter goes to.
         engine: `autotrain` or `trl`.
         card_language: Of the model card.
+
+    Raises:
+        InputError: The library runs without having been installed, so that nobody knows what it depends on; or nothing
+            says which files belong to it.
     """
-    name, wheel = pack_wheel()
     script = _script(recipe, repo_id, engine, card_language)
-    image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     if engine == "trl":
         quantizer = [_BITSANDBYTES] if recipe.params.quantization is not None else []
-        script = _header([f"amazon-titles[train] @ file://{MOUNT}/{name}", *TRL_PINS, *quantizer]) + script
+        script = _header([*_requirements("train"), *TRL_PINS, *quantizer]) + script
+        image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     else:
-        install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", _AUTOTRAIN, f"{MOUNT}/{name}[model]"])
+        install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", *_requirements("autotrain")])
         line = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
         image, command = _AUTOTRAIN_IMAGE, ("bash", "-c", line)
+    library = resources.library_files()
+    files = {place: path.read_bytes() for place, path in library.files.items()}
     texts = {"recipe.yml": recipe.dump(), "README.md": _CARD, "job.py": script}
-    return JobSpec({name: wheel} | {file: text.encode() for file, text in texts.items()}, image, command)
+    return JobSpec(files | {name: text.encode() for name, text in texts.items()}, image, command, library.left_out)
+
+
+def _requirements(extra: str) -> list[str]:
+    """What the library depends on with an extra, as its installation says."""
+    try:
+        needs = [need.partition(";") for need in metadata.requires("amazon-titles") or []]
+    except metadata.PackageNotFoundError:
+        raise InputError(
+            "This library runs here without being installed, so what it depends on is not known.",
+            hint="Install it: pip install -e . in a checkout.",
+        ) from None
+    wanted = re.compile(rf"""\s*(extra == ['"]{extra}['"])?""")
+    return [need.strip() for need, _, condition in needs if wanted.fullmatch(condition)]
 
 
 def _header(needs: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import pty
@@ -11,12 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 
 import pytest
 
+from amazon_titles import resources
 from amazon_titles.dataset import build_dataset
-from amazon_titles.jobs import pack_wheel
 from amazon_titles.recipes import fill_recipe
 from amazon_titles.sample import write_sample
 from tests.autotrain_env import require_other_python
@@ -88,7 +86,7 @@ def test_what_autotrain_is_sent(cloud, tmp_path):
     assert body["arguments"] == []
     assert 3600 <= body["timeoutSeconds"] <= 2 * 3600, "the Hub's own would end it after half an hour"
     (volume,) = body["volumes"]
-    repo = cloud.repo("ana/amazon-titles-wheel", "dataset")
+    repo = cloud.repo("ana/amazon-titles-jobs", "dataset")
     assert repo.private
     assert volume == {
         "type": "dataset", "source": repo.id, "mountPath": "/amazon-titles",
@@ -133,20 +131,20 @@ def test_a_dry_run_sends_nothing(cloud, tmp_path):
     assert "Nothing was sent" in done.stderr
     assert done.stdout == ""
     assert not cloud.requests("^(POST|PUT) .*(commit|create|jobs|lfs)")
-    shown = [line.removeprefix("in the wheel: ").split(" (")[0] for line in done.stderr.splitlines()]
-    assert set(zipfile.ZipFile(io.BytesIO(pack_wheel()[1])).namelist()) <= set(shown)
+    shown = {line.split()[0] for line in done.stderr.splitlines() if line.startswith("  ")}
+    assert {*resources.library_files().files, "job.py", "recipe.yml"} <= shown
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
-def test_the_wheel_is_searched_for_secrets(cloud, tmp_path, more):
+def test_the_library_is_searched_for_secrets(cloud, tmp_path, more):
     """A value of this machine's environment that stands in the library's own source is as good as a planted one."""
-    planted = {"CI_TOKEN": "def pack_wheel() -> tuple"}
+    planted = {"CI_TOKEN": "def make_job_spec(recipe"}
     done = subprocess.run(
         command("--flavor", "l4x1", *more),
         cwd=tmp_path, env=environment(cloud, tmp_path, **planted), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "amazon_titles/jobs/wheel.py: it holds the value of CI_TOKEN" in done.stderr
+    assert "amazon_titles/jobs/spec.py: it holds the value of CI_TOKEN" in done.stderr
     assert not cloud.requests("^(POST|PUT) .*(commit|create|jobs|lfs)")
 
 
@@ -285,12 +283,8 @@ def test_autotrains_own_client_knows_no_jobs(cloud, tmp_path):
 
 
 SHIM = """#!/bin/sh
-# The job's python: pip takes the wheel alone and asks no index, the rest is AutoTrain's environment.
-if [ "$2" = pip ]; then
-    for last; do :; done
-    exec {python} -m pip install --quiet --no-deps --target {site} "${{last%[[]model]}}"
-fi
-exec {python} "$@"
+# The job's python: pip asks no index here, the rest is AutoTrain's environment.
+[ "$2" = pip ] || exec {python} "$@"
 """
 
 
@@ -300,7 +294,7 @@ def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
     from amazon_titles import tiny_llama
 
     old = require_other_python()
-    base, mount, bin_, site = (tmp_path / name for name in ("base", "mount", "bin", "site"))
+    base, mount, bin_ = (tmp_path / name for name in ("base", "mount", "bin"))
     for folder in (base, mount, bin_):
         folder.mkdir()
     tiny_llama.write_tokenizer(base, ["a kettle of iron"], vocab_size=300)
@@ -318,11 +312,12 @@ def test_what_was_sent_trains_and_publishes(cloud, tmp_path):
     body = sent(cloud)
     (volume,) = body["volumes"]
     for name, entry in cloud.repo(volume["source"], "dataset").files(volume["revision"]).items():
+        (mount / name).parent.mkdir(parents=True, exist_ok=True)
         (mount / name).write_bytes(cloud.state.read(entry))
-    (bin_ / "python").write_text(SHIM.format(python=old, site=site))
+    (bin_ / "python").write_text(SHIM.format(python=old))
     (bin_ / "python").chmod(0o755)
     line = body["command"][2].replace(volume["mountPath"], str(mount)).replace("/app/env/bin", str(bin_))
-    variables = {**environment(cloud, tmp_path / "home"), **body["secrets"], "PYTHONPATH": str(site)}
+    variables = {**environment(cloud, tmp_path / "home"), **body["secrets"], "PYTHONPATH": ""}
     done = subprocess.run(["bash", "-c", line], cwd=mount, env=variables, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert TOKEN not in done.stdout + done.stderr

@@ -1,13 +1,12 @@
-"""What a job is given: the wheel, the script with its pins, and nothing of this machine."""
+"""What a job is given: the library, the script with its pins, and nothing of this machine."""
 
 from __future__ import annotations
 
 import ast
-import base64
-import hashlib
-import io
 import re
-import zipfile
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from amazon_titles import cli, resources
 from amazon_titles.errors import InputError
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.validate import document_issues
-from amazon_titles.jobs import TRL_PINS, make_job_spec, pack_wheel, preflight
+from amazon_titles.jobs import TRL_PINS, make_job_spec, preflight
 from amazon_titles.jobs.preflight import for_job, target_of
 from amazon_titles.recipes import Recipe, load_recipe
 
@@ -28,58 +27,50 @@ def recipe(name="llama-3.2-1b-lora", **settings):
     return load_recipe(resources.recipes()[name]).with_settings({"data.path": "ana/titles", **settings})
 
 
-@pytest.fixture(scope="module")
-def wheel():
-    name, content = pack_wheel()
-    return name, zipfile.ZipFile(io.BytesIO(content))
-
-
-def test_the_wheel_holds_the_library_and_its_folders(wheel):
-    name, packed = wheel
-    names = set(packed.namelist())
-    assert name == f"amazon_titles-{amazon_titles.__version__}-py3-none-any.whl"
+def test_a_job_is_given_the_library_and_its_folders():
+    files = make_job_spec(recipe(), "ana/Llama-x", engine="autotrain").files
     package = Path(amazon_titles.__file__).resolve().parent
     modules = {p.relative_to(package.parent).as_posix() for p in package.rglob("*.py") if "_files" not in p.parts}
-    assert modules <= names
-    assert "amazon_titles/py.typed" in names
-    assert {f"amazon_titles/_files/autotrain/{path.name}" for path in resources.recipes().values()} <= names
-    assert "amazon_titles/_files/hub_cards/model_card.md.jinja" in names
-    assert {n.split("/")[0] for n in names} == {"amazon_titles", f"amazon_titles-{amazon_titles.__version__}.dist-info"}
-    assert not [n for n in names if "__pycache__" in n]
+    assert modules <= set(files)
+    assert "amazon_titles/py.typed" in files
+    assert {f"amazon_titles/_files/autotrain/{path.name}" for path in resources.recipes().values()} <= set(files)
+    assert "amazon_titles/_files/hub_cards/model_card.md.jinja" in files
+    assert {name for name in files if "/" not in name} == {"recipe.yml", "README.md", "job.py"}
+    assert {name.split("/")[0] for name in files if "/" in name} == {"amazon_titles"}
+    assert not [name for name in files if "__pycache__" in name]
 
 
-def test_the_wheels_record_is_true(wheel):
-    _, packed = wheel
-    record = next(name for name in packed.namelist() if name.endswith("RECORD"))
-    rows = dict(line.split(",", 1) for line in packed.read(record).decode().splitlines())
-    assert set(rows) == set(packed.namelist())
-    for name in set(rows) - {record}:
-        content = packed.read(name)
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        assert rows[name] == f"sha256={digest},{len(content)}"
+@pytest.mark.parametrize("engine", ["autotrain", "trl"])
+def test_the_library_runs_where_it_is_mounted(engine, tmp_path):
+    """As the job has it: nothing of the library is installed, and the script stands beside the package."""
+    for name, content in make_job_spec(recipe(), "ana/Llama-x", engine=engine).files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    told = "import amazon_titles, amazon_titles.cli; from amazon_titles import resources; "
+    told += "print(amazon_titles.__file__, *resources.recipes().values(), sep='\\n')"
+    (tmp_path / "job.py").write_text(told)
+    done = subprocess.run([sys.executable, tmp_path / "job.py"], capture_output=True, text=True, check=True)
+    assert all(line.startswith(str(tmp_path)) for line in done.stdout.splitlines())
+    assert len(done.stdout.splitlines()) == 1 + len(resources.recipes())
 
 
-def test_the_wheels_metadata_names_what_it_needs(wheel):
-    _, packed = wheel
-    text = packed.read(next(name for name in packed.namelist() if name.endswith("METADATA"))).decode()
-    assert f"\nVersion: {amazon_titles.__version__}\n" in text
-    assert "Requires-Dist: pyarrow" in text
-    assert "Provides-Extra: train" in text
-
-
-def test_the_same_library_gives_the_same_bytes():
-    assert pack_wheel() == pack_wheel()
-
-
-def test_a_library_that_was_never_installed_cannot_be_packed(monkeypatch):
+def test_a_library_that_was_never_installed_tells_no_job_what_it_needs(monkeypatch):
     from importlib import metadata
 
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "distribution", missing)
+    monkeypatch.setattr(metadata, "requires", missing)
     with pytest.raises(InputError, match="without being installed"):
-        pack_wheel()
+        make_job_spec(recipe(), "ana/Llama-x", engine="trl")
+
+
+def test_autotrain_gets_its_pin_and_what_the_library_needs():
+    _, _, line = make_job_spec(recipe(), "ana/Llama-x", engine="autotrain").command
+    needs = shlex.split(line.partition("; ")[2].partition(" && ")[0])[5:]
+    assert "autotrain-advanced==0.8.36" in needs
+    assert {"pyarrow", "click", "matplotlib", "torch"} <= {re.split("[=<>]", need)[0] for need in needs}
+    assert not [need for need in needs if need.startswith(("gradio", "pytest", "amazon"))]
 
 
 def header(script):
@@ -94,9 +85,10 @@ def header(script):
 def test_the_trl_script_is_pinned():
     script = make_job_spec(recipe(), "ana/Llama-x", engine="trl").files["job.py"].decode()
     needs = header(script)
-    assert needs[0].startswith("amazon-titles[train] @ file:///amazon-titles/amazon_titles-")
-    assert all(re.search("[=<]", need) for need in needs[1:])
-    assert set(needs[1:]) == set(TRL_PINS)
+    assert all(re.search("[=<]", need) for need in needs)
+    assert set(TRL_PINS) <= set(needs)
+    assert {"pyarrow", "click", "matplotlib"} <= {re.split("[=<>]", need)[0] for need in needs}
+    assert not [need for need in needs if need.startswith(("gradio", "autotrain", "amazon"))]
     quantized = make_job_spec(recipe("llama-3.1-8b-qlora"), "ana/Llama-x", engine="trl").files["job.py"].decode()
     assert any(need.startswith("bitsandbytes") for need in header(quantized))
 
@@ -115,8 +107,7 @@ def test_the_pins_are_those_that_the_tests_run_on():
 @pytest.mark.parametrize("engine", ["autotrain", "trl"])
 def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
     job_spec = make_job_spec(recipe(project_name="Llama-x"), "ana/Llama-x", engine=engine, card_language="pt")
-    for name, content in job_spec.files.items():
-        (tmp_path / name).write_bytes(content)
+    (tmp_path / "recipe.yml").write_bytes(job_spec.files["recipe.yml"])
     ran = []
     monkeypatch.setattr("amazon_titles.cli.main", ran.append)
     monkeypatch.chdir(tmp_path)
@@ -126,9 +117,7 @@ def test_the_script_trains_and_publishes(engine, monkeypatch, tmp_path):
         ["push-adapter", "Llama-x", "ana/Llama-x"],
     ]
     assert load_recipe(tmp_path / "recipe.yml").data_path == "ana/titles"
-    assert str(ROOT) not in "".join(
-        file.decode() for name, file in job_spec.files.items() if name != next(iter(job_spec.files))
-    )
+    assert not [name for name, content in job_spec.files.items() if str(ROOT).encode() in content]
 
 
 def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_path):

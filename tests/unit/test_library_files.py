@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import pytest
 
 from amazon_titles import cli, resources
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.jobs import pack_wheel
+from amazon_titles.jobs import make_job_spec
+from amazon_titles.recipes import load_recipe
 
 SECRET = b"the password of ana's shop is 1234"
 FILES = ("__init__.py", "page/page.css", "page/__init__.py")
@@ -170,10 +169,12 @@ def beside(tmp_path, monkeypatch):
     return plant(root / "amazon_titles")
 
 
-def test_the_wheel_of_a_job_takes_nothing_along(beside):
-    wheel = zipfile.ZipFile(io.BytesIO(pack_wheel()[1]))
-    assert not beside & set(wheel.namelist())
-    assert not [name for name in wheel.namelist() if SECRET in wheel.read(name)]
+def test_a_job_takes_nothing_along(beside):
+    recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"])
+    job = make_job_spec(recipe.with_settings({"data.path": "ana/titles"}), "ana/Llama-x", engine="autotrain")
+    assert not beside & set(job.files)
+    assert not [name for name, content in job.files.items() if SECRET in content]
+    assert beside <= set(job.left_out)
 
 
 def test_the_folder_of_a_space_takes_nothing_along(beside, tmp_path, capsys, monkeypatch):
