@@ -51,13 +51,9 @@ def plot_lengths(lengths: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def plot_losses(
-    losses: Sequence[Mapping[str, float]],
-    path: Path | IO[bytes],
-    *,
-    title: str,
-    valid: Sequence[Mapping[str, float]] = (),
-    words: Callable[[str], str] = str,
-) -> None:
+    losses: Sequence[Mapping[str, float]], path: Path | IO[bytes], *, title: str,
+    valid: Sequence[Mapping[str, float]] = (), words: Callable[[str], str] = str,
+) -> None:  # fmt: skip
     """Draws the training loss (nats a token) over the epochs.
 
     Args:

@@ -24,7 +24,6 @@ from amazon_titles.plots import plot_before_after, plot_changes
 # What an example is judged by, the first that it has in both reports.
 _JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
-_REFUSERS = ("index", "before", "after", "index_or_after")
 _SHOWN_CHARS = 600  # of an answer, on the page
 # What two reports must agree in, and what to do where they do not.
 _ALIKE = {"dataset": "datasets", "settings": "settings", "version": "versions"}
@@ -85,22 +84,17 @@ class Comparison:
         `{"set", "by", "n", measures…}`; what is answered with product texts in view is of the set `grounded`, and
         stands beside `unseen`, since both are of the test split.
         """
-        models = {"base": self.before.scores(), "fine-tuned": self.after.scores()}
-        found = []
-        for name in ("seen", "unseen"):
-            found += [(name, by, sets.get(name)) for by, sets in self.after.yardsticks.items()]
-            for who, sets in models.items():
-                found.append((name, f"{who}, from memory", sets.get(name)))
-                if name == "unseen":
-                    found.append((name, f"{who}, texts in view", sets.get("grounded")))
+        base, tuned = self.before.scores(), self.after.scores()
+        answered = self.after.yardsticks | {
+            "base, from memory": base, "base, texts in view": {"unseen": base.get("grounded")},
+            "fine-tuned, from memory": tuned, "fine-tuned, texts in view": {"unseen": tuned.get("grounded")},
+        }  # fmt: skip
         return [
-            {
-                "set": name, "by": by, "n": scores["n"], **{key: scores[key] for key in _SHARES if key in scores},
-                "intervals": {key: scores["intervals"][key] for key in _SHARES if key in scores["intervals"]},
-            }
-            for name, by, scores in found
-            if scores
-        ]  # fmt: skip
+            {"set": name, "by": by, "n": scores["n"], **_shares(scores), "intervals": _shares(scores["intervals"])}
+            for name in ("seen", "unseen")
+            for by, sets in answered.items()
+            if (scores := sets.get(name))
+        ]
 
     def refusals(self) -> list[dict[str, Any]]:
         """Who refuses how often: `{"set", "kind", "n", "index", "before", "after", "index_or_after"}`, shares.
@@ -114,14 +108,12 @@ class Comparison:
             here = [pair for pair in self._pairs(name) if name != "general" and "index_refused" in pair[1].scores]
             kinds = sorted({before.kind for before, _ in here} - {""})
             for kind in ["", *(kinds if len(kinds) > 1 else [])] if here else []:
-                shares = [
-                    (index, _refused(before), _refused(after), max(index, _refused(after)))
-                    for before, after in here
-                    if kind in ("", before.kind)
-                    for index in (after.scores["index_refused"],)
-                ]
-                means = zip(_REFUSERS, map(mean, zip(*shares, strict=True)), strict=True)
-                rows.append({"set": name, "kind": kind, "n": len(shares), **dict(means)})
+                chosen = [pair for pair in here if kind in ("", pair[0].kind)]
+                index = [after.scores["index_refused"] for _, after in chosen]
+                first, then = ([_refused(example) for example in side] for side in zip(*chosen, strict=True))
+                shares = {"index": index, "before": first, "after": then, "index_or_after": [*map(max, index, then)]}
+                means = {who: mean(values) for who, values in shares.items()}
+                rows.append({"set": name, "kind": kind, "n": len(chosen), **means})
         return rows
 
     def examples(self, count: int = 1) -> dict[str, list[Pair]]:
@@ -172,15 +164,15 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
     """
     asked = [[(e.set, e.uid, e.question, e.reference) for e in report.examples] for report in (before, after)]
     count, other = (Counter(question[0] for question in questions) for questions in asked)
+    numbers = [f"{name} {count[name]} and {other[name]}" for name in SETS if count[name] != other[name]]
     found = [
-        *(
-            f"different {many}, {getattr(before, field)} and {getattr(after, field)}"
-            for field, many in _ALIKE.items()
-            if getattr(before, field) != getattr(after, field)
-        ),
-        *(f"different numbers of questions: {n} {count[n]} and {other[n]}" for n in SETS if count[n] != other[n]),
-        *(f"different questions, such as {a[2]!r} and {b[2]!r}" for a, b in zip(*asked, strict=False) if a != b),
+        f"different {many}, {getattr(before, field)} and {getattr(after, field)}"
+        for field, many in _ALIKE.items()
+        if getattr(before, field) != getattr(after, field)
     ]
+    found += [f"different numbers of questions: {', '.join(numbers)}"] if numbers else []
+    pairs = (both for both in zip(*asked, strict=False) if both[0] != both[1])
+    found += [f"different questions, such as {one[2][:80]!r} and {two[2][:80]!r}" for one, two in pairs]
     if before.prompts != after.prompts:
         found.append("different prompts: their chat templates differ")
     if found:
@@ -212,6 +204,10 @@ def _perplexity(loss: dict[str, Any]) -> dict[str, Any]:
     return row | {key: [round(exp(bound), 4) for bound in loss[key]] for key in intervals}
 
 
+def _shares(scores: dict[str, Any]) -> dict[str, Any]:
+    return {key: scores[key] for key in _SHARES if key in scores}
+
+
 def _refused(example: Example) -> float:
     return max(example.scores.get("abstained", 0.0), example.scores.get("false_abstention", 0.0))
 
@@ -235,7 +231,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     headlines = [row for row in shares if row["headline"]]
     plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
     plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
-    files = {
+    files: dict[str, str | bytes] = {
         "before_after.png": before_after.getvalue(), "changes.png": changes.getvalue(),
         "comparison.md": page(comparison), "comparison.json": comparison.to_json(),
     }  # fmt: skip
