@@ -47,8 +47,8 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
     `before_interval` and `after_interval`.
 
     Args:
-        before: The base's report.
-        after: The adapter's.
+        before: The base's report, `eval/before.json`.
+        after: The adapter's, `eval/after.json`.
         comparison: `eval/comparison.json`. Its rows, which may tell more, are taken where they are of these reports.
 
     Raises:

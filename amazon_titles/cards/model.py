@@ -30,8 +30,8 @@ _CURVE = 9  # points of the loss curve in the card's table
 
 
 def model_card(
-    run: Mapping[str, Any], recipe: str, *, before: evaluations.Report | None = None,
-    after: evaluations.Report | None = None, comparison: Mapping[str, Any] | None = None, plots: Sequence[str] = (),
+    run: Mapping[str, Any], recipe: str, *, before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None, comparison: Mapping[str, Any] | None = None, plots: Sequence[str] = (),
     repo_id: str | None = None, language: str | None = None,
 ) -> str:  # fmt: skip
     """The card of an adapter: the document of the fine-tuning, every number of it from the files given.
@@ -75,8 +75,6 @@ def model_card(
     request |= {"messages": [{"role": "user", "content": question}]}
     headlines = [row for row in table if row.get("headline", True)]
     eval_settings = [f"{key} {value}" for key, value in evaluated.get("settings", {}).items() if value is not None]
-    eval_dataset = str(evaluated.get("dataset") or "")
-    trained_on = known["dataset"]["report_sha256"]
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
@@ -86,8 +84,7 @@ def model_card(
         "rows": headlines, "more_rows": len(headlines) < len(table), "examples": examples,
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
-        "eval_settings": ", ".join(eval_settings), "eval_dataset": eval_dataset,
-        "same_dataset": not (before and after) or trained_on in (None, eval_dataset),
+        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(evaluated.get("dataset") or ""),
         "plots": plots, "losses": _curve(known["losses"]),
         "adapter": (repo_id or "USER/NAME") if known["publishable"] else "FOLDER",
         "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),

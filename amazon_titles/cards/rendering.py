@@ -52,5 +52,6 @@ def _plain(text: object) -> str:
 @jinja2.pass_context
 def _number(context: jinja2.runtime.Context, value: float, places: int | None = None, sign: bool = False) -> str:
     """1,234.5, with so many decimals and its sign if asked; in Portuguese 1.234,5."""
-    text = f"{value:{'+' if sign else ''},{'' if places is None else f'.{places}f'}}"
+    digits = "" if places is None else f".{places}f"
+    text = f"{value:+,{digits}}" if sign else f"{value:,{digits}}"
     return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text

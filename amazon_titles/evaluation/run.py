@@ -60,9 +60,8 @@ def evaluate_model(
     Raises:
         InputError: An unknown set, no dataset folder, no place for the report, or a journal of another evaluation.
     """
-    unknown = [name for name in sets if name not in SETS]
-    if unknown or not sets:
-        raise InputError(f"No set {unknown[0]!r}." if unknown else "No set.", hint=f"Choose of: {', '.join(SETS)}.")
+    if unknown := [name for name in sets if name not in SETS]:
+        raise InputError(f"No set {unknown[0]!r}.", hint=f"Choose of: {', '.join(SETS)}.")
     asked = questions(dataset, [name for name in SETS if name in sets], limit=limit)
     settings = {"limit": limit, "max_new_tokens": max_new_tokens}
     fingerprint = hashlib.sha256((Path(dataset) / "report.json").read_bytes()).hexdigest()
