@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,18 +60,14 @@ def words(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[tuple[str, str]]:
-    """Every number of a text with its unit ("" for none): `("2.4", "l")` of "2.4 litres"."""
-    return [(_THOUSANDS.sub("", number), _UNIT.get(unit.lower(), "")) for number, unit in _MEASURE.findall(text)]
+    """Every number of a text, alone and with its unit: `("2.4", "2.4 l")` of "2.4 litres"."""
+    found = [(_THOUSANDS.sub("", number), _UNIT.get(unit.lower(), "")) for number, unit in _MEASURE.findall(text)]
+    return [(number, f"{number} {unit}".rstrip()) for number, unit in found]
 
 
 def stated(text: str) -> frozenset[str]:
     """All that a text says, to look a fact up in: words, numbers, and measures as `2.4 l`."""
-    numbers = _numbers(text)
-    return frozenset([*words(text), *(number for number, _ in numbers), *map(_as_fact, numbers)])
-
-
-def _as_fact(number: tuple[str, str]) -> str:
-    return " ".join(filter(None, number))
+    return frozenset([*words(text), *chain.from_iterable(_numbers(text))])
 
 
 def facts(text: str, *, title: str = "") -> frozenset[str]:
@@ -87,13 +83,12 @@ def facts(text: str, *, title: str = "") -> frozenset[str]:
     text = without_citations(text)
     # Without the measures: the Pounds of "3 Pounds" are no name.
     names = words(" ".join(_NAME.findall(_MEASURE.sub("0", text))))
-    return frozenset([*map(_as_fact, _numbers(text)), *names]) - stated(title)
+    return frozenset([*(fact for _, fact in _numbers(text)), *names]) - stated(title)
 
 
 def fact_recall(answer: str, reference: str, *, title: str = "") -> float | None:
     """The share of the true description's facts that stand in the answer, 0 to 1; None where it has no facts."""
-    wanted = facts(reference, title=title)
-    return len(wanted & stated(without_citations(answer))) / len(wanted) if wanted else None
+    return fact_precision(reference, without_citations(answer), title=title)
 
 
 def fact_precision(answer: str, reference: str, *, title: str = "") -> float | None:
@@ -158,10 +153,14 @@ def repetition(answer: str) -> float | None:
     return 1 - len(set(runs)) / len(runs) if runs else None
 
 
-def _known(values: Values, weights: Sequence[float] | None) -> list[tuple[float, float]]:
-    """The values that exist, each with its weight."""
-    pairs = zip(values, weights or [1.0] * len(values), strict=True)
-    return [(value, weight) for value, weight in pairs if value is not None]
+Array = npt.NDArray[np.float64]
+
+
+def _known(*columns: Values, weights: Sequence[float] | None) -> Array:
+    """The examples that have every value: a row a column, and their weights as the last one."""
+    examples = zip(*columns, weights or [1.0] * len(columns[0]), strict=True)
+    known = [example for example in examples if None not in example]
+    return np.array(known, dtype=float).reshape(-1, len(columns) + 1).T
 
 
 def mean(values: Values, weights: Sequence[float] | None = None) -> float | None:
@@ -171,9 +170,8 @@ def mean(values: Values, weights: Sequence[float] | None = None) -> float | None
         values: One an example.
         weights: As many; by default each counts the same.
     """
-    known = _known(values, weights)
-    total = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / total if total else None
+    value, weight = _known(values, weights=weights)
+    return float(np.average(value, weights=weight)) if weight.sum() else None
 
 
 def bootstrap_interval(values: Values, *, weights: Sequence[float] | None = None) -> list[float] | None:
@@ -186,34 +184,40 @@ def bootstrap_interval(values: Values, *, weights: Sequence[float] | None = None
     Returns:
         `[low, high]`; None with fewer than two values.
     """
-    known = _known(values, weights)
-    if len(known) < 2:
-        return None
-    value, weight = np.array(known, dtype=float).T
-    random, total, means = np.random.default_rng(0), value * weight, list[float]()
-    for count in _portions(len(known), _RESAMPLES):
-        drawn = random.integers(len(known), size=(count, len(known)))
-        means.extend(total[drawn].sum(axis=1) / weight[drawn].sum(axis=1))
-    return [round(float(bound), 4) for bound in np.percentile(means, [2.5, 97.5])]
+    value, weight = _known(values, weights=weights)
+    return _intervals(value[None], weight)[0] if len(value) > 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What changed between two measurements of the same examples.
+def _intervals(columns: Array, weight: Array) -> list[list[float]]:
+    """The interval of each row's mean, all of the same draws."""
+    random, totals, means, n = np.random.default_rng(0), columns * weight, [], len(weight)
+    for count in _portions(n, _RESAMPLES):
+        drawn = random.integers(n, size=(count, n))
+        means.append(totals[:, drawn].sum(axis=-1) / weight[drawn].sum(axis=-1))
+    bounds = np.percentile(np.concatenate(means, axis=1), [2.5, 97.5], axis=1).T
+    return [[round(float(bound), 4) for bound in both] for both in bounds]
+
+
+class Change(NamedTuple):
+    """What changed between two measurements of the same examples; a single one has no intervals and no test.
 
     Attributes:
         n: Examples that have a value in both.
         before: Mean of those.
         after: Mean of those.
-        interval: 95 % of `after - before`: paired bootstrap, `[low, high]`; None with fewer than two examples.
-        p_value: Two-sided, of a paired permutation test; None with fewer than two examples.
+        before_interval: 95 % of `before`: bootstrap, `[low, high]`.
+        after_interval: 95 % of `after`.
+        change_interval: 95 % of `after - before`: paired bootstrap.
+        p_value: Two-sided, of a paired permutation test.
     """
 
     n: int
     before: float
     after: float
-    interval: list[float] | None
-    p_value: float | None
+    before_interval: list[float] | None = None
+    after_interval: list[float] | None = None
+    change_interval: list[float] | None = None
+    p_value: float | None = None
 
 
 def paired_change(before: Values, after: Values, *, weights: Sequence[float] | None = None) -> Change | None:
@@ -228,19 +232,17 @@ def paired_change(before: Values, after: Values, *, weights: Sequence[float] | N
         after: In the same order.
         weights: As for `mean`, the same both times.
     """
-    pairs = zip(before, after, weights or [1.0] * len(before), strict=True)
-    both = [(b, a, w) for b, a, w in pairs if b is not None and a is not None]
-    if not sum(w for *_, w in both):
+    first, then, weight = _known(before, after, weights=weights)
+    if not weight.sum():
         return None
-    first, then, weight = np.array(both, dtype=float).T
-    was, now = (float((column * weight).sum() / weight.sum()) for column in (first, then))
-    if len(both) < 2:
-        return Change(len(both), was, now, None, None)
-    interval = bootstrap_interval(list(then - first), weights=list(weight))
-    return Change(len(both), was, now, interval, _permutation_p((then - first) * weight))
+    was, now = (float(np.average(column, weights=weight)) for column in (first, then))
+    if len(weight) < 2:
+        return Change(1, was, now)
+    of_first, of_then, of_change = _intervals(np.stack([first, then, then - first]), weight)
+    return Change(len(weight), was, now, of_first, of_then, of_change, _permutation_p((then - first) * weight))
 
 
-def _permutation_p(differences: npt.NDArray[Any]) -> float:
+def _permutation_p(differences: Array) -> float:
     n = len(differences)
     least = abs(differences.sum()) * (1 - 1e-9)  # sums in another order differ in their last digits
     if 2**n <= _FLIPS:

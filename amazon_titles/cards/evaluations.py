@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -40,11 +39,6 @@ class Shown(NamedTuple):
     before: Mapping[str, Any]
     after: Mapping[str, Any]
 
-    @property
-    def score(self) -> float:
-        """Of the adapter's answer, 0 to 1."""
-        return float(self.after["scores"][self.measure])
-
 
 def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The table of before and after from two reports, in the form of `eval/comparison.json`.
@@ -53,38 +47,33 @@ def rows(before: Report, after: Report, comparison: Mapping[str, Any] | None = N
     `before_interval` and `after_interval`.
 
     Args:
-        before: The base's report.
-        after: The adapter's.
+        before: The base's report, `eval/before.json`.
+        after: The adapter's, `eval/after.json`.
         comparison: `eval/comparison.json`. Its rows, which may tell more, are taken where they are of these reports.
 
     Raises:
         InputError: The reports do not hold the same questions of the same dataset.
     """
-    for what in ("dataset", "settings"):
-        if before.get(what) != after.get(what):
-            raise InputError(
-                f"The evaluations before and after have another {what}: {before.get(what)!r} and {after.get(what)!r}.",
-                hint="Evaluate both with the same options: amazon-titles evaluate MODEL --dataset DIR --out FILE",
-            )
     asked = [[(row["set"], row["uid"], row["question"]) for row in report["examples"]] for report in (before, after)]
-    if asked[0] != asked[1]:
+    differ = [what for what in ("dataset", "settings") if before.get(what) != after.get(what)]
+    if differ or asked[0] != asked[1]:
         raise InputError(
-            "The evaluations before and after hold different questions.", hint="Evaluate both on the same sets."
+            f"The evaluations before and after have another {' and other '.join(differ or ['list of questions'])}.",
+            hint="Evaluate both with the same options: amazon-titles evaluate MODEL --dataset DIR --out FILE",
         )
     found = []
-    for name, scores in before["scores"].items():
-        both = {"before": scores, "after": after["scores"].get(name, {})}
+    for name in before["scores"]:
+        scores = {when: report["scores"].get(name, {}) for when, report in (("before", before), ("after", after))}
         for measure, (title, _) in _MEASURES.items():
-            if all(measure in there for there in both.values()):
-                # A description without numbers and names has no facts: n is of the examples that have the measure.
-                pairs = zip(before["examples"], after["examples"], strict=True)
-                n = sum(pair[0]["set"] == name and all(measure in one["scores"] for one in pair) for pair in pairs)
-                row = {"set": name, "n": n or scores["n"], "measure": title}
-                row |= {when: there[measure] for when, there in both.items()}
-                intervals = {when: there.get("intervals", {}).get(measure) for when, there in both.items()}
+            # A description without numbers and names has no facts: n is of the examples that have the measure.
+            n = sum(example["set"] == name and measure in example["scores"] for example in before["examples"])
+            if n and all(measure in there for there in scores.values()):
+                row = {"set": name, "n": n, "measure": title} | {when: scores[when][measure] for when in scores}
+                intervals = {when: there.get("intervals", {}).get(measure) for when, there in scores.items()}
                 found.append(row | {f"{when}_interval": bounds for when, bounds in intervals.items() if bounds})
     compared = compared_rows(comparison)
-    return compared if _agree(found, compared) else found
+    # A comparison of older reports lacks a row of these, or has other numbers in it.
+    return compared if _numbers(found) <= _numbers(compared) else found
 
 
 def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -93,14 +82,9 @@ def compared_rows(comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [row for row in rows if all(isinstance(row.get(when), (int, float)) for when in ("before", "after"))]
 
 
-def _agree(found: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a comparison has every row of the reports with its numbers: an older one has others."""
-    others = {(row["set"], row["measure"], row.get("n")): row for row in compared}
-    return all(
-        (other := others.get((row["set"], row["measure"], row["n"])))
-        and all(math.isclose(row[when], other[when], abs_tol=1e-4) for when in ("before", "after"))
-        for row in found
-    )
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
+    """What rows tell; two ways to add up differ in the last digits."""
+    return {(row["set"], row["measure"], row.get("n"), round(row["before"], 9), round(row["after"], 9)) for row in rows}
 
 
 def shown(before: Report, after: Report) -> list[Shown]:
@@ -110,16 +94,20 @@ def shown(before: Report, after: Report) -> list[Shown]:
     (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
     third.
     """
-    name = next((name for name in before["scores"] if name in _FROM_MEMORY), None)
+    name = next((name for name in _FROM_MEMORY if name in before["scores"]), None)
     both = [pair for pair in zip(before["examples"], after["examples"], strict=True) if pair[0]["set"] == name]
     measure = next((key for key in _BY for pair in both if all(key in one["scores"] for one in pair)), "")
-    pairs = [Shown("", measure, *pair) for pair in both if all(measure in one["scores"] for one in pair)]
-    pairs.sort(key=lambda pair: (pair.score - pair.before["scores"][measure], pair.score), reverse=True)
+
+    def score(pair: Sequence[Mapping[str, Any]], side: int = 1) -> float:
+        return float(pair[side]["scores"][measure])
+
+    pairs = [pair for pair in both if all(measure in one["scores"] for one in pair)]
+    pairs.sort(key=lambda pair: (score(pair) - score(pair, 0), score(pair)), reverse=True)
     best, rest = pairs[:1], pairs[1:]
     median = [rest.pop(len(pairs) // 2 - 1)] if len(rest) > 1 else []
-    wrong = sorted((pair for pair in rest if pair.score < _RIGHT), key=lambda pair: pair.score)[:1]
+    wrong = sorted((pair for pair in rest if score(pair) < _RIGHT), key=score)[:1]
     chosen = {"improved": best, "median": median, "wrong": wrong}
-    return [pair._replace(kind=kind) for kind, named in chosen.items() for pair in named]
+    return [Shown(kind, measure, *pair) for kind, named in chosen.items() for pair in named]
 
 
 def model_index(

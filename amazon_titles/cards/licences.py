@@ -38,7 +38,7 @@ class Licence:
 
 _APACHE = Licence("apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
 # Llama-3.2-1B, Meta-Llama-3-8B, Llama-4-Scout, and copies of them under other owners; TinyLlama-1.1B is none.
-_LLAMA_NAME = re.compile(r"(?<![a-z])llama-?([34](?:[.-][123](?![\d.]|b\b))?)(?![\d.])", re.IGNORECASE)
+_LLAMA_NAME = re.compile(r"(?<![a-z])llama-?(3(?:[.-][123](?![\d.]|b\b))?|4)(?![\d.])", re.IGNORECASE)
 
 
 def licence_of(base: str) -> Licence | None:
@@ -49,8 +49,7 @@ def licence_of(base: str) -> Licence | None:
     """
     owner, _, name = base.rpartition("/")
     if (found := _LLAMA_NAME.search(name)) is not None:
-        version = found.group(1).replace("-", ".")
-        return _llama(version) if version in ("3", "3.1", "3.2", "3.3", "4") else None
+        return _llama(found.group(1).replace("-", "."))
     return _APACHE if owner == "HuggingFaceTB" and name.startswith("SmolLM") else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,6 @@ from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
 from amazon_titles.made_up import is_made_up
-
-REPO, FOLDER, DATASET = "USER/NAME", "FOLDER", "DATASET"
-"""What the examples call an adapter whose repository is not known yet, one that stays a folder, and its dataset."""
 
 # The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
 # `recipes.fields`, which is held against AutoTrain itself.
@@ -32,16 +30,10 @@ _CURVE = 9  # points of the loss curve in the card's table
 
 
 def model_card(
-    run: Mapping[str, Any],
-    recipe: str,
-    *,
-    before: evaluations.Report | None = None,
-    after: evaluations.Report | None = None,
-    comparison: Mapping[str, Any] | None = None,
-    plots: Sequence[str] = (),
-    repo_id: str | None = None,
-    language: str | None = None,
-) -> str:
+    run: Mapping[str, Any], recipe: str, *, before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None, comparison: Mapping[str, Any] | None = None, plots: Sequence[str] = (),
+    repo_id: str | None = None, language: str | None = None,
+) -> str:  # fmt: skip
     """The card of an adapter: the document of the fine-tuning, every number of it from the files given.
 
     Args:
@@ -62,12 +54,13 @@ def model_card(
         InputError: The two reports do not belong together.
     """
     known = _run(run)
-    asked = [example.get("uid") for example in (after or {}).get("examples", [])]
+    evaluated = after or {}
+    asked = (example.get("uid") for example in evaluated.get("examples", []))
     known["dataset"]["made_up"] = known["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
     params = DEFAULTS | (settings.get("params") or {})
     rank = params["lora_r"] if isinstance(params["lora_r"], int) else DEFAULTS["lora_r"]
-    base, dataset = known["base_model"], known["dataset"]["path"]
+    base, dataset = str(known["base_model"] or ""), known["dataset"]["path"]
     # A base that was made in a folder here tells whose it is.
     licence = licence_of(base) or licence_of(str(known["base_source"] or "").partition(",")[0])
     name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
@@ -76,8 +69,6 @@ def model_card(
     table, examples = evaluations.compared_rows(comparison), list[evaluations.Shown]()
     if before is not None and after is not None:
         table, examples = evaluations.rows(before, after, comparison), evaluations.shown(before, after)
-    evaluated = after or {}
-    eval_dataset = evaluated.get("dataset")
     questions = (shown.before["question"] for shown in examples)
     question = next(filter(str.isprintable, questions), 'What is "TITLE"?')
     request = {"model": "titles", "temperature": 0, "max_tokens": 160}
@@ -93,10 +84,9 @@ def model_card(
         "rows": headlines, "more_rows": len(headlines) < len(table), "examples": examples,
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
-        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(eval_dataset or ""),
-        "same_dataset": not (before and after) or known["dataset"]["report_sha256"] in (None, eval_dataset),
-        "plots": list(plots), "losses": _curve(known["losses"]),
-        "adapter": (repo_id or REPO) if known["publishable"] else FOLDER,
+        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(evaluated.get("dataset") or ""),
+        "plots": plots, "losses": _curve(known["losses"]),
+        "adapter": (repo_id or "USER/NAME") if known["publishable"] else "FOLDER",
         "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),
         "request": shlex.quote(json.dumps(request, ensure_ascii=False)),
         "rank": next((most for most in _VLLM_RANKS if most >= rank), _VLLM_RANKS[-1]),
@@ -106,16 +96,10 @@ def model_card(
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     """`run.json` with None for all that an older or another program did not write."""
-    names = (
-        "library", "engine", "base_model", "template", "device", "machine", "seconds", "training_seconds", "rows",
-        "tokens", "tokens_an_epoch", "train_split", "why_not_publishable", "base_source",
-    )  # fmt: skip
-    known = dict.fromkeys(names) | {"publishable": True, "versions": {}, "losses": []}
-    known |= {key: value for key, value in run.items() if value is not None}
-    dataset: dict[str, Any] = {"revision": None, "report_sha256": None, "url": None, "made_up": False}
-    dataset |= run.get("dataset") or {}
-    dataset["path"] = str(dataset.get("path") or "")
-    return known | {"base_model": str(known["base_model"] or ""), "dataset": dataset}
+    told = {key: value for key, value in run.items() if value is not None}
+    dataset = defaultdict(lambda: None, told.get("dataset", {}))
+    dataset["path"] = str(dataset["path"] or "")
+    return defaultdict(lambda: None, {"publishable": True, "versions": {}, "losses": [], **told, "dataset": dataset})
 
 
 def _settings(recipe: str) -> dict[str, Any]:
@@ -127,18 +111,17 @@ def _settings(recipe: str) -> dict[str, Any]:
 
 
 def _metadata(run: Mapping[str, Any], name: str, licence: Licence | None, table: Sequence[Mapping[str, Any]]) -> str:
-    metadata: dict[str, Any] = {"license": licence.id} if licence is not None else {}
-    metadata |= {"library_name": "peft", "pipeline_tag": "text-generation"}
-    llama = ["llama"] if licence and licence.prefix else []
-    metadata["tags"] = ["lora", *llama, run["engine"] or "peft", "amazon-titles"]
-    dataset, revision = run["dataset"]["path"], run["dataset"]["revision"]
-    if run["publishable"] and run["base_model"]:
-        metadata |= {"base_model": run["base_model"], "base_model_relation": "adapter"}
-    if run["publishable"] and dataset:
-        metadata["datasets"] = [dataset]
-        if table:
-            metadata["model-index"] = evaluations.model_index(name, table, dataset=dataset, revision=revision)
-    return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip()
+    # What stands in a folder of this machine is nothing that the Hub could link to.
+    base, dataset = (run["base_model"], run["dataset"]["path"]) if run["publishable"] else ("", "")
+    index = evaluations.model_index(name, table, dataset=dataset, revision=run["dataset"]["revision"])
+    metadata = {
+        "license": licence and licence.id, "library_name": "peft", "pipeline_tag": "text-generation",
+        "tags": ["lora", *(["llama"] if licence and licence.prefix else []), run["engine"] or "peft", "amazon-titles"],
+        "base_model": base, "base_model_relation": base and "adapter", "datasets": dataset and [dataset],
+        "model-index": dataset and table and index,
+    }  # fmt: skip
+    told = {key: value for key, value in metadata.items() if value}
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).strip()
 
 
 def _curve(losses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

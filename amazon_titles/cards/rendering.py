@@ -16,7 +16,7 @@ _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|&~$@-])")
 
 
 def environment() -> jinja2.Environment:
-    """Jinja over `hub_cards/` with the filters `code`, `plain`, `number` and `decimals`."""
+    """Jinja over `hub_cards/` with the filters `code`, `plain` and `number`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resources.folder("hub_cards")),
         undefined=jinja2.StrictUndefined,
@@ -25,7 +25,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,  # Markdown, not HTML
     )
-    environment.filters |= {"code": _code, "plain": _plain, "number": _number, "decimals": _decimals}
+    environment.filters |= {"code": _code, "plain": _plain, "number": _number}
     return environment
 
 
@@ -50,16 +50,8 @@ def _plain(text: object) -> str:
 
 
 @jinja2.pass_context
-def _number(context: jinja2.runtime.Context, value: float) -> str:
-    """1,234.5, and in Portuguese 1.234,5."""
-    return _localised(context, f"{value:,}")
-
-
-@jinja2.pass_context
-def _decimals(context: jinja2.runtime.Context, value: float, places: int = 2, sign: bool = False) -> str:
-    """A number with so many decimals, and with its sign if asked: +0.85, in Portuguese +0,85."""
-    return _localised(context, f"{value:{'+' if sign else ''},.{places}f}")
-
-
-def _localised(context: jinja2.runtime.Context, text: str) -> str:
+def _number(context: jinja2.runtime.Context, value: float, places: int | None = None, sign: bool = False) -> str:
+    """1,234.5, with so many decimals and its sign if asked; in Portuguese 1.234,5."""
+    digits = "" if places is None else f".{places}f"
+    text = f"{value:+,{digits}}" if sign else f"{value:,{digits}}"
     return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text

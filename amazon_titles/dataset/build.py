@@ -18,7 +18,6 @@ from amazon_titles.conversations import GeneralRow
 from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
 from amazon_titles.dataset.extract import BlockStats, Extractor
-from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, BuildOptions
 from amazon_titles.dataset.plan import SPLITS, SplitPlan
 from amazon_titles.dataset.report import BuildReport, histogram
@@ -26,6 +25,7 @@ from amazon_titles.dataset.shards import ShardWriter, spread
 from amazon_titles.dataset.workers import ordered
 from amazon_titles.errors import InputError
 from amazon_titles.io import require_replaceable, staged
+from amazon_titles.plots import plot_lengths
 from amazon_titles.processes import cores
 from amazon_titles.progress import bar, say
 
@@ -170,7 +170,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     (out / "report.json").write_text(data, encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    (out / "lengths.png").write_bytes(draw(report.lengths))
+    (out / "lengths.png").write_bytes(plot_lengths(report.lengths))
     return report
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.evaluation.measures import Outcome, worth
 from amazon_titles.evaluation.report import Example, summary
 from amazon_titles.evaluation.sets import Question
-from amazon_titles.metrics import cites
 from amazon_titles.search import CatalogIndex
 
 
@@ -29,20 +29,17 @@ def measure_baselines(
     found = [next(iter(index.search(question.asked, 1)), None) for question in questions]
     result: dict[str, dict[str, Any]] = {}
     for name in ("seen", "unseen"):  # questions about one product, with no text in view
-        hits = {question: hit for question, hit in zip(questions, found, strict=True) if question.set == name}
-        asked = list(hits)
-        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for hit in hits.values()]
+        here = [(question, hit) for question, hit in zip(questions, found, strict=True) if question.set == name]
+        asked = [question for question, _ in here]
+        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for _, hit in here]
         # In the place of the right text that of the product before.
         others = [question.record.partition("\n")[2] for question in asked[-1:] + asked[:-1]]
-        answers = {
-            "the title echoed": [question.title for question in asked],
-            "another product's text": others if len(asked) > 1 else [],
-            "the record copied, no model": copies,
-        }
-        for by, said in answers.items():
-            examples = [Example.of(q, Outcome(a), worth(q, a)) for q, a in zip(asked, said, strict=False)]
-            for example in examples if "copied" in by else ():
-                example.scores["cited"] = float(cites(example.answer, example.uid))
-            if examples:
+        in_view = [replace(question, shown=(question.record,)) for question in asked]
+        for by, said_of, said in (
+            ("the title echoed", asked, [question.title for question in asked]),
+            ("another product's text", asked if len(asked) > 1 else [], others),
+            ("the record copied, no model", in_view, copies),
+        ):
+            if examples := [Example.of(q, Outcome(a), worth(q, a)) for q, a in zip(said_of, said, strict=False)]:
                 result.setdefault(by, {})[name] = summary(examples)
     return result, [hit is None for hit in found]

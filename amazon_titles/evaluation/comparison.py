@@ -18,14 +18,19 @@ from amazon_titles.evaluation.measures import MEASURES, better
 from amazon_titles.evaluation.report import EvalReport, Example, column
 from amazon_titles.evaluation.sets import SETS, bare_question
 from amazon_titles.io import to_json, write_whole
-from amazon_titles.metrics import bootstrap_interval, mean, paired_change
+from amazon_titles.metrics import mean, paired_change
 from amazon_titles.plots import plot_before_after, plot_changes
 
 # What an example is judged by, the first that it has in both reports.
 _JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
-_REFUSERS = ("index", "before", "after", "index_or_after")
 _SHOWN_CHARS = 600  # of an answer, on the page
+# What two reports must agree in, and what to do where they do not.
+_ALIKE = {"dataset": "datasets", "settings": "settings", "version": "versions"}
+_ALIKE_HINT = (
+    "Evaluate an adapter and its own base, both with the same options and version of this library: "
+    "amazon-titles evaluate MODEL --dataset DIR --out FILE"
+)
 
 
 class Pair(NamedTuple):
@@ -79,22 +84,17 @@ class Comparison:
         `{"set", "by", "n", measures…}`; what is answered with product texts in view is of the set `grounded`, and
         stands beside `unseen`, since both are of the test split.
         """
-        models = {"base": self.before.scores(), "fine-tuned": self.after.scores()}
-        found = []
-        for name in ("seen", "unseen"):
-            found += [(name, by, sets.get(name)) for by, sets in self.after.yardsticks.items()]
-            for who, sets in models.items():
-                found.append((name, f"{who}, from memory", sets.get(name)))
-                if name == "unseen":
-                    found.append((name, f"{who}, texts in view", sets.get("grounded")))
+        base, tuned = self.before.scores(), self.after.scores()
+        answered = self.after.yardsticks | {
+            "base, from memory": base, "base, texts in view": {"unseen": base.get("grounded")},
+            "fine-tuned, from memory": tuned, "fine-tuned, texts in view": {"unseen": tuned.get("grounded")},
+        }  # fmt: skip
         return [
-            {
-                "set": name, "by": by, "n": scores["n"], **{key: scores[key] for key in _SHARES if key in scores},
-                "intervals": {key: scores["intervals"][key] for key in _SHARES if key in scores["intervals"]},
-            }
-            for name, by, scores in found
-            if scores
-        ]  # fmt: skip
+            {"set": name, "by": by, "n": scores["n"], **_shares(scores), "intervals": _shares(scores["intervals"])}
+            for name in ("seen", "unseen")
+            for by, sets in answered.items()
+            if (scores := sets.get(name))
+        ]
 
     def refusals(self) -> list[dict[str, Any]]:
         """Who refuses how often: `{"set", "kind", "n", "index", "before", "after", "index_or_after"}`, shares.
@@ -108,14 +108,12 @@ class Comparison:
             here = [pair for pair in self._pairs(name) if name != "general" and "index_refused" in pair[1].scores]
             kinds = sorted({before.kind for before, _ in here} - {""})
             for kind in ["", *(kinds if len(kinds) > 1 else [])] if here else []:
-                shares = [
-                    (index, _refused(before), _refused(after), max(index, _refused(after)))
-                    for before, after in here
-                    if kind in ("", before.kind)
-                    for index in (after.scores["index_refused"],)
-                ]
-                means = zip(_REFUSERS, map(mean, zip(*shares, strict=True)), strict=True)
-                rows.append({"set": name, "kind": kind, "n": len(shares), **dict(means)})
+                chosen = [pair for pair in here if kind in ("", pair[0].kind)]
+                index = [after.scores["index_refused"] for _, after in chosen]
+                first, then = ([_refused(example) for example in side] for side in zip(*chosen, strict=True))
+                shares = {"index": index, "before": first, "after": then, "index_or_after": [*map(max, index, then)]}
+                means = {who: mean(values) for who, values in shares.items()}
+                rows.append({"set": name, "kind": kind, "n": len(chosen), **means})
         return rows
 
     def examples(self, count: int = 1) -> dict[str, list[Pair]]:
@@ -143,21 +141,8 @@ class Comparison:
         Args:
             full: Every measure; else the headlines of each set.
         """
-        lines = ["| set | n | measure | before | after | change | 95 % | p |", "|---|---:|---|---:|---:|---:|---|---:|"]
-        for row in self._rows:
-            if full or row["headline"]:
-                # Adding 0.0 leaves no "-0.00".
-                change, *bounds = (
-                    f"{round(value, 2) + 0.0:+.2f}"
-                    for value in (row["after"] - row["before"], *row.get("change_interval", ()))
-                )
-                p = row.get("p_value")
-                chance = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-                lines.append(
-                    f"| {row['set']} | {row['n']} | {row['measure']} | {row['before']:.2f} | {row['after']:.2f} "
-                    f"| {change} | {' to '.join(bounds)} | {chance} |"
-                )
-        return "\n".join(lines) + "\n"
+        rows = [row for row in self._rows if full or row["headline"]]
+        return environment().get_template("comparison_table.md.jinja").render(rows=rows)
 
     def to_json(self) -> str:
         """All tables as JSON, with what they were measured on."""
@@ -177,50 +162,36 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
     Raises:
         InputError: They were not made on the same dataset, questions, prompts and settings, by the same measures.
     """
-    sets = [Counter(example.set for example in report.examples) for report in (before, after)]
-    numbers = ", ".join(
-        f"{name} {sets[0][name]} and {sets[1][name]}" for name in SETS if sets[0][name] != sets[1][name]
-    )
     asked = [[(e.set, e.uid, e.question, e.reference) for e in report.examples] for report in (before, after)]
-    other = [f"{one[2][:80]!r} and {two[2][:80]!r}" for one, two in zip(*asked, strict=False) if one != two]
-    revisions = f"{before.dataset[:12]} and {after.dataset[:12]}"
-    checks = (
-        (before.dataset != after.dataset, f"reports were made on different datasets (revisions {revisions}).",
-         "Evaluate both on the same one."),
-        (before.settings != after.settings,
-         f"reports have different settings: {before.settings} and {after.settings}.",
-         "Evaluate both with the same options."),
-        (before.version != after.version,
-         f"reports have measures of different versions, {before.version} and {after.version}.",
-         "Evaluate both with the same version of this library."),
-        (numbers, f"reports hold different numbers of questions: {numbers}.", "Evaluate both on the same sets."),
-        (other, f"reports hold different questions, such as {' '.join(other[:1])}.", "Evaluate both on the same sets."),
-        (before.prompts != after.prompts, "models were asked by different prompts: their chat templates differ.",
-         "Compare an adapter with its own base."),
-    )  # fmt: skip
-    for differ, found, hint in checks:
-        if differ:
-            raise InputError(f"The two {found}", hint=hint)
+    count, other = (Counter(question[0] for question in questions) for questions in asked)
+    numbers = [f"{name} {count[name]} and {other[name]}" for name in SETS if count[name] != other[name]]
+    found = [
+        f"different {many}, {getattr(before, field)} and {getattr(after, field)}"
+        for field, many in _ALIKE.items()
+        if getattr(before, field) != getattr(after, field)
+    ]
+    found += [f"different numbers of questions: {', '.join(numbers)}"] if numbers else []
+    pairs = (both for both in zip(*asked, strict=False) if both[0] != both[1])
+    found += [f"different questions, such as {one[2][:80]!r} and {two[2][:80]!r}" for one, two in pairs]
+    if before.prompts != after.prompts:
+        found.append("different prompts: their chat templates differ")
+    if found:
+        raise InputError(f"The two reports have {found[0]}.", hint=_ALIKE_HINT)
     return Comparison(before, after)
 
 
 def _rows(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> list[dict[str, Any]]:
     """A measure of a set, before and after, and beside a loss its perplexity; none where both lack it."""
-    both = [pair for pair in pairs if all(measure in example.scores for example in pair)]
-    if not both or measure == "index_refused":
+    if not pairs or measure == "index_refused":
         return []
     if measure == "loss" and any(before.loss_tokens != after.loss_tokens for before, after in pairs):
         return []  # other tokens: nats a token of two tokenizers do not compare
-    (first, weights), (then, _) = (column(side, measure) for side in zip(*both, strict=True))
+    (first, weights), (then, _) = (column(side, measure) for side in zip(*pairs, strict=True))
     if (change := paired_change(first, then, weights=weights)) is None:
         return []
+    numbers = {key: value for key, value in change._asdict().items() if value is not None}
     row: dict[str, Any] = {"set": name, "n": change.n, "measure": MEASURES[measure].title, "key": measure}
-    row |= {"better": better(measure, name), "before": change.before, "after": change.after}
-    if change.interval is not None:
-        row |= {"before_interval": bootstrap_interval(first, weights=weights)}
-        row |= {"after_interval": bootstrap_interval(then, weights=weights)}
-        row |= {"change_interval": change.interval, "p_value": change.p_value}
-    row["headline"] = name in MEASURES[measure].sets
+    row |= {"better": better(measure, name), **numbers, "headline": name in MEASURES[measure].sets}
     return [row, _perplexity(row)] if measure == "loss" else [row]
 
 
@@ -231,6 +202,10 @@ def _perplexity(loss: dict[str, Any]) -> dict[str, Any]:
     row |= {when: exp(loss[when]) for when in ("before", "after")}
     intervals = [key for key in ("before_interval", "after_interval") if key in loss]
     return row | {key: [round(exp(bound), 4) for bound in loss[key]] for key in intervals}
+
+
+def _shares(scores: dict[str, Any]) -> dict[str, Any]:
+    return {key: scores[key] for key in _SHARES if key in scores}
 
 
 def _refused(example: Example) -> float:
@@ -252,37 +227,25 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    headlines = [row for row in shares if row["headline"]]
     before_after, changes = io.BytesIO(), io.BytesIO()
+    headlines = [row for row in shares if row["headline"]]
     plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
     plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
-    write_whole(
-        {
-            folder / "before_after.png": before_after.getvalue(),
-            folder / "changes.png": changes.getvalue(),
-            folder / "comparison.md": page(comparison),
-            folder / "comparison.json": comparison.to_json(),
-        }
-    )
+    files: dict[str, str | bytes] = {
+        "before_after.png": before_after.getvalue(), "changes.png": changes.getvalue(),
+        "comparison.md": page(comparison), "comparison.json": comparison.to_json(),
+    }  # fmt: skip
+    write_whole({folder / name: data for name, data in files.items()})
 
 
 def page(comparison: Comparison) -> str:
     """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
-    reports, rows = (comparison.before, comparison.after), comparison.yardsticks()
-    # Versions and device, each once where both reports have the same.
-    names = dict.fromkeys(name for report in reports for name in report.made_with if name != "weights")
-    versions = [dict.fromkeys(r.made_with[name] for r in reports if name in r.made_with) for name in names]
-    context = {
-        "before": reports[0], "after": reports[1], "table": comparison.to_markdown(), "measures": MEASURES,
-        "settings": ", ".join(f"{key} {value}" for key, value in reports[0].settings.items() if value is not None),
-        "made_with": ", ".join(f"{name} {' and '.join(both)}" for name, both in zip(names, versions, strict=True)),
-        "sets": SETS, "asked": {example.set for example in reports[0].examples}, "examples": comparison.examples(),
-        "yardsticks": rows, "refusals": comparison.refusals(),
-        "shares": {key: measure.title for key, measure in MEASURES.items() if any(key in row for row in rows)},
-    }  # fmt: skip
+    yardsticks = comparison.yardsticks()
+    shares = {key: MEASURES[key].title for key in _SHARES if any(key in row for row in yardsticks)}
     jinja = environment()
     jinja.filters |= {"fenced": _fenced, "bare": bare_question}
-    return jinja.get_template("comparison.md.jinja").render(context)
+    template = jinja.get_template("comparison.md.jinja")
+    return template.render(comparison=comparison, yardsticks=yardsticks, shares=shares, sets=SETS, measures=MEASURES)
 
 
 def _fenced(text: str) -> str:

@@ -91,6 +91,7 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
     found: dict[str, float | None] = {
         "abstained" if question.set in ("unseen", "invented") else "false_abstention": refused,
         "ended": outcome.finished,
+        "repetition": None if refused else metrics.repetition(answer),
     }
     if outcome.nll is not None and isfinite(outcome.nll) and outcome.nll_tokens:
         found["loss"] = outcome.nll / outcome.nll_tokens
@@ -100,7 +101,6 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
         found |= worth(question, answer)
     if question.set == "property":
         found["property"] = _is_property(question, answer)
-    found["repetition"] = None if refused else metrics.repetition(answer)
     return {measure: float(value) for measure, value in found.items() if value is not None}
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from math import exp
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from amazon_titles.errors import InputError
-from amazon_titles.evaluation.measures import MEASURES, VERSION, Outcome
+from amazon_titles.evaluation.measures import MEASURES, Outcome
 from amazon_titles.evaluation.sets import SETS, Question
 from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import bootstrap_interval, mean
@@ -61,7 +63,7 @@ class EvalReport:
         settings: Length limit of the answers, limit a set.
         examples: All of them.
         prompts: Hash of all that was sent, chat template included.
-        version: Of the measures.
+        version: Of the measures; a report of the first does not say so.
         made_with: Versions, device, and hash of the weights where they are files.
         yardsticks: The baselines: what answers without any model score: by name, by set, as in `scores()`.
     """
@@ -71,7 +73,7 @@ class EvalReport:
     settings: dict[str, Any]
     examples: list[Example]
     prompts: str = ""
-    version: int = VERSION
+    version: int = 1
     made_with: dict[str, str] = field(default_factory=dict)
     yardsticks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -106,15 +108,12 @@ class EvalReport:
             InputError: No such file, or no report.
         """
         try:
-            # A report of the first version does not say so.
-            values = {"version": 1} | json.loads(Path(path).read_text(encoding="utf-8"))
-            values["examples"] = [Example(**example) for example in values["examples"]]
-            return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
+            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
         except OSError as error:
-            message, command = f"No report {path} ({error.strerror}).", "evaluate MODEL --dataset DIR --out FILE"
-        except (ValueError, KeyError, TypeError) as error:
-            message, command = f"{path} is no evaluation report ({error}).", "evaluate"
-        raise InputError(message, hint=f"Make one: amazon-titles {command}")
+            found = f"No report {path} ({error.strerror})."
+        except msgspec.MsgspecError as error:
+            found = f"{path} is no evaluation report ({error})."
+        raise InputError(found, hint="Make one: amazon-titles evaluate MODEL --dataset DIR --out FILE")
 
 
 def summary(examples: Sequence[Example]) -> dict[str, Any]:
@@ -125,12 +124,12 @@ def summary(examples: Sequence[Example]) -> dict[str, Any]:
         values, weights = column(examples, measure)
         if (average := mean(values, weights)) is not None:
             found[measure] = average
-            if interval := bootstrap_interval(values, weights=weights):
-                intervals[measure] = interval
+        if interval := bootstrap_interval(values, weights=weights):
+            intervals[measure] = interval
     if "loss" in found:
         found["perplexity"] = exp(found["loss"])
-        if "loss" in intervals:
-            intervals["perplexity"] = [round(exp(bound), 4) for bound in intervals["loss"]]
+    if "loss" in intervals:
+        intervals["perplexity"] = [round(exp(bound), 4) for bound in intervals["loss"]]
     return found | {"intervals": intervals}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import Outcome
+from amazon_titles.io import read_object
 from amazon_titles.progress import say
 
 
@@ -37,32 +39,30 @@ def resumed(
     if report is None:
         yield done, done.__setitem__
         return
-    path = Path(report).with_suffix(".partial.jsonl")
     if Path(report).is_dir():
         raise InputError(f"{report} is a folder.", hint="Name a file: --out after.json")
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole:
-        done |= _read(path, whole, json.loads(json.dumps(about)))
+    path = Path(report).with_suffix(".partial.jsonl")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8")
+        file = path.open("a+b")
     except OSError as error:
-        reason = "written to" if path.parent.is_dir() else f"made ({error.strerror})"
-        raise InputError(f"{path.parent} cannot be {reason}.", hint="Choose another --out.") from None
-
-    def write(value: Mapping[str, Any]) -> None:
-        file.write(json.dumps(value, ensure_ascii=False) + "\n")
-        file.flush()
+        found = f"{path.parent} cannot be made or written to ({error.strerror})."
+        raise InputError(found, hint="Choose another --out.") from None
 
     def add(number: int, outcome: Outcome) -> None:
         done[number] = outcome
-        write({"number": number, **asdict(outcome)})
+        file.write(msgspec.json.encode({"number": number, **asdict(outcome)}) + b"\n")
+        file.flush()
 
     with file:
+        file.seek(0)
+        written = file.read()
+        whole = written[: written.rfind(b"\n") + 1]
+        if whole:
+            done |= _read(path, whole, about)
         file.truncate(len(whole))
         if not whole:
-            write(about)
+            file.write(msgspec.json.encode(about) + b"\n")
         try:
             yield done, add
         except BaseException:
@@ -73,15 +73,12 @@ def resumed(
 
 
 def _read(path: Path, data: bytes, about: Mapping[str, Any]) -> dict[int, Outcome]:
-    try:
-        begun, *rows = map(json.loads, data.splitlines())
-        differ = [key for key in sorted(begun.keys() | about.keys()) if begun.get(key) != about.get(key)]
-        done = {row.pop("number"): Outcome(**row) for row in rows}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{path} is no journal of an evaluation.", hint="Remove it and run again.") from None
-    if differ:
+    first, *rows = data.splitlines()
+    begun = read_object(first)
+    if differ := [key for key in sorted(begun.keys() | about.keys()) if begun.get(key) != about.get(key)]:
         raise InputError(
-            f"{path} was begun with another {' and '.join(differ)}.",
+            f"{path} is no journal of this evaluation: it was begun with another {' and '.join(differ)}.",
             hint="Run with the options that it was begun with, or remove it to begin anew.",
         )
-    return done
+    answered = map(read_object, rows)
+    return {row.pop("number"): Outcome(**row) for row in answered}

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,17 +39,10 @@ class Generator(Protocol):
 
 
 def evaluate_model(
-    model: Generator,
-    dataset: str | Path,
-    *,
-    sets: Sequence[str] = tuple(SETS),
-    limit: int | None = None,
-    batch_size: int = 16,
-    max_new_tokens: int = 256,
-    out: str | Path | None = None,
-    weights: str = "",
+    model: Generator, dataset: str | Path, *, sets: Sequence[str] = tuple(SETS), limit: int | None = None,
+    batch_size: int = 16, max_new_tokens: int = 256, out: str | Path | None = None, weights: str = "",
     losses: bool = True,
-) -> EvalReport:
+) -> EvalReport:  # fmt: skip
     """Asks a model the questions of named sets, greedily, and scores the answers.
 
     Args:
@@ -68,9 +60,8 @@ def evaluate_model(
     Raises:
         InputError: An unknown set, no dataset folder, no place for the report, or a journal of another evaluation.
     """
-    unknown = [name for name in sets if name not in SETS]
-    if unknown or not sets:
-        raise InputError(f"No set {unknown[0]!r}." if unknown else "No set.", hint=f"Choose of: {', '.join(SETS)}.")
+    if unknown := [name for name in sets if name not in SETS]:
+        raise InputError(f"No set {unknown[0]!r}.", hint=f"Choose of: {', '.join(SETS)}.")
     asked = questions(dataset, [name for name in SETS if name in sets], limit=limit)
     settings = {"limit": limit, "max_new_tokens": max_new_tokens}
     fingerprint = hashlib.sha256((Path(dataset) / "report.json").read_bytes()).hexdigest()
@@ -84,12 +75,12 @@ def evaluate_model(
     with resumed(out, about) as (done, add):
         _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)
         yardsticks, refused = measure_baselines(asked, dataset)
-        scores = [score(question, done[n]) | {"index_refused": float(refused[n])} for n, question in enumerate(asked)]
-        examples = [Example.of(question, done[n], scores[n]) for n, question in enumerate(asked)]
-        report = EvalReport(
-            model.name, fingerprint, settings, examples, prompts,
-            made_with=_made_with(model, weights), yardsticks=yardsticks,
-        )  # fmt: skip
+        examples = [
+            Example.of(question, done[n], score(question, done[n]) | {"index_refused": float(refused[n])})
+            for n, question in enumerate(asked)
+        ]
+        made_with = _made_with(model, weights)
+        report = EvalReport(model.name, fingerprint, settings, examples, prompts, VERSION, made_with, yardsticks)
         if out is not None:
             report.save(out)
     return report
@@ -123,16 +114,15 @@ def _ask(
             batch = left[start : start + limits["batch_size"]]
             turns = [[{"role": "user", "content": asked[n].text}] for n in batch]
             if hasattr(model, "generate_full"):
-                outcomes = [Outcome(o.text, o.finished, o.tokens) for o in model.generate_full(turns, **limits)]
+                told = model.generate_full(turns, **limits)
             else:
-                outcomes = [Outcome(text) for text in model.generate(turns, **limits)]
+                told = map(Outcome, model.generate(turns, **limits))
+            nlls = [(None, 0)] * len(batch)
             if losses and hasattr(model, "answer_losses"):
                 right = ({"role": "assistant", "content": asked[n].reference} for n in batch)
-                measured = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
-                pairs = zip(outcomes, measured, strict=True)
-                outcomes = [replace(outcome, nll=nll, nll_tokens=tokens) for outcome, (nll, tokens) in pairs]
-            for number, outcome in zip(batch, outcomes, strict=True):
-                add(number, outcome)
+                nlls = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+            for number, said, nll in zip(batch, told, nlls, strict=True):
+                add(number, Outcome(said.text, said.finished, said.tokens, *nll))
             advance(len(batch))
 
 

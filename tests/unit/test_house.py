@@ -59,9 +59,9 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1770, "model": 1070, "recipes": 840, "hub": 860, "search": 850, "evaluation": 800, "dataset": 770,
+    "training": 1770, "model": 1070, "recipes": 840, "hub": 860, "search": 850, "evaluation": 665, "dataset": 770,
     "page": 655, "catalog": 495, "video": 445, "cli": 420, "conversations": 375, "jobs": 360, "budget": 280,
-    "quickstart": 320, "cards": 295,
+    "quickstart": 320, "cards": 262,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 

@@ -199,7 +199,7 @@ def test_the_exact_test_agrees_with_a_second_implementation(pairs):
     change = paired_change(before, after)
     assert change.p_value == pytest.approx(second_p([b - a for a, b in pairs]))
     assert change.after - change.before == pytest.approx(mean([b - a for a, b in pairs]))
-    low, high = change.interval
+    low, high = change.change_interval
     assert low - 1e-4 <= change.after - change.before <= high + 1e-4
 
 
@@ -216,12 +216,12 @@ def test_a_change_is_of_the_examples_that_have_both():
     assert (change.n, change.before, change.after) == (2, 0.5, 0.5)
     assert paired_change([None], [1.0]) is None
     alone = paired_change([0.0], [1.0])
-    assert (alone.n, alone.interval, alone.p_value) == (1, None, None)
+    assert (alone.n, alone.change_interval, alone.p_value) == (1, None, None)
 
 
 def test_a_paired_interval_is_narrower_than_two_intervals():
     before = [n / 100 for n in range(100)]
     after = [value + 0.05 for value in before]
-    assert paired_change(before, after).interval == [0.05, 0.05]
+    assert paired_change(before, after).change_interval == [0.05, 0.05]
     low, high = bootstrap_interval(before)
     assert high - low > 0.1
