@@ -14,7 +14,7 @@ import yaml
 from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
-from amazon_titles.made_up import is_made_up
+from amazon_titles.sample import is_made_up
 
 REPO, FOLDER, DATASET = "USER/NAME", "FOLDER", "DATASET"
 """What the examples call an adapter whose repository is not known yet, one that stays a folder, and its dataset."""

@@ -11,7 +11,6 @@ from typing import Any
 from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
 from amazon_titles.catalog.filters import drop_reason
 from amazon_titles.catalog.rows import BadLine, as_text, decode_lines, row_decoder
-from amazon_titles.errors import InputError
 from amazon_titles.text import cut_text
 
 MAX_TITLE = 200
@@ -72,21 +71,14 @@ class Reader:
         fields: Our field names to the catalogue's.
         min_content_chars: A shorter description drops the row.
         max_content_chars: A longer one is cut at the end of a sentence.
-        labels: From `read_labels`, for `target_ind`; None leaves `related` empty.
+        labels: From `read_labels`, for `target_ind`; without any, `related` stays empty.
     """
 
     rules: str = "amazon"
     fields: Mapping[str, str] = field(default_factory=dict)
     min_content_chars: int = 40
     max_content_chars: int = 2000
-    labels: Sequence[bytes] | None = None
-
-    def __post_init__(self) -> None:
-        if self.rules not in CONTENT_RULES:
-            raise InputError(
-                f"There are no rules {self.rules!r}.", hint=f"There are: auto, {', '.join(CONTENT_RULES)}."
-            )
-        row_decoder(self.fields, strict=self.rules == "amazon", related=False)
+    labels: Sequence[bytes] = ()
 
     def read(self, data: bytes, counts: Counts) -> tuple[list[Product], list[BadLine]]:
         """The clean products of a block of lines, each judged on itself alone.
@@ -98,7 +90,7 @@ class Reader:
         Returns:
             The products that may stay, in order, and the lines that hold none, numbered from 1 within the block.
         """
-        decoder = row_decoder(self.fields, strict=self.rules == "amazon", related=self.labels is not None)
+        decoder = row_decoder(self.fields, strict=self.rules == "amazon", related=len(self.labels) > 0)
         rows, bad = decode_lines(data, decoder)
         counts.rows_read += len(rows)
         counts.bad_lines.update(line.reason for line in bad)
@@ -111,12 +103,11 @@ class Reader:
             uid = clean(uid, CHARACTER_RULES, {})
         title = clean(as_text(row.title), CHARACTER_RULES, applied)
         raw = as_text(row.content)
-        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
+        content = clean(raw, CONTENT_RULES[self.rules], applied)
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
-            if reason not in counts.examples:
-                counts.examples[reason] = {"uid": uid, "before": title[:80], "after": raw[:160]}
+            counts.examples.setdefault(reason, {"uid": uid, "before": title[:80], "after": raw[:160]})
         else:
             if len(title) > MAX_TITLE:
                 applied["cut_title"] = (title, title := cut_text(title, MAX_TITLE))
@@ -131,6 +122,6 @@ class Reader:
                 counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
-        known = () if self.labels is None else self.labels
-        related = tuple([known[i].decode() for i in row.target_ind if 0 <= i < len(known)]) if len(known) else ()
-        return Product(uid, title, content, related)
+        known = len(self.labels)
+        related = [self.labels[index].decode() for index in row.target_ind if 0 <= index < known] if known else ()
+        return Product(uid, title, content, tuple(related))

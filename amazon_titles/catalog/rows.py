@@ -1,7 +1,11 @@
-"""Lines of JSON become rows with a uid, a title and a content, or labels; what is no row is named, never guessed."""
+"""Lines of JSON become rows with a uid, a title and a content, or labels; what is no row is named, never guessed.
+
+The first rows tell whose catalogue it is: trn.json's, the made-up sample's, or anybody else's.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,14 +13,51 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from amazon_titles.catalog.sources import open_source
+from amazon_titles.catalog.sources import MAX_LINE, open_source
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_object
+from amazon_titles.sample import is_made_up
 
 FIELDS = ("uid", "title", "content")
 """What every product has; `--field` names them in another catalogue."""
 
+FIRST_ROWS = 100
+"""So many rows decide whose catalogue it is, at most: what it is called must not depend on how it is read."""
+
 _SHOWN = 200
+_TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
+_ASIN = re.compile(r"[0-9A-Z]{10}")
+
+
+class Origin(NamedTuple):
+    """Whose catalogue it is.
+
+    Attributes:
+        amazon: It is trn.json: every row has its five fields, and an ASIN of ten characters as its uid.
+        made_up: A row of the sample stands in it.
+        number: The first uid that is a number, as far as leading zeros went; None where all are text.
+    """
+
+    amazon: bool
+    made_up: bool
+    number: int | None
+
+
+def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin:
+    """Tells it from the beginning of a catalogue; lines that hold no JSON object decide nothing.
+
+    Args:
+        data: Whole lines.
+        uid: The catalogue's name of the field.
+        archive: Whether they stand in the archive that trn.json was published in.
+    """
+    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := read_object(line))]
+    uids = [row.get(uid) for row in rows]
+    asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
+    trn = bool(rows) and asins and all(row.keys() >= _TRN_FIELDS for row in rows)
+    made_up = any(map(is_made_up, uids))
+    number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
+    return Origin((archive or trn) and not made_up, made_up, number)
 
 
 class BadLine(NamedTuple):
@@ -83,32 +124,32 @@ def decode_lines(data: bytes, decoder: msgspec.json.Decoder[Any]) -> tuple[list[
         # Some line is bad: one by one, to know which.
         rows, bad = list[Any](), list[BadLine]()
         for number, line in enumerate(data.split(b"\n"), start=1):
-            if not line.strip():
-                continue
             try:
-                rows.append(decoder.decode(line))
+                if line.strip():
+                    rows.append(decoder.decode(line))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                bad.append(BadLine(number, _reason(error, line), str(error), line[:_SHOWN].decode(errors="replace")))
+                reason, detail = _reason(error, line)
+                bad.append(BadLine(number, reason, detail, line[:_SHOWN].decode(errors="replace")))
         return rows, bad
 
 
-def _reason(error: Exception, line: bytes) -> str:
+def _reason(error: Exception, line: bytes) -> tuple[str, str]:
+    if len(line) > MAX_LINE:
+        return "too_long", f"longer than {MAX_LINE >> 20} MiB"
     if line.decode(errors="ignore").encode() != line:
-        return "bad_utf8"
+        return "bad_utf8", str(error)
     if isinstance(error, msgspec.ValidationError):
-        return "missing_field" if "missing required field" in str(error) else "wrong_type"
-    return "not_json"
+        return "missing_field" if "missing required field" in str(error) else "wrong_type", str(error)
+    return "not_json", str(error)
 
 
 def explain(bad: BadLine, name: str) -> InputError:
     """What to tell somebody whose file has no product at all, from its first line."""
-    fields = read_object(bad.text.encode())
-    if bad.reason == "missing_field" and fields:
-        found = f"has the fields {', '.join(fields)}, and no product field that was expected ({bad.detail})"
-    else:
-        found = f"is no product ({bad.reason}: {bad.detail})"
+    fields = ", ".join(read_object(bad.text.encode()))
+    named = bad.reason == "missing_field" and fields
+    found = f"has the fields {fields}, and not those of a product" if named else f"is no product ({bad.reason})"
     return InputError(
-        f"Line {bad.line} of {name} {found}; expected one JSON object a line with {', '.join(FIELDS)}.",
+        f"Line {bad.line} of {name} {found}: {bad.detail}. Expected one JSON object a line with {', '.join(FIELDS)}.",
         hint="Name the fields of another catalogue with --field title=NAME",
     )
 
@@ -126,15 +167,12 @@ def read_labels(path: str | Path) -> np.ndarray[Any, np.dtype[np.bytes_]]:
         InputError: A line without a uid: every later number would point at the wrong product.
     """
     decode: Any = msgspec.json.Decoder(msgspec.defstruct("Label", [("uid", str)])).decode_lines
-    uids: list[np.ndarray[Any, Any]] = []
     with open_source(path) as source:
-        for batch in source.batches():
-            try:
-                uids.append(np.array([row.uid.encode() for row in decode(batch.data)], dtype=np.bytes_))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{source.name} has a line without a uid ({error}).", hint="Expected lbl.json of the same archive."
-                ) from error
-    if not uids:
-        raise InputError(f"{path} is empty.", hint="Expected lbl.json of the archive that trn.json came in.")
-    return np.concatenate(uids)
+        try:
+            blocks = [np.array([row.uid.encode() for row in decode(block)], np.bytes_) for block in source.blocks()]
+            return np.concatenate(blocks)
+        except (msgspec.MsgspecError, ValueError) as error:  # the latter of no block, too
+            raise InputError(
+                f"{source.name} is empty, or has a line without a uid ({error}).",
+                hint="Expected lbl.json of the archive that trn.json came in.",
+            ) from error

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import re
 import sys
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from amazon_titles.catalog.download import ARCHIVE, feed
+import pyarrow as pa
+
+from amazon_titles.catalog.download import ARCHIVE, sha256_of
 from amazon_titles.errors import InputError
 
 MEMBERS = ("trn.json.gz", "trn.json")
@@ -31,19 +31,7 @@ MAX_EXPANSION = 100
 """How many times its packed size a container may unpack to. JSON text packs 3 to 10 times; a zip bomb 1,000."""
 
 _BOMB_FROM = 256 << 20
-_SHOWN = 200
-
-
-class Batch(NamedTuple):
-    """A block of whole lines.
-
-    Attributes:
-        data: Its bytes.
-        too_long: It stands for a line longer than `MAX_LINE`, of which `data` holds just the beginning.
-    """
-
-    data: bytes
-    too_long: bool = False
+_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 
 
 class Source:
@@ -53,57 +41,45 @@ class Source:
         name: What the report calls it: the file's name, never its folder.
         stream: The lines, unpacked.
         path: The file; None for a pipe.
-        raw: The file as it is; `stream` itself where it is not packed.
+        raw: The file as it is; None for a pipe.
+        archive: Whether it is the archive that trn.json was published in.
 
     Attributes:
-        archive: Whether it is the archive that trn.json was published in.
         bytes_read: Bytes of the file itself read so far, packed ones where it is packed.
         size: The file's bytes; None for a pipe.
     """
 
-    def __init__(self, name: str, stream: IO[bytes], path: Path | None = None, raw: IO[bytes] | None = None) -> None:
-        self.name, self.size, self.archive = name, path.stat().st_size if path else None, False
+    def __init__(
+        self, name: str, stream: IO[bytes], path: Path | None = None, raw: IO[bytes] | None = None, archive: bool = False
+    ) -> None:
+        self.name, self.archive, self.size = name, archive, path.stat().st_size if path else None
         self.bytes_read = self._unpacked = 0
-        self._stream, self._raw, self._digest = stream, raw, hashlib.sha256()
-        # Beside the reading: hashing lets go of the interpreter.
-        self._hashing = threading.Thread(target=feed, args=(self._digest, path), daemon=True) if path else None
-        if self._hashing:
-            self._hashing.start()
+        self._stream, self._path, self._raw, self._digest = stream, path, raw, hashlib.sha256()
 
     def sha256(self) -> str:
         """Of the file's bytes; of a pipe, of what was read."""
-        if self._hashing:
-            self._hashing.join()
-        return self._digest.hexdigest()
+        return sha256_of(self._path) if self._path else self._digest.hexdigest()
 
-    def batches(self) -> Iterator[Batch]:
-        """Yields the blocks in order.
+    def blocks(self) -> Iterator[bytes]:
+        """Yields whole lines, block by block; of a line longer than `MAX_LINE` its beginning, so that it is no JSON.
 
         Raises:
             InputError: The container is cut off or damaged, or is a zip bomb.
         """
         with _undamaged(self.name):
             while block := self._counted(self._stream.read(BLOCK)):
-                end = block.rfind(b"\n") + 1
                 # The rest of the last line, and one byte more than it may have.
-                most = max(MAX_LINE + 1 - (len(block) - end), 1)
+                most = MAX_LINE + 1 - len(block) + block.rfind(b"\n") + 1
                 rest = self._counted(self._stream.readline(most))
-                if len(rest) < most or rest.endswith(b"\n"):
-                    yield Batch(block + rest)
-                    continue
-                if end:
-                    yield Batch(block[:end])
-                yield Batch((block[end:] + rest)[:_SHOWN], too_long=True)
-                while rest and not rest.endswith(b"\n"):
-                    rest = self._counted(self._stream.readline(BLOCK))
+                yield block + rest
+                while len(rest) == most and not rest.endswith(b"\n"):
+                    rest = self._counted(self._stream.readline(most))
 
     def _counted(self, data: bytes) -> bytes:
-        if self._raw is None:
-            self._digest.update(data)
-            self.bytes_read += len(data)
-            return data
-        self.bytes_read = self._raw.tell()
         self._unpacked += len(data)
+        self.bytes_read = self._raw.tell() if self._raw else self._unpacked
+        if not self._raw:
+            self._digest.update(data)
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
                 f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does.",
@@ -137,17 +113,15 @@ def open_source(source: str | Path) -> Iterator[Source]:
     with path.open("rb") as raw:
         with _undamaged(path.name):
             stream, member = _unpacked(raw, path.name)
-        opened = Source(path.name, stream, path, raw)
-        opened.archive = bool(member) and (path.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/"))
-        yield opened
+        archive = bool(member) and (path.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/"))
+        yield Source(path.name, stream, path, raw, archive)
 
 
 @contextmanager
 def _undamaged(name: str) -> Iterator[None]:
     try:
         yield
-    # A damaged gzip file is an OSError too, and so is all that pyarrow says of a damaged .zst.
-    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:  # the last one is pyarrow's
         raise InputError(
             f"{name} ends too early or is damaged ({error}).", hint="Fetch it again: amazon-titles download"
         ) from error
@@ -165,15 +139,11 @@ def _from_hub(address: str) -> Path:
 
 def _unpacked(raw: IO[bytes], name: str) -> tuple[Any, str]:
     """The stream of the lines, and of a zip the name of the member that holds them."""
-    magic = raw.read(4)
+    magic = raw.read(2)
     raw.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=raw), ""
-    if magic == b"\x28\xb5\x2f\xfd":
-        import pyarrow as pa
-
-        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")), ""
-    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
+    if codec := _CODECS.get(magic):
+        return io.BufferedReader(pa.input_stream(raw, compression=codec)), ""
+    if magic == b"PK":
         archive = zipfile.ZipFile(raw)
         held = archive.namelist()
         member = next((member for wanted in MEMBERS for member in held if member.rsplit("/", 1)[-1] == wanted), None)
