@@ -60,7 +60,7 @@ def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin
     return Origin((archive or trn) and not made_up, made_up, number)
 
 
-class BadLine(NamedTuple):
+class BadLine(msgspec.Struct):
     """A line that holds no product.
 
     Attributes:

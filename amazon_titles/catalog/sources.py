@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import sys
 import zipfile
@@ -40,8 +41,7 @@ class Source:
     Args:
         name: What the report calls it: the file's name, never its folder.
         stream: The lines, unpacked.
-        path: The file; None for a pipe.
-        raw: The file as it is; None for a pipe.
+        file: The file as it is; None for a pipe.
         archive: Whether it is the archive that trn.json was published in.
 
     Attributes:
@@ -49,16 +49,15 @@ class Source:
         size: The file's bytes; None for a pipe.
     """
 
-    def __init__(
-        self, name: str, stream: IO[bytes], path: Path | None = None, raw: IO[bytes] | None = None, archive: bool = False
-    ) -> None:
-        self.name, self.archive, self.size = name, archive, path.stat().st_size if path else None
+    def __init__(self, name: str, stream: IO[bytes], file: IO[bytes] | None = None, archive: bool = False) -> None:
+        self.name, self.archive = name, archive
+        self.size = os.fstat(file.fileno()).st_size if file else None
         self.bytes_read = self._unpacked = 0
-        self._stream, self._path, self._raw, self._digest = stream, path, raw, hashlib.sha256()
+        self._stream, self._file, self._digest = stream, file, hashlib.sha256()
 
     def sha256(self) -> str:
         """Of the file's bytes; of a pipe, of what was read."""
-        return sha256_of(self._path) if self._path else self._digest.hexdigest()
+        return sha256_of(Path(self._file.name)) if self._file else self._digest.hexdigest()
 
     def blocks(self) -> Iterator[bytes]:
         """Yields whole lines, block by block; of a line longer than `MAX_LINE` its beginning, so that it is no JSON.
@@ -77,8 +76,8 @@ class Source:
 
     def _counted(self, data: bytes) -> bytes:
         self._unpacked += len(data)
-        self.bytes_read = self._raw.tell() if self._raw else self._unpacked
-        if not self._raw:
+        self.bytes_read = self._file.tell() if self._file else self._unpacked
+        if not self._file:
             self._digest.update(data)
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
@@ -114,7 +113,7 @@ def open_source(source: str | Path) -> Iterator[Source]:
         with _undamaged(path.name):
             stream, member = _unpacked(raw, path.name)
         archive = bool(member) and (path.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/"))
-        yield Source(path.name, stream, path, raw, archive)
+        yield Source(path.name, stream, raw, archive)
 
 
 @contextmanager

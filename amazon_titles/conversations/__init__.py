@@ -9,7 +9,14 @@ from __future__ import annotations
 from amazon_titles.conversations.examples import Conversation, GeneralRow, MixtureConfig, build_examples, draws
 from amazon_titles.conversations.properties import properties
 from amazon_titles.conversations.wording import (
-    PROPERTIES, ROW_CHARS, WORDING, abstention, grounded_question, is_abstention, passage_limit, question,
+    PROPERTIES,
+    ROW_CHARS,
+    WORDING,
+    abstention,
+    grounded_question,
+    is_abstention,
+    passage_limit,
+    question,
 )  # fmt: skip
 
 __all__ = [

@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from amazon_titles.conversations.properties import properties
 from amazon_titles.conversations.wording import (
-    INVENTED, Passage, abstention, grounded_question, passage_limit, property_question, question,
+    INVENTED,
+    Passage,
+    abstention,
+    grounded_question,
+    passage_limit,
+    property_question,
+    question,
 )  # fmt: skip
 from amazon_titles.text import cut_text
 

@@ -58,7 +58,7 @@ def rejected(target: Path) -> Path:
     return target.parent / f"{target.name}.rejected.jsonl"
 
 
-def require_same_source(target: Path, name: str, *, size: int | None = None, sha256: str | None = None) -> None:
+def require_same_source(target: Path, name: str, **known: object) -> None:
     """Refuses to replace a dataset that was made from something else: of another name, and with other bytes.
 
     A catalogue that was mended or has grown keeps its name, and one that was moved or renamed its bytes.
@@ -66,8 +66,7 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     Args:
         target: The folder to make.
         name: Of the source.
-        size: Its bytes, where they are known.
-        sha256: Of its bytes, where it is known.
+        **known: Its `bytes` or its `sha256`, as a report has them; None where that is not known yet.
 
     Raises:
         InputError: The dataset that stands there has another source.
@@ -75,12 +74,10 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     report = target / "report.json"
     if not report.is_file():
         return
-    told = read_object(report).get("source")
-    source = told if isinstance(told, dict) else {}
-    known = {"bytes": size, "sha256": sha256}
+    source = read_object(report).get("source") or {}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        made = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if source else "nobody knows what: its report is damaged"
         raise InputError(
             f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
         )

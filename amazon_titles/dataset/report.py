@@ -62,11 +62,10 @@ class BuildReport:
 
 def histogram(values: Any) -> dict[str, Any]:  # noqa: ANN401 - an array of integers
     """Percentiles, and 20 bins, of some lengths in characters, as `BuildReport.lengths` has them."""
-    percentiles = np.percentile(values, (5, 25, 50, 75, 95), method="nearest").astype(int).tolist()
     counts, edges = np.histogram(values, bins=20, range=(0, max(int(np.percentile(values, 99)), 20)))
     return {
         "mean": round(float(values.mean()), 1),
-        **dict(zip(("p5", "p25", "p50", "p75", "p95"), percentiles, strict=True)),
+        **{f"p{share}": int(np.percentile(values, share, method="nearest")) for share in (5, 25, 50, 75, 95)},
         "max": int(values.max()),
         "edges": [round(float(edge)) for edge in edges],
         "counts": counts.tolist(),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from zlib import crc32
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from amazon_titles.catalog import Product, key_hash
 from amazon_titles.conversations import Conversation, MixtureConfig, build_examples
-from amazon_titles.dataset.extract import Numbers, from_record
+from amazon_titles.dataset.extract import Numbers
 from amazon_titles.dataset.folder import CATALOG, CHAT, TEXT, open_parquet, table
 from amazon_titles.dataset.plan import Shard
 from amazon_titles.errors import InputError
@@ -30,7 +31,7 @@ class ShardWriter:
     """Writes a shard's files of every config.
 
     Args:
-        scratch: Folder of the records.
+        scratch: Folder of the products that were put aside.
         titles: All titles' hashes, sorted.
         out: The dataset folder.
         mix: Which rows products become.
@@ -44,30 +45,32 @@ class ShardWriter:
 
     def __call__(self, shard: Shard) -> Counter[str]:
         """Writes one shard; gives its rows by task."""
-        products, tasks = self._read(shard), Counter[str]()
-        # One by one, the numbers of a list are read faster.
-        shard = replace(shard, group=np.asarray(shard.group).tolist(), recall=np.asarray(shard.recall).tolist())
+        products, tasks, begin, rows = self._read(shard), Counter[str](), 0, list[Conversation]()
         files = [("catalog", shard.catalog_file, CATALOG), ("chat", shard.file, CHAT)]
         files += [(f"text-{template.name}", shard.file, TEXT) for template in self._templates]
         with ExitStack() as stack:
             catalog, chat, *texts = [
                 stack.enter_context(open_parquet(self._out / config / file, schema)) for config, file, schema in files
             ]
-            for windows in _row_groups(shard.windows):
-                rows = [row for start, stop in windows for row in self._rows(products, shard, start, stop)]
+            for start, stop in shard.windows:
+                rows += self._rows(products, shard, start, stop)
+                if stop - begin < ROW_GROUP and stop < len(products):
+                    continue
                 tasks.update(row.task for row in rows)
-                catalog.write_table(table(products[windows[0][0] : windows[-1][1]], CATALOG))
+                catalog.write_table(table(products[begin:stop], CATALOG))
                 chat.write_table(table(rows, CHAT))
                 for template, text in zip(self._templates, texts, strict=True):
                     rendered = [template.training_text(row.messages) for row in rows]
                     text.write_table(pa.table({"uid": [row.uid for row in rows], "text": rendered}, schema=TEXT))
+                begin, rows = stop, []
         return tasks
 
     def _read(self, shard: Shard) -> list[Product]:
-        numbers = np.unique(shard.records["file"]).tolist()
-        files = {number: np.memmap(self._scratch / str(number), np.uint8, "r").data for number in numbers}
-        places = zip(*(shard.records[name].tolist() for name in ("file", "offset", "size")), strict=True)
-        return [from_record(bytes(files[number][offset : offset + size])) for number, offset, size in places]
+        places = shard.products[["file", "offset", "size"]].tolist()
+        names = np.unique(shard.products["file"]).tolist()
+        files = {name: np.memmap(self._scratch / str(name), np.uint8, "r").data for name in names}
+        decode = msgspec.msgpack.Decoder(Product).decode
+        return [decode(files[file][offset : offset + size]) for file, offset, size in places]
 
     def _rows(self, products: Sequence[Product], shard: Shard, start: int, stop: int) -> list[Conversation]:
         """A window's rows in the order of a hash: the same row in the same place when others come or go."""
@@ -77,25 +80,14 @@ class ShardWriter:
             similar = _similar(products, shard.group, index)
             numbered += enumerate(build_examples(products[index], similar, mix, self._is_title))
         numbered += enumerate(shard.general.get(start, ()))
-        numbered.sort(key=lambda row: crc32(f"{self._mix.seed} {row[0]} {row[1].uid}".encode(errors="replace")))
+        numbered.sort(key=lambda row: crc32(f"{self._mix.seed} {row[0]} {row[1].uid}".encode()))
         return [row for _, row in numbered]
 
     def _is_title(self, text: str) -> bool:
         """Whether some product of the source has this title."""
         value = np.uint64(key_hash(text))
-        place = int(np.searchsorted(self._titles, value))
-        return place < len(self._titles) and bool(self._titles[place] == value)
-
-
-def _row_groups(windows: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    group: list[tuple[int, int]] = []
-    for window in windows:
-        group.append(window)
-        if window[1] - group[0][0] >= ROW_GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
+        place = np.searchsorted(self._titles, value)
+        return bool(np.any(self._titles[place : place + 1] == value))
 
 
 def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> None:
@@ -115,7 +107,7 @@ def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> 
         shard.general.setdefault(start, []).append(row)
 
 
-def _similar(products: Sequence[Product], groups: Numbers | Sequence[int], index: int) -> list[Product]:
+def _similar(products: Sequence[Product], groups: Numbers, index: int) -> list[Product]:
     """The four products that stand nearest to one, those of its own group first."""
     low, high = max(index - 2, 0), min(index + 3, len(products))
     own = groups[index]
