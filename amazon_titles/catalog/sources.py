@@ -1,10 +1,12 @@
-"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines without unpacking it to disk."""
+"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines without unpacking it to disk.
+
+The first rows tell whose it is: trn.json's, the made-up sample's, or anybody else's.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import sys
 import zipfile
@@ -12,12 +14,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
 from amazon_titles.catalog.download import ARCHIVE, sha256_of
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_object
+from amazon_titles.sample import is_made_up
 
 MEMBERS = ("trn.json.gz", "trn.json")
 """What is looked for in a zip: LF-Amazon-1.3M.raw.zip holds the first, beside the test rows and the labels."""
@@ -31,6 +35,11 @@ MAX_LINE = 16 << 20
 MAX_EXPANSION = 100
 """How many times its packed size a container may unpack to. JSON text packs 3 to 10 times; a zip bomb 1,000."""
 
+FIRST_ROWS = 100
+"""So many rows decide whose catalogue it is, at most: what it is called must not depend on how it is read."""
+
+_TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
+_ASIN = re.compile(r"[0-9A-Z]{10}")
 _BOMB_FROM = 256 << 20
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 
@@ -39,45 +48,68 @@ class Source:
     """An opened catalogue.
 
     Args:
-        name: What the report calls it: the file's name, never its folder.
-        stream: The lines, unpacked.
-        file: The file as it is; None for a pipe.
-        archive: Whether it is the archive that trn.json was published in.
+        file: The file as it is, or a pipe.
+        path: Of the file; None for a pipe.
 
     Attributes:
+        name: What the report calls it: the file's name, never its folder.
+        archive: Whether it is the archive that trn.json was published in, once blocks are read.
         bytes_read: Bytes of the file itself read so far, packed ones where it is packed.
         size: The file's bytes; None for a pipe.
     """
 
-    def __init__(self, name: str, stream: IO[bytes], file: IO[bytes] | None = None, archive: bool = False) -> None:
-        self.name, self.archive = name, archive
-        self.size = os.fstat(file.fileno()).st_size if file else None
-        self.bytes_read = self._unpacked = 0
-        self._stream, self._file, self._digest = stream, file, hashlib.sha256()
+    def __init__(self, file: IO[bytes], path: Path | None = None) -> None:
+        self.name, self.size = (path.name, path.stat().st_size) if path else ("stdin", None)
+        self.archive, self.bytes_read, self._unpacked = False, 0, 0
+        self._file, self._path, self._digest = file, path, hashlib.sha256()
 
     def sha256(self) -> str:
         """Of the file's bytes; of a pipe, of what was read."""
-        return sha256_of(Path(self._file.name)) if self._file else self._digest.hexdigest()
+        return sha256_of(self._path) if self._path else self._digest.hexdigest()
 
     def blocks(self) -> Iterator[bytes]:
         """Yields whole lines, block by block; of a line longer than `MAX_LINE` its beginning, so that it is no JSON.
 
         Raises:
-            InputError: The container is cut off or damaged, or is a zip bomb.
+            InputError: It holds no catalogue, is cut off or damaged, or is a zip bomb.
         """
-        with _undamaged(self.name):
-            while block := self._counted(self._stream.read(BLOCK)):
+        try:
+            stream = self._open(self._file) if self._path else self._file
+            while block := self._counted(stream.read(BLOCK)):
                 # The rest of the last line, and one byte more than it may have.
                 most = MAX_LINE + 1 - len(block) + block.rfind(b"\n") + 1
-                rest = self._counted(self._stream.readline(most))
+                rest = self._counted(stream.readline(most))
                 yield block + rest
                 while len(rest) == most and not rest.endswith(b"\n"):
-                    rest = self._counted(self._stream.readline(most))
+                    rest = self._counted(stream.readline(most))
+        except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:  # the last one is pyarrow's
+            raise InputError(
+                f"{self.name} ends too early or is damaged ({error}).", hint="Fetch it again: amazon-titles download"
+            ) from error
+
+    def _open(self, file: IO[bytes]) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The lines, unpacked."""
+        magic = file.read(2)
+        file.seek(0)
+        if codec := _CODECS.get(magic):
+            return io.BufferedReader(pa.input_stream(file, compression=codec))
+        if magic != b"PK":
+            return file
+        archive = zipfile.ZipFile(file)
+        held = archive.namelist()
+        member = next((member for wanted in MEMBERS for member in held if member.rsplit("/", 1)[-1] == wanted), None)
+        if member is None:
+            raise InputError(
+                f"{self.name} holds no {MEMBERS[0]} but {', '.join(held[:5]) or 'nothing'}.",
+                hint="Expected LF-Amazon-1.3M.raw.zip as downloaded.",
+            )
+        self.archive = self.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/")
+        return self._open(archive.open(member))
 
     def _counted(self, data: bytes) -> bytes:
         self._unpacked += len(data)
-        self.bytes_read = self._file.tell() if self._file else self._unpacked
-        if not self._file:
+        self.bytes_read = self._file.tell() if self._path else self._unpacked
+        if not self._path:
             self._digest.update(data)
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
@@ -99,31 +131,18 @@ def open_source(source: str | Path) -> Iterator[Source]:
         The opened source.
 
     Raises:
-        InputError: There is no such file, or the zip holds no `trn.json`.
+        InputError: There is no such file.
     """
     if str(source) == "-":
-        yield Source("stdin", sys.stdin.buffer)
+        yield Source(sys.stdin.buffer)
         return
     path = _from_hub(str(source)) if str(source).startswith("hf://") else Path(source)
     if not path.is_file():
         raise InputError(
             f"There is no file {path}.", hint="Expected a catalogue; fetch trn.json with: amazon-titles download"
         )
-    with path.open("rb") as raw:
-        with _undamaged(path.name):
-            stream, member = _unpacked(raw, path.name)
-        archive = bool(member) and (path.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/"))
-        yield Source(path.name, stream, raw, archive)
-
-
-@contextmanager
-def _undamaged(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:  # the last one is pyarrow's
-        raise InputError(
-            f"{name} ends too early or is damaged ({error}).", hint="Fetch it again: amazon-titles download"
-        ) from error
+    with path.open("rb") as file:
+        yield Source(file, path)
 
 
 def _from_hub(address: str) -> Path:
@@ -136,20 +155,32 @@ def _from_hub(address: str) -> Path:
     return Path(hf_hub_download(found[1], found[3], repo_type="dataset", revision=found[2]))
 
 
-def _unpacked(raw: IO[bytes], name: str) -> tuple[Any, str]:
-    """The stream of the lines, and of a zip the name of the member that holds them."""
-    magic = raw.read(2)
-    raw.seek(0)
-    if codec := _CODECS.get(magic):
-        return io.BufferedReader(pa.input_stream(raw, compression=codec)), ""
-    if magic == b"PK":
-        archive = zipfile.ZipFile(raw)
-        held = archive.namelist()
-        member = next((member for wanted in MEMBERS for member in held if member.rsplit("/", 1)[-1] == wanted), None)
-        if member is None:
-            raise InputError(
-                f"{name} holds no {MEMBERS[0]} but {', '.join(held[:5]) or 'nothing'}.",
-                hint="Expected LF-Amazon-1.3M.raw.zip as downloaded.",
-            )
-        return _unpacked(archive.open(member), name)[0], member
-    return raw, ""
+class Origin(NamedTuple):
+    """Whose catalogue it is.
+
+    Attributes:
+        amazon: It is trn.json: every row has its five fields, and an ASIN of ten characters as its uid.
+        made_up: A row of the sample stands in it.
+        number: The first uid that is a number, as far as leading zeros went; None where all are text.
+    """
+
+    amazon: bool
+    made_up: bool
+    number: int | None
+
+
+def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin:
+    """Tells it from the beginning of a catalogue; lines that hold no JSON object decide nothing.
+
+    Args:
+        data: Whole lines.
+        uid: The catalogue's name of the field.
+        archive: Whether they stand in the archive that trn.json was published in.
+    """
+    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := read_object(line))]
+    uids = [row.get(uid) for row in rows]
+    asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
+    trn = bool(rows) and asins and all(row.keys() >= _TRN_FIELDS for row in rows)
+    made_up = any(map(is_made_up, uids))
+    number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
+    return Origin((archive or trn) and not made_up, made_up, number)

@@ -12,14 +12,15 @@ import msgspec
 
 from amazon_titles import __version__, cards
 from amazon_titles.catalog import Counts, Source, open_source
-from amazon_titles.catalog.rows import explain, origin_of
+from amazon_titles.catalog.products import explain
+from amazon_titles.catalog.sources import origin_of
 from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
 from amazon_titles.dataset.extract import BlockStats, Extractor
+from amazon_titles.dataset.folder import BuildReport, histogram
 from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, BuildOptions
 from amazon_titles.dataset.plan import SplitPlan
-from amazon_titles.dataset.report import BuildReport, histogram
 from amazon_titles.dataset.shards import ShardWriter, spread
 from amazon_titles.dataset.workers import ordered
 from amazon_titles.errors import InputError
@@ -40,7 +41,7 @@ def build_dataset(
     *,
     force: bool = False,
     workers: int | None = None,
-    **options: Any,  # noqa: ANN401 - `BuildOptions` has their types
+    **options: Any,  # noqa: ANN401
 ) -> BuildReport:
     """Builds a dataset folder from a catalogue.
 
@@ -97,17 +98,13 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
             hint="Expected titles with descriptions of some length; see --min-content-chars.",
         )
     counted: dict[str, Any] = {name: dict(sorted(getattr(counts, name).items())) for name in _COUNTED}
+    source = {"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256}
+    lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
     report = BuildReport(
-        rows_read=counts.rows_read,
-        kept=len(plan.kept),
-        **counted,
-        lengths={name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")},
-        splits=_write(plan, out, scratch, options, processes),
-        options=options.recorded(),
-        source={"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256},
-        catalogue=options.catalogue(opened.name),
-        version=__version__,
-    )
+        rows_read=counts.rows_read, kept=len(plan.kept), lengths=lengths, options=options.recorded(), source=source,
+        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name),
+        version=__version__, **counted,
+    )  # fmt: skip
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")

@@ -15,7 +15,7 @@ import numpy as np
 
 from amazon_titles.catalog import Counts, Reader, key_hash
 from amazon_titles.catalog.filters import hash64
-from amazon_titles.catalog.rows import BadLine
+from amazon_titles.catalog.products import BadLine
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 

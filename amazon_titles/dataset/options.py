@@ -10,7 +10,8 @@ from typing import Any
 
 from amazon_titles.catalog import Reader
 from amazon_titles.catalog.cleaning import CONTENT_RULES
-from amazon_titles.catalog.rows import Origin, read_labels
+from amazon_titles.catalog.products import read_labels
+from amazon_titles.catalog.sources import Origin
 from amazon_titles.conversations import ROW_CHARS, WORDING, GeneralRow, MixtureConfig
 from amazon_titles.conversations.wording import wording
 from amazon_titles.errors import InputError

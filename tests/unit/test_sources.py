@@ -13,7 +13,7 @@ import pytest
 
 from amazon_titles.catalog import Counts, open_source, sources
 from amazon_titles.catalog import download as fetch
-from amazon_titles.catalog.rows import read_labels
+from amazon_titles.catalog.products import read_labels
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError, MissingExtraError
 from tests.catalogue import read_products
