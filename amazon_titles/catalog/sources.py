@@ -59,7 +59,8 @@ class Source:
     """
 
     def __init__(self, file: IO[bytes], path: Path | None = None) -> None:
-        self.name, self.size = (path.name, path.stat().st_size) if path else ("stdin", None)
+        self.name = path.name if path else "stdin"
+        self.size = path.stat().st_size if path else None
         self.archive, self.bytes_read, self._unpacked = False, 0, 0
         self._file, self._path, self._digest = file, path, hashlib.sha256()
 
@@ -138,9 +139,7 @@ def open_source(source: str | Path) -> Iterator[Source]:
         return
     path = _from_hub(str(source)) if str(source).startswith("hf://") else Path(source)
     if not path.is_file():
-        raise InputError(
-            f"There is no file {path}.", hint="Expected a catalogue; fetch trn.json with: amazon-titles download"
-        )
+        raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
     with path.open("rb") as file:
         yield Source(file, path)
 

@@ -67,7 +67,7 @@ class MixtureConfig:
         seed: Decides, with the uid, everything that is chosen.
     """
 
-    languages: tuple[str, ...] = ("en", "pt")
+    languages: Sequence[str] = ("en", "pt")
     phrasings: int = 6
     grounded: float = 1.0
     abstain: float = 0.2

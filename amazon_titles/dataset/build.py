@@ -16,12 +16,11 @@ from amazon_titles.catalog.products import explain
 from amazon_titles.catalog.sources import origin_of
 from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
-from amazon_titles.dataset.extract import BlockStats, Extractor
 from amazon_titles.dataset.folder import BuildReport, histogram
 from amazon_titles.dataset.histogram import draw
 from amazon_titles.dataset.options import AUTO, BuildOptions
+from amazon_titles.dataset.passes import BlockStats, Extractor, ShardWriter, spread
 from amazon_titles.dataset.plan import SplitPlan
-from amazon_titles.dataset.shards import ShardWriter, spread
 from amazon_titles.dataset.workers import ordered
 from amazon_titles.errors import InputError
 from amazon_titles.io import staged
@@ -36,13 +35,8 @@ _COUNTED = ("dropped", "bad_lines", "cleaned", "examples")
 
 
 def build_dataset(
-    source: str | Path,
-    output_dir: str | Path,
-    *,
-    force: bool = False,
-    workers: int | None = None,
-    **options: Any,  # noqa: ANN401
-) -> BuildReport:
+    source: str | Path, output_dir: str | Path, *, force: bool = False, workers: int | None = None, **options: Any,  # noqa: ANN401
+) -> BuildReport:  # fmt: skip
     """Builds a dataset folder from a catalogue.
 
     Same source, options and seed: the same bytes, whatever the number of workers. A build that is killed leaves what
@@ -118,8 +112,8 @@ def _extract(
     """The first pass: every row is read, cleaned and put aside, and every line that holds none is listed."""
     counts, stats, lines, seen = Counts(), [], 0, 0
     arguments, rejected = (options.reader(), scratch), folder.rejected(target)
-    size = None if opened.size is None else opened.size / 1e6
-    with bar("reading", size, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
+    total = opened.size and opened.size / 1e6
+    with bar("reading", total, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
         for block in ordered(Extractor, arguments, blocks, workers=processes):
             if block.bad and not counts.rows_read + block.counts.rows_read:
                 # Not some bad lines, but another kind of file.
@@ -139,9 +133,7 @@ def _extract(
     else:
         rejected.unlink(missing_ok=True)
     if not counts.rows_read + bad_lines:
-        raise InputError(
-            f"{opened.name} is empty.", hint="Expected one JSON object a line, with uid, title and content."
-        )
+        raise InputError(f"{opened.name} is empty.", hint="Expected JSON lines with uid, title and content.")
     if bad_lines > options.max_bad * (counts.rows_read + bad_lines):
         raise InputError(
             f"{bad_lines} of {counts.rows_read + bad_lines} lines of {opened.name} hold no product: "

@@ -77,7 +77,7 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
         made = f"something else, {source['name']}" if source else "nobody knows what: its report is damaged"
         raise InputError(
-            f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
+            f"{target} is a dataset made from {made}.", hint="Choose another --out, or replace it: --force"
         )
 
 
@@ -105,10 +105,7 @@ def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
     files = shards(folder, config, split)
     if not files:
-        raise InputError(
-            f"{folder} holds no {config}/{split}-*.parquet.",
-            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
-        )
+        raise InputError(f"{folder} holds no {config}/{split}-*.parquet.", hint="Make it with: amazon-titles build")
     for path in files:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1024):

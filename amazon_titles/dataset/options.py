@@ -12,7 +12,7 @@ from amazon_titles.catalog import Reader
 from amazon_titles.catalog.cleaning import CONTENT_RULES
 from amazon_titles.catalog.products import read_labels
 from amazon_titles.catalog.sources import Origin
-from amazon_titles.conversations import ROW_CHARS, WORDING, GeneralRow, MixtureConfig
+from amazon_titles.conversations import ROW_CHARS, GeneralRow, MixtureConfig
 from amazon_titles.conversations.wording import wording
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
@@ -72,7 +72,7 @@ class BuildOptions:
 
     limit: int | None = None
     seed: int = 42
-    languages: tuple[str, ...] = ("en", "pt")
+    languages: Sequence[str] = ("en", "pt")
     phrasings: int = 6
     min_content_chars: int = 40
     max_content_chars: int = 2000
@@ -84,7 +84,7 @@ class BuildOptions:
     general_source: str = ""
     validation: float = 0.02
     test: float = 0.02
-    render: tuple[str, ...] = ("llama3",)
+    render: Sequence[str] = ("llama3",)
     rules: str = AUTO
     fields: Mapping[str, str] = field(default_factory=dict)
     labels: str | Path | None = None
@@ -98,8 +98,8 @@ class BuildOptions:
     def __post_init__(self) -> None:
         """Holds every option to its range."""
         # A string is a sequence of letters too, and nobody means those.
-        self.languages = (self.languages,) if isinstance(self.languages, str) else tuple(self.languages)
-        self.render = (self.render,) if isinstance(self.render, str) else tuple(self.render)
+        self.languages = [self.languages] if isinstance(self.languages, str) else list(self.languages)
+        self.render = [self.render] if isinstance(self.render, str) else list(self.render)
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
@@ -112,21 +112,16 @@ class BuildOptions:
         most = sum(len(wording(language).questions) for language in self.languages)
         if self.phrasings > most:
             raise InputError(
-                f"{self.phrasings} phrasings are asked for, and there are {most} in the languages that are named.",
-                hint=f"Expected fewer, or more languages of {', '.join(WORDING)}.",
+                f"{self.phrasings} phrasings are asked for, of {most}.", hint="Name more languages, or fewer."
             )
         if self.general and not self.general_source:
             raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
         if self.rules not in (AUTO, *CONTENT_RULES):
-            raise InputError(
-                f"There are no rules {self.rules!r}.", hint=f"There are: {', '.join((AUTO, *CONTENT_RULES))}."
-            )
+            raise InputError(f"There are no rules {self.rules!r}.", hint=f"Choose: auto, {', '.join(CONTENT_RULES)}.")
         for template in self.render:
             get_template(template)
         if self.url is not None and "{uid}" not in self.url:
-            raise InputError(
-                f"The address {self.url} has no place for a product.", hint="Write {uid} where it belongs."
-            )
+            raise InputError(f"The address {self.url} has no place for a product.", hint="Write {uid} in it.")
 
     def resolved(self, origin: Origin) -> BuildOptions:
         """The options for a catalogue of this origin: which rules clean it, and whether it is made up.
@@ -135,9 +130,7 @@ class BuildOptions:
             InputError: Links are asked for to products that do not exist.
         """
         if origin.made_up and self.url:
-            raise InputError(
-                "The products of this catalogue are made up, so they have no address.", hint="Leave --url out."
-            )
+            raise InputError("The products of this catalogue are made up, without address.", hint="Leave --url out.")
         # The sample has trn.json's defects, and nothing else of it.
         chosen = "amazon" if origin.amazon or origin.made_up else "generic"
         return replace(self, rules=chosen if self.rules == AUTO else self.rules, made_up=origin.made_up)
@@ -153,18 +146,14 @@ class BuildOptions:
 
     def catalogue(self, source_name: str) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
-        known: Mapping[str, str | None] = AMAZON
-        if self.made_up or self.rules != "amazon":
-            own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
-            known = {"name": own, "license": None, "url": None}
-        told = {name: getattr(self, name) or default for name, default in known.items()}
+        own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
+        amazon = self.rules == "amazon" and not self.made_up
+        known = AMAZON if amazon else {"name": own, "license": None, "url": None}
+        told = {name: getattr(self, name) or known[name] for name in known}
         return {**told, "rules": self.rules, "fields": dict(self.fields)} | ({"made_up": True} if self.made_up else {})
 
     def recorded(self) -> dict[str, Any]:
         """The options that a report keeps: no path of a machine, and nothing that `catalogue` says."""
         options = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OF_THE_CATALOGUE}
-        told = {
-            "languages": list(self.languages), "general": len(self.general), "render": list(self.render),
-            "labels": Path(self.labels).name if self.labels else None, "row_chars": ROW_CHARS,
-        }  # fmt: skip
-        return options | told
+        labels = Path(self.labels).name if self.labels else None
+        return options | {"general": len(self.general), "labels": labels, "row_chars": ROW_CHARS}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from amazon_titles.catalog import key_hash
-from amazon_titles.conversations import Conversation
-from amazon_titles.dataset.extract import BlockStats, Numbers
 from amazon_titles.dataset.options import BuildOptions
+from amazon_titles.dataset.passes import BlockStats, Numbers, Shard
 
 SPLITS = ("train", "validation", "test")
 
@@ -71,32 +69,6 @@ def _ranks(titles: Numbers, seed: int) -> Numbers:
     return _mix(titles ^ _mix(np.array([seed & _MASK], dtype=np.uint64)))
 
 
-@dataclass(slots=True)
-class Shard:
-    """Products that are written together, similar ones side by side.
-
-    Attributes:
-        split: `train`, `validation` or `test`.
-        file: Name of the files of its rows, in every config.
-        products: Their `extract.NUMBERS`.
-        group: A number that neighbours share if a rare word of their titles is the same.
-        recall: Of each product: whether it becomes recall rows.
-        windows: First product and the one after the last of those whose rows are mixed: equal ranges of the words'
-            hash, so that a product that comes or goes moves no other from window to window.
-        general: Rows that are of no product, by the first product of the window that they go to.
-        catalog_file: Name of the file of its products.
-    """
-
-    split: str
-    file: str
-    products: Numbers
-    group: Numbers
-    recall: Numbers
-    windows: list[tuple[int, int]]
-    general: dict[int, list[Conversation]] = field(default_factory=dict)
-    catalog_file: str = ""
-
-
 class SplitPlan:
     """Everything that is decided between the two passes.
 
@@ -109,7 +81,7 @@ class SplitPlan:
         kept: Index of every product that stays, in the order of the source.
         titles: Hashes of all titles that were read, sorted: an invention must not be among them.
         splits: Index of every product of each split.
-        products: `extract.NUMBERS` of every product that was put aside.
+        products: `passes.NUMBERS` of every product that was put aside.
     """
 
     def __init__(self, stats: list[BlockStats], options: BuildOptions) -> None:

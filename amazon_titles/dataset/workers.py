@@ -77,7 +77,7 @@ def ordered(
         workers: Processes; 1 works in this one.
 
     Raises:
-        AmazonTitlesError: A worker was killed, most likely for want of memory.
+        AmazonTitlesError: A worker was killed, likely for want of memory.
     """
     if workers <= 1:
         # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
@@ -103,8 +103,6 @@ def ordered(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise AmazonTitlesError(
-            "A worker process was killed, most likely for want of memory.", hint="Try again with fewer: --workers 1"
-        ) from error
+        raise AmazonTitlesError("A worker was killed, likely for want of memory.", hint="Try --workers 1") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
