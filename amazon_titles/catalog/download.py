@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from amazon_titles.catalog.sources import ARCHIVE, sha256_of
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.progress import lines
 
 DRIVE_ID = "12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK"
 """The Drive file that the Extreme Classification Repository links for LF-AmazonTitles-1.3M's raw text."""
-
-ARCHIVE = "LF-Amazon-1.3M.raw.zip"
 
 
 class Download(NamedTuple):
@@ -60,15 +58,6 @@ def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
                 )
         fetched.replace(target)
     return Download(target, target.stat().st_size, sha256_of(target))
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _from_drive(folder: Path) -> Path:

@@ -18,13 +18,15 @@ from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
-from amazon_titles.catalog.download import ARCHIVE, sha256_of
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_object
 from amazon_titles.sample import is_made_up
 
+ARCHIVE = "LF-Amazon-1.3M.raw.zip"
+"""What trn.json was published in."""
+
 MEMBERS = ("trn.json.gz", "trn.json")
-"""What is looked for in a zip: LF-Amazon-1.3M.raw.zip holds the first, beside the test rows and the labels."""
+"""What is looked for in a zip: the archive holds the first, beside the test rows and the labels."""
 
 BLOCK = 4 << 20
 """Bytes of a block: some thousands of rows, so that handing blocks to workers costs nothing beside reading them."""
@@ -142,6 +144,15 @@ def open_source(source: str | Path) -> Iterator[Source]:
         raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
     with path.open("rb") as file:
         yield Source(file, path)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _from_hub(address: str) -> Path:

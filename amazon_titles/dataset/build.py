@@ -87,10 +87,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     stats.clear()
     counts.dropped += plan.dropped
     if not len(plan.kept):
-        raise InputError(
-            f"Of {counts.rows_read} products in {opened.name} none is left: {_listed(counts.dropped)}.",
-            hint="Expected titles with descriptions of some length; see --min-content-chars.",
-        )
+        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint="Lower --min-content-chars may help.")
     counted: dict[str, Any] = {name: dict(sorted(getattr(counts, name).items())) for name in _COUNTED}
     source = {"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256}
     lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
@@ -112,8 +109,8 @@ def _extract(
     """The first pass: every row is read, cleaned and put aside, and every line that holds none is listed."""
     counts, stats, lines, seen = Counts(), [], 0, 0
     arguments, rejected = (options.reader(), scratch), folder.rejected(target)
-    total = opened.size and opened.size / 1e6
-    with bar("reading", total, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
+    megabytes = opened.size and opened.size / 1e6
+    with bar("reading", megabytes, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
         for block in ordered(Extractor, arguments, blocks, workers=processes):
             if block.bad and not counts.rows_read + block.counts.rows_read:
                 # Not some bad lines, but another kind of file.
@@ -132,12 +129,12 @@ def _extract(
         (scratch / rejected.name).replace(rejected)
     else:
         rejected.unlink(missing_ok=True)
-    if not counts.rows_read + bad_lines:
+    total = counts.rows_read + bad_lines
+    if not total:
         raise InputError(f"{opened.name} is empty.", hint="Expected JSON lines with uid, title and content.")
-    if bad_lines > options.max_bad * (counts.rows_read + bad_lines):
+    if bad_lines > options.max_bad * total:
         raise InputError(
-            f"{bad_lines} of {counts.rows_read + bad_lines} lines of {opened.name} hold no product: "
-            f"{_listed(counts.bad_lines)}.",
+            f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
             hint="They are listed beside the folder, in .rejected.jsonl; a larger --max-bad passes over them.",
         )
     return counts, stats
