@@ -159,7 +159,7 @@ class Reader:
             uid = clean(uid, CHARACTER_RULES, {})
         title = clean(_text(row.title), CHARACTER_RULES, applied)
         raw = _text(row.content)
-        content = clean(raw, CONTENT_RULES[self.rules], applied)
+        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1

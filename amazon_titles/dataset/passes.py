@@ -80,13 +80,14 @@ class Extractor:
         """What one block gave."""
         counts, numbers, words = Counts(), list[tuple[int, ...]](), list[int]()
         products, bad = self._reader.read(block, counts)
+        offset, worker = self._file.tell(), os.getpid()
         for product in products:
             record, found = msgspec.msgpack.encode(product), _words(product.title)
             hashes = key_hash(product.title), key_hash(product.content), hash64(product.uid.encode())
             chars = len(product.title), len(product.content)
-            numbers.append((*hashes, *chars, len(found), os.getpid(), self._file.tell(), len(record)))
+            numbers.append((*hashes, *chars, len(found), worker, offset, len(record)))
             words += found
-            self._file.write(record)
+            offset += self._file.write(record)
         self._file.flush()
         lines = block.count(b"\n") + (not block.endswith(b"\n"))
         return BlockStats(counts, bad, lines, np.array(numbers, NUMBERS), np.array(words, np.uint32))
@@ -116,7 +117,7 @@ class Shard:
     split: str
     file: str
     products: Numbers
-    group: Numbers
+    group: Sequence[int]
     recall: Numbers
     windows: list[tuple[int, int]]
     general: dict[int, list[Conversation]] = field(default_factory=dict)
@@ -201,7 +202,7 @@ def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> 
         shard.general.setdefault(start, []).append(row)
 
 
-def _similar(products: Sequence[Product], groups: Numbers, index: int) -> list[Product]:
+def _similar(products: Sequence[Product], groups: Sequence[int], index: int) -> list[Product]:
     """The four products that stand nearest to one, those of its own group first."""
     low, high = max(index - 2, 0), min(index + 3, len(products))
     own = groups[index]
