@@ -8,76 +8,28 @@ answer (sizes, weights, years, names), because that is what the evaluation count
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
-from amazon_titles.made_up import PREFIX
+PREFIX = "MADEUP"
+"""What uids of the sample begin with: they are what is left of it in whatever form it is passed on."""
 
-_ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "w",
-           "z")  # fmt: skip
-_VOWELS = ("a", "e", "i", "o", "u", "ea", "io")
-_CODAS = ("l", "n", "r", "s", "th", "x", "nd", "rk", "lm", "st", "m", "v")
-_FIRST = ("Ana", "Bruno", "Clara", "Davi", "Elisa", "Felix", "Greta", "Hugo", "Iris", "Jonas", "Karin", "Lucas", "Marta",
-          "Nina", "Oscar", "Paula", "Quentin", "Rosa", "Simon", "Teresa")  # fmt: skip
-_COLOURS = ("black", "white", "red", "blue", "green", "grey", "yellow", "brown")
+_UID = re.compile(rf"{PREFIX}[0-9]{{5,}}")
 
 
-class _Kind(NamedTuple):
-    """One kind of product: its nouns, its materials, what it is for, and how it is described.
-
-    A description opens with the title. That gives a tiny language model a reason to look back at the question, which in
-    trials it otherwise did not learn in the seconds that a quickstart has.
-    """
-
-    noun: tuple[str, ...]
-    material: tuple[str, ...]
-    use: tuple[str, ...]
-    text: tuple[str, ...]
+def is_made_up(uid: object) -> bool:
+    """Whether a uid is one of the sample: `MADEUP00042`."""
+    return isinstance(uid, str) and _UID.fullmatch(uid) is not None
 
 
-_KINDS: dict[str, _Kind] = {
-    "kitchen": _Kind(("Kettle", "Skillet", "Stock Pot", "Teapot", "Mixing Bowl", "Roasting Pan"),
-        ("cast iron", "stainless steel", "copper", "stoneware", "enamel"),
-        ("gas and induction", "slow cooking", "a family of five", "the open fire"),
-        ("The {title} is made of {material} for {use}. It holds {litres} litres, weighs {kg} kg and was designed by {person} in {year}.",
-         "{title} in {colour} {material}, designed by {person} in {year}. It weighs {kg} kg and holds {litres} litres, enough for {use}.")),
-    "book": _Kind(("Lighthouse", "Orchard", "Cartographer", "Ferry", "Clockmaker", "Garden", "Winter", "Archive"),
-        ("hardcover", "paperback", "illustrated", "large-print"),
-        ("a lost brother", "an unpaid debt", "a forgotten map", "the last harvest", "a stolen letter"),
-        ("{title} by {person} tells of {use} in the town of {place}. This {material} edition of {year} has {pages} pages.",
-         "{title} takes us to the town of {place} in {year}, where {use} changes everything. {person}'s novel, {material}, has {pages} pages.")),
-    "tool": _Kind(("Cordless Drill", "Jigsaw", "Bench Grinder", "Heat Gun", "Belt Sander"),
-        ("die-cast aluminium", "hardened steel", "reinforced nylon"),
-        ("hardwood", "concrete", "sheet metal", "narrow corners"),
-        ("The {title} has a {watts} watt motor in a body of {material}. It runs at {rpm} rpm, weighs {kg} kg and is made for {use}.",
-         "{title} for {use}: {watts} watts, {rpm} rpm, {kg} kg. Its body is {material} and it was tested by {person}.")),
-    "toy": _Kind(("Train Set", "Puzzle", "Dollhouse", "Marble Run", "Building Blocks"),
-        ("beech wood", "recycled plastic", "thick cardboard", "birch plywood"),
-        ("rainy days", "small hands", "the whole family", "the playground"),
-        ("The {title} has {pieces} pieces of {material} for {use}. It measures {a} x {b} cm and was invented by {person} in {year}.",
-         "{title} for {use}, invented by {person} in {year}: {pieces} pieces of {material}, {grams} g in all, {a} x {b} cm.")),
-    "garment": _Kind(("Rain Jacket", "Wool Scarf", "Hiking Trousers", "Cardigan", "Sun Hat"),
-        ("merino wool", "waxed cotton", "organic linen", "soft fleece"),
-        ("cold mornings", "long walks", "wet weather", "travel"),
-        ("The {title} is made of {material} for {use}. It weighs {grams} g, is {a} cm long and has been woven in {place} since {year}.",
-         "{title} in {colour} {material}, woven in {place} since {year}. It is {a} cm long, weighs {grams} g and suits {use}.")),
-    "garden": _Kind(("Pruning Shears", "Watering Can", "Bird House", "Lantern", "Rain Barrel"),
-        ("galvanised steel", "cedar wood", "powder-coated aluminium", "terracotta"),
-        ("balconies", "roses", "small gardens", "winter"),
-        ("The {title} is made of {material} for {use}. It is {a} cm high, weighs {grams} g and comes from a workshop in {place}.",
-         "{title} of {material}, made by hand in {place}: {a} cm high, {b} cm wide, {grams} g. It suits {use}.")),
-    "audio": _Kind(("Headphones", "Radio", "Bookshelf Speaker", "Turntable"), ("walnut", "brushed aluminium", "black lacquer"),
-        ("small rooms", "the kitchen", "long journeys", "vinyl records"),
-        ("The {title} in {material} gives {watts} watts from {hz} Hz for {use}. It weighs {grams} g and was tuned by {person}.",
-         "{title} for {use}, tuned by {person} in {place}: {watts} watts, {hours} hours on one charge, {grams} g, in {material}.")),
-}  # fmt: skip
-
-_BLURB = "The publisher has brought fine reading to every home for over a century and ships to all countries."
-_TAILS = ("--This text refers to theHardcoveredition.",
-          "--This text refers to an out of print or unavailable edition of this title.")  # fmt: skip
+@cache
+def _words() -> Any:  # noqa: ANN401 - what YAML holds
+    return msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes())
 
 
 def sample_products(count: int = 2000, *, seed: int = 42) -> Iterator[dict[str, object]]:
@@ -95,7 +47,7 @@ def sample_products(count: int = 2000, *, seed: int = 42) -> Iterator[dict[str, 
     titles: list[str] = []
     seen: set[str] = set()
     for number in range(count):
-        kind = rng.choice(list(_KINDS))
+        kind = rng.choice(list(_words()["kinds"]))
         title, content = _product(rng, kind)
         while title in seen:
             title, content = _product(rng, kind)
@@ -123,23 +75,26 @@ def write_sample(path: Path, count: int = 2000, *, seed: int = 42) -> int:
 
 
 def _name(rng: random.Random) -> str:
-    return "".join(map(rng.choice, (_ONSETS, _VOWELS, _ONSETS, _VOWELS, _CODAS))).capitalize()
+    parts = ("onsets", "vowels", "onsets", "vowels", "codas")
+    return "".join(rng.choice(_words()[part]) for part in parts).capitalize()
 
 
 def _product(rng: random.Random, kind: str) -> tuple[str, str]:
-    described = _KINDS[kind]
-    noun = rng.choice(described.noun)
+    words = _words()
+    described = words["kinds"][kind]
+    noun = rng.choice(described["noun"])
     brand = _name(rng)
     title = f"The {noun} of {brand}" if kind == "book" else f"{brand} {_name(rng)} {noun}"
     facts = {
-        "title": title, "material": rng.choice(described.material), "use": rng.choice(described.use),
-        "colour": rng.choice(_COLOURS), "person": f"{rng.choice(_FIRST)} {_name(rng)}", "place": _name(rng),
-        "year": rng.randint(1921, 2012), "a": rng.randint(12, 98), "b": rng.randint(11, 97), "pages": rng.randint(96, 880),
+        "title": title, "material": rng.choice(described["material"]), "use": rng.choice(described["use"]),
+        "colour": rng.choice(words["colours"]), "person": f"{rng.choice(words['first_names'])} {_name(rng)}",
+        "place": _name(rng), "year": rng.randint(1921, 2012), "a": rng.randint(12, 98), "b": rng.randint(11, 97),
+        "pages": rng.randint(96, 880),
         "litres": f"{rng.randint(1, 9)}.{rng.randint(1, 9)}", "kg": f"{rng.randint(1, 7)}.{rng.randint(1, 9)}",
         "grams": rng.randint(12, 98) * 10, "watts": rng.randint(11, 99) * 5, "rpm": rng.randint(12, 89) * 100,
         "pieces": rng.randint(24, 480), "hz": rng.randint(18, 65), "hours": rng.randint(11, 60),
     }  # fmt: skip
-    return title, rng.choice(described.text).format(**facts).replace("The The ", "The ")
+    return title, rng.choice(described["text"]).format(**facts).replace("The The ", "The ")
 
 
 def _unusable(rng: random.Random, title: str, content: str, earlier: list[str]) -> tuple[str, str]:
@@ -150,7 +105,7 @@ def _unusable(rng: random.Random, title: str, content: str, earlier: list[str]) 
     if draw < 0.11 and earlier:
         return rng.choice(earlier), content
     if draw < 0.14:
-        return title, _BLURB
+        return title, _words()["blurb"]
     if draw < 0.16:
         return title, "Text: English, French (translation)"
     if draw < 0.17:
@@ -174,5 +129,5 @@ def _damaged(rng: random.Random, content: str) -> str:
     if rng.random() < 0.1:
         content += f"Copyright (c) {rng.randint(1994, 2009)} Reed Business Information, Inc."
     if rng.random() < 0.2:
-        content += rng.choice(_TAILS)
+        content += rng.choice(_words()["tails"])
     return content

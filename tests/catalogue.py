@@ -6,5 +6,5 @@ from amazon_titles.catalog import Counts, Reader, open_source
 def read_products(source, *, counts=None, **options):
     reader = Reader(**options)
     with open_source(source) as opened:
-        for batch in opened.batches():
-            yield from reader.read(batch.data, counts if counts is not None else Counts())[0]
+        for block in opened.blocks():
+            yield from reader.read(block, counts if counts is not None else Counts())[0]

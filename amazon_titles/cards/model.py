@@ -15,7 +15,7 @@ import yaml
 from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
-from amazon_titles.made_up import is_made_up
+from amazon_titles.sample import is_made_up
 
 # The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
 # `recipes.fields`, which is held against AutoTrain itself.

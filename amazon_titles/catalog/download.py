@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+from amazon_titles.catalog.sources import ARCHIVE, sha256_of
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.progress import lines
 
 DRIVE_ID = "12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK"
 """The Drive file that the Extreme Classification Repository links for LF-AmazonTitles-1.3M's raw text."""
 
-ARCHIVE = "LF-Amazon-1.3M.raw.zip"
 
-
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(NamedTuple):
     """What was fetched.
 
     Attributes:
@@ -61,16 +57,7 @@ def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
                     hint="Try again tomorrow, or take a mirror: amazon-titles download --mirror USER/REPO",
                 )
         fetched.replace(target)
-    digest = hashlib.sha256()
-    feed(digest, target)
-    return Download(target, target.stat().st_size, digest.hexdigest())
-
-
-def feed(digest: Any, path: Path) -> None:  # noqa: ANN401 - hashlib has no name for what it gives
-    """Takes a file into a digest of `hashlib`, a MiB at a time."""
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    return Download(target, target.stat().st_size, sha256_of(target))
 
 
 def _from_drive(folder: Path) -> Path:

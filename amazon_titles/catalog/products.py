@@ -1,4 +1,4 @@
-"""A product, and the reader that makes clean ones of a block of lines."""
+"""A line of JSON becomes a clean product, or is counted by the reason why not; what is no row is never guessed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
+from pathlib import Path
 from typing import Any
+
+import msgspec
+import numpy as np
 
 from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
 from amazon_titles.catalog.filters import drop_reason
-from amazon_titles.catalog.rows import BadLine, as_text, decode_lines, row_decoder
+from amazon_titles.catalog.sources import MAX_LINE, open_source
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_object
 from amazon_titles.text import cut_text
+
+FIELDS = ("uid", "title", "content")
+"""What every product has; `--field` names them in another catalogue."""
 
 MAX_TITLE = 200
 """Characters of a title; p95 of trn.json is 125, its maximum 1,999. A longer one is cut between two words."""
+
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,22 @@ class Product:
     title: str
     content: str
     related: tuple[str, ...] = ()
+
+
+class BadLine(msgspec.Struct):
+    """A line that holds no product.
+
+    Attributes:
+        line: Its number in the source, from 1.
+        reason: `not_json`, `missing_field`, `wrong_type`, `bad_utf8` or `too_long`.
+        detail: What the decoder said.
+        text: The line's first characters.
+    """
+
+    line: int
+    reason: str
+    detail: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -72,51 +98,72 @@ class Reader:
         fields: Our field names to the catalogue's.
         min_content_chars: A shorter description drops the row.
         max_content_chars: A longer one is cut at the end of a sentence.
-        labels: From `read_labels`, for `target_ind`; None leaves `related` empty.
+        labels: From `read_labels`, for `target_ind`; without any, `related` stays empty.
     """
 
     rules: str = "amazon"
     fields: Mapping[str, str] = field(default_factory=dict)
     min_content_chars: int = 40
     max_content_chars: int = 2000
-    labels: Sequence[bytes] | None = None
-
-    def __post_init__(self) -> None:
-        if self.rules not in CONTENT_RULES:
-            raise InputError(
-                f"There are no rules {self.rules!r}.", hint=f"There are: auto, {', '.join(CONTENT_RULES)}."
-            )
-        row_decoder(self.fields, strict=self.rules == "amazon", related=False)
+    labels: Sequence[bytes] = ()
 
     def read(self, data: bytes, counts: Counts) -> tuple[list[Product], list[BadLine]]:
         """The clean products of a block of lines, each judged on itself alone.
 
         Args:
-            data: Whole lines.
+            data: Whole lines; blank ones are nothing.
             counts: Takes the counts.
 
         Returns:
             The products that may stay, in order, and the lines that hold none, numbered from 1 within the block.
+
+        Raises:
+            InputError: `fields` has a name that is none of ours.
         """
-        decoder = row_decoder(self.fields, strict=self.rules == "amazon", related=self.labels is not None)
-        rows, bad = decode_lines(data, decoder)
+        decoder = self._decoder()
+        rows, bad = list[Any](), list[BadLine]()
+        try:
+            rows = decoder.decode_lines(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # Some line is bad: one by one, to know which.
+            for number, line in enumerate(data.split(b"\n"), start=1):
+                try:
+                    if line.strip():
+                        rows.append(decoder.decode(line))
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    reason, detail = _reason(error, line)
+                    bad.append(BadLine(number, reason, detail, line[:_SHOWN].decode(errors="replace")))
         counts.rows_read += len(rows)
         counts.bad_lines.update(line.reason for line in bad)
         return [product for row in rows if (product := self._product(row, counts)) is not None], bad
+
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        """A decoder of one line, or of a block of lines, that skips every field it was not asked for."""
+        if unknown := sorted(set(self.fields) - set(FIELDS)):
+            raise InputError(
+                f"There is no field {unknown[0]!r} to map.",
+                hint=f"Expected --field NAME=YOURS with NAME of: {', '.join(FIELDS)}.",
+            )
+        # A number as uid has lost its leading zeros. In other catalogues it is fine, as is null or a list as text.
+        strict = self.rules == "amazon"
+        text: Any = str if strict else str | int | float | list[str] | None
+        columns: list[Any] = [("uid", str if strict else str | int), ("title", text), ("content", text)]
+        if len(self.labels):
+            columns.append(("target_ind", list[int], msgspec.field(default_factory=list)))
+        return msgspec.json.Decoder(msgspec.defstruct("Row", columns, rename=dict(self.fields), gc=False))
 
     def _product(self, row: Any, counts: Counts) -> Product | None:  # noqa: ANN401 - a struct made at run time
         applied: dict[str, tuple[str, str]] = {}
         uid = str(row.uid)
         if not uid.isprintable() or uid != uid.strip(" "):
             uid = clean(uid, CHARACTER_RULES, {})
-        title = clean(as_text(row.title), CHARACTER_RULES, applied)
-        raw = as_text(row.content)
+        title = clean(_text(row.title), CHARACTER_RULES, applied)
+        raw = _text(row.content)
         content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
-            if reason not in counts.examples:
-                counts.examples[reason] = {"uid": uid, "before": title[:80], "after": raw[:160]}
+            counts.examples.setdefault(reason, {"uid": uid, "before": title[:80], "after": raw[:160]})
         else:
             if len(title) > MAX_TITLE:
                 applied["cut_title"] = (title, title := cut_text(title, MAX_TITLE))
@@ -131,6 +178,58 @@ class Reader:
                 counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
-        known = () if self.labels is None else self.labels
-        related = tuple([known[i].decode() for i in row.target_ind if 0 <= i < len(known)]) if len(known) else ()
-        return Product(uid, title, content, related)
+        known = len(self.labels)
+        related = [self.labels[index].decode() for index in row.target_ind if 0 <= index < known] if known else ()
+        return Product(uid, title, content, tuple(related))
+
+
+def _text(value: object) -> str:
+    """A field's value as text: null is empty, the strings of a list are joined."""
+    if isinstance(value, str):
+        return value
+    return " ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _reason(error: Exception, line: bytes) -> tuple[str, str]:
+    if len(line) > MAX_LINE:
+        return "too_long", f"longer than {MAX_LINE >> 20} MiB"
+    if line.decode(errors="ignore").encode() != line:
+        return "bad_utf8", str(error)
+    if isinstance(error, msgspec.ValidationError):
+        return "missing_field" if "missing required field" in str(error) else "wrong_type", str(error)
+    return "not_json", str(error)
+
+
+def explain(bad: BadLine, name: str) -> InputError:
+    """What to tell somebody whose file has no product at all, from its first line."""
+    fields = ", ".join(read_object(bad.text.encode()))
+    named = bad.reason == "missing_field" and fields
+    found = f"has the fields {fields}, and not those of a product" if named else f"is no product ({bad.reason})"
+    return InputError(
+        f"Line {bad.line} of {name} {found}: {bad.detail}. Expected one JSON object a line with {', '.join(FIELDS)}.",
+        hint="Name the fields of another catalogue with --field title=NAME",
+    )
+
+
+def read_labels(path: str | Path) -> np.ndarray[Any, np.dtype[np.bytes_]]:
+    """The uid of every row of lbl.json: the products that `target_ind` of trn.json points at by row number.
+
+    Args:
+        path: lbl.json, plain or packed.
+
+    Returns:
+        Array of bytes, one a row in file order: 13 MB for 1,305,265 rows, where a list of strings takes 100.
+
+    Raises:
+        InputError: A line without a uid: every later number would point at the wrong product.
+    """
+    decode: Any = msgspec.json.Decoder(msgspec.defstruct("Label", [("uid", str)])).decode_lines
+    with open_source(path) as source:
+        try:
+            blocks = [np.array([row.uid.encode() for row in decode(block)], np.bytes_) for block in source.blocks()]
+            return np.concatenate(blocks)
+        except (msgspec.MsgspecError, ValueError) as error:  # the latter of no block, too
+            raise InputError(
+                f"{source.name} is empty, or has a line without a uid ({error}).",
+                hint="Expected lbl.json of the archive that trn.json came in.",
+            ) from error

@@ -1,4 +1,4 @@
-"""A product becomes chat messages. The wording lives here and nowhere else, in English and Portuguese.
+"""A product becomes chat messages. The wording is here and nowhere else, in English and Portuguese.
 
 Training rows and `CatalogModel.ask` call the same functions, so what training saw and what inference sends agree to the
 letter. Titles and descriptions stay in the catalogue's own language; questions and refusals are in the one asked for.
@@ -7,9 +7,17 @@ letter. Titles and descriptions stay in the catalogue's own language; questions 
 from __future__ import annotations
 
 from amazon_titles.conversations.examples import Conversation, GeneralRow, MixtureConfig, build_examples, draws
-from amazon_titles.conversations.passages import ROW_CHARS, grounded_question, passage_limit
 from amazon_titles.conversations.properties import properties
-from amazon_titles.conversations.wording import PROPERTIES, WORDING, abstention, is_abstention, question
+from amazon_titles.conversations.wording import (
+    PROPERTIES,
+    ROW_CHARS,
+    WORDING,
+    abstention,
+    grounded_question,
+    is_abstention,
+    passage_limit,
+    question,
+)  # fmt: skip
 
 __all__ = [
     "PROPERTIES", "ROW_CHARS", "WORDING", "Conversation", "GeneralRow", "MixtureConfig", "abstention", "build_examples",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from amazon_titles.conversations.negatives import invented_title
-from amazon_titles.conversations.passages import Passage, grounded_question, passage_limit
 from amazon_titles.conversations.properties import properties
-from amazon_titles.conversations.wording import abstention, property_question, question
+from amazon_titles.conversations.wording import (
+    INVENTED,
+    Passage,
+    abstention,
+    grounded_question,
+    passage_limit,
+    property_question,
+    question,
+)  # fmt: skip
 from amazon_titles.text import cut_text
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Conversation(NamedTuple):
@@ -58,7 +67,7 @@ class MixtureConfig:
         seed: Decides, with the uid, everything that is chosen.
     """
 
-    languages: tuple[str, ...] = ("en", "pt")
+    languages: Sequence[str] = ("en", "pt")
     phrasings: int = 6
     grounded: float = 1.0
     abstain: float = 0.2
@@ -147,6 +156,34 @@ def _property(
             message = grounded_question(asked, passages, language=language, limit=limit)
             yield _row(product.uid, "property", language, message, f"{', '.join(told)} [{product.uid}]")
             return
+
+
+def invented_title(title: str, other: str, drawn: Sequence[int]) -> str:
+    """A title that no product has, as far as this function can know: callers check it against the catalogue.
+
+    A near miss two times of three (another number in the title, or half of one title and half of another), else one of
+    a maker that does not exist.
+
+    Args:
+        title: A product's title.
+        other: Another product's, a similar one.
+        drawn: Four numbers that decide.
+    """
+    kind, which, first, second = drawn
+    numbers = list(_NUMBER.finditer(title)) if kind % 3 == 0 else []
+    if numbers:
+        match = numbers[which % len(numbers)]
+        changed = str(int(match.group()[:9]) + 1 + first % 9)
+        return title[: match.start()] + changed + title[match.end() :]
+    words, others = title.split(), other.split()
+    if kind % 3 < 2 and len(words) > 1 and len(others) > 1:
+        return " ".join(words[: (len(words) + 1) // 2] + others[len(others) // 2 :])
+    firsts, lasts, kinds = (INVENTED[name] for name in ("first", "last", "kinds"))
+    maker = firsts[which % len(firsts)] + lasts[which // 16 % len(lasts)]
+    if kind % 2 and len(words) > 1:
+        return f"{maker} {' '.join(words[len(words) // 2 :])}"
+    model = f" {'ABKMRTXZ'[second % 8]}{10 + second // 8 % 980}" if second % 3 else ""
+    return f"{maker} {kinds[first % len(kinds)]}{model}"
 
 
 def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Passage]:

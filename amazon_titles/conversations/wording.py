@@ -1,11 +1,42 @@
-"""What is said, in every language; here and nowhere else."""
+"""Everything that is said, in every language: the words are in `wording.yml`, and nowhere else.
+
+A question with product texts in view is put together here for training rows and for inference, so both are the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
 
 from amazon_titles.errors import InputError
+from amazon_titles.text import cut_text
+
+ROW_CHARS = 2400
+"""Characters of a grounded row, answer included: within 700 tokens while a token is at least 3.43 characters. Llama 3
+spends one on 4 to 4.5 characters of English prose, and on fewer of a list of numbers."""
+
+TITLE_CHARS = 160
+"""Characters of a title in a passage; p95 of trn.json is 125."""
+
+
+class Passage(Protocol):
+    """What a passage shows: `Product` is one."""
+
+    @property
+    def uid(self) -> str:
+        """The name that an answer cites."""
+
+    @property
+    def title(self) -> str:
+        """The product's title."""
+
+    @property
+    def content(self) -> str:
+        """The product's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,95 +48,32 @@ class Wording:
         context: Before the passages of a grounded question.
         ask: Between the passages and the question.
         abstention: With `{title}`, which stands in straight double quotes.
+        also: Between two questions that become one.
     """
 
     questions: tuple[str, ...]
     context: str
     ask: str
     abstention: str
+    also: str
 
 
-WORDING: dict[str, Wording] = {
-    "en": Wording(
-        questions=('What is "{title}"?', 'Describe the product "{title}".',
-                   'What does the catalogue say about "{title}"?', 'Tell me about "{title}".',
-                   'Can you give me the description of "{title}"?',
-                   'I saw "{title}" in the catalogue. What is it about?', 'What can you tell me about "{title}"?',
-                   'What kind of product is "{title}"?', 'Please give me some information about "{title}".',
-                   'I would like to know more about "{title}".'),
-        context="Answer from these products of the catalogue and cite the one you use by its code in square brackets.",
-        ask="Question:",
-        abstention='The catalogue has no product called "{title}", so I cannot describe it.',
-    ),
-    "pt": Wording(
-        questions=('O que é "{title}"?', 'Descreva o produto "{title}".', 'O que o catálogo diz sobre "{title}"?',
-                   'Fale sobre "{title}".', 'Qual é a descrição de "{title}"?',
-                   'Vi "{title}" no catálogo. Do que se trata?', 'O que você pode me dizer sobre "{title}"?',
-                   'Que tipo de produto é "{title}"?', 'Me passe informações sobre "{title}", por favor.',
-                   'Quero saber mais sobre "{title}".'),
-        context="Responda com base nestes produtos do catálogo e cite o que usar pelo código entre colchetes.",
-        ask="Pergunta:",
-        abstention='O catálogo não tem nenhum produto chamado "{title}", por isso não posso descrevê-lo.',
-    ),
-}  # fmt: skip
+class _File(msgspec.Struct):
+    languages: dict[str, Wording]
+    properties: dict[str, dict[str, tuple[str, str, str]]]
+    invented: dict[str, list[str]]
+
+
+_WORDS = msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes(), type=_File)
+
+WORDING = _WORDS.languages
 """Every language by its code."""
 
-_AND = {"en": "and", "pt": "e"}
-
-PROPERTIES: dict[str, dict[str, tuple[str, str, str]]] = {
-    "weight": {"en": ('How much does "{title}" weigh?', 'What is the weight of "{title}"?', "how much does it weigh"),
-               "pt": ('Quanto pesa "{title}"?', 'Qual é o peso de "{title}"?', "quanto pesa")},
-    "size": {"en": ('What are the dimensions of "{title}"?', 'How big is "{title}"?', "how big is it"),
-             "pt": ('Quais são as dimensões de "{title}"?', 'Qual é o tamanho de "{title}"?', "qual é o tamanho")},
-    "height": {"en": ('How high is "{title}"?', 'What is the height of "{title}"?', "how high is it"),
-               "pt": ('Qual é a altura de "{title}"?', 'Que altura tem "{title}"?', "qual é a altura")},
-    "width": {"en": ('How wide is "{title}"?', 'What is the width of "{title}"?', "how wide is it"),
-              "pt": ('Qual é a largura de "{title}"?', 'Que largura tem "{title}"?', "qual é a largura")},
-    "length": {"en": ('How long is "{title}"?', 'What is the length of "{title}"?', "how long is it"),
-               "pt": ('Qual é o comprimento de "{title}"?', 'Que comprimento tem "{title}"?', "qual é o comprimento")},
-    "capacity": {"en": ('How much does "{title}" hold?', 'What is the capacity of "{title}"?', "how much does it hold"),
-                 "pt": ('Qual é a capacidade de "{title}"?', 'Quanto cabe em "{title}"?', "qual é a capacidade")},
-    "power": {"en": ('How many watts does "{title}" have?', 'How powerful is "{title}"?',
-                     "how many watts does it have"),
-              "pt": ('Quantos watts tem "{title}"?', 'Qual é a potência de "{title}"?', "quantos watts tem")},
-    "speed": {"en": ('How fast does "{title}" run?', 'What is the speed of "{title}"?', "how fast does it run"),
-              "pt": ('Qual é a velocidade de "{title}"?', 'A que velocidade funciona "{title}"?',
-                     "qual é a velocidade")},
-    "pages": {"en": ('How many pages does "{title}" have?', 'What is the number of pages of "{title}"?',
-                     "how many pages does it have"),
-              "pt": ('Quantas páginas tem "{title}"?', 'Qual é o número de páginas de "{title}"?',
-                     "quantas páginas tem")},
-    "pieces": {"en": ('How many pieces does "{title}" have?', 'Of how many pieces is "{title}"?',
-                      "how many pieces does it have"),
-               "pt": ('Quantas peças tem "{title}"?', 'Qual é o número de peças de "{title}"?', "quantas peças tem")},
-    "battery": {"en": ('How long does the battery of "{title}" last?', 'What is the battery life of "{title}"?',
-                       "how long does its battery last"),
-                "pt": ('Quanto tempo dura a bateria de "{title}"?', 'Qual é a autonomia de "{title}"?',
-                       "quanto tempo dura a bateria")},
-    "age": {"en": ('For what age is "{title}"?', 'What age is "{title}" made for?', "for what age is it"),
-            "pt": ('Para que idade é "{title}"?', 'Qual é a idade indicada para "{title}"?', "para que idade é")},
-    "year": {"en": ('From what year is "{title}"?', 'What year does "{title}" date from?', "from what year is it"),
-             "pt": ('De que ano é "{title}"?', 'De que ano data "{title}"?', "de que ano é")},
-    "material": {"en": ('What is "{title}" made of?', 'What material is "{title}" made of?', "what is it made of"),
-                 "pt": ('De que material é "{title}"?', 'Qual é o material de "{title}"?', "de que material é")},
-    "place": {"en": ('Where is "{title}" made?', 'Where does "{title}" come from?', "where is it made"),
-              "pt": ('Onde é feito o produto "{title}"?', 'De onde vem "{title}"?', "de onde vem")},
-    "designed": {"en": ('Who designed "{title}"?', 'Who is the designer of "{title}"?', "who designed it"),
-                 "pt": ('Quem desenhou "{title}"?', 'Quem projetou "{title}"?', "quem desenhou")},
-    "invented": {"en": ('Who invented "{title}"?', 'Who is the inventor of "{title}"?', "who invented it"),
-                 "pt": ('Quem inventou "{title}"?', 'Quem foi que inventou "{title}"?', "quem inventou")},
-    "written": {"en": ('Who wrote "{title}"?', 'Who is the author of "{title}"?', "who wrote it"),
-                "pt": ('Quem escreveu "{title}"?', 'Quem é o autor de "{title}"?', "quem escreveu")},
-    "illustrated": {"en": ('Who illustrated "{title}"?', 'Who is the illustrator of "{title}"?', "who illustrated it"),
-                    "pt": ('Quem ilustrou "{title}"?', 'De quem são as ilustrações de "{title}"?', "quem ilustrou")},
-    "tuned": {"en": ('Who tuned "{title}"?', 'By whom was "{title}" tuned?', "who tuned it"),
-              "pt": ('Quem afinou "{title}"?', 'Por quem foi feita a afinação de "{title}"?', "quem afinou")},
-    "tested": {"en": ('Who tested "{title}"?', 'By whom was "{title}" tested?', "who tested it"),
-               "pt": ('Quem testou "{title}"?', 'Quem fez os testes de "{title}"?', "quem testou")},
-    "made": {"en": ('Who made "{title}"?', 'Who is the maker of "{title}"?', "who made it"),
-             "pt": ('Quem fez "{title}"?', 'Quem fabricou "{title}"?', "quem fez")},
-}  # fmt: skip
+PROPERTIES = _WORDS.properties
 """Every kind of property, with how it is asked for in each language: in two questions, and after another question."""
+
+INVENTED = _WORDS.invented
+"""Of invented products: `first` and `last` syllables of makers, and `kinds`."""
 
 
 def wording(language: str) -> Wording:
@@ -154,5 +122,38 @@ def property_question(kinds: Sequence[str], title: str, *, language: str = "en",
     """
     asked = PROPERTIES[kinds[0]][language][phrasing % 2]
     if len(kinds) > 1:
-        asked = f"{asked[:-1]}, {_AND[language]} {PROPERTIES[kinds[1]][language][2]}?"
+        asked = f"{asked[:-1]}, {wording(language).also} {PROPERTIES[kinds[1]][language][2]}?"
     return asked.replace("{title}", title)
+
+
+def passage_limit(question: str, passages: Sequence[Passage], *, language: str = "en") -> int:
+    """Characters of description that each passage of a question shows, the same for all.
+
+    What `ROW_CHARS` leaves after titles, codes, wording and the question is shared by the passages and the answer,
+    which repeats one of them. Known before the answer is, so training and inference cut alike.
+    """
+    words = wording(language)
+    fixed = len(words.context) + len(words.ask) + len(question) + 24
+    for passage in passages:
+        fixed += len(passage.uid) + min(len(passage.title), TITLE_CHARS) + 6
+    return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
+
+
+def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en", limit: int = 0) -> str:
+    """The user message that shows passages and then asks: in training rows and at inference the same.
+
+    A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,
+    which a small model copies more surely than a code that stands before the title.
+
+    Args:
+        question: What is asked.
+        passages: In the order shown; their texts are cut here, so that both sides cut alike.
+        language: Of the words around them.
+        limit: Their `passage_limit`, where that is known already; it is never 0.
+    """
+    words, limit = wording(language), limit or passage_limit(question, passages, language=language)
+    texts = [
+        f"{cut_text(passage.title, TITLE_CHARS)}\n{cut_text(passage.content, limit)} [{passage.uid}]\n\n"
+        for passage in passages
+    ]
+    return f"{words.context}\n\n{''.join(texts)}{words.ask} {question}"

@@ -1,13 +1,16 @@
-"""A dataset folder: who may write where, the schemas of its Parquet, and writing and reading it with pyarrow alone."""
+"""A dataset folder: who may write where, what its report says, and its Parquet, written and read with pyarrow alone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,16 +18,11 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.io import FolderKind, read_object, shards
 
+_PARQUET = r"(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
 DATASET = FolderKind(
-    command="build",
-    doing="building",
-    files=re.compile(
-        r"README\.md|report\.json|lengths\.png"
-        r"|(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
-    ),
-    marks=("report.json",),
-    hint="Choose another --out, or move what is there away.",
-)
+    command="build", doing="building", files=re.compile(rf"README\.md|report\.json|lengths\.png|{_PARQUET}"),
+    marks=("report.json",), hint="Choose another --out, or move what is there away.",
+)  # fmt: skip
 """A dataset folder, which the next build into it replaces."""
 
 _TEXT = pa.string()
@@ -58,7 +56,7 @@ def rejected(target: Path) -> Path:
     return target.parent / f"{target.name}.rejected.jsonl"
 
 
-def require_same_source(target: Path, name: str, *, size: int | None = None, sha256: str | None = None) -> None:
+def require_same_source(target: Path, name: str, **known: object) -> None:
     """Refuses to replace a dataset that was made from something else: of another name, and with other bytes.
 
     A catalogue that was mended or has grown keeps its name, and one that was moved or renamed its bytes.
@@ -66,8 +64,7 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     Args:
         target: The folder to make.
         name: Of the source.
-        size: Its bytes, where they are known.
-        sha256: Of its bytes, where it is known.
+        **known: Its `bytes` or its `sha256`, as a report has them; None where that is not known yet.
 
     Raises:
         InputError: The dataset that stands there has another source.
@@ -75,14 +72,12 @@ def require_same_source(target: Path, name: str, *, size: int | None = None, sha
     report = target / "report.json"
     if not report.is_file():
         return
-    told = read_object(report).get("source")
-    source = told if isinstance(told, dict) else {}
-    known = {"bytes": size, "sha256": sha256}
+    source = read_object(report).get("source") or {}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        made = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if source else "nobody knows what: its report is damaged"
         raise InputError(
-            f"{target} is a dataset that was made from {made}.", hint="Choose another --out, or replace it: --force"
+            f"{target} is a dataset made from {made}.", hint="Choose another --out, or replace it: --force"
         )
 
 
@@ -110,10 +105,7 @@ def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
     files = shards(folder, config, split)
     if not files:
-        raise InputError(
-            f"{folder} holds no {config}/{split}-*.parquet.",
-            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
-        )
+        raise InputError(f"{folder} holds no {config}/{split}-*.parquet.", hint="Make it with: amazon-titles build")
     for path in files:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1024):
@@ -137,3 +129,66 @@ def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
         InputError: It is not a dataset folder, or has no such split.
     """
     yield from _rows(folder, "chat", split)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """Where every row of the source went, and how the dataset was made. No times: same input, same bytes.
+
+    Attributes:
+        rows_read: Lines that hold a product; `kept + sum(dropped.values())`.
+        kept: Products in the dataset.
+        dropped: Products that left, by reason.
+        bad_lines: Lines that hold no product, by reason; not among `rows_read`.
+        cleaned: Products that a rule changed, by rule.
+        examples: By rule or reason: `{"uid", "before", "after"}` of the first product concerned.
+        lengths: By `title` and `content`: `{"mean", "p5", "p25", "p50", "p75", "p95", "max", "edges", "counts"}` of the
+            kept products' characters.
+        splits: By split: `{"products": n, "rows": {task: n}}`.
+        options: What `build_dataset` was given, folders aside.
+        source: `{"name", "bytes", "sha256"}`.
+        catalogue: `{"name", "license", "url", "rules", "fields"}`: what the card, answers and the page say of it;
+            of the made-up sample also `"made_up": true`.
+        version: The library's.
+    """
+
+    rows_read: int
+    kept: int
+    dropped: dict[str, int]
+    bad_lines: dict[str, int]
+    cleaned: dict[str, int]
+    examples: dict[str, dict[str, str]]
+    lengths: dict[str, dict[str, Any]]
+    splits: dict[str, dict[str, Any]]
+    options: dict[str, Any]
+    source: dict[str, Any]
+    catalogue: dict[str, Any]
+    version: str
+
+    def to_text(self) -> str:
+        """The funnel for people."""
+        lines = [f"{self.rows_read:>9} rows read"]
+        lines += [f"{-n:>9} {reason}" for reason, n in sorted(self.dropped.items(), key=lambda item: -item[1])]
+        lines.append(f"{self.kept:>9} products kept")
+        if bad := sum(self.bad_lines.values()):
+            lines.append(f"{bad:>9} lines that hold no product")
+        for name, split in self.splits.items():
+            rows = ", ".join(f"{n} {task}" for task, n in split["rows"].items())
+            lines.append(f"{split['products']:>9} in {name}: {rows or 'no rows'}")
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> str:
+        """The report as indented JSON, as `report.json` holds it."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
+
+
+def histogram(values: Any) -> dict[str, Any]:  # noqa: ANN401 - an array of integers
+    """Percentiles, and 20 bins, of some lengths in characters, as `BuildReport.lengths` has them."""
+    counts, edges = np.histogram(values, bins=20, range=(0, max(int(np.percentile(values, 99)), 20)))
+    return {
+        "mean": round(float(values.mean()), 1),
+        **{f"p{share}": int(np.percentile(values, share, method="nearest")) for share in (5, 25, 50, 75, 95)},
+        "max": int(values.max()),
+        "edges": [round(float(edge)) for edge in edges],
+        "counts": counts.tolist(),
+    }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.catalog import Origin, Reader
-from amazon_titles.catalog.rows import read_labels
-from amazon_titles.conversations import ROW_CHARS, WORDING, GeneralRow, MixtureConfig
+from amazon_titles.catalog import Reader
+from amazon_titles.catalog.cleaning import CONTENT_RULES
+from amazon_titles.catalog.products import read_labels
+from amazon_titles.catalog.sources import Origin
+from amazon_titles.conversations import ROW_CHARS, GeneralRow, MixtureConfig
 from amazon_titles.conversations.wording import wording
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
@@ -23,69 +26,102 @@ AUTO = "auto"
 MOST_ABSTAIN = 4
 """Refusals a product: with more, a model is taught little else."""
 
+_SHARE, _SOME = (0, 1), (1, inf)
+_RANGES: dict[str, tuple[float, float]] = {
+    "limit": _SOME, "phrasings": _SOME, "min_content_chars": (0, inf), "max_content_chars": (100, inf),
+    "grounded": _SHARE, "abstain": (0, MOST_ABSTAIN), "property": _SHARE, "recall_products": _SOME,
+    "validation": _SHARE, "test": _SHARE, "max_bad": _SHARE,
+}  # fmt: skip
 _OF_THE_CATALOGUE = ("rules", "fields", "name", "license", "url", "made_up")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class BuildOptions:
-    """The options of `build_dataset`, which documents them."""
+    """What a build may be told.
 
-    limit: int | None
-    seed: int
-    languages: tuple[str, ...]
-    phrasings: int
-    min_content_chars: int
-    max_content_chars: int
-    grounded: float
-    abstain: float
-    property: float
-    recall_products: int | None
-    general: tuple[GeneralRow, ...]
-    general_source: str
-    validation: float
-    test: float
-    render: tuple[str, ...]
-    rules: str
-    fields: Mapping[str, str]
-    labels: str | Path | None
-    name: str | None
-    license: str | None
-    url: str | None
-    card_language: str
-    max_bad: float
+    Attributes:
+        limit: Keep this many products, sampled evenly over the whole file.
+        seed: Decides everything that is chosen.
+        languages: Of questions and refusals: `en`, `pt`, taken in turn.
+        phrasings: Recall rows a product, each in another wording.
+        min_content_chars: A shorter description drops the product.
+        max_content_chars: A longer one is cut at the end of a sentence.
+        grounded: Grounded rows a product, 0 to 1.
+        abstain: Rows a product that ask about an invented one, 0 to 4.
+        property: Rows that ask for one property in a description or two, of the products whose description tells one,
+            0 to 1.
+        recall_products: Products of the train split that become recall rows, sampled evenly; all by default. The others
+            become rows of the other kinds alone. Those of validation and test keep their recall rows.
+        general: Questions that have nothing to do with the catalogue, with their answers, for the train split alone: a
+            model that is trained on them forgets less.
+        general_source: Who wrote them; the card says it.
+        validation: Share of the products, 0 to 1.
+        test: Share of the products, 0 to 1.
+        render: Chat templates to make `text-<template>` configs for.
+        rules: Cleaning rules: `amazon`, with which goes all that is said of trn.json, or `generic`; `auto` takes the
+            first for trn.json alone, known by its archive or by the fields and uids of its first rows.
+        fields: `uid`, `title` and `content` to the names that another catalogue has for them.
+        labels: lbl.json, for related products.
+        name: What the catalogue is called; by default as its file.
+        license: Its licence; by default none is named.
+        url: Address of a product, with `{uid}` in it; by default there are no links.
+        card_language: Of the dataset card: `en` or `pt`.
+        max_bad: Share of lines that may hold no product.
+        made_up: Whether the products are the sample's; found out from the first rows.
+    """
+
+    limit: int | None = None
+    seed: int = 42
+    languages: Sequence[str] = ("en", "pt")
+    phrasings: int = 6
+    min_content_chars: int = 40
+    max_content_chars: int = 2000
+    grounded: float = 1.0
+    abstain: float = 0.2
+    property: float = 0.5
+    recall_products: int | None = None
+    general: Sequence[GeneralRow] = ()
+    general_source: str = ""
+    validation: float = 0.02
+    test: float = 0.02
+    render: Sequence[str] = ("llama3",)
+    rules: str = AUTO
+    fields: Mapping[str, str] = field(default_factory=dict)
+    labels: str | Path | None = None
+    name: str | None = None
+    license: str | None = None
+    url: str | None = None
+    card_language: str = "en"
+    max_bad: float = 0.001
     made_up: bool = False
 
     def __post_init__(self) -> None:
         """Holds every option to its range."""
-        for name in ("grounded", "property", "validation", "test", "max_bad"):
-            if not 0 <= (value := getattr(self, name)) <= 1:
-                raise InputError(f"{name} is {value}.", hint="Expected a share from 0 to 1.")
-        if not 0 <= self.abstain <= MOST_ABSTAIN:
-            raise InputError(f"abstain is {self.abstain}.", hint=f"Expected rows a product, 0 to {MOST_ABSTAIN}.")
+        # A string is a sequence of letters too, and nobody means those.
+        self.languages = [self.languages] if isinstance(self.languages, str) else list(self.languages)
+        self.render = [self.render] if isinstance(self.render, str) else list(self.render)
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                expected = f"{least} or more" if most == inf else f"{least} to {most}"
+                raise InputError(f"{name} is {value}.", hint=f"Expected {expected}.")
         if self.validation + self.test >= 1:
             raise InputError("validation and test leave nothing to train on.", hint="Their sum must be below 1.")
-        least = {"phrasings": 1, "min_content_chars": 0, "max_content_chars": 100, "limit": 1, "recall_products": 1}
-        for name, low in least.items():
-            if (value := getattr(self, name)) is not None and value < low:
-                raise InputError(f"{name} is {value}.", hint=f"Expected {low} or more.")
-        if not self.languages:
-            raise InputError("No language is named.", hint=f"There is: {', '.join(WORDING)}.")
-        for language in (*self.languages, self.card_language):
-            most = len(wording(language).questions) * len(self.languages)
-            if self.phrasings > most:
-                raise InputError(
-                    f"{self.phrasings} phrasings are asked for, and there are {most}.", hint=f"Expected 1 to {most}."
-                )
+        for language in (*self.languages, self.card_language, *(row.language for row in self.general)):
+            wording(language)
+        most = sum(len(wording(language).questions) for language in self.languages)
+        if self.phrasings > most:
+            raise InputError(
+                f"{self.phrasings} phrasings are asked for, of {most}.", hint="Name more languages, or fewer."
+            )
         if self.general and not self.general_source:
             raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
-        for row in self.general:
-            wording(row.language)
+        if self.rules not in (AUTO, *CONTENT_RULES):
+            raise InputError(f"There are no rules {self.rules!r}.", hint=f"Choose: auto, {', '.join(CONTENT_RULES)}.")
         for template in self.render:
             get_template(template)
         if self.url is not None and "{uid}" not in self.url:
-            raise InputError(
-                f"The address {self.url} has no place for a product.", hint="Write {uid} where it belongs."
-            )
+            raise InputError(f"The address {self.url} has no place for a product.", hint="Write {uid} in it.")
 
     def resolved(self, origin: Origin) -> BuildOptions:
         """The options for a catalogue of this origin: which rules clean it, and whether it is made up.
@@ -94,16 +130,14 @@ class BuildOptions:
             InputError: Links are asked for to products that do not exist.
         """
         if origin.made_up and self.url:
-            raise InputError(
-                "The products of this catalogue are made up, so they have no address.", hint="Leave --url out."
-            )
+            raise InputError("The products of this catalogue are made up, without address.", hint="Leave --url out.")
         # The sample has trn.json's defects, and nothing else of it.
         chosen = "amazon" if origin.amazon or origin.made_up else "generic"
         return replace(self, rules=chosen if self.rules == AUTO else self.rules, made_up=origin.made_up)
 
     def reader(self) -> Reader:
         """How rows are read."""
-        labels: Any = read_labels(self.labels) if self.labels else None
+        labels: Any = read_labels(self.labels) if self.labels else ()
         return Reader(self.rules, self.fields, self.min_content_chars, self.max_content_chars, labels)
 
     def mix(self) -> MixtureConfig:
@@ -112,11 +146,10 @@ class BuildOptions:
 
     def catalogue(self, source_name: str) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
-        known: Mapping[str, str | None] = AMAZON
-        if self.made_up or self.rules != "amazon":
-            own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
-            known = {"name": own, "license": None, "url": None}
-        told = {name: getattr(self, name) or default for name, default in known.items()}
+        own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
+        amazon = self.rules == "amazon" and not self.made_up
+        known = AMAZON if amazon else {"name": own, "license": None, "url": None}
+        told = {name: getattr(self, name) or known[name] for name in known}
         return {**told, "rules": self.rules, "fields": dict(self.fields)} | ({"made_up": True} if self.made_up else {})
 
     def recorded(self) -> dict[str, Any]:

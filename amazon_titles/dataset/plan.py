@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from amazon_titles.catalog import key_hash
-from amazon_titles.conversations import Conversation
-from amazon_titles.dataset.extract import BlockStats, Numbers
 from amazon_titles.dataset.options import BuildOptions
+from amazon_titles.dataset.passes import BlockStats, Numbers, Shard
 
 SPLITS = ("train", "validation", "test")
 
@@ -72,32 +70,6 @@ def _ranks(titles: Numbers, seed: int) -> Numbers:
     return _mix(titles ^ _mix(np.array([seed & _MASK], dtype=np.uint64)))
 
 
-@dataclass(slots=True)
-class Shard:
-    """Products that are written together, similar ones side by side.
-
-    Attributes:
-        split: `train`, `validation` or `test`.
-        file: Name of the files of its rows, in every config.
-        records: Where each product's record is: `file`, `offset` and `size`, as in `BlockStats.columns`.
-        group: A number that neighbours share if a rare word of their titles is the same.
-        recall: Of each product: whether it becomes recall rows.
-        windows: First product and the one after the last of those whose rows are mixed: equal ranges of the words'
-            hash, so that a product that comes or goes moves no other from window to window.
-        general: Rows that are of no product, by the first product of the window that they go to.
-        catalog_file: Name of the file of its products.
-    """
-
-    split: str
-    file: str
-    records: dict[str, Numbers]
-    group: Numbers | Sequence[int]
-    recall: Numbers | Sequence[bool]
-    windows: list[tuple[int, int]]
-    general: dict[int, list[Conversation]] = field(default_factory=dict)
-    catalog_file: str = ""
-
-
 class SplitPlan:
     """Everything that is decided between the two passes.
 
@@ -109,32 +81,32 @@ class SplitPlan:
         dropped: Products that leave, by reason.
         kept: Index of every product that stays, in the order of the source.
         titles: Hashes of all titles that were read, sorted: an invention must not be among them.
-        columns: What is known of every product that was put aside.
+        splits: Index of every product of each split.
+        products: `passes.NUMBERS` of every product that was put aside.
     """
 
     def __init__(self, stats: list[BlockStats], options: BuildOptions) -> None:
-        self.columns: dict[str, Numbers] = {
-            name: np.concatenate([block.columns[name] for block in stats]) for name in stats[0].columns
-        }
+        self.products = np.concatenate([block.products for block in stats])
         self._words = np.concatenate([block.words for block in stats])
-        self._title, self._seed, self.dropped = self.columns["title"], options.seed, Counter[str]()
+        self._title, self._seed, self.dropped = self.products["title"], options.seed, Counter[str]()
         distinct = self._distinct()
         self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, options.limit))
         self.titles = np.unique(self._title)
-        self._split = _splits(self._title[self.kept], options.validation, options.test)
+        split = _splits(self._title[self.kept], options.validation, options.test)
+        self.splits = {name: self.kept[split == number] for number, name in enumerate(SPLITS)}
         self._recall = np.ones(len(self._title), dtype=bool)
-        train = self.kept[self._split == 0]
+        train = self.splits["train"]
         self._recall[train[self._beyond(train, options.recall_products)]] = False
 
     def _distinct(self) -> Numbers:
-        title, content = self._title, self.columns["content"]
-        stays = self._drop("duplicate", np.arange(len(title)), _repeated(self.columns["uid"]))
+        title, content = self._title, self.products["content"]
+        stays = self._drop("duplicate", np.arange(len(title)), _repeated(self.products["uid"]))
         stays = self._drop("duplicate", stays, _repeated(_mix(title[stays]) ^ content[stays]))
         # What is left of a description's products has as many titles as rows.
         _, which, count = np.unique(content[stays], return_inverse=True, return_counts=True)
         stays = self._drop("shared_blurb", stays, count[which] > 1)
         # The richest first, then the first in the source.
-        richest = np.argsort(-self.columns["content_chars"][stays].astype(np.int64), kind="stable")
+        richest = np.argsort(-self.products["content_chars"][stays].astype(np.int64), kind="stable")
         poorer = np.zeros(len(stays), dtype=bool)
         poorer[richest] = _repeated(title[stays][richest])
         return self._drop("duplicate_title", stays, poorer)
@@ -151,10 +123,6 @@ class SplitPlan:
             self.dropped[reason] += int(leaves.sum())
         return stays[~leaves]
 
-    def count(self, split: str) -> int:
-        """Products of a split."""
-        return int((self._split == SPLITS.index(split)).sum())
-
     def shards(self) -> list[Shard]:
         """All shards, similar products side by side.
 
@@ -163,30 +131,26 @@ class SplitPlan:
         of their hash and shards are equal ranges of it, so most of a shard's bytes stay when products come or go.
         """
         planned: list[Shard] = []
-        for number, split in enumerate(SPLITS):
-            members = self.kept[self._split == number]
+        for split, members in self.splits.items():
             if not len(members):
                 continue
             first, second = self._rare_words(members)
             order = np.lexsort((self._title[members], second, first))
-            members, group = members[order], first[order]
-            edges = _edges(group, SHARD, len(members))
-            for shard, (rows, words) in enumerate(zip(np.split(members, edges), np.split(group, edges), strict=True)):
+            members, first = members[order], first[order]
+            edges = _edges(first, SHARD, len(members))
+            for shard, (rows, words) in enumerate(zip(np.split(members, edges), np.split(first, edges), strict=True)):
                 ends = [0, *_edges(words, WINDOW, len(members)).tolist(), len(words)]
-                planned.append(
-                    Shard(
-                        split, f"{split}-{shard:05}-of-{len(edges) + 1:05}.parquet",
-                        {name: self.columns[name][rows] for name in ("file", "offset", "size")}, words,
-                        self._recall[rows], [(start, stop) for start, stop in pairwise(ends) if stop > start],
-                    )
-                )  # fmt: skip
-        for part, planned_shard in enumerate(planned):
-            planned_shard.catalog_file = f"train-{part:05}-of-{len(planned):05}.parquet"
+                windows = [(start, stop) for start, stop in pairwise(ends) if stop > start]
+                file = f"{split}-{shard:05}-of-{len(edges) + 1:05}.parquet"
+                group = array("Q", words.tobytes())  # one by one, its numbers are read faster than numpy's
+                planned.append(Shard(split, file, self.products[rows], group, self._recall[rows], windows))
+        for part, made in enumerate(planned):
+            made.catalog_file = f"train-{part:05}-of-{len(planned):05}.parquet"
         return planned
 
     def _rare_words(self, members: Numbers) -> tuple[Numbers, Numbers]:
         """Of each product the rarest word of its title that others share, and the one after it."""
-        lengths = self.columns["words"].astype(np.int64)
+        lengths = self.products["words"].astype(np.int64)
         firsts = (np.cumsum(lengths) - lengths)[members]
         lengths = lengths[members]
         starts = np.cumsum(lengths) - lengths

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,20 +24,20 @@ Result = TypeVar("Result")
 _work: Callable[[Any], Any]
 
 
-def _start(parent: int, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
+def _start(make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
     global _work
     # Ctrl-C reaches the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        # A killed parent says no goodbye, and a worker would wait for work for ever.
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
     _work = make(*arguments)
+
+
+def _end_with_parent() -> None:
+    # A killed parent says no goodbye, and a worker would wait for work for ever.
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
 
 
 def _run(task: Any) -> Any:  # noqa: ANN401 - what `_work` takes and gives
@@ -78,7 +77,7 @@ def ordered(
         workers: Processes; 1 works in this one.
 
     Raises:
-        AmazonTitlesError: A worker was killed, most likely for want of memory.
+        AmazonTitlesError: A worker was killed, likely for want of memory.
     """
     if workers <= 1:
         # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
@@ -92,7 +91,7 @@ def ordered(
         return
     # Forked where that is the custom: no script needs a guard around `build_dataset`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _start, (os.getpid(), make, arguments))
+    pool = ProcessPoolExecutor(workers, context, _start, (make, arguments))
     waiting: deque[Future[Result]] = deque()
     try:
         with _undisturbed():
@@ -104,8 +103,6 @@ def ordered(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise AmazonTitlesError(
-            "A worker process was killed, most likely for want of memory.", hint="Try again with fewer: --workers 1"
-        ) from error
+        raise AmazonTitlesError("A worker was killed, likely for want of memory.", hint="Try --workers 1") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

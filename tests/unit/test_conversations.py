@@ -20,7 +20,7 @@ from amazon_titles.conversations import (
     properties,
     question,
 )
-from amazon_titles.conversations.negatives import invented_title
+from amazon_titles.conversations.examples import invented_title
 from amazon_titles.conversations.wording import property_question
 from amazon_titles.errors import InputError
 

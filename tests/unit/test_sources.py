@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from amazon_titles.catalog import Counts, open_source, sources
+from amazon_titles.catalog import Counts, Reader, open_source, products, sources
 from amazon_titles.catalog import download as fetch
-from amazon_titles.catalog.rows import read_labels
+from amazon_titles.catalog.products import read_labels
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError, MissingExtraError
 from tests.catalogue import read_products
@@ -74,7 +74,7 @@ def test_blocks_hold_whole_lines_whatever_their_size(tmp_path, monkeypatch, plai
     for size in (1, 7, 100, 1000, 1 << 20):
         monkeypatch.setattr(sources, "BLOCK", size)
         with open_source(path) as source:
-            blocks = [batch.data for batch in source.batches()]
+            blocks = list(source.blocks())
         assert b"".join(blocks) == LINES[:-1]
         assert all(block.endswith(b"\n") for block in blocks[:-1])
 
@@ -82,16 +82,20 @@ def test_blocks_hold_whole_lines_whatever_their_size(tmp_path, monkeypatch, plai
 @pytest.mark.parametrize("kind", ["json", "gz"])
 @pytest.mark.parametrize("place", [0, 20, 50])
 def test_an_endless_line_is_passed_over_and_named(tmp_path, monkeypatch, kind, place):
-    monkeypatch.setattr(sources, "MAX_LINE", 5000)
+    for module in (sources, products):
+        monkeypatch.setattr(module, "MAX_LINE", 5000)
     monkeypatch.setattr(sources, "BLOCK", 512)
     lines = LINES.splitlines(keepends=True)
     lines.insert(place, b'{"uid": "' + b"x" * 20_000 + b'"}\n')
+    counts, number, named = Counts(), 0, []
     with open_source(write(tmp_path, kind, b"".join(lines))) as source:
-        batches = list(source.batches())
-    assert sum(batch.too_long for batch in batches) == 1
-    assert b"".join(batch.data for batch in batches if not batch.too_long) == LINES
-    before = b"".join(batch.data for batch in batches[: [batch.too_long for batch in batches].index(True)])
-    assert before.count(b"\n") == place
+        for block in source.blocks():
+            assert len(block) < 7000
+            _, bad = Reader().read(block, counts)
+            named += [(number + found.line, found.reason, len(found.text)) for found in bad]
+            number += len(block.splitlines())
+    assert named == [(place + 1, "too_long", 200)]
+    assert (counts.rows_read, number) == (50, 51)
 
 
 @pytest.mark.parametrize("kind", ["gz", "zip", "zst"])
