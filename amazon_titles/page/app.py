@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -30,8 +30,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
     proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
-    page = gr.Blocks(title=texts.title, analytics_enabled=False)
-    with page:
+    with gr.Blocks(title=texts.title, analytics_enabled=False) as page:
         last = gr.State(None)
         with gr.Row(elem_classes="stack"):
             head = gr.HTML(_head(pair, language), elem_id="head", scale=1)
@@ -70,7 +69,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
             except Exception as error:  # whatever happens, the page says it in a sentence
                 problem = answers.failed(error, texts)
             if problem:
-                yield problem, *answers.answered(None, texts, *names), None
+                told = markup.part("problem", texts=texts, sentence=problem)
+                yield told, *answers.answered(None, texts, *names), None
 
         def speak(language: str, turn: Turn | None) -> tuple[Any, ...]:
             texts = TEXTS[language]
@@ -111,6 +111,5 @@ def _head(pair: Pair, language: str) -> str:
     said = (texts.lead if pair.before else texts.lead_base).format(
         model=pair.after.name, base=pair.before.name if pair.before else ""
     )
-    if isinstance(pair.catalogue.index, Sized):  # else it does not tell how many products it has
-        said += " " + texts.products.format(products=markup.whole(len(pair.catalogue.index), texts))
+    said += " " + texts.products.format(products=markup.number(len(pair.catalogue.index), texts))
     return markup.part("head", texts=texts, lead=said, made_up=pair.catalogue.made_up)
