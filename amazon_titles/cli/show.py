@@ -38,7 +38,7 @@ def demo(**options: Any) -> None:
     """Show a page where a question is answered before and after the fine-tuning, side by side."""
     from amazon_titles.page import serve
 
-    serve(options.pop("model"), on_ready=click.echo, **options)
+    serve(**options, on_ready=click.echo)
 
 
 @click.command("push-space", epilog="Example:  amazon-titles push-space USER/ask --model USER/Llama-3-2-1B-titles")
@@ -54,18 +54,14 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
 
     A private model or dataset needs a secret HF_TOKEN in the Space's settings.
     """
+    from amazon_titles.hub import push_space_to_hub
     from amazon_titles.page import require_gradio
     from amazon_titles.page.space import write_space
 
     require_gradio()
-    if out:
-        click.echo(write_space(out, **options))
-        return
-    from amazon_titles.hub import push_space_to_hub
-
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
-        space = write_space(Path(folder) / "space", **options)
-        click.echo(push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
+        space = write_space(out or Path(folder, "space"), **options)
+        click.echo(space if out else push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
 
 
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")

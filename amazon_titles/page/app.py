@@ -30,7 +30,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
     proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
-    with gr.Blocks(title=texts.title, analytics_enabled=False) as page:
+    page = gr.Blocks(title=texts.title, analytics_enabled=False)
+    with page:
         last = gr.State(None)
         with gr.Row(elem_classes="stack"):
             head = gr.HTML(_head(pair, language), elem_id="head", scale=1)

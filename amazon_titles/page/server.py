@@ -60,7 +60,7 @@ def serve(
     list(islice(pair.turns(example, closed_book=True), 3))
     page = show(pair, evidence, language=language, host=host, port=port)
     if on_ready:
-        on_ready(page.local_url)
+        on_ready(str(page.local_url))
     say("Ctrl-C ends it.")
     page.block_thread()
 

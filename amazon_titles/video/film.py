@@ -84,7 +84,7 @@ def make_video(
     target.parent.mkdir(parents=True, exist_ok=True)
     page = show(pair, evidence, language=language, host="127.0.0.1")
     try:
-        return _film(pair, evidence, page.local_url, target, questions, language, pace)
+        return _film(pair, evidence, str(page.local_url), target, questions, language, pace)
     finally:
         page.close(verbose=False)
 
