@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from amazon_titles import __version__
-from amazon_titles.cli import answers, data, fine_tuning, page, story
+from amazon_titles.cli import answers, data, fine_tuning, show
 from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.progress import lines
 
@@ -16,7 +16,7 @@ from amazon_titles.progress import lines
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command: exit 0 done, 1 failed, 2 wrong usage; no traceback for what a user can cause."""
     try:
-        cli.main(args=None if arguments is None else list(arguments), prog_name="amazon-titles", standalone_mode=False)
+        cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
@@ -30,9 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @click.group(
+    commands=[
+        data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
+        answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, answers.ask, show.demo,
+        show.push_space, show.video, show.quickstart, show.handin,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog="Start here, with no account and no GPU:  amazon-titles quickstart",
-)
+)  # fmt: skip
 @click.version_option(__version__, "--version", message="%(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -40,11 +45,3 @@ def cli(context: click.Context) -> None:
     # Whatever a command does: into a file or a notebook it is never silent for long. A page waits for its visitors.
     if context.invoked_subcommand != "demo":
         context.with_resource(lines(str(context.invoked_subcommand), announce=False))
-
-
-for _command in (
-    data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
-    answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, answers.ask, page.demo,
-    page.push_space, page.video, story.quickstart, story.handin,
-):  # fmt: skip
-    cli.add_command(_command)

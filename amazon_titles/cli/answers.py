@@ -61,9 +61,7 @@ def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
 @click.option("--model", required=True, metavar="DIR|REPO|URL", help="Adapter, base model, or http://host/v1.")
 @click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
 @shared.dataset
-@click.option(
-    "--closed-book", is_flag=True, help="Answer from what the fine-tuning taught, without the records in view."
-)
+@click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
 @click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
 @click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's own.")
 @shared.max_new_tokens
@@ -80,10 +78,9 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     from amazon_titles.model import CatalogModel, Sampling
     from amazon_titles.model.files import ask_file, identity_of, read_questions
 
-    if (question is None) == (questions is None):
-        raise InputError("Ask one QUESTION, or a file of them.", hint="--questions FILE.jsonl --out ANSWERS.jsonl")
-    if questions and not out:
-        raise InputError("The answers to a file of questions need a file.", hint="Name it: --out ANSWERS.jsonl")
+    if (question is None) == (questions is None) or (questions and not out):
+        hint = "--questions FILE.jsonl --out ANSWERS.jsonl"
+        raise InputError("Ask one QUESTION, or a file of them, whose answers need a file.", hint=hint)
     if questions:
         read_questions(questions)  # before a model is loaded
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))

@@ -12,9 +12,7 @@ from amazon_titles.errors import InputError
 
 @click.command(epilog="Example:  amazon-titles download --out data")
 @click.option("--out", default=".", metavar="DIR", help="Folder for the archive.")
-@click.option(
-    "--mirror", metavar="USER/REPO", help="Dataset on the Hub that holds the archive, instead of the Drive file."
-)
+@click.option("--mirror", metavar="USER/REPO", help="Dataset of the Hub with the archive, instead of the Drive file.")
 def download(out: str, mirror: str | None) -> None:
     """Fetch the archive that holds trn.json; an interrupted download goes on."""
     from amazon_titles.catalog import download as fetch
@@ -40,12 +38,12 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--max-content-chars", default=2000, help="Longer ones are cut at a sentence's end.")
 @click.option("--validation", default=0.02, help="Share of the products.")
 @click.option("--test", default=0.02, help="Share of the products.")
-@click.option(
-    "--render", multiple=True, default=("llama3",), show_default=False,
-    help="Chat templates: llama3, chatml (repeatable).",
-)  # fmt: skip
+@click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
 @click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
-@click.option("--field", "fields", multiple=True, metavar="uid=NAME", help="Another catalogue's name of a field.")
+@click.option(
+    "--field", "fields", multiple=True, type=shared.key_value, metavar="uid=NAME",
+    help="Another catalogue's name of a field.",
+)  # fmt: skip
 @click.option("--name", help="What the catalogue is called; by default as its file.")
 @click.option("--license", help="Its licence; by default none is named.")
 @click.option("--url", help="Address of a product, with {uid} in it; by default there are no links.")
@@ -55,7 +53,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
 @click.option("--workers", type=shared.POSITIVE, help="Processes; all cores by default.")
 @shared.json_report
-def build(source: str, fields: tuple[str, ...], as_json: bool, base: str | None, **options: Any) -> None:
+def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **options: Any) -> None:
     """Build a dataset folder from a catalogue.
 
     A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
@@ -74,7 +72,7 @@ def build(source: str, fields: tuple[str, ...], as_json: bool, base: str | None,
         found, count = find_base(base), GENERAL if general is None else general
         rows = write_general_rows(found, count, languages=options["languages"], seed=options["seed"])
         options |= {"general": rows, "general_source": found.source}
-    report = build_dataset(source, fields=shared.pairs(fields, "--field", "uid=asin"), **options)
+    report = build_dataset(source, fields=dict(fields), **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 

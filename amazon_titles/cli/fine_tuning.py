@@ -21,18 +21,16 @@ from amazon_titles.errors import MissingExtraError
 @click.option("--user", help="Hub user or organisation to publish under.")
 @click.option("--project", help="Output folder and repo name.")
 @shared.settings
-def recipe(name: str, settings: tuple[str, ...], **options: Any) -> None:
+def recipe(name: str, settings: shared.Pairs, **options: Any) -> None:
     """Print a shipped recipe, filled in."""
     from amazon_titles.recipes import fill_recipe
 
-    click.echo(fill_recipe(name, settings=shared.pairs(settings), **options), nl=False)
+    click.echo(fill_recipe(name, settings=dict(settings), **options), nl=False)
 
 
 @click.command(epilog="Example:  amazon-titles check my.yml --hours 4")
 @click.argument("recipes", nargs=-1)
-@click.option(
-    "--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo that a push would go to."
-)
+@click.option("--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo of a push.")
 @click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
 @click.option("--exposures", default=100, help="How often each product is to be asked about.")
 @click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
@@ -51,27 +49,25 @@ def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 @click.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")
 @click.argument("recipe")
-@click.option(
-    "--engine", type=click.Choice(["autotrain", "trl"]), default="autotrain",
-    help="Plain AutoTrain, or this environment's TRL: loss on the answers alone, validation, checkpoints.",
-)  # fmt: skip
+@click.option("--engine", type=click.Choice(["autotrain", "trl"]), default="autotrain", help="What trains.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
 @click.option("--devices", default=1, help="GPUs, or processes on a CPU, that share each step (trl).")
 @shared.autotrain_env
-@shared.card_language
+@shared.card_language(default="en")
 @shared.settings
 @click.option("--on", type=click.Choice(["local", "jobs"]), default="local", help="Where: here, or a job.")
 @click.option("--flavor", metavar="NAME", help="With --on jobs: the machine, such as l4x1.")
 @click.option("--dry-run", is_flag=True, help="With --on jobs: check, and say what would be sent.")
-def train(recipe: str, settings: tuple[str, ...], on: str, flavor: str | None, dry_run: bool, **options: Any) -> None:
+def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_run: bool, **options: Any) -> None:
     """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason.
+
+    Plain AutoTrain trains, or this environment's TRL: loss on the answers alone, validation, checkpoints.
 
     With --on jobs it runs on a machine of the Hub that your account pays, and the adapter lands on the Hub, privately.
     """
     from amazon_titles.recipes import load_recipe
 
-    loaded, wanted = load_recipe(recipe), shared.pairs(settings)
-    options["card_language"] = options["card_language"] or "en"
+    wanted = load_recipe(recipe).with_settings(dict(settings))
     if on == "jobs":
         from amazon_titles.jobs import train_on_jobs
 
@@ -79,7 +75,7 @@ def train(recipe: str, settings: tuple[str, ...], on: str, flavor: str | None, d
         if resume or devices != 1:
             raise click.UsageError("--resume and --devices are for --on local.")
         ask = _confirm if sys.stdin.isatty() and sys.stderr.isatty() else None
-        job = train_on_jobs(loaded.with_settings(wanted), flavor=flavor, dry_run=dry_run, ask=ask, **options)
+        job = train_on_jobs(wanted, flavor=flavor, dry_run=dry_run, ask=ask, **options)
         if job.id is not None:
             click.echo(f"{job.repo_id}  job {job.id}")
         return
@@ -87,7 +83,7 @@ def train(recipe: str, settings: tuple[str, ...], on: str, flavor: str | None, d
         raise click.UsageError("--flavor and --dry-run belong to --on jobs.")
     from amazon_titles.training import train as run
 
-    trained = run(loaded.with_settings(wanted), **options)
+    trained = run(wanted, **options)
     click.echo(f"{trained.folder}  final loss {trained.final_loss:.3f}")
 
 
@@ -106,7 +102,7 @@ def _confirm(question: str) -> bool:
 @click.option("--dataset", metavar="ID@REV", help="The dataset on the Hub, likewise.")
 @click.option("--before", metavar="FILE", help="Report of the base model; what `compare` makes of both goes along.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
-@shared.card_language
+@shared.card_language()
 @shared.publishing
 def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:
     """Publish an adapter on the Hugging Face Hub.
@@ -128,16 +124,15 @@ def _compare(folder: str, before: str | None, after: str | None, made: str) -> P
     """
     from amazon_titles.hub.contents import is_there
 
-    names = {"before": before, "after": after}
+    named = {"eval/before.json": before, "eval/after.json": after}
     # A report that is named may be a link; in the folder one is as if it were not there.
-    found = [Path(named).is_file() if named else is_there(Path(folder), f"eval/{n}.json") for n, named in names.items()]
-    if not (before or after) or not all(found):
+    there = all(path or is_there(Path(folder), name) for name, path in named.items())
+    if not (before or after) or not there:
         return None
     from amazon_titles.evaluation import EvalReport, compare, save_comparison
 
     try:
-        reports = [EvalReport.load(named or f"{folder}/eval/{name}.json") for name, named in names.items()]
-        save_comparison(compare(*reports), made)
+        save_comparison(compare(*(EvalReport.load(path or Path(folder, name)) for name, path in named.items())), made)
     except MissingExtraError as error:  # publishing needs no extra; only the plots do
         click.echo(f"The comparison of the reports stays out. {error}", err=True)
         return None

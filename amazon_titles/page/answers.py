@@ -28,32 +28,25 @@ def answered(turn: Turn | None, texts: Texts, before: str | None, after: str) ->
     right = side(kind="after", heading=texts.after if before else texts.answer, name=after, said=turn and turn.after)
     if turn is None or turn.after.answer is None:
         return left, right, ""
-    answer, records = turn.after.answer, turn.records
-    others = [markup.link(other.url, other.title) for other in answer.others]
-    return left, right, markup.part("sources", answer=answer, records=records, others=others, texts=texts)
+    return left, right, markup.part("sources", answer=turn.after.answer, records=turn.records, texts=texts)
 
 
 def failed(error: Exception, texts: Texts) -> str:
-    """What went wrong, as sentences on the page; what who asked cannot mend is told to the terminal as well.
+    """What went wrong, as sentences for the page; what who asked cannot mend is told to the terminal as well.
 
     A hint is a command of this machine, which a page's reader does not have.
     """
     if not isinstance(error, AmazonTitlesError):
         say("".join(traceback.format_exception(error)).rstrip())
-        return _problem(texts, texts.unexpected.format(error=type(error).__name__))
+        return str(texts.unexpected.format(error=type(error).__name__))
     if not isinstance(error, InputError):
         say(str(error))
-    return _problem(texts, error.message)
+    return error.message
 
 
 def refused(question: str, texts: Texts) -> str:
     """Says that a question is empty, or longer than `MAX_QUESTION_CHARS`; "" where it is neither."""
     if not question.strip():
-        return _problem(texts, texts.empty_question)
-    if len(question) <= MAX_QUESTION_CHARS:
-        return ""
-    return _problem(texts, texts.too_long.format(found=len(question), limit=MAX_QUESTION_CHARS))
-
-
-def _problem(texts: Texts, sentence: str) -> str:
-    return markup.part("problem", texts=texts, sentence=sentence)
+        return str(texts.empty_question)
+    too_long = len(question) > MAX_QUESTION_CHARS
+    return texts.too_long.format(found=len(question), limit=MAX_QUESTION_CHARS) if too_long else ""

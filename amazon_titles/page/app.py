@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -27,6 +27,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
     """
     names = (pair.before.name if pair.before else None, pair.after.name)
     texts, questions = TEXTS[language], example_questions(pair.after.dataset_folder)
+    modes = {code: [(said.closed_book, "closed"), (said.open_book, "open")] for code, said in TEXTS.items()}
     proofs = {code: evidence.to_html(TEXTS[code], code) for code in LANGUAGES}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     queued: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "show_progress": "hidden"}
@@ -45,7 +46,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                     label=texts.question, placeholder=texts.placeholder, elem_id="question", max_lines=3, autofocus=True
                 )
                 with gr.Row(equal_height=True, elem_classes="stack"):
-                    mode = gr.Radio(_modes(language), value="closed", label=texts.mode, elem_id="mode", scale=4)
+                    mode = gr.Radio(modes[language], value="closed", label=texts.mode, elem_id="mode", scale=4)
                     button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
                 hint = gr.HTML(markup.part("note", sentence=texts.examples), elem_id="examples-label")
                 with gr.Row():
@@ -70,14 +71,15 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
             except Exception as error:  # whatever happens, the page says it in a sentence
                 problem = answers.failed(error, texts)
             if problem:
-                yield problem, *answers.answered(None, texts, *names), None
+                told = markup.part("problem", texts=texts, sentence=problem)
+                yield told, *answers.answered(None, texts, *names), None
 
         def speak(language: str, turn: Turn | None) -> tuple[Any, ...]:
             texts = TEXTS[language]
             return (
                 _head(pair, language), gr.Tab(label=texts.ask_tab), gr.Tab(label=texts.table_tab),
                 gr.Textbox(label=texts.question, placeholder=texts.placeholder),
-                gr.Radio(choices=_modes(language), label=texts.mode), texts.ask,
+                gr.Radio(choices=modes[language], label=texts.mode), texts.ask,
                 markup.part("note", sentence=texts.examples),
                 *questions[language], "", *answers.answered(turn, texts, *names), proofs[language],
             )  # fmt: skip
@@ -101,16 +103,10 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
     return page
 
 
-def _modes(language: str) -> list[tuple[str, str]]:
-    texts = TEXTS[language]
-    return [(texts.closed_book, "closed"), (texts.open_book, "open")]
-
-
 def _head(pair: Pair, language: str) -> str:
     texts = TEXTS[language]
     said = (texts.lead if pair.before else texts.lead_base).format(
         model=pair.after.name, base=pair.before.name if pair.before else ""
     )
-    if isinstance(pair.catalogue.index, Sized):  # else it does not tell how many products it has
-        said += " " + texts.products.format(products=markup.whole(len(pair.catalogue.index), texts))
+    said += " " + texts.products.format(products=markup.number(len(pair.catalogue.index), texts))
     return markup.part("head", texts=texts, lead=said, made_up=pair.catalogue.made_up)

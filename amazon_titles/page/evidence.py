@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import yaml
 
 from amazon_titles import resources
@@ -28,8 +29,6 @@ from amazon_titles.plots import plot_before_after, plot_losses
 
 _COMPARISON, _RUN, _RECIPE = "eval/comparison.json", "run.json", "recipe.yml"
 _PLOTS = ("eval/before_after.png", _LOSS := "loss.png")
-# One of them is in the cache wherever a model is.
-_CONFIGS = ("adapter_config.json", "config.json")
 # Seen at once; whatever else was measured is folded away.
 _HEADLINES = {
     "ROUGE-L F1", "fact recall", "said it does not know", "groundedness", "right source cited",
@@ -39,9 +38,15 @@ _PARAMS = {
     "epochs": "epochs", "lr": "learning rate", "batch_size": "batch size", "block_size": "block size",
     "lora_r": "LoRA rank", "lora_alpha": "LoRA alpha", "lora_dropout": "LoRA dropout", "quantization": "quantization",
 }  # fmt: skip
-_Kinds = Mapping[str, Callable[[object], object]]  # name → what gives the value, or None where it is of another type
+_INTERVALS = ("before_interval", "after_interval")
 # Larger than any count here, and small enough to be added, divided and drawn.
-_LARGEST = 1e15
+_RANGE = msgspec.Meta(ge=-(10**15), le=10**15)
+_Number = Annotated[int, _RANGE] | Annotated[float, _RANGE]
+# The types of what is read: of a comparison's rows, of `run.json`, its dataset, and its losses.
+_COMPARED: dict[str, Any] = {"set": str, "measure": str, "n": _Number, "before": _Number, "after": _Number}
+_ROW = _COMPARED | {"key": str, "headline": bool} | dict.fromkeys(_INTERVALS, tuple[_Number, _Number])
+_TRAINED = {"base_model": str, "engine": str, "device": str, "tokens": _Number, "seconds": _Number}
+_DATASET, _POINT = dict.fromkeys(("path", "revision"), str), dict.fromkeys(("epoch", "loss"), _Number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,20 @@ class Evidence:
         """Reads it from a model's folder, or of its Hub id.
 
         Raises:
-            AmazonTitlesError: The Hub does not answer, and no part of the model is cached here; the message says why.
+            AmazonTitlesError: The Hub does not answer; the message says why.
         """
         found = {name: _fetched(str(model), name) for name in (_COMPARISON, _RUN, _RECIPE, *_PLOTS)}
         files = {name: data or b"" for name, data in found.items()}
-        params: Any = None
+        told, params = read_object(files[_RUN]), None
         with suppress(Exception):  # PyYAML raises nearly anything: IndexError at `!!int ""`, ValueError at 2026-99-99
             params = yaml.safe_load(files[_RECIPE])["params"]
+        run = _parts(_TRAINED, told) | {"dataset": _parts(_DATASET, told.get("dataset"))}
+        run |= {name: _items(_POINT, told.get(name), needed=_POINT) for name in ("losses", "valid_losses")}
         return cls(
-            _objects(_ROW, read_object(files[_COMPARISON]).get("rows"), needed=5) or [],
-            {name: base64.b64encode(files[name]).decode() for name in _PLOTS if files[name].startswith(b"\x89PNG")},
-            _object(_TRAINED, read_object(files[_RUN])) or {},
-            _object(dict.fromkeys(_PARAMS, lambda value: _words(value) or _number(value)), params) or {},
+            rows=_items(_ROW, read_object(files[_COMPARISON]).get("rows"), needed=_COMPARED),
+            plots={n: base64.b64encode(files[n]).decode() for n in _PLOTS if files[n].startswith(b"\x89PNG")},
+            run={name: part for name, part in run.items() if part},
+            params=_parts(dict.fromkeys(_PARAMS, str | _Number), params),
             looked=found[_COMPARISON] is not None,
         )
 
@@ -94,11 +101,11 @@ class Evidence:
             "base model": markup.place(run.get("base_model")),
             "dataset": "@".join(filter(None, (markup.place(dataset.get("path")), dataset.get("revision")))),
             "engine": run.get("engine"),
-            "tokens": markup.whole(run["tokens"], texts) if run.get("tokens") else None,
-            "seconds": f"{run['seconds']:.0f}" if run.get("seconds") else None,
+            **{name: markup.number(run[name], texts) for name in ("tokens", "seconds") if run.get(name)},
             "device": run.get("device"),
-            "final loss": markup.decimals(losses[-1]["loss"], texts, places=3) if losses else None,
-        } | {name: str(v).replace(".", texts.decimal) if isinstance(v, float) else v for name, v in params.items()}
+            "final loss": markup.number(losses[-1]["loss"], texts, places=3) if losses else None,
+            **{name: str(v).replace(".", texts.decimal) if isinstance(v, float) else v for name, v in params.items()},
+        }
         return [(name, str(value)) for name, value in named.items() if value not in (None, "")]
 
     def to_html(self, texts: Texts, language: str) -> str:
@@ -125,42 +132,19 @@ class Evidence:
             yield title, png
 
 
-def _words(value: object) -> str | None:
-    """A text that can be sent to a browser: half a sign of UTF-16, which JSON can hold, cannot."""
-    return value.encode("utf-8", "replace").decode() or None if isinstance(value, str) else None
+def _parts(kinds: Mapping[str, Any], value: object) -> dict[str, Any]:
+    """The parts of an object that are of their types."""
+    told, found = value if isinstance(value, dict) else {}, {}
+    for name, kind in kinds.items():
+        with suppress(msgspec.ValidationError):
+            found[name] = msgspec.convert(told.get(name), kind)
+    return found
 
 
-def _number(value: Any) -> Any:  # noqa: ANN401 - of an unknown file
-    """A number that can be shown: no boolean, no NaN, not infinite."""
-    return value if type(value) in (int, float) and -_LARGEST < value < _LARGEST else None
-
-
-def _interval(value: object) -> list[float] | None:
-    return value if isinstance(value, list) and len(value) == 2 and None not in map(_number, value) else None
-
-
-def _object(kinds: _Kinds, value: object) -> dict[str, Any] | None:
-    """Of an object what is of its kind; None where that is nothing."""
-    told = value if isinstance(value, dict) else {}
-    found = {name: kind(told.get(name)) for name, kind in kinds.items()}
-    return {name: part for name, part in found.items() if part is not None} or None
-
-
-def _objects(kinds: _Kinds, value: object, *, needed: int) -> list[Any] | None:
-    """Of a list the objects that have the first `needed` of their values, each of its kind."""
-    found = [_object(kinds, item) or {} for item in value] if isinstance(value, list) else []
-    return [item for item in found if item.keys() >= set(list(kinds)[:needed])] or None
-
-
-_points = partial(_objects, {"epoch": _number, "loss": _number}, needed=2)
-_ROW: _Kinds = {
-    "set": _words, "measure": _words, "n": _number, "before": _number, "after": _number,
-    "key": _words, "headline": lambda value: value is True, "before_interval": _interval, "after_interval": _interval,
-}  # fmt: skip
-_TRAINED: _Kinds = {
-    "base_model": _words, "engine": _words, "device": _words, "tokens": _number, "seconds": _number,
-    "losses": _points, "valid_losses": _points, "dataset": partial(_object, {"path": _words, "revision": _words}),
-}  # fmt: skip
+def _items(kinds: Mapping[str, Any], values: object, *, needed: Iterable[str]) -> list[dict[str, Any]]:
+    """The parts of each object of a list that has the needed ones."""
+    items = [_parts(kinds, value) for value in values] if isinstance(values, list) else []
+    return [item for item in items if item.keys() >= set(needed)]
 
 
 def _fetched(model: str, name: str) -> bytes | None:
@@ -178,13 +162,10 @@ def _fetched(model: str, name: str) -> bytes | None:
 
         try:
             path = Path(hf_hub_download(model, name))
-        except EntryNotFoundError as error:
-            cached = (try_to_load_from_cache(model, file) for file in (name, *_CONFIGS))
-            if not isinstance(error, LocalEntryNotFoundError) or next(cached) is _CACHED_NO_EXIST:
-                return b""
-            if any(isinstance(file, str) for file in cached):
-                return None
-            raise explain(error, model) from None
+        except LocalEntryNotFoundError:
+            return b"" if try_to_load_from_cache(model, name) is _CACHED_NO_EXIST else None
+        except EntryNotFoundError:
+            return b""
         except Exception as error:
             raise explain(error, model) from None
     elif not path.is_file() or resources.is_link(path, Path(model)):

@@ -22,8 +22,8 @@ _TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "${}`"})
 
 
 def text(value: object) -> str:
-    """A text as HTML that shows it letter by letter."""
-    return html.escape(str(value)).translate(_TEMPLATE_SIGNS)
+    """A text as HTML that shows it letter by letter; half a sign of UTF-16, which JSON can hold, is a "?"."""
+    return html.escape(str(value).encode("utf-8", "replace").decode()).translate(_TEMPLATE_SIGNS)
 
 
 def link(url: str, label: str) -> Markup:
@@ -57,21 +57,17 @@ def place(path: object) -> str:
     return Path(name).name if Path(name).is_absolute() or os.path.isdir(name) else name  # noqa: PTH112
 
 
-def whole(number: float, texts: Texts) -> str:
-    """A count, its thousands apart as the language has it."""
-    return f"{number:,.0f}".replace(",", "," if texts.decimal == "." else ".")
-
-
-def decimals(number: float, texts: Texts, *, places: int = 2, sign: str = "") -> str:
-    """A number of so many decimals, with the language's decimal sign.
+def number(value: float, texts: Texts, *, places: int = 0, sign: str = "") -> str:
+    """A number of so many decimals, its thousands apart and its decimal sign as the language has them.
 
     Args:
-        number: To show.
+        value: To show.
         texts: Of the language.
         places: Decimals.
         sign: `+` shows the sign of a positive one too. Zero is never negative.
     """
-    return f"{round(number, places) + 0.0:{sign}.{places}f}".replace(".", texts.decimal)
+    shown = f"{round(value, places) + 0.0:{sign},.{places}f}"
+    return shown if texts.decimal == "." else shown.translate(str.maketrans(",.", ".,"))
 
 
 def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows
@@ -85,4 +81,4 @@ _HTML = jinja2.Environment(
     finalize=lambda value: value if isinstance(value, Markup) else Markup(text(value)),
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-_HTML.globals |= {"link": link, "highlighted": highlighted, "place": place, "decimals": decimals}
+_HTML.globals |= {"link": link, "highlighted": highlighted, "place": place, "number": number}

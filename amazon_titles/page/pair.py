@@ -111,8 +111,7 @@ class Pair:
         turn = Turn(Side(), Side() if self.before else None, records)
         yield turn
         after = self.after.stream(question, closed_book=closed_book)
-        # Where no product fits, the catalogue refuses for both alike: the base has nothing to say.
-        before = self.before.stream(question, closed_book=closed_book) if self.before and records else ()
+        before = self.before.stream(question, closed_book=closed_book) if self.before else ()
         shown = time.monotonic()
         for said_before, said_after in zip_longest(before, after):
             left = turn.before and turn.before.with_next(said_before)
@@ -120,8 +119,6 @@ class Pair:
             if time.monotonic() - shown >= _PACE:
                 yield turn
                 shown = time.monotonic()
-        if turn.before is not None and turn.before.answer is None:
-            turn = replace(turn, before=replace(turn.before, answer=turn.after.answer))
         yield turn
 
 

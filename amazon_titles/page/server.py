@@ -54,36 +54,41 @@ def serve(
     require_host(host or os.environ.get("GRADIO_SERVER_NAME"))
     require_gradio()
     pair = Pair.load(model, dataset=dataset)
-    page = page_of(pair, Evidence.of(model), language=language)
+    evidence = Evidence.of(model)
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    address = launched(page, host=host, port=port)
+    page = show(pair, evidence, language=language, host=host, port=port)
     if on_ready:
-        on_ready(address)
+        on_ready(str(page.local_url))
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
-def page_of(pair: Pair, evidence: Evidence, *, language: str = "en") -> gradio.Blocks:
-    """The page of a pair of models, with questions of their own catalogue to click on."""
-    from amazon_titles.page.app import build_page  # needs gradio
+def show(
+    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None
+) -> gradio.Blocks:
+    """Starts the page in a thread, at its `local_url`, with everything off that would ask another host.
 
-    return build_page(pair, evidence, language=language)
-
-
-def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None = None) -> str:
-    """Starts a page in a thread, with everything off that would ask another host, and gives its address.
+    Args:
+        pair: The two models.
+        evidence: For the second tab.
+        language: That the page starts in.
+        host: As of `serve`.
+        port: As of `serve`.
 
     Raises:
         InputError: The address or the port cannot be listened on.
     """
     from gradio.themes import Default
 
+    from amazon_titles.page.app import build_page  # needs gradio
+
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
+    page = build_page(pair, evidence, language=language)
     try:
-        _, address, _ = page.launch(
+        page.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme,
             css_paths=Path(__file__).with_name("page.css"), footer_links=[], state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
@@ -91,7 +96,7 @@ def launched(page: gradio.Blocks, *, host: str | None = None, port: int | None =
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
-    return str(address)
+    return page
 
 
 def require_host(host: str | None) -> None:
@@ -103,17 +108,13 @@ def require_host(host: str | None) -> None:
     Raises:
         InputError: Nobody knows it, or it is another machine.
     """
-    if not host:
-        return
-    reason = "it is not an address of this machine."
-    try:
-        for family, _, _, _, address in socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM):
+    name = (host or "127.0.0.1").strip("[]")
+    with suppress(OSError, UnicodeError):  # nobody knows it
+        for family, _, _, _, address in socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM):
             with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
                 return probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        reason = str(error)
     raise InputError(
-        f"The page cannot listen on the host {host!r}: {reason}",
+        f"The page cannot listen on the host {host!r}: it is not an address of this machine.",
         hint="Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1",
     )
 

@@ -15,24 +15,9 @@ from amazon_titles.io import FolderKind, staged
 from amazon_titles.page.texts import TEXTS
 from amazon_titles.progress import say
 
-_APP = '''"""Starts the page of {model}; README.md tells more."""
-
-import sys
-
-from amazon_titles.errors import AmazonTitlesError
-from amazon_titles.page import serve
-
-if __name__ == "__main__":
-    try:
-        # No host: a Space names its own, in GRADIO_SERVER_NAME.
-        serve({model!r}, dataset={dataset!r}, host=None, language={language!r})
-    except AmazonTitlesError as error:
-        sys.exit(f"Error: {{error}}")
-'''
-_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
-_MARK = "amazon_titles/page/space.py"
-_HINT = "Choose another: --out DIR"
-_FOLDER = FolderKind("push-space", "writing", re.compile(".*", re.DOTALL), marks=(_MARK,), hint=_HINT)
+_ID = r"\w[\w.-]*/\w[\w.-]*"
+_MARKS = ("amazon_titles/page/space.py",)
+_FOLDER = FolderKind("push-space", "writing", re.compile("(?s).*"), _MARKS, hint="Choose another: --out DIR")
 
 
 def write_space(folder: str | Path, *, model: str, dataset: str | None = None, language: str = "en") -> Path:
@@ -49,37 +34,31 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
         InputError: `model` or `dataset` is no Hub id, `model` names a revision, `folder` holds something else, or
             nothing says which files belong to the library.
     """
-    bare, at, _ = model.partition("@")
-    if at and _ID.fullmatch(bare):
-        raise InputError(
-            f"A Space shows the newest revision of its model, and {model!r} names one.",
-            hint=f"Leave it out: --model {bare}",
-        )
-    for what, name, command in (("model", model, "push-adapter"), ("dataset", dataset, "push-dataset")):
-        if name is not None and (Path(name).exists() or not _ID.fullmatch(name.partition("@")[0])):
+    for what, name, pattern, command in (
+        ("model", model, _ID, "push-adapter"), ("dataset", dataset, f"{_ID}(@.*)?", "push-dataset"),
+    ):  # fmt: skip
+        if name is not None and (Path(name).exists() or not re.fullmatch(pattern, name)):
             raise InputError(
                 f"A Space reads its {what} from the Hub, and {name!r} is no Hub id.",
-                hint=f"Publish it first: amazon-titles {command} DIR USER/NAME; then name USER/NAME.",
+                hint=f"Publish it: amazon-titles {command} DIR USER/NAME; then name it, a model without @REVISION.",
             )
-    target = Path(folder)
-    if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or (target / _MARK).is_file())):
-        raise InputError(f"{target} holds something that is not a page's folder.", hint=_HINT)
-    dataset_id = dataset.partition("@")[0] if dataset else None
-    card = environment().get_template("space_card.md.jinja").render(
-        title=TEXTS[language].title, short=TEXTS[language].short, language=language, model=model, dataset=dataset_id,
+    templates, said = environment(), TEXTS[language]
+    app = templates.get_template("space_app.py.jinja").render(model=model, dataset=dataset, language=language)
+    card = templates.get_template("space_card.md.jinja").render(
+        title=said.title, short=said.short, language=language, model=model, dataset=(dataset or "").partition("@")[0],
         gradio=version("gradio"), version=__version__, python=f"{sys.version_info.major}.{sys.version_info.minor}",
     )  # fmt: skip
+    files = {"app.py": app, "README.md": card, "requirements.txt": "".join(f"{line}\n" for line in requirements())}
     library = resources.library_files()
-    with staged(target, _FOLDER) as made:
+    with staged(Path(folder), _FOLDER) as made:
         for place, path in library.files.items():
             (made / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, made / place)
         for place, reason in library.left_out.items():
             say(f"  left out: {place} ({reason})")
-        (made / "app.py").write_text(_APP.format(model=model, dataset=dataset, language=language), encoding="utf-8")
-        (made / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
-        (made / "README.md").write_text(card, encoding="utf-8")
-    return target
+        for place, content in files.items():
+            (made / place).write_text(content, encoding="utf-8")
+    return Path(folder)
 
 
 def requirements() -> list[str]:

@@ -14,14 +14,12 @@ from amazon_titles.page import require_gradio
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions, first_titles
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
-from amazon_titles.page.server import launched, page_of
+from amazon_titles.page.server import show
 from amazon_titles.progress import bar
 from amazon_titles.video.browser import browser, find_browser
 from amazon_titles.video.page_driver import HEIGHT, WIDTH, PageDriver
-from amazon_titles.video.recorder import ffmpeg, recording, write_clip, write_video
+from amazon_titles.video.recorder import recording, seconds_of, write_clip, write_video
 from amazon_titles.video.script import play
-
-_LOCALES = {"en": "en-US", "pt": "pt-BR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +75,16 @@ def make_video(
     target = Path(out)
     if target.suffix != ".mp4":
         raise InputError(f"The video is an MP4, and {target.name!r} does not end in .mp4.", hint="--out video.mp4")
-    for question in questions:
-        if len(question) > MAX_QUESTION_CHARS:
-            raise InputError(f"A question has {len(question)} characters; at most {MAX_QUESTION_CHARS} are read.")
+    if (longest := max(map(len, questions), default=0)) > MAX_QUESTION_CHARS:
+        raise InputError(f"A question has {longest} characters; at most {MAX_QUESTION_CHARS} are read.")
     find_model(model)
     require_gradio()
     find_browser()
-    ffmpeg()
-    pair = Pair.load(model, dataset=dataset)
-    evidence = Evidence.of(model)
+    pair, evidence = Pair.load(model, dataset=dataset), Evidence.of(model)
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = page_of(pair, evidence, language=language)
-    address = launched(page, host="127.0.0.1")
+    page = show(pair, evidence, language=language, host="127.0.0.1")
     try:
-        return _film(pair, evidence, address, target, questions, language, pace)
+        return _film(pair, evidence, str(page.local_url), target, questions, language, pace)
     finally:
         page.close(verbose=False)
 
@@ -99,29 +93,28 @@ def _film(
     pair: Pair, evidence: Evidence, address: str, target: Path, questions: Sequence[str], language: str, pace: float
 ) -> Film:
     # The last example is the invented product, which is asked about in any case.
-    asked = list(questions) or example_questions(pair.after.dataset_folder)[language][:-1][:2]
-    trained = not questions and bool(asked) and _trained_on(pair, evidence, asked[0])
+    examples = example_questions(pair.after.dataset_folder)[language]
+    asked = questions or examples[:-1][:2] or examples
+    trained = not questions and _trained_on(pair, evidence, asked[0])
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
     with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
-        frames, stills = Path(work, "frames"), Path(work, "stills")
-        frames.mkdir()
+        folder, stills = Path(work, "frames"), Path(work, "stills")
+        folder.mkdir()
         stills.mkdir()
         with browser() as opened:
-            page = opened.new_page(
-                viewport={"width": WIDTH, "height": HEIGHT}, locale=_LOCALES[language], color_scheme="light"
-            )
+            page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale=language, color_scheme="light")
             page.goto(address)
             driver = PageDriver(page, stills, pace=pace)
-            with bar("filming"), recording(page, frames) as recorded:
-                play(
-                    driver, recorded, pair=pair, evidence=evidence, asked=asked, language=language, trained=trained
-                )  # fmt: skip
-        with bar(f"writing {recorded.seconds:.0f} s to {target}"):
-            write_video(recorded, target)
-            write_clip(recorded, clip, start=recorded.marks["question"], end=recorded.marks["source"])
+            with bar("filming"), recording(page, folder) as frames:
+                start, end = play(
+                    driver, frames, pair=pair, evidence=evidence, asked=asked, language=language, trained=trained
+                )
+        with bar(f"writing {seconds_of(frames):.0f} s to {target}"):
+            write_video(frames, target)
+            write_clip(frames, clip, start=start, end=end)
         shutil.rmtree(pictures, ignore_errors=True)
         stills.rename(pictures)
-    return Film(target, clip, pictures, recorded.seconds)
+    return Film(target, clip, pictures, seconds_of(frames))
 
 
 def _trained_on(pair: Pair, evidence: Evidence, question: str) -> bool:
@@ -138,13 +131,11 @@ def read_questions(path: str | Path) -> list[str]:
     Raises:
         InputError: There is no such file, or no question in it.
     """
+    hint = "Name a text file (UTF-8) with one question a line."
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError):
-        raise InputError(
-            f"No file of questions at {path}.", hint="A text file (UTF-8) with one question a line."
-        ) from None
-    questions = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not questions:
-        raise InputError(f"{path} holds no question.", hint="Write one question a line.")
-    return questions
+        raise InputError(f"No file of questions at {path}.", hint=hint) from None
+    if questions := [line for line in lines if line and not line.startswith("#")]:
+        return questions
+    raise InputError(f"{path} holds no question.", hint=hint)

@@ -17,22 +17,11 @@ WIDTH, HEIGHT = 1280, 720
 _READING, _LEAST = 15.0, 2.5
 _ANSWER_LIMIT = 300_000  # milliseconds that an answer may take
 
-# What the page shows when the model has answered, and its base, or that it has none; and in place of that.
-_ANSWERED = ("#after section[data-state=done]", "#before section[data-state=done], #before .note")
+# What the page shows in place of answers; and that, or both answers, or one and that the model has no base.
 _PROBLEM = "#problem [role=alert]"
+_BEFORE, _AFTER = "#before :is(section[data-state=done], .note)", "#after section[data-state=done]"
+_ENDED = f"{_PROBLEM}, body:has({_BEFORE}):has({_AFTER})"
 
-# What has no text is not seen.
-_OVERLAY = """<style>
-  body { padding-bottom: 130px !important; }
-  #film-caption:empty, #film-card:has(#film-title:empty) { display: none; }
-  #film-caption { position: fixed; inset: auto 0 0; z-index: 99999; min-height: 62px; padding: 16px 48px;
-    background: rgba(15, 23, 42, .94); color: #fff; font: 22px/1.35 system-ui, sans-serif; text-align: center; }
-  #film-card { position: fixed; inset: 0; z-index: 100000; padding: 0 140px; background: #0f172a; color: #fff;
-    display: flex; flex-direction: column; justify-content: center; align-items: center; text-align: center; }
-  #film-title { margin-bottom: 28px; font: 700 56px/1.2 system-ui, sans-serif; }
-  #film-line { color: #cbd5e1; font: 26px/1.5 system-ui, sans-serif; }
-</style>
-<div id="film-caption"></div><div id="film-card"><div id="film-title"></div><div id="film-line"></div></div>"""
 _WRITE = "texts => { for (const id in texts) document.getElementById(`film-${id}`).textContent = texts[id]; }"
 _SCROLL = "place => document.querySelector(place).scrollIntoView({behavior: 'smooth', block: 'center'})"
 
@@ -49,7 +38,8 @@ class PageDriver:
     def __init__(self, page: Page, stills: Path, *, pace: float = 1.0) -> None:
         self._page, self._stills, self._pace = page, stills, pace
         page.locator("#question textarea").wait_for()
-        page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", _OVERLAY)
+        overlay = Path(__file__).with_name("overlay.html").read_text(encoding="utf-8")
+        page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", overlay)
 
     def card(self, title: str, line: str) -> None:
         """A title card, for as long as it takes to read."""
@@ -66,10 +56,9 @@ class PageDriver:
         """Types a question, chooses how it is answered, and waits for both answers.
 
         Raises:
-            AmazonTitlesError: The page shows a problem in place of the answers, or they take too long.
+            AmazonTitlesError: The page shows a problem in place of the answers.
+            playwright.sync_api.Error: They take too long; `browser` says so in a sentence.
         """
-        from playwright.sync_api import TimeoutError as TooSlow
-
         self.look_at("#question")
         box, problem = self._page.locator("#question textarea"), self._page.locator(_PROBLEM)
         if box.input_value() != question:
@@ -80,19 +69,12 @@ class PageDriver:
         # The answer of before must go first, or it would be taken for the new one.
         self._page.evaluate("document.querySelector('#after section').dataset.state = 'left'")
         self._page.locator("#ask").click()
-        try:
-            for answered in _ANSWERED:
-                self._page.locator(f"{answered}, {_PROBLEM}").first.wait_for(timeout=_ANSWER_LIMIT)
-                if problem.count():
-                    raise AmazonTitlesError(
-                        f"The page has no answer to {question!r}: {' '.join(problem.first.inner_text().split())}",
-                        hint="Ask it without the film, to see more: amazon-titles ask QUESTION --model DIR|REPO",
-                    )
-        except TooSlow:
+        self._page.locator(_ENDED).first.wait_for(timeout=_ANSWER_LIMIT)
+        if problem.count():
             raise AmazonTitlesError(
-                f"The answer to {question!r} took more than {_ANSWER_LIMIT / 1000:.0f} s, too long for a film.",
-                hint="Film a smaller model, or on a machine with a GPU: amazon-titles video --model DIR|REPO",
-            ) from None
+                f"The page has no answer to {question!r}: {' '.join(problem.first.inner_text().split())}",
+                hint="Ask it without the film, to see more: amazon-titles ask QUESTION --model DIR|REPO",
+            )
         self.look_at("#after section")
 
     def look_at(self, place: str) -> None:

@@ -10,11 +10,10 @@ import base64
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.video.page_driver import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
@@ -31,116 +30,87 @@ _QUALITIES = (20, 24, 28, 33)
 _CLIPS = ((960, 8, 70), (800, 6, 60), (640, 5, 45), (480, 4, 35))  # width, frames a second, quality
 
 
-@dataclass(slots=True)
-class Recording:
-    """Frames on disk.
-
-    Attributes:
-        folder: Where they lie; on the same disk as what is made of them.
-        frames: File and time of each, in seconds of the browser's clock.
-        marks: Named times.
-    """
-
-    folder: Path
-    frames: list[tuple[Path, float]] = field(default_factory=list)
-    marks: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """From the first frame to the last."""
-        return self.frames[-1][1] - self.frames[0][1] if self.frames else 0.0
-
-    def mark(self, name: str) -> None:
-        """Remembers the time of the newest frame."""
-        self.marks[name] = self.frames[-1][1]
+Frames = list[tuple[Path, float]]
+"""The file and the time of each frame, in seconds of the browser's clock; all in one folder."""
 
 
 @contextmanager
-def recording(page: Page, folder: Path) -> Iterator[Recording]:
-    """Records a page for the time of a `with`."""
-    result = Recording(folder)
+def recording(page: Page, folder: Path) -> Iterator[Frames]:
+    """Records a page for the time of a `with`; the folder is on the same disk as what is made of the frames."""
+    frames: Frames = []
     session = page.context.new_cdp_session(page)
 
     def keep(frame: dict[str, Any]) -> None:
-        path = folder / f"{len(result.frames):06d}.jpg"
+        path = folder / f"{len(frames):06d}.jpg"
         path.write_bytes(base64.b64decode(frame["data"]))
-        result.frames.append((path, float(frame["metadata"]["timestamp"])))
+        frames.append((path, float(frame["metadata"]["timestamp"])))
         session.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
 
     session.on("Page.screencastFrame", keep)
     session.send("Page.startScreencast", {"format": "jpeg", "quality": 92, "maxWidth": WIDTH, "maxHeight": HEIGHT})
     try:
-        yield result
+        yield frames
     finally:
         session.send("Page.stopScreencast")
 
 
-def write_video(recorded: Recording, target: Path) -> None:
+def seconds_of(frames: Frames) -> float:
+    """From the first frame to the last."""
+    return frames[-1][1] - frames[0][1]
+
+
+def write_video(frames: Frames, target: Path) -> None:
     """Writes an MP4 (H.264, yuv420p, `WIDTH`x`HEIGHT`, no sound) that fits `MAX_BYTES`.
 
     Raises:
         InputError: It is longer than `MAX_SECONDS`.
         AmazonTitlesError: ffmpeg failed, or it does not fit in any quality.
     """
-    if recorded.seconds > MAX_SECONDS:
+    if seconds_of(frames) > MAX_SECONDS:
         raise InputError(
-            f"The video is {recorded.seconds / 60:.1f} minutes long, and at most {MAX_SECONDS // 60} are allowed.",
+            f"The video is {seconds_of(frames) / 60:.1f} minutes long, and at most {MAX_SECONDS // 60} are allowed.",
             hint="Ask fewer questions: --questions FILE",
         )
     # JPEG has the full range of values, players expect the broadcast one.
     size = f"scale={WIDTH}:{HEIGHT}:force_original_aspect_ratio=decrease:in_range=full:out_range=tv"
     filters = f"fps={_RATE},{size},pad={WIDTH}:{HEIGHT}:(ow-iw)/2:(oh-ih)/2,format=yuv420p"
     options = ["-vf", filters, "-color_range", "tv", "-c:v", "libx264", "-preset", "medium", "-movflags", "+faststart"]
-    attempts = ([*options, "-crf", str(quality)] for quality in _QUALITIES)
-    if not _encode_within(MAX_BYTES, recorded.frames, attempts, target):
-        raise AmazonTitlesError(f"The video does not fit into {MAX_BYTES >> 20} MB.", hint="Ask fewer questions.")
+    _encode_within(MAX_BYTES, frames, ([*options, "-crf", str(quality)] for quality in _QUALITIES), target)
 
 
-def write_clip(recorded: Recording, target: Path, *, start: float, end: float) -> None:
+def write_clip(frames: Frames, target: Path, *, start: float, end: float) -> None:
     """Writes the frames between two times as an animated WebP that fits `MAX_CLIP_BYTES` and repeats for ever.
 
     Raises:
         AmazonTitlesError: ffmpeg failed, or it does not fit in any size.
     """
-    chosen = [frame for frame in recorded.frames if start <= frame[1] <= end] or recorded.frames[-1:]
+    chosen = [frame for frame in frames if start <= frame[1] <= end]
     options = ["-c:v", "libwebp_anim", "-loop", "0"]
     attempts = (
         [*options, "-vf", f"fps={rate},scale={width}:-2", "-quality", str(quality)] for width, rate, quality in _CLIPS
     )
-    if not _encode_within(MAX_CLIP_BYTES, chosen, attempts, target):
-        raise AmazonTitlesError(f"The clip does not fit into {MAX_CLIP_BYTES >> 20} MB.")
+    _encode_within(MAX_CLIP_BYTES, chosen, attempts, target)
 
 
-def _encode_within(limit: int, frames: Sequence[tuple[Path, float]], attempts: Iterable[list[str]], to: Path) -> bool:
-    """Writes the first attempt that has at most `limit` bytes; False where none has."""
-    part = frames[0][0].with_name(f"part{to.suffix}")
+def _encode_within(limit: int, frames: Frames, attempts: Iterable[list[str]], target: Path) -> None:
+    """Writes the first attempt that has at most `limit` bytes."""
+    part = frames[0][0].with_name(f"part{target.suffix}")
     for options in attempts:
         encode(frames, options, part)
         if part.stat().st_size <= limit:
-            part.replace(to)
-            return True
-    return False
+            part.replace(target)
+            return
+    raise AmazonTitlesError(f"{target} does not fit into {limit >> 20} MB.", hint="Ask fewer questions.")
 
 
-def ffmpeg() -> str:
-    """The program of ffmpeg that `imageio-ffmpeg` brings.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise MissingExtraError("video", error.name or "imageio_ffmpeg") from error
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
-def encode(frames: Sequence[tuple[Path, float]], options: Sequence[str], target: Path) -> None:
+def encode(frames: Frames, options: Sequence[str], target: Path) -> None:
     """Runs ffmpeg over frames, each shown until the next one's time.
 
     Raises:
         AmazonTitlesError: It failed; the message holds its last line.
     """
+    from imageio_ffmpeg import get_ffmpeg_exe
+
     folder, first = frames[0][0].parent, frames[0][1]
     # Pictures are read on a grid of 25 a second, so each is put on it here: rounding every wait alone would add up.
     places = {round((time - first) * _RATE): path.name for path, time in frames}  # the last one of a place stays
@@ -150,7 +120,7 @@ def encode(frames: Sequence[tuple[Path, float]], options: Sequence[str], target:
         lines += [f"file '{places[place]}'", f"duration {(until - place) / _RATE:.2f}"]
     # The last one twice: the demuxer ignores the duration of what nothing follows.
     (folder / "frames.txt").write_text("\n".join([*lines, f"file '{places[shown[-1]]}'", ""]), encoding="utf-8")
-    command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", "frames.txt"]
+    command = [get_ffmpeg_exe(), "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", "frames.txt"]
     done = subprocess.run([*command, *options, str(target.resolve())], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

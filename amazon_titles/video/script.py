@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from amazon_titles.conversations import question as question_about
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED
 from amazon_titles.page.pair import Pair
-from amazon_titles.page.texts import Texts
-from amazon_titles.video.captions import ALONE, CAPTIONS
+from amazon_titles.page.texts import Texts, in_each_language, read_yaml
 from amazon_titles.video.page_driver import PageDriver
-from amazon_titles.video.recorder import Recording
+from amazon_titles.video.recorder import Frames
+
+_SAID = read_yaml(Path(__file__).with_name("captions.yml"))
+CAPTIONS = in_each_language(_SAID["pair"])
+"""What the film of an adapter and its base says, by the code of the language."""
+ALONE = in_each_language(_SAID["pair"] | _SAID["alone"])
+"""What the film of a whole model says, which has no base."""
 
 
 def play(
-    driver: PageDriver, recorded: Recording, *, pair: Pair, evidence: Evidence, asked: Sequence[str], language: str,
+    driver: PageDriver, frames: Frames, *, pair: Pair, evidence: Evidence, asked: Sequence[str], language: str,
     trained: bool,
-) -> None:  # fmt: skip
+) -> tuple[float, float]:  # fmt: skip
     """Plays it.
 
     Args:
         driver: Of the page.
-        recorded: Gets the marks `question` and `source`, between which the clip is.
+        frames: What is recorded meanwhile.
         pair: The models that answer.
         evidence: What the second tab shows.
         asked: The questions, without the invented one.
         language: Of the captions, and of the invented question.
         trained: Whether the first question is about a product that the model was trained on.
 
+    Returns:
+        The times between which the clip is: of the first question, its answers and their source.
+
     Raises:
-        AmazonTitlesError: The page shows a problem, or an answer takes too long.
+        AmazonTitlesError: The page shows a problem in place of an answer.
     """
     captions = (CAPTIONS if pair.before else ALONE)[language]
     search = pair.catalogue.index.search
@@ -49,27 +58,27 @@ def play(
     subtitle = captions.subtitle.format(model=pair.after.name, base=pair.before.name if pair.before else "")
     driver.card(captions.title, f"{subtitle} {captions.made_up}" if pair.catalogue.made_up else subtitle)
     driver.say(captions.page, "page")
-    recorded.mark("question")
-    for question in asked[:1]:  # from memory, its source, and the same with the record in view, where one fits
-        driver.say(captions.trained if trained else captions.memory, "before")
-        ask(question, captions.sides, "answers")
-        if driver.has("#sources li"):
-            driver.look_at("#sources li")
-            driver.say(captions.linked_source if pair.catalogue.url else captions.source, "source")
-        recorded.mark("source")
-        if search(question, 1):
-            driver.look_at("#question")
-            driver.say(captions.with_source, "with-source")
-            ask(question, captions.seen, "with-source-answer", closed_book=False)
-    for question in asked[1:]:
+    first, *others = asked
+    start = frames[-1][1]
+    # From memory, its source, and the same with the record in view, where one fits.
+    driver.say(captions.trained if trained else captions.memory, "before")
+    ask(first, captions.sides, "answers")
+    if driver.has("#sources li"):
+        driver.look_at("#sources li")
+        driver.say(captions.linked_source if pair.catalogue.url else captions.source, "source")
+    end = frames[-1][1]
+    if search(first, 1):
+        driver.look_at("#question")
+        driver.say(captions.with_source, "with-source")
+        ask(first, captions.seen, "with-source-answer", closed_book=False)
+    for question in others:
         driver.say(captions.more.format(question=question), "more")
         ask(question, captions.sides, "more-answers")
     driver.look_at("#question")
     driver.say(captions.unknown, "unknown")
     ask(question_about(INVENTED, language=language), captions.seen, "refused", closed_book=False)
-    if "source" not in recorded.marks:
-        recorded.mark("source")
     _end(driver, captions, evidence)
+    return start, end
 
 
 def _end(driver: PageDriver, captions: Texts, evidence: Evidence) -> None:

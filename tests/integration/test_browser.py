@@ -33,14 +33,14 @@ def chromium():
 @pytest.fixture(scope="module")
 def start(dataset, chromium):
     """Starts the page with what models say, and closes it at the end."""
-    from amazon_titles.page.server import launched, page_of
+    from amazon_titles.page.server import show
 
     started = []
 
     def begin(**options):
-        page = page_of(chat_models.pair(dataset, **options), chat_models.EVIDENCE)
+        page = show(chat_models.pair(dataset, **options), chat_models.EVIDENCE, host="127.0.0.1")
         started.append(page)
-        return launched(page, host="127.0.0.1")
+        return page.local_url
 
     yield begin
     for page in started:

@@ -119,11 +119,11 @@ def test_eight_questions_at_once_are_all_answered_in_order(folder):
     from gradio_client import Client
     from gradio_client.utils import Status
 
-    from amazon_titles.page.server import launched, page_of
+    from amazon_titles.page.server import show
 
     pair = chat_models.pair(folder / "dataset", delay=0.02)
-    page = page_of(pair, chat_models.EVIDENCE)
-    client = Client(launched(page, host="127.0.0.1"), verbose=False)
+    page = show(pair, chat_models.EVIDENCE, host="127.0.0.1")
+    client = Client(page.local_url, verbose=False)
     questions = ["Grelm Kettle" + "?" * number for number in range(8)]
     jobs = []
     for question in questions:
@@ -140,13 +140,13 @@ def test_eight_questions_at_once_are_all_answered_in_order(folder):
 def test_memory_stays_flat_over_two_hundred_questions(folder):
     from gradio_client import Client
 
-    from amazon_titles.page.server import launched, page_of
+    from amazon_titles.page.server import show
 
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip("only Linux tells a process's memory in /proc")
-    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
-    client = Client(launched(page, host="127.0.0.1"), verbose=False)
+    page = show(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE, host="127.0.0.1")
+    client = Client(page.local_url, verbose=False)
     held = []
     for number in range(200):
         ask(client, "Grelm Kettle" + "?" * (number % 7))
@@ -180,21 +180,21 @@ def test_what_is_not_there_is_said(tmp_path, monkeypatch):
 
 
 def test_a_proxy_does_not_stand_between_the_page_and_itself(folder, monkeypatch):
-    from amazon_titles.page.server import launched, page_of
+    from amazon_titles.page.server import show
 
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "")
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
-    assert launched(page, host="127.0.0.1").startswith("http://127.0.0.1:")
+    page = show(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE, host="127.0.0.1")
+    assert page.local_url.startswith("http://127.0.0.1:")
     page.close()
 
 
 def test_a_port_that_is_taken_is_a_sentence(demo, folder):
-    from amazon_titles.page.server import launched, page_of
+    from amazon_titles.page.server import show
 
     client, _ = demo
-    page = page_of(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE)
+    port = int(client.src.rstrip("/").rpartition(":")[2])
     with pytest.raises(InputError, match="cannot listen there"):
-        launched(page, host="127.0.0.1", port=int(client.src.rstrip("/").rpartition(":")[2]))
+        show(chat_models.pair(folder / "dataset"), chat_models.EVIDENCE, host="127.0.0.1", port=port)

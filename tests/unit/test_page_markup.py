@@ -22,8 +22,8 @@ from amazon_titles.page.examples import INVENTED, example_questions
 from amazon_titles.page.pair import Side, Turn
 from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS, name_of, preferred
 from amazon_titles.plots import plot_before_after, plot_losses
-from amazon_titles.video.captions import CAPTIONS
 from amazon_titles.video.film import read_questions
+from amazon_titles.video.script import CAPTIONS
 from tests import chat_models
 
 TAG = re.compile(r"</?[a-z][^>]*>")

@@ -18,8 +18,7 @@ from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
 from amazon_titles.page.texts import LANGUAGES, TEXTS
 from amazon_titles.video import film
-from amazon_titles.video.captions import ALONE, CAPTIONS
-from amazon_titles.video.recorder import Recording
+from amazon_titles.video.script import ALONE, CAPTIONS
 from tests import chat_models
 
 NOTHING = Evidence([], {}, {}, {})
@@ -78,17 +77,17 @@ def filmed(dataset, tmp_path, monkeypatch):
         driver = PlayedPage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
-        for name in ("require_gradio", "find_browser", "ffmpeg"):
+        for name in ("require_gradio", "find_browser"):
             monkeypatch.setattr(film, name, lambda: None)
-        monkeypatch.setattr(film, "page_of", lambda *_, **__: SimpleNamespace(close=lambda verbose: None))
-        monkeypatch.setattr(film, "launched", lambda page, host: "http://127.0.0.1:1")
+        shown = SimpleNamespace(local_url="http://127.0.0.1:1", close=lambda verbose: None)
+        monkeypatch.setattr(film, "show", lambda *_, **__: shown)
         page = SimpleNamespace(goto=lambda address: None)
         opened = SimpleNamespace(new_page=lambda **_: page)
         monkeypatch.setattr(film, "browser", contextmanager(lambda: iter([opened])))
-        recorded = Recording(tmp_path, [(tmp_path / "0.jpg", 0.0)])
-        monkeypatch.setattr(film, "recording", contextmanager(lambda page, folder: iter([recorded])))
-        monkeypatch.setattr(film, "write_video", lambda recorded, target: target.write_bytes(b"film"))
-        monkeypatch.setattr(film, "write_clip", lambda recorded, target, start, end: target.write_bytes(b"clip"))
+        frames = [(tmp_path / "0.jpg", 0.0)]
+        monkeypatch.setattr(film, "recording", contextmanager(lambda page, folder: iter([frames])))
+        monkeypatch.setattr(film, "write_video", lambda frames, target: target.write_bytes(b"film"))
+        monkeypatch.setattr(film, "write_clip", lambda frames, target, start, end: target.write_bytes(b"clip"))
         monkeypatch.setattr(film, "PageDriver", lambda page, stills, pace: driver)
         out = tmp_path / "out.mp4"
         main(["video", "--model", "a/b", "--out", str(out), "--language", language, *options])

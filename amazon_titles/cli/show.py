@@ -1,4 +1,4 @@
-"""Commands that people look at: the page, the page as a Space, and the video of it."""
+"""Commands of what people see: the full pipeline, the page, the page as a Space, its video, and the hand-in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ import click
 from amazon_titles.cli import options as shared
 
 
+@click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
+@click.option("--out", default="quickstart", metavar="DIR", help="The folder to make.")
+@click.option("--base", default="smollm2", metavar="smollm2|tiny|ID|DIR", help="The model to fine-tune.")
+@click.option("--catalog", metavar="FILE", help="A catalogue of your own; by default a sample is made.")
+@click.option("--products", type=shared.POSITIVE, help="Products to learn by heart.  [default: 24; of tiny 48]")
+@shared.languages
+@shared.autotrain_env
+def quickstart(**options: Any) -> None:
+    """Run the full pipeline on this machine: no account, no GPU, about ten minutes on two cores.
+
+    The base is SmolLM2-135M-Instruct, a tiny Llama made here (a smoke test of three minutes), a Hub id, or a folder.
+    """
+    from amazon_titles.quickstart import quickstart as run
+
+    click.echo(run(**options).to_markdown(full=False), nl=False)
+
+
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
 @shared.default_model(help="Adapter or base model.")
 @shared.dataset
@@ -21,7 +38,7 @@ def demo(**options: Any) -> None:
     """Show a page where a question is answered before and after the fine-tuning, side by side."""
     from amazon_titles.page import serve
 
-    serve(options.pop("model"), on_ready=click.echo, **options)
+    serve(**options, on_ready=click.echo)
 
 
 @click.command("push-space", epilog="Example:  amazon-titles push-space USER/ask --model USER/Llama-3-2-1B-titles")
@@ -29,7 +46,7 @@ def demo(**options: Any) -> None:
 @click.option("--model", required=True, metavar="REPO", help="Adapter or base model on the Hub.")
 @click.option("--dataset", metavar="REPO", help="Dataset on the Hub; by default the one that the model names.")
 @shared.language(help="Of the card, and that the page starts in; a browser that asks for the other one gets that.")
-@click.option("--public", is_flag=True, help="Make the Space public; private otherwise.")
+@shared.public
 @click.option("--out", metavar="DIR", help="Only write the Space's folder; nothing is sent.")
 @shared.dry_run
 def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **options: Any) -> None:
@@ -37,18 +54,14 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
 
     A private model or dataset needs a secret HF_TOKEN in the Space's settings.
     """
+    from amazon_titles.hub import push_space_to_hub
     from amazon_titles.page import require_gradio
     from amazon_titles.page.space import write_space
 
     require_gradio()
-    if out:
-        click.echo(write_space(out, **options))
-        return
-    from amazon_titles.hub import push_space_to_hub
-
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
-        space = write_space(Path(folder) / "space", **options)
-        click.echo(push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
+        space = write_space(out or Path(folder, "space"), **options)
+        click.echo(space if out else push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
 
 
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
@@ -67,3 +80,18 @@ def video(model: str, questions: str | None, **options: Any) -> None:
 
     asked = read_questions(questions) if questions else ()
     click.echo(make_video(model, questions=asked, **options).to_text())
+
+
+@click.command(epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada Lovelace'")
+@click.argument("folder")
+@shared.default_model(help="The adapter.")
+@shared.dataset
+@click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
+@click.option("--repo", "repository", metavar="URL", help="Address of the source code.")
+@click.option("--member", "members", multiple=True, metavar="NAME", help="Who hands it in (repeatable).")
+@shared.language(type=click.Choice(["pt", "en"]), default="pt", help="Of the documents.")
+def handin(folder: str, **options: Any) -> None:
+    """Gather in FOLDER what the assignment asks for, and list what is still missing."""
+    from amazon_titles.handin import hand_in
+
+    click.echo(hand_in(folder, **options).to_text(), nl=False)
