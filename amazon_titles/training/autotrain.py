@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.io import local_folder
 from amazon_titles.processes import cores, run_child
 from amazon_titles.recipes import Recipe
-from amazon_titles.training.adapter import ADAPTER_FILES
+from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES
 from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
-from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.rows import count_tokens
 
 SPIN_COUNT = "2000"
@@ -180,12 +180,10 @@ def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | 
         TrainingError: It left no adapter; the message holds the reason that it gave, and its last lines.
     """
     python, cache = find_autotrain(env), folder / "datasets"
-    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
-    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
-    counted = count_tokens(recipe, data, Path(padded))
+    config.write_text(recipe.with_settings({"base_model": base, "data.path": data}).dump(), encoding="utf-8")
+    counted = count_tokens(recipe, data, local_folder(base, allow_patterns=list(TOKENIZER_FILES)))
     log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
     if missing := [name for name in ADAPTER_FILES if not (trained / name).is_file()]:
         raise TrainingError(
@@ -196,8 +194,6 @@ def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | 
         tail = "\n".join(log.tail)
         raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{tail}")
     found = versions(python)
-    if counted.rows is None:  # a base of the Hub's, whose tokenizer is here now
-        counted = count_tokens(recipe, data, trained)
     run: dict[str, Any] = {
         "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
         "losses": log.losses,
