@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.recipes.fields import Params
+
 _MODULES = (
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
     "mlp.down_proj",
 )  # fmt: skip
+_TIMED_STEPS = 2
 
 
 def accelerator() -> str | None:
@@ -45,19 +48,12 @@ def upper_half(config: Mapping[str, Any]) -> str:
     return ",".join(f"{layer}.{module}" for layer in range(layers // 2, layers) for module in _MODULES)
 
 
-def tokens_per_second(
-    base: str | Path, *, target_modules: str, rank: int, block_size: int, batch_size: int, bf16: bool, steps: int = 2
-) -> float:
-    """Tokens a second of a training loop as AutoTrain's: one step to warm up, then `steps` timed ones.
+def tokens_per_second(base: Path, params: Params) -> float:
+    """Tokens a second of a training loop as AutoTrain's: one step to warm up, then two timed ones.
 
     Args:
-        base: A model's folder or Hub id.
-        target_modules: As in the recipe: `all-linear`, or names with commas between them.
-        rank: The adapter's.
-        block_size: Tokens a row.
-        batch_size: Rows a step.
-        bf16: Whether to compute in bf16 where the recipe says `mixed_precision: bf16`.
-        steps: How many are timed.
+        base: A model's folder.
+        params: The recipe's.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -65,19 +61,18 @@ def tokens_per_second(
 
     device = accelerator() or "cpu"
     model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
-    targets = target_modules if target_modules == "all-linear" else target_modules.split(",")
-    lora = LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules=targets)
-    model = get_peft_model(model, lora).train()
+    modules = params.target_modules or "all-linear"
+    targets = modules if modules == "all-linear" else modules.split(",")
+    model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=params.lora_r, target_modules=targets)).train()
     optimizer = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad])
-    rows = torch.randint(model.config.vocab_size, (batch_size, block_size), device=device)
-    start = 0.0
-    for step in range(steps + 1):
+    rows = torch.randint(model.config.vocab_size, (params.batch_size, params.tokens_a_row), device=device)
+    for step in range(1 + _TIMED_STEPS):
         if step == 1:
             start = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=params.mixed_precision == "bf16"):
             loss = model(input_ids=rows, labels=rows, use_cache=False).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         float(loss.detach())  # waits for a GPU to be done
-    return steps * rows.numel() / (time.perf_counter() - start)
+    return _TIMED_STEPS * rows.numel() / (time.perf_counter() - start)

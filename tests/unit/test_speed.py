@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("peft")
 
+from amazon_titles.recipes.fields import Params
 from amazon_titles.training.speed import tokens_per_second, upper_half
 from tests.tiny_models import make_base
 
@@ -28,7 +29,5 @@ def test_peft_adapts_just_those_layers_and_the_speed_is_measured(tmp_path):
     )
     trained = {name.split("layers.")[1][0] for name, weights in model.named_parameters() if weights.requires_grad}
     assert trained == {"1"}
-    speed = tokens_per_second(
-        tmp_path / "base", target_modules=targets, rank=2, block_size=16, batch_size=2, bf16=False, steps=1
-    )
-    assert speed > 0
+    params = Params(target_modules=targets, lora_r=2, block_size=16, batch_size=2)
+    assert tokens_per_second(tmp_path / "base", params) > 0
