@@ -117,17 +117,19 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _catalogue(folder: Path, catalog: str | Path | None) -> str | Path:
+def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
     with step(1, _STEPS, "Find the catalogue" if catalog else "Write a sample catalogue in trn.json's format") as done:
-        if catalog is not None:
-            done(str(catalog))
-            return catalog
-        path = folder / "sample.json"
-        done(f"{write_sample(path, SAMPLE_ROWS, seed=SEED)} made-up products in {path}")
-        return path
+        if catalog is None:
+            path = folder / "sample.json"
+            done(f"{write_sample(path, SAMPLE_ROWS, seed=SEED)} made-up products in {path}")
+            return path
+        if not Path(catalog).is_file():  # it is read twice
+            raise InputError(f"No catalogue at {catalog}.", hint="Name trn.json, trn.json.gz or the zip as downloaded.")
+        done(str(catalog))
+        return Path(catalog)
 
 
-def _products(source: str | Path, corpus: Path, plan: Plan) -> tuple[list[Product], int]:
+def _products(source: Path, corpus: Path, plan: Plan) -> tuple[list[Product], int]:
     """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
     # Whatever catalogue an earlier quickstart had, both folders are its own: hence `force`.
     build_dataset(
