@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amazon_titles.errors import MissingExtraError
 from amazon_titles.io import read_object, to_json
 from amazon_titles.progress import bar
 
@@ -94,11 +93,8 @@ def write_model(
         heads: Attention heads; a third of them are key/value heads.
         seed: Decides the weights.
     """
-    try:
-        import torch
-        from transformers import LlamaConfig, LlamaForCausalLM
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     config = LlamaConfig(

@@ -95,8 +95,13 @@ def quickstart(
 
 
 def _quiet_libraries() -> None:
-    """Keeps bars of single files and notes to developers out of a story that has lines of its own."""
+    """Keeps bars of single files and notes to developers out of a story that has lines of its own.
+
+    Raises:
+        MissingExtraError: They are not installed, which is better heard before anything is made.
+    """
     try:
+        import torch  # noqa: F401
         from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError("model", error.name or "transformers") from error

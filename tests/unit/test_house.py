@@ -61,7 +61,7 @@ def test_a_room_imports_only_from_floors_below(path):
 ROOMS = {
     "training": 1550, "model": 1070, "recipes": 1040, "hub": 1010, "search": 850, "evaluation": 800, "dataset": 770,
     "page": 655, "catalog": 495, "video": 445, "cli": 420, "conversations": 375, "jobs": 300, "budget": 325,
-    "quickstart": 265, "cards": 295,
+    "quickstart": 270, "cards": 295,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 
