@@ -10,16 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jinja2
+import yaml
 
+from amazon_titles import resources
 from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import FolderKind, is_local, read_object, require_replaceable, staged
+from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
+from amazon_titles.recipes.path_checks import is_local_path
 from amazon_titles.training.adapter import EVALUATION_FILES
 
 FILES = ("data.md", "fine-tuning.md", "recipe.yml", "eval", "loss.png", "video.txt", "handin.pdf")
@@ -36,21 +38,8 @@ _FOLDER = FolderKind(
 _LINK_CHARS, _NAME_CHARS = 80, 60
 
 _LANGUAGES = ("en", "pt")
-# What is said in each of them; `{catalogue}` is one of the three ways to name it.
-_TEXTS = {
-    "title": ("Fine-tuning a language model on {catalogue}", "Fine-tuning de um modelo de linguagem sobre {catalogue}"),
-    "about": (
-        "A language model fine-tuned with LoRA on the titles and descriptions of {catalogue}: the data, the test "
-        "before the training, the training, and answers that name their sources.",
-        "Um modelo de linguagem ajustado com LoRA em títulos e descrições de produtos ({catalogue}): os dados, o teste "
-        "antes do treinamento, o treinamento e respostas que citam suas fontes.",
-    ),
-    "named": ("the catalogue {name}", "o catálogo {name}"),
-    "made_up": ("{name} (made-up products: none of them exists)", "{name} (produtos inventados: nenhum deles existe)"),
-    "unnamed": ("a product catalogue", "um catálogo de produtos"),
-    "base": ("Base model", "Modelo base"), "members": ("Members", "Integrantes"),
-    "repository": ("Source code", "Código-fonte"), "video": ("Video", "Vídeo"),
-}  # fmt: skip
+# What a browser could open: `https://…`, as the help writes it, is none.
+_ADDRESS = re.compile(r"(?!.*\.\.\.)https?://(?=[.-]*\w)[\w.-]+(?::\d+)?(?:[/?#][^\s…]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +62,9 @@ class HandIn:
 
 
 def hand_in(
-    output_dir: str | Path,
-    *,
-    model: str | Path,
-    dataset: str | Path | None = None,
-    video: str | None = None,
-    repository: str | None = None,
-    members: Sequence[str] = (),
-    language: str = "pt",
-    token: str | None = None,
-) -> HandIn:
+    output_dir: str | Path, *, model: str | Path, dataset: str | Path | None = None, video: str | None = None,
+    repository: str | None = None, members: Sequence[str] = (), language: str = "pt", token: str | None = None,
+) -> HandIn:  # fmt: skip
     """Gathers the two documents, the recipe, the evaluation, the video's description and the PDF with both links.
 
     Args:
@@ -103,7 +85,7 @@ def hand_in(
     if language not in _LANGUAGES:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
-        if address is not None and not _is_address(address):
+        if address is not None and not (_ADDRESS.fullmatch(address) and address.isprintable()):
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
@@ -120,20 +102,10 @@ def hand_in(
     return HandIn(target, tuple(missing))
 
 
-def _is_address(text: str) -> bool:
-    """Whether a browser could open it: `https://…`, as the help writes it, is none."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - raises where it is no number
-    except ValueError:
-        return False
-    whole = not re.search(r"\s|…|\.\.\.", text) and text.isprintable()
-    return whole and parts.scheme in ("http", "https") and bool(re.search(r"\w", parts.hostname or ""))
-
-
 def _texts(language: str, catalogue: object) -> dict[str, str]:
     """The texts of a language about a catalogue, by what the dataset's report says of it."""
-    texts = {key: said[_LANGUAGES.index(language)] for key, said in _TEXTS.items()}
+    wording = yaml.safe_load((resources.folder("hub_cards") / "handin.yml").read_text(encoding="utf-8"))
+    texts: dict[str, str] = {key: said[language] for key, said in wording.items()}
     told = catalogue if isinstance(catalogue, dict) else {}
     way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
     named = texts[way].replace("{name}", str(told.get("name")))
@@ -142,31 +114,23 @@ def _texts(language: str, catalogue: object) -> dict[str, str]:
 
 def _adapter_folder(model: str, token: str | None) -> Path:
     find_model(model)
-    if is_local(model):
-        return Path(model)
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+    if is_local_path(model) and not is_local(model):
         raise InputError(f"No adapter folder {model!r}.", hint="Name an adapter folder or a Hub id: --model …")
-    from huggingface_hub import snapshot_download
-
-    wanted = ["*.json", "*.md", "*.png", "recipe.yml", "eval/*"]
     try:
-        return Path(snapshot_download(model, allow_patterns=wanted, token=token))
+        return local_folder(model, allow_patterns=["*.json", "*.md", "*.png", "recipe.yml", "eval/*"], token=token)
     except Exception as error:
         raise explain(error, model, token=token) from None
 
 
 def _report(dataset: str, token: str | None) -> dict[str, Any]:
     """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
-    if is_local(dataset) or dataset.count("/") != 1:
-        return read_object(Path(dataset, "report.json"))
-    from huggingface_hub import hf_hub_download
-
     repo, _, revision = dataset.partition("@")
+    wanted = {"repo_type": "dataset", "revision": revision or None, "allow_patterns": "report.json", "token": token}
     try:
-        path = hf_hub_download(repo, "report.json", repo_type="dataset", revision=revision or None, token=token)
+        folder = Path(dataset) if is_local(dataset) else local_folder(repo, **wanted)
     except Exception:  # what is missing is listed, whatever the reason
         return {}
-    return read_object(Path(path))
+    return read_object(folder / "report.json") if dataset else {}
 
 
 def _documents(

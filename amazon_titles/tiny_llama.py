@@ -8,12 +8,12 @@ silently use other ones).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amazon_titles.errors import MissingExtraError
 from amazon_titles.io import read_object, to_json
+from amazon_titles.progress import bar
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,10 +26,8 @@ SPECIAL_TOKENS = (BOS, EOS, HEADER, END_HEADER, EOT, "<|finetune_right_pad_id|>"
 
 # A clock in the system block, as in Llama 3.2's own template: the trap that this library's templates avoid.
 DATED_CHAT_TEMPLATE = (
-    "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
-    "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}{%- set date_string = '26 Jul 2024' %}"
-    "{%- endif %}{%- endif %}{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\n"
-    "Cutting Knowledge Date: December 2023\\nToday Date: ' + date_string + '\\n\\n<|eot_id|>' }}"
+    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\\n\\nToday Date: ' }}"
+    "{{- strftime_now('%d %b %Y') + '\\n\\n<|eot_id|>' }}"
     "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'"
     " + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
@@ -95,11 +93,8 @@ def write_model(
         heads: Attention heads; a third of them are key/value heads.
         seed: Decides the weights.
     """
-    try:
-        import torch
-        from transformers import LlamaConfig, LlamaForCausalLM
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -134,9 +129,8 @@ def vocabulary_size(folder: Path) -> int:
 
 
 def pretrain(
-    model: LlamaForCausalLM, folder: Path, texts: Sequence[str], *, steps: int, batch_size: int = 16, seed: int = 42,
-    on_step: Callable[[int, float], None] | None = None,
-) -> float:  # fmt: skip
+    model: LlamaForCausalLM, folder: Path, texts: Sequence[str], *, steps: int, batch_size: int = 16, seed: int = 42
+) -> float:
     """Trains `model` on `texts` as a language model (next token, packed blocks) and saves it to `folder`.
 
     Args:
@@ -146,7 +140,6 @@ def pretrain(
         steps: Optimiser steps of `batch_size` blocks, each of 256 tokens.
         batch_size: Blocks a step.
         seed: Decides the order of the blocks.
-        on_step: Called with the number of the step and its loss.
 
     Returns:
         The mean loss of the last tenth of the steps, in nats a token.
@@ -159,25 +152,21 @@ def pretrain(
     ids *= -(-_BLOCK // max(1, len(ids)))  # a very small corpus still fills one block
     blocks = torch.tensor(ids[: len(ids) // _BLOCK * _BLOCK]).view(-1, _BLOCK)
     generator = torch.Generator().manual_seed(seed)
+    passes = [torch.randperm(len(blocks), generator=generator) for _ in range(-(-steps * batch_size // len(blocks)))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, betas=(0.9, 0.95), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     model.train()
     losses: list[float] = []
-    order: list[int] = []
-    for step in range(steps):
-        while len(order) < batch_size:
-            order += torch.randperm(len(blocks), generator=generator).tolist()
-        batch, order = blocks[order[:batch_size]], order[batch_size:]
-        loss = model(input_ids=batch, labels=batch, use_cache=False).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
-        if on_step:
-            on_step(step + 1, losses[-1])
-    model.eval()
-    save_model(model, folder)
+    with bar("pretraining", steps, unit="steps", tokens=batch_size * _BLOCK) as advance:
+        for chosen in torch.cat(passes)[: steps * batch_size].view(steps, batch_size):
+            loss = model(input_ids=blocks[chosen], labels=blocks[chosen], use_cache=False).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(float(loss.detach()))
+            advance(note=f"loss {losses[-1]:.2f}")
+    save_model(model.eval(), folder)
     tail = losses[-max(1, steps // 10) :]
     return sum(tail) / len(tail)

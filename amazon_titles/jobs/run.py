@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 FILES_REPO = "amazon-titles-jobs"
 """The account's private dataset repository that jobs read this library from."""
 
-_LAST_LINES = 20
-_POLL_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
@@ -141,7 +138,7 @@ def _not_started(client: Client, error: Exception) -> AmazonTitlesError:
 
 def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> tuple[deque[str], JobInfo]:
     """Says the log as it comes, until the job has ended; gives its last lines, and how it ended."""
-    tail: deque[str] = deque(maxlen=_LAST_LINES)
+    tail: deque[str] = deque(maxlen=20)
     where: dict[str, Any] = {"job_id": job.id, "namespace": job.owner.name}
     later = f"follow it: hf jobs logs {job.id}   cancel it: hf jobs cancel {job.id}"
     try:
@@ -151,7 +148,7 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
                 say(tail[-1])
         except Exception as error:  # the log is lost, not the job
             say(f"The log broke off ({redact(str(error), client.token)}); waiting for the end. {later}")
-        wait = partial(client.api.wait_for_job, **where, poll_interval=_POLL_SECONDS)
+        wait = partial(client.api.wait_for_job, **where, poll_interval=10)
         ended: Any = client.call("waiting for the job", wait)
         return tail, ended
     except KeyboardInterrupt:

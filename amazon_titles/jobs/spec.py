@@ -26,7 +26,6 @@ MOUNT = "/amazon-titles"
 # shell of the image would have entered: the image's Dockerfile makes it at /app/env. A digest is not known here, so
 # AutoTrain itself is pinned, by the extra.
 _AUTOTRAIN_IMAGE = "huggingface/autotrain-advanced:latest"
-_AUTOTRAIN_PATH = "/app/env/bin"
 # Debian with gcc, which triton wants, and Python 3.11, on which the tests run; torch's wheels bring CUDA along.
 _UV_IMAGE = "ghcr.io/astral-sh/uv:python3.11-bookworm"
 TRL_PINS = (
@@ -84,7 +83,7 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
         image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     else:
         install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", *_requirements("autotrain")])
-        line = f'export PATH="{_AUTOTRAIN_PATH}:$PATH"; {install} && exec python {MOUNT}/job.py'
+        line = f'export PATH="/app/env/bin:$PATH"; {install} && exec python {MOUNT}/job.py'
         image, command = _AUTOTRAIN_IMAGE, ("bash", "-c", line)
     library = resources.library_files()
     files = {place: path.read_bytes() for place, path in library.files.items()}

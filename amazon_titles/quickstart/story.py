@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles import conversations
-from amazon_titles.cards import model_card
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
+from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import read_object
 from amazon_titles.model import CatalogModel
-from amazon_titles.progress import bar, say, step
-from amazon_titles.quickstart.base import PRETRAINING_STEPS, expected, make_base, write_general_rows
+from amazon_titles.progress import say, step
+from amazon_titles.quickstart.base import make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
@@ -42,14 +41,9 @@ _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
 def quickstart(
-    out: str | Path = "quickstart",
-    *,
-    base: str = "smollm2",
-    catalog: str | Path | None = None,
-    products: int | None = None,
-    languages: Sequence[str] = ("en", "pt"),
-    autotrain_env: str | Path | None = None,
-) -> Comparison:
+    out: str | Path = "quickstart", *, base: str = "smollm2", catalog: str | Path | None = None,
+    products: int | None = None, languages: Sequence[str] = ("en", "pt"), autotrain_env: str | Path | None = None,
+) -> Comparison:  # fmt: skip
     """Runs the full pipeline and prints each step to stderr.
 
     Args:
@@ -83,7 +77,7 @@ def quickstart(
     data = folder / "dataset"
     _dataset(source, data, found, plan, limit, languages)
     before = _evaluate(4, "Evaluate the base: the test before the training", found.folder, data, plan, dtype)
-    run = _train(folder, found, plan, autotrain_env, bf16=dtype is not None)
+    run = _train(folder, found, plan, autotrain_env)
     after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
     comparison = compare(before, after)
     say("\n" + comparison.to_markdown(full=False))
@@ -95,14 +89,19 @@ def quickstart(
         title = next(product.title for product in read_catalog(data) if product.uid == learnt.uid)
         done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title))
     with step(9, _STEPS, "What to do with the real thing") as done:
-        say(REAL_THING)
+        say(REAL_THING.read_text(encoding="utf-8"))
         done(f"everything is in {folder}")
     return comparison
 
 
 def _quiet_libraries() -> None:
-    """Keeps bars of single files and notes to developers out of a story that has lines of its own."""
+    """Keeps bars of single files and notes to developers out of a story that has lines of its own.
+
+    Raises:
+        MissingExtraError: They are not installed, which is better heard before anything is made.
+    """
     try:
+        import torch  # noqa: F401
         from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError("model", error.name or "transformers") from error
@@ -113,7 +112,7 @@ def _quiet_libraries() -> None:
 
 def _check_folder(folder: Path) -> None:
     """Refuses a folder that holds anything that a quickstart does not make."""
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     foreign = [path.name for path in folder.glob("*") if path.name not in _MADE and not path.name.startswith(".")]
     if foreign:
@@ -129,7 +128,7 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
             path = folder / "sample.json"
             done(f"{write_sample(path, SAMPLE_ROWS, seed=SEED)} made-up products in {path}")
             return path
-        if not Path(catalog).is_file():
+        if not Path(catalog).is_file():  # it is read twice
             raise InputError(f"No catalogue at {catalog}.", hint="Name trn.json, trn.json.gz or the zip as downloaded.")
         done(str(catalog))
         return Path(catalog)
@@ -158,20 +157,16 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
     tiny = name == "tiny"
     title = "Make a tiny Llama and pretrain it on the other products" if tiny else f"Find the base: {name}"
     with step(2, _STEPS, title) as done:
-        if not tiny:
+        if tiny:
+            found, told = make_base(folder, others, seed=SEED)
+        else:
             found = find_base(name)
-            done(found.source)
-            return found
-        with bar("pretraining", PRETRAINING_STEPS, unit="steps", tokens=4 * 256) as advance:
-            parameters, loss = make_base(
-                folder, others, seed=SEED, on_step=lambda _, loss: advance(note=f"loss {loss:.2f}")
-            )
-        unseen = f"{len(others)} products that the fine-tuning never sees"
-        done(f"{parameters / 1e6:.1f} M parameters, {unseen}, loss {loss:.2f}")
-    return Base(str(folder), folder, "a tiny Llama that the quickstart made", "llama3", publishable=False)
+            told = found.source
+        done(told)
+    return found
 
 
-def _dataset(source: Path, folder: Path, base: Base, plan: Plan, limit: int, languages: Sequence[str]) -> None:
+def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, languages: Sequence[str]) -> None:
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
         general = write_general_rows(base, plan.general, languages=languages, seed=SEED) if plan.general else []
@@ -197,34 +192,30 @@ def _evaluate(number: int, title: str, model: Path, dataset: Path, plan: Plan, d
     return report
 
 
-def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | None, *, bf16: bool) -> TrainingRun:
+def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | None) -> TrainingRun:
     with step(5, _STEPS, "Fine-tune with plain `autotrain --config`") as done:
         path = folder / "recipe.yml"
         settings: dict[str, Any] = {
             "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train"
         }  # fmt: skip
-        if bf16:
+        if computes_in_bf16():
             settings["mixed_precision"] = "bf16"
         if not plan.tiny and accelerator() is None:
             settings["target_modules"] = upper_half(read_object(base.folder / "config.json"))
         text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
         path.write_text(text, encoding="utf-8")
-        recipe = load_recipe(path)
-        say(expected(recipe, base, bf16=bf16))
-        run = train(recipe, output_dir=folder / "adapter", autotrain_env=autotrain_env)
+        run = train(load_recipe(path), output_dir=folder / "adapter", autotrain_env=autotrain_env)
         done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
     return run
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
     save_comparison(comparison, run.folder / "eval")
-    written = {"before": comparison.before.to_json(), "after": comparison.after.to_json()}
-    for name, report in written.items():
-        (run.folder / "eval" / f"{name}.json").write_text(report, encoding="utf-8")
-    reports = {name: json.loads(report) for name, report in (written | {"comparison": comparison.to_json()}).items()}
-    recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
-    card = model_card(run.run, recipe, **reports, plots=("eval/before_after.png", "eval/changes.png", "loss.png"))
-    (run.folder / "README.md").write_text(card, encoding="utf-8")
+    for name, report in (("before", comparison.before), ("after", comparison.after)):
+        (run.folder / "eval" / f"{name}.json").write_text(report.to_json(), encoding="utf-8")
+    adapter = read_adapter_metadata(run.folder)
+    adapter.write_card()
+    (run.folder / "README.md").write_bytes(adapter.files["README.md"])
 
 
 def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:

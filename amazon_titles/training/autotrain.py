@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
+from amazon_titles.io import local_folder
 from amazon_titles.processes import cores, run_child
 from amazon_titles.recipes import Recipe
-from amazon_titles.training.adapter import ADAPTER_FILES
+from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES
 from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
-from amazon_titles.training.padding import with_pad_token
 from amazon_titles.training.rows import count_tokens
 
 SPIN_COUNT = "2000"
@@ -35,11 +35,9 @@ _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 _STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
 _REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
 _PROBE = (
-    "import json,sys;from importlib import metadata as m;"
-    "v=lambda p:next((d.version for d in m.distributions() if d.metadata['Name'].lower().replace('_','-')==p),None);"
-    "import torch;"
-    "print(json.dumps({'python':sys.version.split()[0],**{p:v(p) for p in sys.argv[1:]},"
-    "'device':torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu'}))"
+    "import json, sys, torch; from importlib.metadata import version;"
+    "print(json.dumps({'python': sys.version.split()[0], **{name: version(name) for name in sys.argv[1:]},"
+    "'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu'}))"
 )
 
 
@@ -98,17 +96,14 @@ def find_autotrain(env: str | Path | None = None) -> Path:
     Raises:
         InputError: There is none; the message says how to install one.
     """
-    if env is not None:
-        if python := _python_of(Path(env)):
-            return python
-        raise InputError(f"{env} is not an environment with AutoTrain in it.", hint=_INSTALL)
     # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
-    if any(True for _ in metadata.distributions(name="autotrain-advanced")):
+    if env is None and any(True for _ in metadata.distributions(name="autotrain-advanced")):
         return Path(sys.executable)
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if python := _python_of(folder / ".venv-autotrain"):
-            return python
-    raise InputError("AutoTrain is not installed in this environment, and there is no .venv-autotrain.", hint=_INSTALL)
+    places = [folder / ".venv-autotrain" for folder in (Path.cwd(), *Path.cwd().parents)]
+    if python := next(filter(None, map(_python_of, places if env is None else [Path(env)])), None):
+        return python
+    nowhere = "AutoTrain is not installed in this environment, and there is no .venv-autotrain."
+    raise InputError(f"{env} is not an environment with AutoTrain in it." if env else nowhere, hint=_INSTALL)
 
 
 _INSTALL = (
@@ -124,7 +119,8 @@ def versions(python: Path) -> dict[str, str]:
     )
     if done.returncode:
         raise TrainingError(f"The environment of {python} does not work: {done.stderr.strip().splitlines()[-1:]}")
-    return {name: version for name, version in json.loads(done.stdout).items() if version is not None}
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -180,24 +176,18 @@ def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | 
         TrainingError: It left no adapter; the message holds the reason that it gave, and its last lines.
     """
     python, cache = find_autotrain(env), folder / "datasets"
-    # AutoTrain's own push would name the folder of the padded base, which is nowhere else.
-    padded = base if recipe.hub["push_to_hub"] else with_pad_token(base)
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.with_settings({"base_model": padded, "data.path": data}).dump(), encoding="utf-8")
-    counted = count_tokens(recipe, data, Path(padded))
+    config.write_text(recipe.with_settings({"base_model": base, "data.path": data}).dump(), encoding="utf-8")
+    counted = count_tokens(recipe, data, local_folder(base, allow_patterns=list(TOKENIZER_FILES)))
     log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
-    if missing := [name for name in ADAPTER_FILES if not (trained / name).is_file()]:
+    missing = [f"no {name}" for name in ADAPTER_FILES if not (trained / name).is_file()]
+    if missing or not log.losses:
         raise TrainingError(
-            f"AutoTrain failed: {log.reason or 'it gave no reason'}. It wrote no {' and no '.join(missing)}.",
+            f"AutoTrain failed: {log.reason or 'it gave no reason'}. It wrote {' and '.join(missing) or 'no loss'}.",
             hint="Its last lines:\n    " + "\n    ".join(log.tail),
         )
-    if not log.losses:
-        tail = "\n".join(log.tail)
-        raise TrainingError("AutoTrain wrote an adapter but logged no loss.", hint=f"Its last lines:\n{tail}")
     found = versions(python)
-    if counted.rows is None:  # a base of the Hub's, whose tokenizer is here now
-        counted = count_tokens(recipe, data, trained)
     run: dict[str, Any] = {
         "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
         "losses": log.losses,

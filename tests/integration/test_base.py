@@ -180,7 +180,7 @@ except AmazonTitlesError as error:
 
 @pytest.fixture(scope="module")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackHub]:
-    """A Hub with a base whose pad token is missing."""
+    """A Hub with a base whose pad token is missing, as in Llama's own repositories."""
     folder = tmp_path_factory.mktemp("tiny") / "base"
     make_base(folder, "a kettle of iron")
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
@@ -207,7 +207,6 @@ def test_from_a_hub_and_then_without_it(tiny_base: LoopbackHub, client_python: s
     assert (base["path"], base["source"]) == ("ana/tiny-llama", f"ana/tiny-llama, commit {commit}")
     assert (base["template"], base["publishable"]) == ("llama3", True)
     folder = tmp_path / base["folder"]
-    assert json.loads((folder / "tokenizer_config.json").read_text())["pad_token"] == "<|finetune_right_pad_id|>"
     assert (folder / "model.safetensors").stat().st_size > 1000
     assert not list(tmp_path.rglob("pytorch_model.bin"))
     for away in ({"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
-from amazon_titles.training import bases, caching, smollm2
+from amazon_titles.training import bases, smollm2
 from amazon_titles.training.bases import SMOLLM2, find_base, made_base, source_of
 
 COMMIT = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
@@ -112,13 +112,12 @@ def index(monkeypatch):
 # Found
 
 
-def test_the_hub_comes_first_and_its_base_gets_a_pad_token(hub, tmp_path, capsys):
+def test_the_hub_comes_first(hub, tmp_path, capsys):
     write_base(hub.snapshot)
     base = find_base(cache_dir=tmp_path / "cache")
     assert (base.path, base.template, base.publishable) == (SMOLLM2, "chatml", True)
     assert base.source == f"{SMOLLM2}, commit {COMMIT}"
-    assert base.folder == tmp_path / "cache" / "padded" / COMMIT / "SmolLM2-135M-Instruct"
-    assert json.loads((base.folder / "tokenizer_config.json").read_text())["pad_token"] == "<|endoftext|>"
+    assert base.folder == hub.snapshot
     assert capsys.readouterr().err == ""
 
 
@@ -151,14 +150,6 @@ def test_a_folder_is_used_as_it_is(tmp_path, hub):
     assert (base.path, base.folder, base.publishable) == (str(folder), folder, False)
     assert base.source == "the folder mine"
     assert hub.offline == []
-
-
-def test_a_folder_without_a_pad_token_is_trained_from_a_copy(tmp_path):
-    folder = write_base(tmp_path / "mine")
-    base = find_base(str(folder), cache_dir=tmp_path / "cache")
-    assert base.path == str(folder)
-    assert base.folder.name == "mine"
-    assert base.folder != folder
 
 
 @pytest.mark.parametrize(
@@ -208,12 +199,14 @@ def test_a_killed_making_leaves_nothing_half_made(index, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         made_base(tmp_path)
     assert not (place / "SmolLM2-135M-Instruct" / "base.json").exists()
-    (place / ".SmolLM2-135M-Instruct.making").mkdir()  # as a kill leaves it that nothing survives
-    (place / ".SmolLM2-135M-Instruct.making" / "left.bin").write_bytes(b"x")
+    left = place / ".SmolLM2-135M-Instruct.making-a1b2c3d4"  # as a kill leaves it that nothing survives
+    (left / "new").mkdir(parents=True)
+    (left / "new" / "left.bin").write_bytes(b"x")
     monkeypatch.setattr(smollm2, "_convert", convert)
     folder = made_base(tmp_path).folder
     assert (folder / "base.json").is_file()
     assert not (folder / "left.bin").exists()
+    assert not left.exists()
     assert len(index.calls) == 1, "what was downloaded is used"
 
 
@@ -300,9 +293,9 @@ def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("when", ["before", "pip", "making", "hub", "hub, xet", "copy"])
+@pytest.mark.parametrize("when", ["before", "pip", "making", "hub", "hub, xet"])
 def test_a_full_disk(hub, index, tmp_path, monkeypatch, when):
-    hub.error = None if when.startswith(("hub", "copy")) else ConnectError("no route")
+    hub.error = None if when.startswith("hub") else ConnectError("no route")
     if when == "before":
         monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**8))
     elif when == "pip":
@@ -311,11 +304,8 @@ def test_a_full_disk(hub, index, tmp_path, monkeypatch, when):
         monkeypatch.setattr(smollm2, "_convert", full)
     elif when == "hub":
         hub.failure = OSError(errno.ENOSPC, "No space left on device")
-    elif when == "hub, xet":
-        hub.failure = RuntimeError("Data processing error: I/O error: No space left on device (os error 28)")
     else:
-        write_base(hub.snapshot)
-        monkeypatch.setattr(Path, "mkdir", full)
+        hub.failure = RuntimeError("Data processing error: I/O error: No space left on device (os error 28)")
     error = refused(cache_dir=tmp_path)
     assert "no space" in error.message
     assert "HF_HOME=DIR" in error.hint
@@ -332,13 +322,14 @@ def test_a_cache_that_may_not_be_written(index, tmp_path, monkeypatch):
     assert "HF_HOME=DIR" in caught.value.hint
 
 
-def test_an_error_that_is_not_the_disks_stays_itself(tmp_path):
-    def fails(folder):
+def test_an_error_that_is_not_the_disks_stays_itself(index, tmp_path, monkeypatch):
+    def fails(gguf, folder):
         raise OSError("It looks like the config file is not valid")
 
+    monkeypatch.setattr(smollm2, "_convert", fails)
     with pytest.raises(OSError, match="not valid"):
-        caching.make_once("kind", "x", fails, is_whole=Path.is_dir, cache_dir=tmp_path)
-    assert not [path for path in (tmp_path / "kind").iterdir() if path.is_dir()]
+        made_base(tmp_path)
+    assert not_made(tmp_path)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

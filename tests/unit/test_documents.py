@@ -15,13 +15,14 @@ from amazon_titles import resources
 from amazon_titles.cards import dataset_card, model_card
 from amazon_titles.cli import cli
 from amazon_titles.dataset import build_dataset
-from amazon_titles.quickstart.texts import REAL_THING
+from amazon_titles.quickstart import texts
 from amazon_titles.sample import write_sample
 from tests import blocks
 from tests.loopback_hub.cards import problems
 from tests.loopback_hub.folders import run_json
 
 ROOT = Path(__file__).resolve().parents[2]
+REAL_THING = texts.REAL_THING.read_text(encoding="utf-8")
 RECIPE = (resources.folder("autotrain") / "quickstart.yml").read_text(encoding="utf-8")
 # What a document may ask for besides: each is a program of its own.
 OTHERS = {"hf", "huggingface-cli", "vllm", "curl", "pip", "gdown", "make", "git", "autotrain", "python"}
@@ -34,7 +35,10 @@ def documents(tmp_path_factory):
     build_dataset(folder / "trn.json", folder / "out")
     report = json.loads((folder / "out" / "report.json").read_text())
     trial = run_json("/home/ada/base") | {"publishable": False}
-    found = {"README": (ROOT / "README.md").read_text(encoding="utf-8"), "quickstart": f"```\n{REAL_THING}\n```\n"}
+    found = {
+        "README": (ROOT / "README.md").read_text(encoding="utf-8"),
+        "quickstart": f"```\n{REAL_THING}\n```\n",
+    }
     for language in ("en", "pt"):
         found[f"dataset card, {language}"] = dataset_card(report, language=language)
         found[f"model card, {language}"] = model_card(run_json("ana/base"), RECIPE, language=language)
