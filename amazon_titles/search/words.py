@@ -1,12 +1,15 @@
-"""A question taken apart: what it quotes, the codes and links in it, and its words."""
+"""A question taken apart: what it quotes, the codes and links in it, and its words, also where they are misspelt."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from amazon_titles.search.edit_distance import has_digit
+from rapidfuzz.distance import OSA
+
 from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
@@ -31,6 +34,11 @@ _JOINED = re.compile(r"[^\W_][-_./][^\W_]")
 _DIGITS = 6
 # What may stand around a code.
 _EDGES = " \t\r\n\"'“”„«»‘’`()[]{}<>.,;:!?¡¿…-"
+
+# How much of a word a mistyped one is worth.
+_SLIP, _PLURAL, _TWO_SLIPS, _DOUBTFUL = 0.9, 0.97, 0.75, 0.66
+# Up to so many letters a changed one makes another word as a rule: game and gate, folly and holly.
+_SHORT = 5
 
 MAX_CHARACTERS = 4000
 MAX_WORDS = 64
@@ -74,6 +82,11 @@ def fold(text: str) -> str:
 def words_of(text: str) -> list[str]:
     """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
     return _WORD.findall(fold(text))
+
+
+def has_digit(word: str) -> bool:
+    """Whether a digit stands in a word."""
+    return not word.isalpha() and any(map(str.isdecimal, word))
 
 
 def quotations(question: str) -> list[str]:
@@ -153,3 +166,44 @@ def name_in(question: str) -> str:
             run.pop()
     best = max(runs, key=lambda run: sum(not word.filler for word in run))
     return question[best[0].start : best[-1].end] if best else ""
+
+
+def allowed_typos(word: str) -> int:
+    """Strokes that may be wrong in a word: none in short ones and in numbers, where another stroke is another word."""
+    if len(word) < 4 or has_digit(word):
+        return 0
+    return 1 if len(word) < 9 else 2
+
+
+@lru_cache(maxsize=1 << 16)
+def similarity(asked: str, word: str) -> float:
+    """How much of a title's word a question's word is worth: 1 for the word itself, 0 for another word.
+
+    A letter left out, doubled or swapped is a slip; a changed one is, too, unless the word is short. Few slip in the
+    first letter. Numbers are never mistyped: another digit is another product.
+    """
+    # Optimal string alignment: letters added, left out, changed or swapped with the next.
+    strokes = OSA.distance(asked, word, score_cutoff=(most := allowed_typos(asked)))
+    if strokes == 0:
+        return 1.0
+    if strokes > most or has_digit(word):
+        return 0.0
+    if strokes == 2:
+        return _TWO_SLIPS if asked[0] == word[0] else 0.0
+    if asked + "s" == word or word + "s" == asked:
+        return _PLURAL
+    short = len(word) <= _SHORT
+    if asked[0] != word[0]:
+        return 0.0 if short else _DOUBTFUL
+    changed = len(asked) == len(word) and sorted(asked) != sorted(word)
+    return _DOUBTFUL if changed and short else _SLIP
+
+
+def closest(asked: str, words: Iterable[str]) -> tuple[float, str]:
+    """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none."""
+    most, size, first, last = allowed_typos(asked), len(asked), asked[0], asked[-1]
+    if not most:
+        return 0.0, ""
+    # One stroke leaves the beginning or the end; two leave the beginning.
+    near = [word for word in words if abs(len(word) - size) <= most and (word[0] == first or word[-1] == last)]
+    return max(((similarity(asked, word), word) for word in near), default=(0.0, ""))
