@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import log1p
 from pathlib import Path
-from unicodedata import normalize
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import is_local, local_folder
+from amazon_titles.io import is_local, local_folder, may_be_hub_id
 from amazon_titles.search import storage
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
 from amazon_titles.search.stopwords import STOP
-from amazon_titles.search.words import (
-    MAX_CHARACTERS, Word, allowed_typos, bare, codes, name_in, question_words, quotations, words_of,
-)  # fmt: skip
+from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
@@ -67,7 +64,7 @@ def dataset_folder(dataset: str | Path, wanted: Sequence[str], *, token: str | N
     if is_local(dataset):
         return Path(dataset)
     repo, _, revision = str(dataset).partition("@")
-    if repo.startswith((".", "/", "~")) or repo.count("/") != 1 or Path(repo).exists():
+    if not may_be_hub_id(repo):
         raise InputError(f"No dataset folder {str(dataset)!r}.", hint="Make one: amazon-titles build SOURCE --out DIR")
     where = {"repo_type": "dataset", "revision": revision or None, "token": token}
     try:
@@ -123,12 +120,12 @@ class CatalogIndex:
                 for; a uid, alone or in a sentence, or a link that holds one, finds its product.
             k: At most this many.
         """
-        question = _plain(question)
+        question = plain(question)
         sure, maybe, rest = codes(question)
         quoted = quotations(rest)
-        # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
-        rows = self._by_code(bare(question)) or self._by_code(*sure, *maybe)
+        rows = self._by_code(*sure, *maybe)
         if not rows and not sure and not quoted:
+            # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
@@ -143,11 +140,11 @@ class CatalogIndex:
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
         """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
-        return [self._store.product(row) for row, _ in self._ranked(codes(_plain(question))[2])[:k]]
+        return [self._store.product(row) for row, _ in self._ranked(codes(plain(question))[2])[:k]]
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
-        question = _plain(question)
+        question = plain(question)
         if quoted := quotations(question):
             return quoted[0]
         return name_in(question) or question.strip()
@@ -218,10 +215,6 @@ class CatalogIndex:
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
-
-
-def _plain(question: str) -> str:
-    return normalize("NFC", question[:MAX_CHARACTERS])
 
 
 def _rarity(store: storage.Store) -> Weigh:

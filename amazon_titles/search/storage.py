@@ -5,8 +5,8 @@ It holds what tantivy finds rows by, and the products themselves, which are read
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -26,14 +26,14 @@ from filelock import FileLock
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import read_object, shards
+from amazon_titles.io import shards
 from amazon_titles.progress import bar, say
 from amazon_titles.search.words import words_of
 
 FORMAT = 2
 """Counts up when what `write` writes changes."""
 
-_TITLES, _TEXTS, _WORDS, _MANIFEST = "titles.arrow", "texts.arrow", "words", "index.json"
+_TITLES, _TEXTS, _WORDS, _CHECKSUM = "titles.arrow", "texts.arrow", "words", "checksum"
 _TITLE_FIELDS = pa.schema([("uid", pa.string()), ("title", pa.string())])
 _TEXT_FIELDS = pa.schema([("content", pa.string()), ("related", pa.list_(pa.string()))])
 _SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
@@ -77,12 +77,17 @@ def index_folder(dataset: Path) -> Path:
             f"{dataset} holds no catalog/train-*.parquet.",
             hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
         )
+    # Without one of its files a catalogue would say that products do not exist.
+    named = re.fullmatch(r"train-\d+-of-(\d+)\.parquet", files[-1].name)
+    for number in range(int(named[1]) if named else 0):
+        if (path := dataset / "catalog" / f"train-{number:05}-of-{named[1]}.parquet") not in files:
+            raise InputError(f"{path} is missing.", hint=_AGAIN)
     seen = _states(files)
     key = blake2b(f"{FORMAT} {version('tantivy')} {seen}".encode(), digest_size=16).hexdigest()
     folder = cache_folder() / "indexes" / key
     if _intact(folder):
         with suppress(OSError):  # a cache that others own can be read all the same
-            os.utime(folder / _MANIFEST)
+            os.utime(folder / _CHECKSUM)
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -105,27 +110,22 @@ def _states(files: Sequence[Path]) -> list[tuple[str, int, int, int, int]]:
 
 
 def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> None:
-    for left in folder.parent.glob(f".{folder.name}.building-*"):  # of a process that was killed: the lock is ours
+    start, prefix = time.perf_counter(), f".{folder.name}.building-"
+    for left in folder.parent.glob(f"{prefix}*"):  # of a process that was killed: the lock is ours
         shutil.rmtree(left, ignore_errors=True)
-    building = folder.parent / f".{folder.name}.building-{os.getpid()}"
-    building.mkdir()
-    try:
-        start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
+        building = Path(place) / "index"
+        building.mkdir()
         products = write(building, _tables(files))
         if not products:
             raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
         if _states(files) != seen:  # an index under the name of another content would be wrong for good
             raise InputError(f"The catalogue of {dataset} was changed while it was read.", hint="Do it again.")
-        written = [path for path in building.rglob("*") if path.is_file() and path.suffix != ".lock"]
-        sums = {path.relative_to(building).as_posix(): [path.stat().st_size, _crc(path)] for path in written}
-        (building / _MANIFEST).write_text(json.dumps({"files": sums}, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
+        (building / _CHECKSUM).write_text(_checksum(building), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
-        if (seconds := time.perf_counter() - start) > 3:
-            say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    if (seconds := time.perf_counter() - start) > 3:
+        say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
 
 
 def _tables(files: Sequence[Path]) -> Iterator[pa.Table]:
@@ -141,31 +141,32 @@ def _tables(files: Sequence[Path]) -> Iterator[pa.Table]:
             ) from None
 
 
-def _crc(path: Path) -> int:
+def _checksum(folder: Path) -> str:
+    """Of the name and every byte of an index's files; the locks that tantivy takes are none of them."""
     crc = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            crc = zlib.crc32(block, crc)
-    return crc
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".lock" and path.name != _CHECKSUM:
+            crc = zlib.crc32(path.name.encode(), crc)
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    crc = zlib.crc32(block, crc)
+    return str(crc)
 
 
 def _intact(folder: Path) -> bool:
-    """Whether an index is there with every file as it was written: sizes first, then checksums."""
+    """Whether an index is there with every file as it was written."""
     try:
-        sums = {folder / name: sums for name, sums in read_object(folder / _MANIFEST)["files"].items()}
-        return all(path.stat().st_size == size for path, (size, _) in sums.items()) and all(
-            _crc(path) == crc for path, (_, crc) in sums.items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return (folder / _CHECKSUM).read_bytes() == _checksum(folder).encode()
+    except OSError:
         return False
 
 
 def _remove_unused(kept: Path) -> None:
     """Removes indexes that nobody has asked for a month: of datasets that were built again or are gone."""
-    for manifest in kept.parent.glob(f"*/{_MANIFEST}"):
+    for checksum in kept.parent.glob(f"*/{_CHECKSUM}"):
         with suppress(OSError):  # somebody else's, or in use
-            if manifest.parent != kept and time.time() - manifest.stat().st_mtime > _UNUSED_DAYS * 86_400:
-                shutil.rmtree(manifest.parent)
+            if checksum.parent != kept and time.time() - checksum.stat().st_mtime > _UNUSED_DAYS * 86_400:
+                shutil.rmtree(checksum.parent)
 
 
 def write(folder: Path, tables: Iterable[pa.Table]) -> int:

@@ -40,9 +40,8 @@ _SLIP, _PLURAL, _TWO_SLIPS, _DOUBTFUL = 0.9, 0.97, 0.75, 0.66
 # Up to so many letters a changed one makes another word as a rule: game and gate, folly and holly.
 _SHORT = 5
 
-MAX_CHARACTERS = 4000
-MAX_WORDS = 64
-"""What is looked at of a question: a title has at most 200 characters."""
+# What is looked at of a question: a title has at most 200 characters.
+_MAX_CHARACTERS, _MAX_WORDS = 4000, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,11 @@ class Word:
     end: int
     number: bool
     quoted: bool
+
+
+def plain(question: str) -> str:
+    """What is looked at of a question, its accents one with their letters."""
+    return unicodedata.normalize("NFC", question[:_MAX_CHARACTERS])
 
 
 def fold(text: str) -> str:
@@ -104,8 +108,8 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
     """The product codes in a question.
 
     Returns:
-        Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
-        the question without the former.
+        Codes that can be nothing else (of a link, in the form of an ASIN); what may be a code: the whole question, and
+        words of it; and the question without the former.
     """
     links = {word: match.group(1) for word in question.split() if (match := _LINK.search(word))}
     rest = question
@@ -113,13 +117,9 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         rest = rest.replace(word, " ")
     sure = [*links.values(), *_ASIN.findall(rest)]
     rest = _ASIN.sub(" ", rest)
-    words = dict.fromkeys(bare(word) for word in (*rest.split(), *_CODE.findall(rest)))
-    return sure, [*filter(_looks_like_code, words), *_BRACKETED.findall(rest)][:MAX_WORDS], rest
-
-
-def bare(text: str) -> str:
-    """A text without the blanks, brackets and marks around it."""
-    return text.strip(_EDGES)
+    words = dict.fromkeys(word.strip(_EDGES) for word in (*rest.split(), *_CODE.findall(rest)))
+    maybe = [question.strip(_EDGES), *filter(_looks_like_code, words), *_BRACKETED.findall(rest)]
+    return sure, maybe[:_MAX_WORDS], rest
 
 
 def _looks_like_code(word: str) -> bool:
@@ -130,7 +130,7 @@ def _looks_like_code(word: str) -> bool:
 
 
 def question_words(text: str, *, quoted: bool = False) -> list[Word]:
-    """The words of a question, at most `MAX_WORDS`.
+    """The words of a question, at most `_MAX_WORDS`.
 
     Args:
         text: The question, or a quotation in it.
@@ -148,7 +148,7 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
         filler = stop or (not quoted and (folded in FILLER or folded.removesuffix("s") in FILLER or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
         words.append(Word(folded, capital, filler, stop, breaks, match.start(), end, has_digit(folded), quoted))
-        if len(words) == MAX_WORDS:
+        if len(words) == _MAX_WORDS:
             break
     return words
 
