@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, to_json
-from amazon_titles.model.loading import require_model, template_of
+from amazon_titles.model.loading import quiet, require_model, template_of
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
@@ -111,7 +110,7 @@ def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = N
     examples = read_object(folder / "eval" / "after.json").get("examples", [])[:_QUESTIONS]
     questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
     load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
-    with _quiet(), staged(target, _MERGED) as new, bar("merging"):
+    with quiet(), staged(target, _MERGED) as new, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = AutoConfig.for_model(**both_spellings(read_object(base / "config.json")))
         loaded = load(str(base), config=shape, torch_dtype="auto" if dtype is None else getattr(torch, dtype))
@@ -209,17 +208,3 @@ def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> N
         (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the bars of transformers to itself: there is one of ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.hub_errors import is_a, status_of
 from amazon_titles.model.generation import Generation, Sampling, pieces
+from amazon_titles.model.loading import is_address
 from amazon_titles.templates import TEMPLATES, Message
 
 KEY = "AMAZON_TITLES_API_KEY"
@@ -189,11 +190,6 @@ def as_text(text: str) -> str:
     for template in TEMPLATES.values():
         text = template.escape(text)
     return _OTHER_MARKUP.sub(r"\g<0> ", text)
-
-
-def is_address(model: object) -> bool:
-    """Whether a model is named by its server's address."""
-    return str(model).startswith(("http://", "https://"))
 
 
 def _address(url: str) -> str:

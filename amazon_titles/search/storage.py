@@ -6,7 +6,6 @@ It holds what tantivy finds rows by, and the products themselves, which are read
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -78,9 +77,9 @@ def index_folder(dataset: Path) -> Path:
             hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
         )
     # Without one of its files a catalogue would say that products do not exist.
-    named = re.fullmatch(r"train-\d+-of-(\d+)\.parquet", files[-1].name)
-    for number in range(int(named[1]) if named else 0):
-        if (path := dataset / "catalog" / f"train-{number:05}-of-{named[1]}.parquet") not in files:
+    count = files[-1].stem.rpartition("-of-")[2]
+    for number in range(int(count) if count.isdigit() else 0):
+        if (path := dataset / "catalog" / f"train-{number:05}-of-{count}.parquet") not in files:
             raise InputError(f"{path} is missing.", hint=_AGAIN)
     seen = _states(files)
     key = blake2b(f"{FORMAT} {version('tantivy')} {seen}".encode(), digest_size=16).hexdigest()
