@@ -117,18 +117,17 @@ class LocalModel:
         yield from pieces(self._states(self.template.prompt(conversation), max_new_tokens, _drawing(sampling)))
 
     def _states(self, prompt: str, max_new_tokens: int, drawing: Any) -> Iterator[Generation]:  # noqa: ANN401
-        """What has been said so far, after every token: `generate` makes one at a time and hands the cache on.
+        """What has been said so far, after every token: `generate` makes one at a time, with one cache.
 
         A streamer of transformers would want a thread, and base and adapter, which share their weights, a lock.
         """
-        inputs = self._inputs([prompt])
-        start = inputs["input_ids"].shape[1]
-        said = Generation("", False, 0)
-        while not said.finished and inputs["input_ids"].shape[1] < start + max_new_tokens:
-            made = self._generate(inputs, max_new_tokens=1, logits_processor=drawing, return_dict_in_generate=True)
-            ids = made.sequences
-            mask = ids.new_ones(ids.shape)
-            inputs = {"input_ids": ids, "attention_mask": mask, "past_key_values": made.past_key_values}
+        from transformers import DynamicCache
+
+        ids, cache, said = self._inputs([prompt])["input_ids"], DynamicCache(), Generation("", False, 0)
+        start = ids.shape[1]
+        while not said.finished and ids.shape[1] < start + max_new_tokens:
+            inputs = {"input_ids": ids, "attention_mask": ids.new_ones(ids.shape), "past_key_values": cache}
+            ids = self._generate(inputs, max_new_tokens=1, logits_processor=drawing)
             said = self._generation(ids[0, start:].tolist())
             # Half a character waits for what follows.
             yield said._replace(text=said.text.rstrip("\ufffd").rstrip())
