@@ -87,8 +87,8 @@ class LocalModel:
         while waiting:
             rows = waiting[:batch_size]
             try:
-                inputs = self._inputs([prompts[row] for row in rows])
-                made = self._generate(inputs, max_new_tokens=max_new_tokens, logits_processor=_drawing(sampling))
+                texts, drawing = [prompts[row] for row in rows], _drawing(sampling)
+                said = self._generate(texts, max_new_tokens=max_new_tokens, logits_processor=drawing)
             except RuntimeError as error:
                 if "out of memory" not in str(error):  # CUDA's words and MPS's
                     raise
@@ -100,7 +100,6 @@ class LocalModel:
                 batch_size = len(rows) // 2
                 continue
             waiting = waiting[batch_size:]
-            said = made[:, inputs["input_ids"].shape[1] :].tolist()
             answers |= {row: self._generation(tokens) for row, tokens in zip(rows, said, strict=True)}
         return [answers[row] for row in range(len(prompts))]
 
@@ -127,7 +126,8 @@ class LocalModel:
         start = ids.shape[1]
         while not said.finished and ids.shape[1] < start + max_new_tokens:
             inputs = {"input_ids": ids, "attention_mask": ids.new_ones(ids.shape), "past_key_values": cache}
-            ids = self._generate(inputs, max_new_tokens=1, logits_processor=drawing)
+            with self._running():
+                ids = self._model.generate(**inputs, max_new_tokens=1, logits_processor=drawing)
             said = self._generation(ids[0, start:].tolist())
             # Half a character waits for what follows.
             yield said._replace(text=said.text.rstrip("\ufffd").rstrip())
@@ -145,11 +145,10 @@ class LocalModel:
         """
         import torch
 
-        inputs = self._inputs(texts)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
-            made = self._generate(inputs, max_new_tokens=max_new_tokens, do_sample=True, top_p=0.95, top_k=0)
-        return [self._text(tokens) for tokens in made[:, inputs["input_ids"].shape[1] :].tolist()]
+            drawn = self._generate(texts, max_new_tokens=max_new_tokens, do_sample=True, top_p=0.95, top_k=0)
+        return list(map(self._text, drawn))
 
     def answer_losses(
         self, conversations: Sequence[Sequence[Message]], *, batch_size: int = 32
@@ -207,9 +206,12 @@ class LocalModel:
             if not self._adapted:
                 self._model.base_model.enable_adapter_layers()
 
-    def _generate(self, inputs: Any, **options: Any) -> Any:  # noqa: ANN401 - as `generate` takes and gives them
+    def _generate(self, texts: Sequence[str], **options: Any) -> list[list[int]]:  # noqa: ANN401 - those of `generate`
+        """The tokens that follow each text; those after its first end token are padding."""
+        inputs = self._inputs(texts)
         with self._running():
-            return self._model.generate(**inputs, **options)
+            made: Any = self._model.generate(**inputs, **options)
+        return [row.tolist() for row in made[:, inputs["input_ids"].shape[1] :]]
 
     def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
         """Token ids of the prompts; the tokenizer writes BOS."""

@@ -121,10 +121,10 @@ def test_a_batch_that_does_not_fit_is_halved(model, folder, monkeypatch):
     right = model.generate_full(asked, max_new_tokens=6)
     whole, most = model._chat_model._generate, 2
 
-    def small(inputs, **options):
-        if len(inputs["input_ids"]) > most:
+    def small(texts, **options):
+        if len(texts) > most:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return whole(inputs, **options)
+        return whole(texts, **options)
 
     monkeypatch.setattr(model._chat_model, "_generate", small)
     assert model.generate_full(asked, max_new_tokens=6, batch_size=5) == right
