@@ -21,7 +21,7 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
-from amazon_titles.recipes.path_checks import is_local_path
+from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.training.adapter import EVALUATION_FILES
 
 FILES = ("data.md", "fine-tuning.md", "recipe.yml", "eval", "loss.png", "video.txt", "handin.pdf")

@@ -54,6 +54,11 @@ def is_local(name: str | Path) -> bool:
     return Path(name).is_dir()
 
 
+def may_be_hub_id(name: str) -> bool:
+    """Whether a name has the form of a Hub id, `USER/NAME`, and not that of a path."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+
+
 def local_folder(name: str | Path, **options: Any) -> Path:  # noqa: ANN401
     """The folder of a model or a dataset: itself where it is one, else what the Hub's cache has of it, or gets.
 

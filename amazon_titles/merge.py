@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.hub.contents import LEGAL_FILES
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, to_json
 from amazon_titles.model.generation import Generation
-from amazon_titles.model.loading import require_model, template_of
+from amazon_titles.model.loading import quiet, require_model, template_of
 from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
@@ -98,19 +97,13 @@ def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = N
     import peft
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     # Those of the adapter's own evaluation, where it has one.
     examples = read_object(folder / "eval" / "after.json").get("examples", [])[:_QUESTIONS]
     questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
     load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
-    with ExitStack() as stack:
-        new = stack.enter_context(staged(target, _MERGED))
-        stack.enter_context(bar("merging"))
-        if logging.is_progress_bar_enabled():  # there is a bar of ours
-            logging.disable_progress_bar()
-            stack.callback(logging.enable_progress_bar)
+    with quiet(), staged(target, _MERGED) as new, bar("merging"):
         # Spelt so that this transformers reads the rope, whichever one wrote it.
         shape = AutoConfig.for_model(**both_spellings(read_object(base / "config.json")))
         loaded = load(str(base), config=shape, torch_dtype="auto" if dtype is None else getattr(torch, dtype))

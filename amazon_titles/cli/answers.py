@@ -76,19 +76,21 @@ def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
 def ask(question: str | None, model: str, questions: str | None, out: str | None, **options: Any) -> None:
     """Answer a question about a product, with its sources."""
     from amazon_titles.model import CatalogModel, Sampling
-    from amazon_titles.model.files import ask_file, identity_of, read_questions
 
     if (question is None) == (questions is None) or (questions and not out):
         hint = "--questions FILE.jsonl --out ANSWERS.jsonl"
         raise InputError("Ask one QUESTION, or a file of them, whose answers need a file.", hint=hint)
     if questions:
+        from amazon_titles.evaluation import weights_of
+        from amazon_titles.model.files import ask_file, read_questions
+
         read_questions(questions)  # before a model is loaded
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
     options["sampling"] = None if temperature is None else Sampling(temperature, seed)
     where = {name: options.pop(name) for name in ("dataset", "device", "dtype")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
-        made = ask_file(loaded, questions, out, identity=identity_of(model), batch_size=batch_size, **options)
+        made = ask_file(loaded, questions, out, identity=weights_of(model) or model, batch_size=batch_size, **options)
         click.echo(f"{out}  {made} answers made")
     elif as_json:
         click.echo(loaded.ask(str(question), **options).to_json())

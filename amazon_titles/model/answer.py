@@ -6,28 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from amazon_titles.model.language import LANGUAGES
+
 VERSION = 1
 """Of the JSON that `Answer.to_json` writes; it grows when a field goes, changes its meaning or its type."""
-
-# Our own words around an answer, by language.
-_WORDS = {
-    "en": {
-        "quoted": "(The record itself: the model's own words were not supported by it.)",
-        "cut": "(Cut off at the length limit.)", "sources": "Sources:", "none": "Sources: none",
-        "shown": "({share} supported by the source, which was shown to the model)",
-        "hidden": "({share} supported by the source, which was not shown to the model)",
-        "others": "Fits as well: ", "nearest": "Nearest titles: ",
-        "made_up": "(The catalogue is a made-up sample: none of its products exists.)",
-    },
-    "pt": {
-        "quoted": "(O próprio registro: as palavras do modelo não tinham apoio nele.)",
-        "cut": "(Cortado no limite de comprimento.)", "sources": "Fontes:", "none": "Fontes: nenhuma",
-        "shown": "({share} apoiado pela fonte, que foi mostrada ao modelo)",
-        "hidden": "({share} apoiado pela fonte, que não foi mostrada ao modelo)",
-        "others": "Também servem: ", "nearest": "Títulos mais próximos: ",
-        "made_up": "(O catálogo é uma amostra inventada: nenhum de seus produtos existe.)",
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +101,7 @@ class Answer:
 
         And where its products do not exist, that.
         """
-        words = _WORDS[self.language]
+        words = LANGUAGES[self.language]["notes"]
         lines = [words["quoted"] if self.quoted else "" if self.finished else words["cut"]]
         lines.append(words["sources"] if self.sources else words["none"])
         for source in self.sources:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import InputError
 from amazon_titles.model import loading
@@ -12,9 +12,11 @@ from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.local import LocalModel
-from amazon_titles.model.retrieve import ChatModel, Options, RetrievedPrompt, finalize, retrieve
-from amazon_titles.model.served import ServedModel, is_address
+from amazon_titles.model.retrieve import Options, RetrievedPrompt, finalize, retrieve
 from amazon_titles.templates import Message
+
+if TYPE_CHECKING:
+    from amazon_titles.model.retrieve import ChatModel
 
 BATCH_SIZE = 32
 """Conversations at a time: on two cores a tiny Llama writes ten times the tokens a second of one at a time."""
@@ -80,12 +82,15 @@ class CatalogModel:
             AmazonTitlesError: The Hub, or the server, does not answer; the message says how.
         """
         where = {"revision": revision, "token": token}
-        if not is_address(model):
+        served = loading.is_address(model)
+        if not served:
             loading.require_model(model)
             dataset = dataset or loading.dataset_of(model, **where)
         # First, because it is the quicker one to find wanting.
         catalogue = Catalog.open(dataset, token=token) if dataset else None
-        if is_address(model):
+        if served:
+            from amazon_titles.model.served import ServedModel
+
             return cls(ServedModel(str(model), name=name), catalogue)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
 
@@ -176,7 +181,7 @@ class CatalogModel:
         if isinstance(prompt, Answer):
             yield prompt
             return
-        limits = {"max_new_tokens": how.max_new_tokens, "sampling": how.sampling}
+        limits: Any = {"max_new_tokens": how.max_new_tokens, "sampling": how.sampling}
         for piece in self._chat_model.stream(prompt.messages, **limits):
             yield finalize(prompt, piece, catalogue, how.k) if isinstance(piece, Generation) else piece
 

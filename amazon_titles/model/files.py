@@ -6,17 +6,19 @@ import glob
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any
+
+import msgspec
 
 from amazon_titles.errors import InputError
-from amazon_titles.io import is_local
 from amazon_titles.model.catalog_model import BATCH_SIZE, CatalogModel
 from amazon_titles.progress import bar
 
 _EXPECTED = 'Expected a question a line: {"question": "…"}, or "…" alone.'
+_Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct):
     """A line of a file of questions.
 
     Attributes:
@@ -24,7 +26,7 @@ class Question(NamedTuple):
         id: What the line calls itself, whatever it is; it is written beside the answer. None where it does not.
     """
 
-    text: str
+    text: _Text = msgspec.field(name="question")
     id: Any = None
 
 
@@ -40,19 +42,15 @@ def read_questions(path: str | Path) -> list[Question]:
         raise InputError(f"No questions at {path}.", hint=_EXPECTED) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}).", hint=_EXPECTED) from None
-    questions = []
+    decode, questions = msgspec.json.Decoder(Question | _Text).decode, []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"Line {number} of {path} is no JSON ({error}).", hint=_EXPECTED) from None
-        row = value if isinstance(value, dict) else {"question": value}
-        text = row.get("question")
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"Line {number} of {path} holds no question.", hint=_EXPECTED)
-        questions.append(Question(text, row.get("id")))
+            value = decode(line) if line.strip() else None
+        except msgspec.DecodeError as error:
+            wrong = "holds no question" if isinstance(error, msgspec.ValidationError) else "is no JSON"
+            raise InputError(f"Line {number} of {path} {wrong} ({error}).", hint=_EXPECTED) from None
+        if value is not None:
+            questions.append(value if isinstance(value, Question) else Question(value))
     if not questions:
         raise InputError(f"{path} is empty.", hint=_EXPECTED)
     return questions
@@ -92,7 +90,7 @@ def ask_file(
         raise InputError(f"{out} is a folder.", hint="Name a file: --out answers.jsonl")
     target.parent.mkdir(parents=True, exist_ok=True)
     settings = [model.name, identity, model.dataset, sorted((name, repr(value)) for name, value in options.items())]
-    key = hashlib.sha256(json.dumps([settings, asked], sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(msgspec.json.encode([settings, asked])).hexdigest()[:16]
     partial = target.with_name(f".{target.name}.{key}.partial")
     with partial.open("a+b") as file:
         file.seek(0)
@@ -112,11 +110,3 @@ def ask_file(
     for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
         stale.unlink(missing_ok=True)
     return len(asked) - done
-
-
-def identity_of(model: str | Path) -> str:
-    """What changes when a model's folder is trained anew: sizes and times of its files; a Hub id or address itself."""
-    if not is_local(model):
-        return str(model)
-    files = [path for path in sorted(Path(model).iterdir()) if path.suffix in (".json", ".safetensors")]
-    return str([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files])

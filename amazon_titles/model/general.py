@@ -13,19 +13,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from amazon_titles.conversations import GeneralRow, is_abstention
+from amazon_titles.model.language import LANGUAGES
 from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import bar
-
-OPENERS = {
-    "en": (
-        "What is", "How do", "Why do", "Explain what", "Who was", "Which", "Describe", "Is it", "Name a", "When did",
-        "Where is", "What are", "How many", "Define", "What does", "Give me",
-    ),
-    "pt": (
-        "Qual é", "Como", "Por que", "O que é", "Quem foi", "Quais são", "Onde fica", "Quando", "Explique", "Quantos",
-    ),
-}  # fmt: skip
-"""First words of a question by language: without them a small base asks in English alone, and of few things."""
 
 QUESTION_TOKENS, ANSWER_TOKENS = 24, 48
 """Most tokens of a question and of an answer: short ones, because a CPU's minutes go into tokens."""
@@ -74,7 +64,9 @@ def make_general_rows(
 
 def _round(model: LocalModel, wanted: int, turns: Sequence[str], seed: int) -> Iterator[GeneralRow]:
     languages = [turns[place % len(turns)] for place in range(wanted)]
-    openers = [OPENERS[code][(place // len(turns) + seed) % len(OPENERS[code])] for place, code in enumerate(languages)]
+    # Without first words a small base asks in English alone, and of few things.
+    known = [LANGUAGES[code]["openers"] for code in languages]
+    openers = [words[(place // len(turns) + seed) % len(words)] for place, words in enumerate(known)]
     head = model.template.header.format(role="user")
     drawn = model.complete([head + opener for opener in openers], max_new_tokens=QUESTION_TOKENS, seed=seed)
     asked: dict[str, str] = {}

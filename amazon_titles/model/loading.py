@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import is_local, read_object
+from amazon_titles.io import is_local, may_be_hub_id, read_object
 from amazon_titles.model.local import LocalModel
 from amazon_titles.progress import lines
 from amazon_titles.templates import TEMPLATES, ChatTemplate
@@ -47,7 +48,7 @@ def load_local(
     device, kind = _device_and_dtype(device, dtype)
     # Renamed in transformers 4.56; the old name warns in 5, the new one is not known to AutoTrain's 4.48.
     weights = {"dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype": kind}
-    with _quiet(), lines(f"loading {name}", announce=False):
+    with quiet(bars=sys.stderr.isatty()), lines(f"loading {name}", announce=False):
         try:
             adapter = _file(model, _ADAPTER, **hub) is not None
             loader: Any = import_module("peft").AutoPeftModelForCausalLM if adapter else AutoModelForCausalLM
@@ -59,19 +60,23 @@ def load_local(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars to terminals, and to itself what peft asks of transformers by a name of yesterday."""
+def quiet(*, bars: bool = False) -> Iterator[None]:
+    """Keeps what transformers says while a model is loaded to itself.
+
+    Args:
+        bars: Whether its own bars are shown: those of downloads tell something.
+    """
     from transformers.utils import logging
 
-    bars = logging.is_progress_bar_enabled() and not sys.stderr.isatty()
-    if bars:
+    shown = logging.is_progress_bar_enabled()
+    if not bars:
         logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # peft asks transformers by a name of yesterday
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             yield
     finally:
-        if bars:
+        if shown:
             logging.enable_progress_bar()
 
 
@@ -93,17 +98,16 @@ def _problems(folder: Path) -> Iterator[InputError]:
     """What is damaged or missing in a model's folder, or in its base's as far as that lies on this machine."""
     from safetensors import SafetensorError, safe_open
 
-    for path in sorted(folder.glob("*.json")):
-        try:
-            json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            yield InputError(f"{path} is damaged: it is no JSON ({error}).", hint=_AGAIN)
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="np"):
-                pass
-        except (OSError, SafetensorError) as error:
-            yield InputError(f"{path} is damaged: it holds no weights ({error}).", hint=_AGAIN)
+    checks: dict[str, Any] = {
+        "*.json": lambda path: json.loads(path.read_bytes()),
+        "*.safetensors": partial(safe_open, framework="np"),
+    }
+    for pattern, check in checks.items():
+        for path in sorted(folder.glob(pattern)):
+            try:
+                check(path)
+            except (OSError, ValueError, SafetensorError) as error:
+                yield InputError(f"{path} is damaged ({error}).", hint=_AGAIN)
     adapter = (folder / _ADAPTER).is_file()
     shards = read_object(folder / "model.safetensors.index.json").get("weight_map", {}).values()
     weights = sorted(set(shards)) or ["adapter_model.safetensors" if adapter else "model.safetensors"]
@@ -157,6 +161,11 @@ def _device_and_dtype(device: str | None, dtype: str | None) -> tuple[str, Any]:
     return device, getattr(torch, dtype or ("bfloat16" if fast else "float32"))
 
 
+def is_address(model: object) -> bool:
+    """Whether a model is named by its server's address."""
+    return str(model).startswith(("http://", "https://"))
+
+
 def require_model(model: str | Path) -> None:
     """Refuses what is neither a model's folder nor looks like a Hub id, and a machine that cannot load it.
 
@@ -166,17 +175,15 @@ def require_model(model: str | Path) -> None:
     """
     if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
         raise MissingExtraError("model", missing[0])
-    name, folder = str(model), Path(model)
     if is_local(model):
-        if not (folder / _ADAPTER).is_file() and not (folder / "config.json").is_file():
+        if not any((Path(model) / name).is_file() for name in (_ADAPTER, "config.json")):
             raise InputError(
-                f"The folder {name!r} holds no model: neither {_ADAPTER} nor config.json.",
+                f"The folder {str(model)!r} holds no model: neither {_ADAPTER} nor config.json.",
                 hint="Train one: amazon-titles train RECIPE",
             )
-    elif folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise InputError(
-            f"No model folder {name!r}.", hint="Name an adapter folder, a base model's folder or a Hub id."
-        )
+    elif not may_be_hub_id(str(model)):
+        hint = "Name an adapter folder, a base model's folder or a Hub id."
+        raise InputError(f"No model folder {str(model)!r}.", hint=hint)
 
 
 def dataset_of(model: str | Path, **hub: str | None) -> str | None:
@@ -195,13 +202,10 @@ def dataset_of(model: str | Path, **hub: str | None) -> str | None:
     run = _file(model, "run.json", **hub)
     if run is None:
         return None
-    try:
-        dataset = json.loads(run.read_bytes())["dataset"]
-        path, commit = str(dataset["path"]), dataset.get("revision")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{run} is damaged: it is no JSON ({error}).", hint=_AGAIN) from None
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{run} names no dataset.", hint="Name it: --dataset DIR") from None
+    dataset = read_object(run).get("dataset")
+    if not isinstance(dataset, dict) or "path" not in dataset:
+        raise InputError(f"{run} is damaged, or names no dataset.", hint="Name it: --dataset DIR")
+    path, commit = str(dataset["path"]), dataset.get("revision")
     if Path(path).is_absolute() and not is_local(path):
         raise InputError(f"The dataset that {run} names is not here: {path}", hint="Name it: --dataset DIR")
     return f"{path}@{commit}" if commit else path

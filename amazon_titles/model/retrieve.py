@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from amazon_titles import conversations as talk
 from amazon_titles.catalog import Product
@@ -15,13 +15,14 @@ from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
 from amazon_titles.model.language import question_language
-from amazon_titles.model.local import LocalModel
-from amazon_titles.model.served import ServedModel
 from amazon_titles.templates import Message
 from amazon_titles.text import cut_text
 
-ChatModel = LocalModel | ServedModel
-"""What can be asked: a model on this machine, or one behind an address."""
+if TYPE_CHECKING:
+    from amazon_titles.model.local import LocalModel
+    from amazon_titles.model.served import ServedModel
+
+    ChatModel = LocalModel | ServedModel
 
 QUOTE_BELOW = 0.7
 """An answer that its sources support less is replaced by a quotation of the record."""

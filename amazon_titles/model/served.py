@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from amazon_titles.errors import AmazonTitlesError, InputError
-from amazon_titles.hub_errors import status_of
-from amazon_titles.model.generation import Generation, Sampling
+from amazon_titles.hub_errors import is_a, status_of
+from amazon_titles.model.generation import Generation, Sampling, pieces
+from amazon_titles.model.loading import is_address
 from amazon_titles.templates import TEMPLATES, Message
 
 KEY = "AMAZON_TITLES_API_KEY"
@@ -28,8 +29,9 @@ _AT_ONCE = 16
 # What other families' templates are written with: Llama 2 and Mistral, Gemma, and the ends of a sequence.
 _OTHER_MARKUP = re.compile(r"<(?=/?s>|/?(?:bos|eos|pad|unk)>|(?:start|end)_of_turn>|<?/?SYS>)|\[(?=/?INST\])")
 
-# The end-of-turn tokens that a server may let through.
+# The end-of-turn tokens that a server may let through, and the beginning of one: they come in pieces, too.
 _ENDS = re.compile("|".join(re.escape(template.end) for template in TEMPLATES.values()))
+_BEGUN = re.compile(r"<\|[^<]{0,18}$")
 
 # No tokenizer spends fewer characters a token on prose; Llama 3 has 4 to 4.5 for English.
 _CHARS_PER_TOKEN = 3
@@ -110,26 +112,22 @@ class ServedModel:
         Raises:
             AmazonTitlesError: The server failed; the message says how.
         """
-        said, reason, shown = "", None, 0
+        yield from pieces(self._states(conversation, **limits))
+
+    def _states(self, conversation: Sequence[Message], **limits: Any) -> Iterator[Generation]:  # noqa: ANN401
+        """What has been said so far, after every chunk of the reply."""
+        said, reason = "", None
         try:
             for chunk in self._chat(conversation, True, **limits):
                 for choice in chunk.choices[:1]:  # a last one may tell the usage alone
                     said += choice.delta.content or ""
                     reason = choice.finish_reason or reason
-                whole = _ENDS.split(said, 1)[0].lstrip()
-                # An end-of-turn token that leaks comes in pieces, too.
-                ready = whole.rpartition("<|")[0].rstrip() if "<|" in whole[-20:] else whole.rstrip()
-                if len(ready) > shown:
-                    yield ready[shown:]
-                    shown = len(ready)
+                yield _generation(_BEGUN.sub("", said), None, None)
             if reason is None:
                 raise EOFError
         except Exception as error:
             raise self._explained(error) from None
-        generation = _generation(said, reason, None)
-        if len(generation.text) > shown:
-            yield generation.text[shown:]
-        yield generation
+        yield _generation(said, reason, None)
 
     def _chat(
         self, messages: Sequence[Message], stream: bool, *, max_new_tokens: int = 256, sampling: Sampling | None = None
@@ -163,31 +161,28 @@ class ServedModel:
         refused = next((one for one in (error, error.__context__) if one is not None and status_of(one)), None)
         status, words = status_of(refused) if refused else None, _words_of(getattr(refused, "response", None))
         told = f"{status}: {words}" if words else f"{status}"
-        kinds = {kind.__name__ for kind in type(error).__mro__}
         server, address = f"The server at {self.url}", "--model http://HOST:PORT/v1"
-        if status in (401, 403):
-            said, hint = f"{server} wants a key, or another one ({told}).", f"Set the environment variable {KEY}."
-        elif status == 404:
-            said = f"{server} does not know what it was asked for ({told})."
-            hint = "Name the address that ends in /v1, and a model that it has: --model-name NAME"
-        elif status is not None:
-            said = f"{server} answered {told}."
-            hint = "Run it again in a while." if status == 429 or status >= 500 else "See the server's own log."
-        elif any("Timeout" in kind for kind in kinds):
-            said = f"{server} did not answer within {self._timeout:g} seconds."
-            hint = "See whether it is still loading its model, then run it again."
-        elif "CERTIFICATE_VERIFY_FAILED" in str(error):
-            said = f"The certificate of {self.url} is not trusted here."
-            hint = "Name its authority in SSL_CERT_FILE (REQUESTS_CA_BUNDLE with huggingface_hub below 1.0)."
-        elif kinds & {"ConnectionError", "ConnectError", "NetworkError"} and "InvalidJSONError" not in kinds:
-            said = f"No server answers at {self.url}."
-            hint = f"Start it, for example: vllm serve MODEL --port 8000. Or name another: {address}"
-        elif kinds & {"ChunkedEncodingError", "RemoteProtocolError", "EOFError"}:
-            said, hint = f"{server} broke off in the middle of an answer.", "Run it again."
-        else:
-            said = f"What answers at {self.url} is no OpenAI-compatible server ({type(error).__name__})."
-            hint = f"Name the address that ends in /v1: {address}"
-        return AmazonTitlesError(said, hint=hint)
+        rows: tuple[tuple[object, str, str], ...] = (
+            (status in (401, 403),
+             f"{server} wants a key, or another one ({told}).", f"Set the environment variable {KEY}."),
+            (status == 404, f"{server} does not know what it was asked for ({told}).",
+             "Name the address that ends in /v1, and a model that it has: --model-name NAME"),
+            (status == 429 or (status or 0) >= 500, f"{server} answered {told}.", "Run it again in a while."),
+            (status, f"{server} answered {told}.", "See the server's own log."),
+            (is_a(error, "Timeout", "TimeoutError", "TimeoutException"),
+             f"{server} did not answer within {self._timeout:g} seconds.",
+             "See whether it is still loading its model, then run it again."),
+            ("CERTIFICATE_VERIFY_FAILED" in str(error), f"The certificate of {self.url} is not trusted here.",
+             "Name its authority in SSL_CERT_FILE (REQUESTS_CA_BUNDLE with huggingface_hub below 1.0)."),
+            (is_a(error, "ConnectionError", "NetworkError"),
+             f"No server answers at {self.url}.",
+             f"Start it, for example: vllm serve MODEL --port 8000. Or name another: {address}"),
+            (is_a(error, "ChunkedEncodingError", "RemoteProtocolError", "EOFError"),
+             f"{server} broke off in the middle of an answer.", "Run it again."),
+            (True, f"What answers at {self.url} is no OpenAI-compatible server ({type(error).__name__}).",
+             f"Name the address that ends in /v1: {address}"),
+        )  # fmt: skip
+        return next(AmazonTitlesError(said, hint=hint) for fits, said, hint in rows if fits)
 
 
 def as_text(text: str) -> str:
@@ -195,11 +190,6 @@ def as_text(text: str) -> str:
     for template in TEMPLATES.values():
         text = template.escape(text)
     return _OTHER_MARKUP.sub(r"\g<0> ", text)
-
-
-def is_address(model: object) -> bool:
-    """Whether a model is named by its server's address."""
-    return str(model).startswith(("http://", "https://"))
 
 
 def _address(url: str) -> str:

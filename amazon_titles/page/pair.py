@@ -12,7 +12,7 @@ from pathlib import Path
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, CatalogModel, loading
-from amazon_titles.model.served import is_address
+from amazon_titles.model.loading import is_address
 from amazon_titles.training import SPIN_COUNT
 
 MAX_QUESTION_CHARS = 1000

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import log1p
 from pathlib import Path
-from unicodedata import normalize
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import is_local
-from amazon_titles.search.cache import index_folder
-from amazon_titles.search.edit_distance import allowed_typos
+from amazon_titles.hub_errors import explain
+from amazon_titles.io import is_local, local_folder, may_be_hub_id
+from amazon_titles.search import storage
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
 from amazon_titles.search.stopwords import STOP
-from amazon_titles.search.storage import Store, Term, as_tables, write
-from amazon_titles.search.words import MAX_CHARACTERS, Word, bare, codes, name_in, question_words, quotations, words_of
+from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
@@ -51,6 +49,30 @@ class Hit:
     by_uid: bool = False
 
 
+def dataset_folder(dataset: str | Path, wanted: Sequence[str], *, token: str | None = None) -> Path:
+    """The folder of a dataset: itself where it is one, else what the Hub's cache has of it, or gets.
+
+    Args:
+        dataset: A dataset folder, or a Hub id: `ID` or `ID@REVISION`.
+        wanted: Patterns of the files to get from the Hub.
+        token: Of the Hub; by default the one that is logged in.
+
+    Raises:
+        InputError: There is no such folder, and it is no id of the Hub.
+        AmazonTitlesError: The Hub does not give it; the message says why.
+    """
+    if is_local(dataset):
+        return Path(dataset)
+    repo, _, revision = str(dataset).partition("@")
+    if not may_be_hub_id(repo):
+        raise InputError(f"No dataset folder {str(dataset)!r}.", hint="Make one: amazon-titles build SOURCE --out DIR")
+    where = {"repo_type": "dataset", "revision": revision or None, "token": token}
+    try:
+        return local_folder(repo, **where, allow_patterns=wanted)
+    except Exception as error:
+        raise explain(error, repo, "dataset", token=token) from None
+
+
 class CatalogIndex:
     """An index of a catalogue's products. `CatalogIndex.build` keeps it on disk and is what a dataset wants.
 
@@ -64,11 +86,11 @@ class CatalogIndex:
 
     def __init__(self, products: Iterable[Product]) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
-        write(Path(self._scratch.name), as_tables(products))
+        storage.write(Path(self._scratch.name), [storage.as_table(products)])
         self._open(Path(self._scratch.name))
 
     def _open(self, folder: Path) -> None:
-        self._store = Store(folder)
+        self._store = storage.Store(folder)
         self._weigh = _rarity(self._store)
 
     def __len__(self) -> int:
@@ -84,9 +106,10 @@ class CatalogIndex:
         Raises:
             InputError: There is no such dataset, it holds no catalogue, an empty or a damaged one, or the cache cannot
                 be written.
+            AmazonTitlesError: The Hub does not give it; the message says why.
         """
         index = cls.__new__(cls)
-        index._open(index_folder(_folder(dataset)))
+        index._open(storage.index_folder(dataset_folder(dataset, ["report.json", "catalog/*"])))
         return index
 
     def search(self, question: str, k: int = 3) -> list[Hit]:
@@ -97,12 +120,12 @@ class CatalogIndex:
                 for; a uid, alone or in a sentence, or a link that holds one, finds its product.
             k: At most this many.
         """
-        question = _plain(question)
+        question = plain(question)
         sure, maybe, rest = codes(question)
         quoted = quotations(rest)
-        # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
-        rows = self._by_code(bare(question)) or self._by_code(*sure, *maybe)
+        rows = self._by_code(*sure, *maybe)
         if not rows and not sure and not quoted:
+            # A name that is a uid: "Tell me about 1001". In quotation marks it is a title first.
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
@@ -117,11 +140,11 @@ class CatalogIndex:
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
         """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
-        return [self._store.product(row) for row, _ in self._ranked(codes(_plain(question))[2])[:k]]
+        return [self._store.product(row) for row, _ in self._ranked(codes(plain(question))[2])[:k]]
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
-        question = _plain(question)
+        question = plain(question)
         if quoted := quotations(question):
             return quoted[0]
         return name_in(question) or question.strip()
@@ -170,10 +193,10 @@ class CatalogIndex:
             if place < _FIRST or shared[place] >= enough
         }
 
-    def _terms(self, words: Sequence[Word]) -> list[Term]:
+    def _terms(self, words: Sequence[Word]) -> list[storage.Term]:
         """What is looked for: rare words first, filler words with little weight, mistyped words for what they mean."""
         naming = [word for word in words if word.text not in STOP] or [word for word in words if word.quoted]
-        terms: dict[str, Term] = {}
+        terms: dict[str, storage.Term] = {}
         for place, word in enumerate(naming):
             if self._store.frequency(word.text):
                 terms[word.text] = (word.text, 0.3 if word.filler else 1.0, 0)
@@ -194,11 +217,7 @@ class CatalogIndex:
         return []
 
 
-def _plain(question: str) -> str:
-    return normalize("NFC", question[:MAX_CHARACTERS])
-
-
-def _rarity(store: Store) -> Weigh:
+def _rarity(store: storage.Store) -> Weigh:
     """How much a word says: the less, the more titles have it."""
     count = len(store)
     most = log1p(2 * count) or 1.0
@@ -218,22 +237,3 @@ def _order(ranked: tuple[int, MatchScore]) -> tuple[float, ...]:
 def _as_good(one: MatchScore, best: MatchScore) -> bool:
     alike = best.score - one.score < _SAME and best.evidence - one.evidence < _ALIKE
     return alike and (one.coverage >= _WHOLE or best.coverage < _WHOLE)
-
-
-def _folder(dataset: str | Path) -> Path:
-    if is_local(dataset):
-        return Path(dataset)
-    repo, _, revision = str(dataset).partition("@")
-    if repo.startswith((".", "/", "~")) or repo.count("/") != 1:
-        raise InputError(f"No dataset folder {str(dataset)!r}.", hint="Make one: amazon-titles build SOURCE --out DIR")
-    from huggingface_hub import snapshot_download
-
-    try:
-        wanted = ["report.json", "catalog/*"]
-        return Path(snapshot_download(repo, repo_type="dataset", revision=revision or None, allow_patterns=wanted))
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{dataset} is no folder here, and the Hub does not give it: {reason}",
-            hint="Name a dataset folder, or log in where the dataset is private.",
-        ) from None

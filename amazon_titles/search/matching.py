@@ -6,9 +6,8 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amazon_titles.search.edit_distance import closest
 from amazon_titles.search.stopwords import LABELS, LINKS, OF, STOP, VARIANTS
-from amazon_titles.search.words import Word
+from amazon_titles.search.words import Word, closest
 
 Weigh = Callable[[str], float]
 """How much a word says, 0 to 1: 1 for one that no title has."""

@@ -1,35 +1,171 @@
-"""An index on disk: what tantivy finds rows by, and the products themselves, read by row and never all at once."""
+"""An index on disk: where it is kept, when it is built again, what it holds, and how its products are read.
+
+It holds what tantivy finds rows by, and the products themselves, which are read by row and never all at once.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import tantivy
+from filelock import FileLock
 
 from amazon_titles.catalog import Product
-from amazon_titles.progress import bar
+from amazon_titles.errors import InputError
+from amazon_titles.io import shards
+from amazon_titles.progress import bar, say
 from amazon_titles.search.words import words_of
 
-_TITLES, _TEXTS, _WORDS = "titles.arrow", "texts.arrow", "words"
-_TITLE_ROWS = 65_536
-# A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
-# Blocks of texts divide those of titles, so that they are even throughout, too.
-_TEXT_ROWS = 256
-# Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
-_HEAP = 200_000_000
+FORMAT = 2
+"""Counts up when what `write` writes changes."""
 
+_TITLES, _TEXTS, _WORDS, _CHECKSUM = "titles.arrow", "texts.arrow", "words", "checksum"
 _TITLE_FIELDS = pa.schema([("uid", pa.string()), ("title", pa.string())])
 _TEXT_FIELDS = pa.schema([("content", pa.string()), ("related", pa.list_(pa.string()))])
-SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
-"""The columns of a catalogue."""
+_SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
+_ROWS_AT_ONCE = 8192
+# A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
+_BLOCK = 256
+# Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
+_HEAP = 200_000_000
+_UNUSED_DAYS = 30
+_AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
 
 Term = tuple[str, float, int]
 """A word to look for: the word, how much it counts, and how many strokes of it may be wrong."""
+
+
+def cache_folder() -> Path:
+    """Where indexes are kept: `AMAZON_TITLES_CACHE`, else beside the Hub's cache, else where the system keeps caches.
+
+    The system's are those of https://specifications.freedesktop.org/basedir-spec, macOS and Windows. The Hub's own
+    folder for other libraries' files, `cached_assets_path`, would be elsewhere, and huggingface_hub slow to import.
+    """
+    if own := os.environ.get("AMAZON_TITLES_CACHE"):
+        return Path(own).expanduser()
+    systems = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("", "~/Library/Caches")}
+    variable, usual = systems.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    base = os.environ.get("HF_HOME") or os.environ.get(variable) or usual
+    return Path(base).expanduser() / "amazon_titles"
+
+
+def index_folder(dataset: Path) -> Path:
+    """The folder of a dataset's index, which is built where there is none, or a damaged one.
+
+    Two processes that ask at once get the same: the second waits for the first. What is built becomes visible whole.
+
+    Raises:
+        InputError: The dataset holds no catalogue, an empty or a damaged one, or the cache cannot be written.
+    """
+    files = shards(dataset, "catalog", "train")
+    if not files:
+        raise InputError(
+            f"{dataset} holds no catalog/train-*.parquet.",
+            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
+        )
+    # Without one of its files a catalogue would say that products do not exist.
+    count = files[-1].stem.rpartition("-of-")[2]
+    for number in range(int(count) if count.isdigit() else 0):
+        if (path := dataset / "catalog" / f"train-{number:05}-of-{count}.parquet") not in files:
+            raise InputError(f"{path} is missing.", hint=_AGAIN)
+    seen = _states(files)
+    key = blake2b(f"{FORMAT} {version('tantivy')} {seen}".encode(), digest_size=16).hexdigest()
+    folder = cache_folder() / "indexes" / key
+    if _intact(folder):
+        with suppress(OSError):  # a cache that others own can be read all the same
+            os.utime(folder / _CHECKSUM)
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not _intact(folder):
+                _build(folder, dataset, files, seen)
+    except OSError as error:
+        raise InputError(
+            f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
+            hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
+        ) from None
+    _remove_unused(folder)
+    return folder
+
+
+def _states(files: Sequence[Path]) -> list[tuple[str, int, int, int, int]]:
+    """What tells of each file that it is as it was: name, size, times of content and of state, place on the disk."""
+    stats = [(path.name, path.stat()) for path in files]
+    return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in stats]
+
+
+def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> None:
+    start, prefix = time.perf_counter(), f".{folder.name}.building-"
+    for left in folder.parent.glob(f"{prefix}*"):  # of a process that was killed: the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
+        building = Path(place) / "index"
+        building.mkdir()
+        products = write(building, _tables(files))
+        if not products:
+            raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
+        if _states(files) != seen:  # an index under the name of another content would be wrong for good
+            raise InputError(f"The catalogue of {dataset} was changed while it was read.", hint="Do it again.")
+        (building / _CHECKSUM).write_text(_checksum(building), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        building.rename(folder)
+    if (seconds := time.perf_counter() - start) > 3:
+        say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
+
+
+def _tables(files: Sequence[Path]) -> Iterator[pa.Table]:
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=_SCHEMA.names):
+                    yield pa.Table.from_batches([batch]).select(_SCHEMA.names).cast(_SCHEMA)
+        except (pa.ArrowException, KeyError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN
+            ) from None
+
+
+def _checksum(folder: Path) -> str:
+    """Of the name and every byte of an index's files; the locks that tantivy takes are none of them."""
+    crc = 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".lock" and path.name != _CHECKSUM:
+            crc = zlib.crc32(path.name.encode(), crc)
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    crc = zlib.crc32(block, crc)
+    return str(crc)
+
+
+def _intact(folder: Path) -> bool:
+    """Whether an index is there with every file as it was written."""
+    try:
+        return (folder / _CHECKSUM).read_bytes() == _checksum(folder).encode()
+    except OSError:
+        return False
+
+
+def _remove_unused(kept: Path) -> None:
+    """Removes indexes that nobody has asked for a month: of datasets that were built again or are gone."""
+    for checksum in kept.parent.glob(f"*/{_CHECKSUM}"):
+        with suppress(OSError):  # somebody else's, or in use
+            if checksum.parent != kept and time.time() - checksum.stat().st_mtime > _UNUSED_DAYS * 86_400:
+                shutil.rmtree(checksum.parent)
 
 
 def write(folder: Path, tables: Iterable[pa.Table]) -> int:
@@ -37,14 +173,17 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
 
     Args:
         folder: An empty one.
-        tables: The catalogue, with the columns of `SCHEMA`.
+        tables: The catalogue, with the columns `uid`, `title`, `content` and `related`.
 
     Returns:
         How many products it holds.
     """
     (folder / _WORDS).mkdir()
-    writer: Any = tantivy.Index(_schema(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
-    add, document = writer.add_document, tantivy.Document
+    schema = tantivy.SchemaBuilder()
+    schema.add_integer_field("row", stored=False, indexed=False, fast=True)
+    schema.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
+    schema.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
+    writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
     packed = pa.ipc.IpcWriteOptions(compression="zstd")
     row = 0
     with (
@@ -54,9 +193,9 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
     ):
         for table in _even(tables):
             titles.write_table(table.select(_TITLE_FIELDS.names))
-            texts.write_table(table.select(_TEXT_FIELDS.names), max_chunksize=_TEXT_ROWS)
+            texts.write_table(table.select(_TEXT_FIELDS.names), max_chunksize=_BLOCK)
             for uid, title in zip(table["uid"].to_pylist(), table["title"].to_pylist(), strict=True):
-                add(document(row=row, uid=uid, title=" ".join(words_of(title))))
+                writer.add_document(tantivy.Document(row=row, uid=uid, title=" ".join(words_of(title))))
                 row += 1
             advance(table.num_rows)
         writer.commit()
@@ -64,53 +203,21 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
     return row
 
 
-def _schema() -> Any:  # noqa: ANN401 - tantivy has no types
-    builder = tantivy.SchemaBuilder()
-    builder.add_integer_field("row", stored=False, indexed=False, fast=True)
-    builder.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
-    return builder.build()
-
-
 def _even(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows by `_TITLE_ROWS` in one piece, the last ones aside, so that a row's place tells its block."""
-    held = SCHEMA.empty_table()
+    """The same rows in whole blocks, the last ones aside, so that a row's place tells its block."""
+    held = _SCHEMA.empty_table()
     for table in tables:
         held = pa.concat_tables([held, table])
-        while held.num_rows >= _TITLE_ROWS:
-            yield held.slice(0, _TITLE_ROWS).combine_chunks()
-            held = held.slice(_TITLE_ROWS)
-    if held.num_rows:
-        yield held.combine_chunks()
+        whole = held.num_rows - held.num_rows % _BLOCK
+        yield held.slice(0, whole).combine_chunks()
+        held = held.slice(whole)
+    yield held.combine_chunks()
 
 
-def as_tables(products: Iterable[Product]) -> Iterator[pa.Table]:
-    """Products as tables."""
-    rows = [{name: getattr(product, name) for name in SCHEMA.names} for product in products]
-    yield pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        Path(target).symlink_to(Path(source).resolve())
-    except (OSError, NotImplementedError):  # Windows asks for a privilege
-        shutil.copyfile(source, target)
-
-
-def _open_words(words: Path) -> tuple[Any, Any]:
-    """What tantivy finds rows by, and the scratch folder that it needs where nobody may write beside the index.
-
-    It takes a lock for as long as it opens the files, in their own folder.
-    """
-    try:
-        return tantivy.Index.open(str(words)), None
-    except ValueError as error:
-        if "Lockfile" not in str(error):
-            raise
-    scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
-    locks = shutil.ignore_patterns("*.lock")
-    shutil.copytree(words, scratch.name, ignore=locks, copy_function=_link, dirs_exist_ok=True)
-    return tantivy.Index.open(scratch.name), scratch
+def as_table(products: Iterable[Product]) -> pa.Table:
+    """Products as a table that `write` takes."""
+    rows = [{name: getattr(product, name) for name in _SCHEMA.names} for product in products]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 class Store:
@@ -121,7 +228,17 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        index, self._scratch = _open_words(folder / _WORDS)
+        self._scratch, index = None, None
+        try:
+            index = tantivy.Index.open(str(folder / _WORDS))
+        except ValueError as error:
+            # Tantivy takes a lock for as long as it opens the files, in their own folder, where nobody may write.
+            if "Lockfile" not in str(error):
+                raise
+            self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
+            locks = shutil.ignore_patterns("*.lock")
+            shutil.copytree(folder / _WORDS, self._scratch.name, ignore=locks, dirs_exist_ok=True)
+            index = tantivy.Index.open(self._scratch.name)
         self._schema: Any = index.schema
         self._searcher: Any = index.searcher()
         self._uids, self._titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all().columns
@@ -137,8 +254,8 @@ class Store:
 
     def product(self, row: int) -> Product:
         """The product of a row."""
-        block = self._texts.get_batch(row // _TEXT_ROWS)
-        content, related = (column[row % _TEXT_ROWS].as_py() for column in block.columns)
+        block = self._texts.get_batch(row // _BLOCK)
+        content, related = (column[row % _BLOCK].as_py() for column in block.columns)
         return Product(str(self._uids[row]), self.title(row), content, tuple(related or ()))
 
     def frequency(self, word: str) -> int:
@@ -164,9 +281,7 @@ class Store:
                 query = tantivy.Query.fuzzy_term_query(self._schema, "title", word, typos, True)
             else:
                 query = tantivy.Query.term_query(self._schema, "title", word, "freq")
-            if weight != 1:
-                query = tantivy.Query.boost_query(query, weight)
-            clauses.append((tantivy.Occur.Should, query))
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
         return self._rows(tantivy.Query.boolean_query(clauses), most) if clauses else []
 
     def _rows(self, query: Any, most: int) -> list[int]:  # noqa: ANN401

@@ -1,12 +1,15 @@
-"""A question taken apart: what it quotes, the codes and links in it, and its words."""
+"""A question taken apart: what it quotes, the codes and links in it, and its words, also where they are misspelt."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from amazon_titles.search.edit_distance import has_digit
+from rapidfuzz.distance import OSA
+
 from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
@@ -32,9 +35,13 @@ _DIGITS = 6
 # What may stand around a code.
 _EDGES = " \t\r\n\"'“”„«»‘’`()[]{}<>.,;:!?¡¿…-"
 
-MAX_CHARACTERS = 4000
-MAX_WORDS = 64
-"""What is looked at of a question: a title has at most 200 characters."""
+# How much of a word a mistyped one is worth.
+_SLIP, _PLURAL, _TWO_SLIPS, _DOUBTFUL = 0.9, 0.97, 0.75, 0.66
+# Up to so many letters a changed one makes another word as a rule: game and gate, folly and holly.
+_SHORT = 5
+
+# What is looked at of a question: a title has at most 200 characters.
+_MAX_CHARACTERS, _MAX_WORDS = 4000, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,11 @@ class Word:
     quoted: bool
 
 
+def plain(question: str) -> str:
+    """What is looked at of a question, its accents one with their letters."""
+    return unicodedata.normalize("NFC", question[:_MAX_CHARACTERS])
+
+
 def fold(text: str) -> str:
     """Lower case, without accents and apostrophes: "Mog’s Café" becomes "mogs cafe"."""
     if text.isascii():
@@ -74,6 +86,11 @@ def fold(text: str) -> str:
 def words_of(text: str) -> list[str]:
     """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
     return _WORD.findall(fold(text))
+
+
+def has_digit(word: str) -> bool:
+    """Whether a digit stands in a word."""
+    return not word.isalpha() and any(map(str.isdecimal, word))
 
 
 def quotations(question: str) -> list[str]:
@@ -91,8 +108,8 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
     """The product codes in a question.
 
     Returns:
-        Codes that can be nothing else (of a link, in the form of an ASIN); words that may be codes; and
-        the question without the former.
+        Codes that can be nothing else (of a link, in the form of an ASIN); what may be a code: the whole question, and
+        words of it; and the question without the former.
     """
     links = {word: match.group(1) for word in question.split() if (match := _LINK.search(word))}
     rest = question
@@ -100,13 +117,9 @@ def codes(question: str) -> tuple[list[str], list[str], str]:
         rest = rest.replace(word, " ")
     sure = [*links.values(), *_ASIN.findall(rest)]
     rest = _ASIN.sub(" ", rest)
-    words = dict.fromkeys(bare(word) for word in (*rest.split(), *_CODE.findall(rest)))
-    return sure, [*filter(_looks_like_code, words), *_BRACKETED.findall(rest)][:MAX_WORDS], rest
-
-
-def bare(text: str) -> str:
-    """A text without the blanks, brackets and marks around it."""
-    return text.strip(_EDGES)
+    words = dict.fromkeys(word.strip(_EDGES) for word in (*rest.split(), *_CODE.findall(rest)))
+    maybe = [question.strip(_EDGES), *filter(_looks_like_code, words), *_BRACKETED.findall(rest)]
+    return sure, maybe[:_MAX_WORDS], rest
 
 
 def _looks_like_code(word: str) -> bool:
@@ -117,7 +130,7 @@ def _looks_like_code(word: str) -> bool:
 
 
 def question_words(text: str, *, quoted: bool = False) -> list[Word]:
-    """The words of a question, at most `MAX_WORDS`.
+    """The words of a question, at most `_MAX_WORDS`.
 
     Args:
         text: The question, or a quotation in it.
@@ -135,7 +148,7 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
         filler = stop or (not quoted and (folded in FILLER or folded.removesuffix("s") in FILLER or folded in KINDS))
         breaks = not words or bool(_BREAK.search(between))
         words.append(Word(folded, capital, filler, stop, breaks, match.start(), end, has_digit(folded), quoted))
-        if len(words) == MAX_WORDS:
+        if len(words) == _MAX_WORDS:
             break
     return words
 
@@ -153,3 +166,44 @@ def name_in(question: str) -> str:
             run.pop()
     best = max(runs, key=lambda run: sum(not word.filler for word in run))
     return question[best[0].start : best[-1].end] if best else ""
+
+
+def allowed_typos(word: str) -> int:
+    """Strokes that may be wrong in a word: none in short ones and in numbers, where another stroke is another word."""
+    if len(word) < 4 or has_digit(word):
+        return 0
+    return 1 if len(word) < 9 else 2
+
+
+@lru_cache(maxsize=1 << 16)
+def similarity(asked: str, word: str) -> float:
+    """How much of a title's word a question's word is worth: 1 for the word itself, 0 for another word.
+
+    A letter left out, doubled or swapped is a slip; a changed one is, too, unless the word is short. Few slip in the
+    first letter. Numbers are never mistyped: another digit is another product.
+    """
+    # Optimal string alignment: letters added, left out, changed or swapped with the next.
+    strokes = OSA.distance(asked, word, score_cutoff=(most := allowed_typos(asked)))
+    if strokes == 0:
+        return 1.0
+    if strokes > most or has_digit(word):
+        return 0.0
+    if strokes == 2:
+        return _TWO_SLIPS if asked[0] == word[0] else 0.0
+    if asked + "s" == word or word + "s" == asked:
+        return _PLURAL
+    short = len(word) <= _SHORT
+    if asked[0] != word[0]:
+        return 0.0 if short else _DOUBTFUL
+    changed = len(asked) == len(word) and sorted(asked) != sorted(word)
+    return _DOUBTFUL if changed and short else _SLIP
+
+
+def closest(asked: str, words: Iterable[str]) -> tuple[float, str]:
+    """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none."""
+    most, size, first, last = allowed_typos(asked), len(asked), asked[0], asked[-1]
+    if not most:
+        return 0.0, ""
+    # One stroke leaves the beginning or the end; two leave the beginning.
+    near = [word for word in words if abs(len(word) - size) <= most and (word[0] == first or word[-1] == last)]
+    return max(((similarity(asked, word), word) for word in near), default=(0.0, ""))

@@ -117,18 +117,16 @@ def test_batches_say_what_plain_generate_says(model, folder):
 
 
 def test_a_batch_that_does_not_fit_is_halved(model, folder, monkeypatch):
-    from amazon_titles.model import local
-
     asked = conversations(folder, 5)
     right = model.generate_full(asked, max_new_tokens=6)
-    whole, most = local.decode, 2
+    whole, most = model._chat_model._generate, 2
 
-    def small(llm, prompts, **options):
-        if len(prompts) > most:
+    def small(texts, **options):
+        if len(texts) > most:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        yield from whole(llm, prompts, **options)
+        return whole(texts, **options)
 
-    monkeypatch.setattr(local, "decode", small)
+    monkeypatch.setattr(model._chat_model, "_generate", small)
     assert model.generate_full(asked, max_new_tokens=6, batch_size=5) == right
     most = 0
     with pytest.raises(AmazonTitlesError, match="not enough memory"):

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.integration
 
 ASK = """
 import sys
-from amazon_titles.errors import InputError
+from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.search import CatalogIndex
 for dataset in sys.argv[1:]:
     try:
         print([hit.product.title for hit in CatalogIndex.build(dataset).search("the puzzle of Grinax", 1)])
-    except InputError as error:
+    except AmazonTitlesError as error:
         print(error.message)
 """
 
@@ -40,7 +40,7 @@ def test_an_index_of_a_dataset_on_the_hub(hub: LoopbackHub, client_python: str, 
     said = run(client_python, ASK, hub, tmp_path, arguments=("ana/titles", f"ana/titles@{first}", "ana/none"), **cache)
     now, then, none = said.stdout.splitlines()
     assert (now, then) == ("['Grinax Puzzle 900']", "['Grinax Puzzle 300']")
-    assert none.startswith("ana/none is no folder here, and the Hub does not give it")
+    assert none.startswith("There is no dataset ana/none on the Hub")
     assert "Traceback" not in said.stderr
     again = run(client_python, ASK, hub, tmp_path, arguments=("ana/titles",), **cache)
     assert again.stdout.splitlines() == [now]

@@ -12,8 +12,7 @@ from rapidfuzz.distance import OSA
 
 from amazon_titles.catalog import Product
 from amazon_titles.search import CatalogIndex
-from amazon_titles.search.edit_distance import similarity
-from amazon_titles.search.words import quotations, words_of
+from amazon_titles.search.words import quotations, similarity, words_of
 
 TITLES = (
     "Velmo Tarkin Kettle",
