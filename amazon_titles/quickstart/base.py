@@ -10,9 +10,11 @@ from amazon_titles.catalog import Product
 from amazon_titles.evaluation import asks_same
 from amazon_titles.model import make_general_rows
 from amazon_titles.model.loading import load_local
+from amazon_titles.recipes import Recipe
 from amazon_titles.templates import get_template
 from amazon_titles.training import Base
-from amazon_titles.training.speed import computes_in_bf16
+from amazon_titles.training.rows import count_tokens
+from amazon_titles.training.speed import accelerator, computes_in_bf16, tokens_per_second
 
 _PRETRAINING_STEPS = 600
 
@@ -60,3 +62,14 @@ def make_base(folder: Path, products: Sequence[Product], *, seed: int = 42) -> t
     unseen = f"{len(products)} products that the fine-tuning never sees"
     base = Base(str(folder), folder, "a tiny Llama that the quickstart made", "llama3", publishable=False)
     return base, f"{millions:.1f} M parameters, {unseen}, loss {loss:.2f}"
+
+
+def expected(recipe: Recipe, base: Base) -> str:
+    """What the training will take, by two steps on this machine."""
+    tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0  # of all epochs
+    speed = tokens_per_second(base.folder, recipe.params)
+    where = f"{(accelerator() or 'cpu').upper()} in {recipe.params.mixed_precision or 'float32'}"
+    return (
+        f"  {tokens:,.0f} tokens at {speed:,.0f} a second, as a few steps on the {where} took just now: "
+        f"about {tokens / speed / 60:.0f} min"
+    )

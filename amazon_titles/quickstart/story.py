@@ -21,7 +21,7 @@ from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import read_object
 from amazon_titles.model import CatalogModel
 from amazon_titles.progress import say, step
-from amazon_titles.quickstart.base import make_base, write_general_rows
+from amazon_titles.quickstart.base import expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
@@ -204,7 +204,9 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
             settings["target_modules"] = upper_half(read_object(base.folder / "config.json"))
         text = fill_recipe(plan.recipe, dataset=str(folder / "dataset"), settings=settings)
         path.write_text(text, encoding="utf-8")
-        run = train(load_recipe(path), output_dir=folder / "adapter", autotrain_env=autotrain_env)
+        recipe = load_recipe(path)
+        say(expected(recipe, base))
+        run = train(recipe, output_dir=folder / "adapter", autotrain_env=autotrain_env)
         done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
     return run
 

@@ -1,4 +1,4 @@
-"""What the quickstart trains where there is no accelerator."""
+"""What the quickstart asks of a machine before it promises minutes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("peft")
 
-from amazon_titles.training.speed import upper_half
+from amazon_titles.recipes.fields import Params
+from amazon_titles.training.speed import tokens_per_second, upper_half
 from tests.tiny_models import make_base
 
 
@@ -17,7 +18,7 @@ def test_the_upper_half_of_the_layers_as_autotrain_splits_it():
     assert "4.mlp.down_proj" in names
 
 
-def test_peft_adapts_just_those_layers(tmp_path):
+def test_peft_adapts_just_those_layers_and_the_speed_is_measured(tmp_path):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
@@ -28,3 +29,5 @@ def test_peft_adapts_just_those_layers(tmp_path):
     )
     trained = {name.split("layers.")[1][0] for name, weights in model.named_parameters() if weights.requires_grad}
     assert trained == {"1"}
+    params = Params(target_modules=targets, lora_r=2, block_size=16, batch_size=2)
+    assert tokens_per_second(tmp_path / "base", params) > 0
