@@ -59,9 +59,9 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1770, "model": 965, "recipes": 840, "hub": 860, "search": 635, "evaluation": 665, "dataset": 655,
-    "page": 545, "catalog": 440, "video": 330, "cli": 390, "conversations": 310, "jobs": 300, "budget": 280,
-    "quickstart": 270, "cards": 262,
+    "training": 1650, "model": 965, "hub": 860, "recipes": 840, "evaluation": 665, "search": 635, "dataset": 625,
+    "page": 545, "catalog": 435, "cli": 390, "video": 330, "conversations": 305, "jobs": 300, "quickstart": 280,
+    "budget": 280, "cards": 260,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 
