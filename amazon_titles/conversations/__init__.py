@@ -17,7 +17,7 @@ from amazon_titles.conversations.wording import (
     is_abstention,
     passage_limit,
     question,
-)  # fmt: skip
+)
 
 __all__ = [
     "PROPERTIES", "ROW_CHARS", "WORDING", "Conversation", "GeneralRow", "MixtureConfig", "abstention", "build_examples",

@@ -18,7 +18,7 @@ from amazon_titles.conversations.wording import (
     passage_limit,
     property_question,
     question,
-)  # fmt: skip
+)
 from amazon_titles.text import cut_text
 
 _NUMBER = re.compile(r"\d+")
@@ -188,9 +188,8 @@ def invented_title(title: str, other: str, drawn: Sequence[int]) -> str:
 
 def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Passage]:
     """The product among others, at any place."""
-    passages = list(others)
-    passages.insert(place % (len(passages) + 1), product)
-    return passages
+    place %= len(others) + 1
+    return [*others[:place], product, *others[place:]]
 
 
 def _row(uid: str, task: str, language: str, asked: str, answer: str) -> Conversation:
