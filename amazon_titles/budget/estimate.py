@@ -1,6 +1,6 @@
 """A recipe's problems, and what it will take: tokens, steps, memory, hours, dollars, exposures of a product.
 
-An estimate says what it rests on. Nothing is trained, and torch is not imported.
+An estimate says what it rests on. Unless this machine is to be measured, torch is not imported.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.io import is_local
 from amazon_titles.recipes import Problem, Recipe, load_recipe
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.training.speed import tokens_per_second as measured_rate
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
 _MEMORY = "memory by formula: weights, adapter, logits, one layer"
+_TIMED_STEPS = 20
 _SPEEDS = (
     "{share:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the CPU of this machine, of "
-    "which only a training tells"
+    "which only --measure or a training tells"
 )
 
 
@@ -100,8 +102,9 @@ class Budget:
 
 
 def estimate(
-    recipe: Recipe, *, engine: str = "autotrain", hours: float | None = None, exposures: int = 100, online: bool = False
-) -> Budget:
+    recipe: Recipe, *, engine: str = "autotrain", hours: float | None = None, exposures: int = 100,
+    online: bool = False, measure: bool = False,
+) -> Budget:  # fmt: skip
     """Estimates what a recipe will take.
 
     Args:
@@ -112,9 +115,11 @@ def estimate(
             not its facts: Allen-Zhu and Li, Physics of Language Models 3.3, 2024 (1 bit a parameter at 100 exposures,
             2 at 1000).
         online: Ask the Hub for the dataset, an unknown base and prices.
+        measure: Time 20 steps of a loop as AutoTrain's on this machine.
 
     Raises:
         InputError: The dataset cannot be looked at, or the base's shape is not known.
+        MissingExtraError: To measure, torch, transformers or peft is missing.
     """
     shape = shape_of(recipe.base_model, online=online)
     corpus, params = _corpus(recipe, online=online), recipe.params
@@ -130,9 +135,13 @@ def estimate(
     hours = recipe.settings.max_hours if hours is None else hours
     needed, (known, prices) = memory_gb(recipe, shape, engine), flavors(online=online)
     places = []
+    rests_on: tuple[str, ...] = (measured, _SPEEDS.format(share=SHARES[engine]), prices, _MEMORY)
+    rate = measured_rate(recipe.base_model, params, _TIMED_STEPS) if measure else None
+    if rate is not None:
+        rests_on += (f"here: {rate:,.0f} tokens/s, as {_TIMED_STEPS} steps took just now",)
     for flavor in known:
         fits = needed <= flavor.memory_gb if flavor.memory_gb else None
-        speed = tokens_per_second(recipe, shape, flavor, engine)
+        speed = (flavor.name == "here" and rate) or tokens_per_second(recipe, shape, flavor, engine)
         takes = tokens * params.epochs / speed / 3600 if speed else None
         dollars = flavor.dollars if flavor.dollars in (None, 0) else takes and takes * flavor.dollars
         limit = int(hours * 3600 * speed / (tokens / products * wanted)) if hours and speed and wanted else None
@@ -142,7 +151,7 @@ def estimate(
         base_parameters=shape.parameters, memory_gb=needed, products=products, epochs_wanted=wanted,
         adapter_parameters=shape.adapter_parameters(params.lora_r, params.target_modules),
         exposures=times and times * params.epochs, exposures_wanted=exposures, places=tuple(places),
-        rests_on=(measured, _SPEEDS.format(share=SHARES[engine]), prices, _MEMORY),
+        rests_on=rests_on,
     )  # fmt: skip
 
 
@@ -204,7 +213,9 @@ class RecipeCheck:
         return "\n  ".join([f"{self.path}: {problems}", *map(str, self.problems), *told])
 
 
-def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, exposures: int) -> list[RecipeCheck]:
+def check_recipes(
+    paths: Sequence[str], *, online: bool, hours: float | None, exposures: int, measure: bool = False
+) -> list[RecipeCheck]:
     """Examines recipes.
 
     Args:
@@ -212,6 +223,7 @@ def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, ex
         online: Ask the Hub too.
         hours: Time there is.
         exposures: How often each product is to be asked about.
+        measure: Time 20 steps of each on this machine.
 
     Raises:
         InputError: A file is no recipe.
@@ -221,7 +233,7 @@ def check_recipes(paths: Sequence[str], *, online: bool, hours: float | None, ex
         recipe = load_recipe(path)
         budget: Budget | str
         try:
-            budget = estimate(recipe, hours=hours, exposures=exposures, online=online)
+            budget = estimate(recipe, hours=hours, exposures=exposures, online=online, measure=measure)
         except AmazonTitlesError as error:
             budget = error.message
         checked.append(RecipeCheck(path, tuple(recipe.problems(online=online)), budget))

@@ -33,6 +33,7 @@ def recipe(name: str, settings: shared.Pairs, **options: Any) -> None:
 @click.option("--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo of a push.")
 @click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
 @click.option("--exposures", default=100, help="How often each product is to be asked about.")
+@click.option("--measure", is_flag=True, help="Time 20 steps on this machine, and price the whole run by them.")
 @click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
 def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Name every problem of recipes at once, and what a run would take; by default of the shipped ones."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.errors import MissingExtraError
 from amazon_titles.recipes.fields import Params
 
 _MODULES = (
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
     "mlp.down_proj",
 )  # fmt: skip
-_TIMED_STEPS = 2
 
 
 def accelerator() -> str | None:
@@ -48,16 +48,23 @@ def upper_half(config: Mapping[str, Any]) -> str:
     return ",".join(f"{layer}.{module}" for layer in range(layers // 2, layers) for module in _MODULES)
 
 
-def tokens_per_second(base: Path, params: Params) -> float:
-    """Tokens a second of a training loop as AutoTrain's: one step to warm up, then two timed ones.
+def tokens_per_second(base: str | Path, params: Params, steps: int = 2) -> float:
+    """Tokens a second of a training loop as AutoTrain's, measured: one step to warm up, then timed ones.
 
     Args:
-        base: A model's folder.
-        params: The recipe's.
+        base: A model's folder or Hub id.
+        params: The recipe's; a base that is to be quantised is measured as it is.
+        steps: How many are timed.
+
+    Raises:
+        MissingExtraError: torch, transformers or peft is not installed.
     """
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
+    try:
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM
+    except ImportError as error:
+        raise MissingExtraError("train", str(error.name)) from None
 
     device = accelerator() or "cpu"
     model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
@@ -66,7 +73,7 @@ def tokens_per_second(base: Path, params: Params) -> float:
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=params.lora_r, target_modules=targets)).train()
     optimizer = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad])
     rows = torch.randint(model.config.vocab_size, (params.batch_size, params.tokens_a_row), device=device)
-    for step in range(1 + _TIMED_STEPS):
+    for step in range(1 + steps):
         if step == 1:
             start = time.perf_counter()
         with torch.autocast(device, torch.bfloat16, enabled=params.mixed_precision == "bf16"):
@@ -75,4 +82,4 @@ def tokens_per_second(base: Path, params: Params) -> float:
         optimizer.step()
         optimizer.zero_grad()
         float(loss.detach())  # waits for a GPU to be done
-    return _TIMED_STEPS * rows.numel() / (time.perf_counter() - start)
+    return steps * rows.numel() / (time.perf_counter() - start)

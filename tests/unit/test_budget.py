@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -141,6 +142,24 @@ def test_the_speed_of_this_machines_cpu_is_not_known(dataset, monkeypatch):
     assert all(place.hours and place.limit for place in others)
     lines = estimate(recipe("llama-3.2-1b-lora-t4", dataset)).lines()
     assert [line.split()[2:] for line in lines if line.startswith("  here ")] == [["?", "0.00"]]
+
+
+def test_a_machine_that_is_measured_gives_its_hours(dataset, tmp_path, monkeypatch):
+    pytest.importorskip("peft")
+    from tests.tiny_models import make_base
+
+    monkeypatch.setattr(flavors, "gpus", lambda: ())
+    make_base(tmp_path / "base", "A kettle of iron.", layers=2)
+    small = {"base_model": str(tmp_path / "base"), "block_size": 16, "batch_size": 1, "target_modules": "all-linear"}
+    measured = estimate(recipe("quickstart-tiny", dataset, **small), hours=1, measure=True)
+    here, *others = measured.places
+    rate = int(
+        re.search(r"here: ([\d,]+) tokens/s, as 20 steps took just now", measured.rests_on[-1])[1].replace(",", "")
+    )
+    epochs = load_recipe(resources.recipes()["quickstart-tiny"]).params.epochs
+    assert here.hours == pytest.approx(measured.tokens * epochs / rate / 3600, rel=0.01)
+    assert here.limit
+    assert others[0].hours == estimate(recipe("quickstart-tiny", dataset, **small)).places[1].hours
 
 
 def test_what_is_not_known_is_told(dataset, tmp_path):

@@ -22,8 +22,8 @@ FLOORS = {
     "default_model": 1, "sample": 1,
     "io": 2, "hub_errors": 2,
     "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3,
-    "dataset": 4, "training": 4, "budget": 4,
-    "search": 5,
+    "dataset": 4, "training": 4,
+    "search": 5, "budget": 5,
     "model": 6, "evaluation": 6,
     "hub": 7,
     "quickstart": 8, "merge": 8, "handin": 8, "jobs": 8, "page": 8,
@@ -59,9 +59,9 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1650, "model": 965, "hub": 860, "recipes": 840, "evaluation": 665, "search": 635, "dataset": 625,
+    "training": 1655, "model": 965, "hub": 860, "recipes": 840, "evaluation": 665, "search": 635, "dataset": 625,
     "page": 545, "catalog": 435, "cli": 390, "video": 330, "conversations": 305, "jobs": 300, "quickstart": 280,
-    "budget": 280, "cards": 260,
+    "budget": 290, "cards": 260,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 
