@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AmazonTitlesError as error:
         if os.environ.get("AMAZON_TITLES_DEBUG"):
             raise
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {error}" if error.exit_code else str(error), err=True)
         raise SystemExit(error.exit_code) from None
 
 

@@ -53,6 +53,7 @@ def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.option("--engine", type=click.Choice(["autotrain", "trl"]), default="autotrain", help="What trains.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
 @click.option("--devices", default=1, help="GPUs, or processes on a CPU, that share each step (trl).")
+@click.option("--launcher", metavar="COMMAND", help="What starts the processes (trl), such as: torchrun --nnodes 2 …")
 @shared.autotrain_env
 @shared.card_language(default="en")
 @shared.settings
@@ -72,9 +73,9 @@ def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_
     if on == "jobs":
         from amazon_titles.jobs import train_on_jobs
 
-        resume, devices, _ = map(options.pop, ("resume", "devices", "autotrain_env"))
-        if resume or devices != 1:
-            raise click.UsageError("--resume and --devices are for --on local.")
+        resume, devices, launcher, _ = map(options.pop, ("resume", "devices", "launcher", "autotrain_env"))
+        if resume or devices != 1 or launcher:
+            raise click.UsageError("--resume, --devices and --launcher are for --on local.")
         ask = _confirm if sys.stdin.isatty() and sys.stderr.isatty() else None
         job = train_on_jobs(wanted, flavor=flavor, dry_run=dry_run, ask=ask, **options)
         if job.id is not None:

@@ -29,6 +29,7 @@ _ELSEWHERE = "Choose another folder for the checkpoints: --set checkpoint_dir=DI
 def train(
     recipe: Recipe, *, engine: str = "autotrain", output_dir: str | Path | None = None,
     autotrain_env: str | Path | None = None, card_language: str = "en", resume: bool = False, devices: int = 1,
+    launcher: str | None = None,
 ) -> TrainingRun:  # fmt: skip
     """Fine-tunes as the recipe says and leaves an adapter folder.
 
@@ -43,13 +44,16 @@ def train(
         card_language: The language of the model card, `en` or `pt`.
         resume: Go on from the last checkpoint (trl); where there is none, begin.
         devices: Processes that share each step (trl): GPUs, or on a CPU processes. The result is that of one.
+        launcher: What starts the processes instead (trl), on one machine or several, each with the same command:
+            `torchrun --nnodes 2 …`, `accelerate launch --config_file FILE`, `srun torchrun …`.
 
     Raises:
         InputError: The recipe has problems (all are named), the engine is unknown, the output folder holds what no
             training made or is in use by another one, or the checkpoints are of another training.
         TrainingError: The engine failed; the message holds its reason and its last lines, or what to change.
+        TrainedElsewhere: Started by a launcher, this machine helped another one, which has the adapter.
     """
-    _check(recipe, engine, resume, devices)
+    _check(recipe, engine, devices, alone=not resume and devices == 1 and launcher is None)
     target = Path(output_dir or recipe.project_name)
     place = _checkpoints(recipe, target) if engine == "trl" else None
     # Another training may have been told to leave its checkpoints in the same folder.
@@ -63,7 +67,14 @@ def train(
                 outcome = autotrain.fine_tune(recipe, folder, base=base, data=data, env=autotrain_env)
             else:
                 outcome = trl.fine_tune(
-                    recipe, folder, base=base, data=data, checkpoint_dir=place, resume=resume, devices=devices
+                    recipe,
+                    folder,
+                    base=base,
+                    data=data,
+                    checkpoint_dir=place,
+                    resume=resume,
+                    devices=devices,
+                    launcher=launcher,
                 )
             run = _run_json(recipe, engine, base, data, outcome, time.time() - start, card_language)
             assert recipe.template is not None
@@ -76,10 +87,10 @@ def train(
     return TrainingRun(target, run)
 
 
-def _check(recipe: Recipe, engine: str, resume: bool, devices: int) -> None:
+def _check(recipe: Recipe, engine: str, devices: int, *, alone: bool) -> None:
     if engine not in ENGINES:
         raise InputError(f"No engine {engine!r}.", hint=f"Use: --engine {' or --engine '.join(ENGINES)}")
-    if engine == "autotrain" and (resume or devices != 1):
+    if engine == "autotrain" and not alone:
         raise InputError(
             "AutoTrain cannot be resumed, and takes the number of its devices from the recipe's distributed_backend.",
             hint="Use: --engine trl",

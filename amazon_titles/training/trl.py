@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
 from amazon_titles.io import local_folder
 from amazon_titles.processes import cores, run_child
 from amazon_titles.progress import say
@@ -52,7 +53,6 @@ class Job:
         base: Hub id or folder.
         params: The recipe's.
         block_size: Tokens, decided.
-        devices: Processes.
         checkpoints: Folder.
         checkpoint_steps: Steps between two checkpoints.
         keep: `best` or `last`.
@@ -65,13 +65,21 @@ class Job:
     base: str
     params: dict[str, Any]
     block_size: int
-    devices: int
     checkpoints: str
     checkpoint_steps: int
     keep: str
     has_valid: bool
     resume_from: str | None
     tensorboard: bool
+
+
+class TrainedElsewhere(AmazonTitlesError):
+    """This machine took part in a training; the machine of the first process has what became of it."""
+
+    exit_code = 0
+
+    def __init__(self, rank: int) -> None:
+        super().__init__(f"Process {rank} and its neighbours are done; the adapter stands where process 0 ran.")
 
 
 class TrlLog(EngineLog):
@@ -137,7 +145,15 @@ def require_trl() -> dict[str, str]:
 
 
 def fine_tune(
-    recipe: Recipe, folder: Path, *, base: str, data: str, checkpoint_dir: Path, resume: bool, devices: int
+    recipe: Recipe,
+    folder: Path,
+    *,
+    base: str,
+    data: str,
+    checkpoint_dir: Path,
+    resume: bool,
+    devices: int,
+    launcher: str | None,
 ) -> Outcome:
     """Makes a job of a recipe, and runs it.
 
@@ -149,6 +165,7 @@ def fine_tune(
         checkpoint_dir: Folder for checkpoints, in full; what a failure leaves there can be gone on from.
         resume: Go on from the last checkpoint.
         devices: Processes that share each step.
+        launcher: Starts the processes instead, on one machine or several: `torchrun …`, `accelerate launch …`.
 
     Raises:
         InputError: The dataset has too few rows or no such split, the tokenizer does not fit the text, or the
@@ -165,11 +182,6 @@ def fine_tune(
     longest, block_size = params.model_max_length, params.block_size
     block_size = block_size if block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
     train, valid, revision = _tokenize(recipe, folder, base, data, longest)
-    if len(train.ends) < devices:
-        raise InputError(
-            f"The split {recipe.train_split} has {len(train.ends)} rows, too few for {devices} device(s).",
-            hint="Build a larger dataset: amazon-titles build",
-        )
     if train.cut:
         say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
     identity: dict[str, Any] = {
@@ -180,17 +192,17 @@ def fine_tune(
     begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
     tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
     job = Job(
-        folder=str(folder), base=base, params=dict(params), block_size=block_size, devices=devices,
+        folder=str(folder), base=base, params=dict(params), block_size=block_size,
         checkpoints=str(checkpoint_dir), checkpoint_steps=int(str(settings["checkpoint_steps"])),
         keep=str(settings["keep"]), has_valid=valid is not None,
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
     )  # fmt: skip
-    log = _run(job)
+    log = _run(job, devices, launcher)
     run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
         "tokens": rows.all_tokens(recipe, len(train.ids)),
         "losses": log.losses, "answer_tokens_an_epoch": int(train.answers.sum()),
-        "rows_cut": train.cut, "devices": devices, "steps": int(log.losses[-1]["step"]),
+        "rows_cut": train.cut, "launcher": launcher, "steps": int(log.losses[-1]["step"]),
         "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
         **log.ended,
     }  # fmt: skip
@@ -222,7 +234,7 @@ def _tokenize(
     return train, None if valid is None else write("valid", str(valid).rpartition(":")[2])[0], revision
 
 
-def _run(job: Job) -> TrlLog:
+def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
     """Runs the job in processes of its own; what it left of checkpoints stays when it fails.
 
     Raises:
@@ -230,12 +242,15 @@ def _run(job: Job) -> TrlLog:
     """
     path, place = Path(job.folder) / "job.json", Path(job.checkpoints)
     path.write_text(json.dumps(asdict(job)), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"]
-    worker = ["-m", "amazon_titles.training.worker", str(path)]
-    command = [sys.executable, *(launcher if job.devices > 1 else []), *worker]
+    start = [sys.executable]
+    if launcher is not None:
+        start = shlex.split(launcher)
+    elif devices > 1:
+        start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+    command = [*start, "-m", "amazon_titles.training.worker", str(path)]
     try:
         with TrlLog() as log:
-            status = run_child(command, log.read, env=_environment(job.devices, place))
+            status = run_child(command, log.read, env=_environment(None if launcher else devices, place))
         require_adapter(job, log, status)
     except BaseException:
         if checkpoints.latest(place) is None:
@@ -246,9 +261,10 @@ def _run(job: Job) -> TrlLog:
     return log
 
 
-def _environment(devices: int, checkpoints: Path) -> dict[str, str]:
+def _environment(devices: int | None, checkpoints: Path) -> dict[str, str]:
     given = {
-        "OMP_NUM_THREADS": str(max(1, cores() // devices)),
+        # A launcher has an opinion of its own.
+        **({"OMP_NUM_THREADS": str(max(1, cores() // devices))} if devices else {}),
         "GOMP_SPINCOUNT": SPIN_COUNT,
         "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"),
     }
@@ -274,6 +290,8 @@ def require_adapter(job: Job, log: TrlLog, status: int) -> None:
     Raises:
         AmazonTitlesError: The message says why it failed and what to change.
     """
+    if "rank" in log.ended:
+        raise TrainedElsewhere(log.ended["rank"])
     if "message" in log.ended:
         error = InputError if log.ended["exit_code"] == InputError.exit_code else TrainingError
         raise error(log.ended["message"], hint=log.ended["hint"])

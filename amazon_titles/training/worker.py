@@ -59,8 +59,14 @@ _QUANTIZED: dict[str, dict[str, Any]] = {
 
 
 def emit(event: Mapping[str, Any]) -> None:
-    """Writes one event to whoever started this; where nobody listens any more, the run ends."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    """Writes one event to whoever started this; where nobody listens any more, the run ends.
+
+    Of several processes the first speaks; the first on another machine says at the end that it is not the one.
+    """
+    rank, local = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
+    if rank and not local and event["event"] == "done":
+        event = {"event": "done", "rank": rank}
+    if rank == 0 or "rank" in event:
         sys.stdout.write(MARK + json.dumps(event) + "\n")
         sys.stdout.flush()
 
@@ -271,12 +277,18 @@ def fine_tune(job: Job) -> None:
     logging.set_verbosity_error()
     disable_caching()
     rows, params = Rows.open(Path(job.folder) / "train"), job.params
+    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    if len(rows.ends) < devices:
+        raise InputError(
+            f"The training split has {len(rows.ends)} rows, too few for {devices} device(s).",
+            hint="Build a larger dataset: amazon-titles build",
+        )
     accumulation = params["gradient_accumulation"]
     planned = plan(
         rows.lengths, tokens=params["batch_size"] * accumulation * job.block_size, accumulation=accumulation,
-        devices=job.devices, epochs=params["epochs"], seed=params["seed"],
+        devices=devices, epochs=params["epochs"], seed=params["seed"],
     )  # fmt: skip
-    arguments = _arguments(job, planned.steps, planned.parts // job.devices)  # before the model: it sets the seed
+    arguments = _arguments(job, planned.steps, planned.parts // devices)  # before the model: it sets the seed
     chosen = attention.choose(arguments.device.type, _half(job) or torch.float32)
     attention.register(chosen)
     trainer = AnswerTrainer(
@@ -295,7 +307,7 @@ def fine_tune(job: Job) -> None:
             shutil.copytree(reporter.best, trained)
         else:
             trainer.save_adapter(trained)
-    run: dict[str, Any] = {"device": "cpu", "training_seconds": round(reporter.seconds, 3)}
+    run: dict[str, Any] = {"device": "cpu", "devices": devices, "training_seconds": round(reporter.seconds, 3)}
     run["tokens_a_second"] = None if reporter.rate is None else round(reporter.rate, 1)
     if torch.cuda.is_available():
         run["device"] = torch.cuda.get_device_name()
@@ -322,7 +334,7 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
         report_to=["tensorboard"] if job.tensorboard else [],
         # Without it accelerate starts processes on a CPU that never speak to each other.
         use_cpu=not cuda and not torch.backends.mps.is_available(),
-        ddp_backend="gloo" if job.devices > 1 and not cuda else None,
+        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not cuda else None,
         **{name: params[ours] for name, ours in _NAMES.items()}, **_ALWAYS,
     )  # fmt: skip
 

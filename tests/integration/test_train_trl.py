@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -159,6 +160,28 @@ def test_two_devices_train_as_one(workplace, undisturbed):
     assert two["devices"] == 2
     assert curve(two) == pytest.approx(curve(one), abs=TOLERANCE)
     assert curve(two, "valid_losses") == pytest.approx(curve(one, "valid_losses"), abs=TOLERANCE)
+
+
+def test_two_launchers_that_meet_train_as_one(workplace, undisturbed):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begun = []
+    for node in range(2):
+        launcher = (
+            f"{sys.executable} -m torch.distributed.run --nnodes 2 --nproc-per-node 2 --node-rank {node} "
+            f"--master-addr 127.0.0.1 --master-port {port}"
+        )
+        options = ("--launcher", launcher, "--set", f"project_name=node-{node}")
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        begun.append(subprocess.Popen(command(*options), cwd=workplace, **pipes))
+    told = [process.communicate() for process in begun]
+    assert [process.returncode for process in begun] == [0, 0], told
+    assert "where process 0 ran" in told[1][1]
+    assert not (workplace / "node-1").exists()
+    one, four = run_of(undisturbed), run_of(workplace / "node-0")
+    assert four["devices"] == 4
+    assert curve(four) == pytest.approx(curve(one), abs=TOLERANCE)
 
 
 def copied(workplace, folder):

@@ -15,7 +15,7 @@ from amazon_titles.training import trl
 
 def job(folder, **changes):
     told = {
-        "folder": str(folder), "base": "base", "params": {"lr": 3e-3}, "block_size": 256, "devices": 1,
+        "folder": str(folder), "base": "base", "params": {"lr": 3e-3}, "block_size": 256,
         "checkpoints": str(folder), "checkpoint_steps": 10, "keep": "last", "has_valid": False, "resume_from": None,
         "tensorboard": False,
     }  # fmt: skip
@@ -58,6 +58,26 @@ def test_only_the_first_process_tells(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     worker.emit({"event": "done"})
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("rank", "local", "said"), [("2", "0", 'done", "rank": 2}'), ("3", "1", "")])
+def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, capsys, tmp_path, rank, local, said):
+    pytest.importorskip("trl")
+    from amazon_titles.training import worker
+
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("LOCAL_RANK", local)
+    worker.emit({"event": "begin", "step": 0, "steps": 9})
+    assert capsys.readouterr().out == ""
+    worker.emit({"event": "done", "device": "cpu"})
+    out = capsys.readouterr().out
+    assert said in out
+    if said:
+        with trl.TrlLog() as log:
+            log.read(out)
+        with pytest.raises(trl.TrainedElsewhere, match="where process 0 ran") as told:
+            trl.require_adapter(job(tmp_path), log, 0)
+        assert told.value.exit_code == 0
 
 
 @pytest.fixture
