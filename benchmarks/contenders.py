@@ -120,8 +120,8 @@ def command(name: str, setup: Setup) -> list[str]:
     half = {"bf16": "bfloat16", "fp16": "float16"}.get(params.mixed_precision, "float32")
     attention = attention_of(name, setup)
     options = {
-        "model_name_or_path": "base", "dataset_name": "dataset", "dataset_config": "text-llama3", "output_dir": name,
-        "packing": True, "packing_strategy": "wrapped" if name == "trl-wrapped" else "bfd",
+        "model_name_or_path": "base", "dataset_name": "dataset", "dataset_config": recipe.dataset_config,
+        "output_dir": name, "packing": True, "packing_strategy": "wrapped" if name == "trl-wrapped" else "bfd",
         "attn_implementation": attention, "max_length": params.block_size, "num_train_epochs": params.epochs,
         "per_device_train_batch_size": params.batch_size,
         "gradient_accumulation_steps": params.gradient_accumulation, "learning_rate": params.lr,

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from amazon_titles.templates import get_template
+from amazon_titles.recipes import load_recipe
 from amazon_titles.training import rows
 
 TOKENS = 4096  # of a batch, padding included
@@ -57,9 +57,10 @@ def loss(model: torch.nn.Module, held: rows.Rows, device: str) -> float:
 def main(folder: Path, names: list[str]) -> None:
     """Loads the base once, and puts one adapter after the other on it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    files, _ = rows.dataset_files(str(folder / "dataset"), "text-llama3", "validation")
+    recipe = load_recipe(folder / "recipe.yml")
+    files, _ = rows.dataset_files(str(folder / "dataset"), str(recipe.dataset_config), "validation")
     tokenizer = Tokenizer.from_file(str(folder / "base" / "tokenizer.json"))
-    held = rows.write(files, "text", tokenizer, get_template("llama3"), folder / "held", longest=2048)
+    held = rows.write(files, "text", tokenizer, recipe.template, folder / "held", longest=2048)
     dtype = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     base = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=dtype).to(device).eval()
     losses = {"base": loss(base, held, device)}

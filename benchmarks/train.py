@@ -2,6 +2,7 @@
 
     python benchmarks/train.py                # a tiny Llama on a CPU; the shape of Llama 3.2 1B where there is a GPU
     python benchmarks/train.py --as t4        # a GPU held to what a T4 has: fp16, no flash attention, 15 GiB
+    python benchmarks/train.py --size 135m    # SmolLM2-135M-Instruct, from the package index
     python benchmarks/train.py --only us trl-wrapped --no-loss
 
 Base (random weights; the tiny one pretrained for a moment), data and recipe are made in --folder and stay there. Every
@@ -53,12 +54,18 @@ SHARE = 0.40  # of the card's own rate of bf16 matrix products
 T4_GIB = 13.0
 SETTINGS: dict[str, dict[str, Any]] = {
     "tiny": {"block_size": 256, "batch_size": 8, "gradient_accumulation": 1, "lr": 5e-3, "lora_r": 32},
+    "135m": {
+        "block_size": 512, "model_max_length": 2048, "batch_size": 2, "gradient_accumulation": 1, "lr": 1e-3,
+        "lora_r": 32, "base_model": "base", "disable_gradient_checkpointing": True,
+    },
     "1b": {
         "block_size": 1024, "model_max_length": 2048, "batch_size": 8, "gradient_accumulation": 1, "lr": 2e-4,
         "lora_r": 32, "mixed_precision": "bf16", "optimizer": "adamw_torch_fused",
         "disable_gradient_checkpointing": True,
     },
 }  # fmt: skip
+# The recipe that is filled in, where it is not the tiny one's.
+RECIPES = {"135m": "smollm2-135m-lora"}
 # The same step in the memory of a T4.
 T4_SETTINGS = {"batch_size": 2, "gradient_accumulation": 4, "disable_gradient_checkpointing": False}
 TOKENS = 128_256  # Llama 3's vocabulary
@@ -89,7 +96,11 @@ def make(folder: Path, size: str, products: int, pretrain: int) -> None:
     base = folder / "base"
     base.mkdir()
     tiny_llama.write_tokenizer(base, texts[:2000])
-    if size == "tiny":
+    if size == "135m":
+        from amazon_titles.training.bases import made_base
+
+        shutil.copytree(made_base().folder, base, dirs_exist_ok=True)
+    elif size == "tiny":
         model = tiny_llama.write_model(base, vocab_size=tiny_llama.vocabulary_size(base))
         tiny_llama.pretrain(model, base, texts, steps=pretrain)
     else:
@@ -142,18 +153,19 @@ def write_recipe(folder: Path, size: str, epochs: int, card: str | None, *, gpu:
     """Writes the recipe, and how many tokens each contender trains on by it."""
     from tokenizers import Tokenizer
 
-    from amazon_titles.recipes import fill_recipe
-    from amazon_titles.templates import get_template
+    from amazon_titles.recipes import fill_recipe, load_recipe
     from amazon_titles.training import rows
 
     settings = {**SETTINGS[size], "epochs": epochs, "lora_alpha": 64, "logging_steps": 5}
     if card == "t4":
         settings |= T4_SETTINGS
         settings["mixed_precision"] = "fp16" if gpu else None
-    (folder / "recipe.yml").write_text(fill_recipe("quickstart-tiny", dataset="dataset", settings=settings))
-    files, _ = rows.dataset_files(str(folder / "dataset"), "text-llama3", "train")
+    name = RECIPES.get(size, "quickstart-tiny")
+    (folder / "recipe.yml").write_text(fill_recipe(name, dataset="dataset", settings=settings))
+    recipe = load_recipe(folder / "recipe.yml")
+    files, _ = rows.dataset_files(str(folder / "dataset"), str(recipe.dataset_config), "train")
     tokenizer = Tokenizer.from_file(str(folder / "base" / "tokenizer.json"))
-    lengths = rows.write(files, "text", tokenizer, get_template("llama3"), folder / "rows", longest=2048).lengths
+    lengths = rows.write(files, "text", tokenizer, recipe.template, folder / "rows", longest=2048).lengths
     block, all_tokens = settings["block_size"], int(lengths.sum())
     cut = int(lengths.clip(max=block).sum())  # bfd packing cuts rows at the end of a block
     tokens = {
