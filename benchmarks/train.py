@@ -88,7 +88,10 @@ def make(folder: Path, size: str, products: int, pretrain: int) -> None:
 
     folder.mkdir(parents=True)
     write_sample(folder / "trn.json", products)
-    build_dataset(folder / "trn.json", folder / "dataset", validation=0.1, languages="en", phrasings=3, property=0.0)
+    build_dataset(
+        folder / "trn.json", folder / "dataset", validation=0.1, languages="en", phrasings=3, property=0.0,
+        render=("llama3", "chatml"),
+    )  # fmt: skip
     others = 4 * products if size == "tiny" else 300  # these are for the tokenizer alone
     write_sample(folder / "others.json", others, seed=7)
     build_dataset(folder / "others.json", folder / "others", phrasings=2)
