@@ -99,7 +99,6 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         base.lm_head = torch.nn.Identity()
         self.last_mlp = llama.speed_up(self.model)
         self.part_of_loss: llama.Part = llama.part_of_loss
-        self.attention = attention
         self.totals = [(int(lengths[step].sum()), int(answers[step].sum())) for step in planned.rows_of_steps()]
         """Tokens and answer tokens of each step, over all devices."""
         self.tokens = 0
@@ -170,7 +169,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         """
         total = torch.zeros(2, dtype=torch.float64)
         model = self.accelerator.unwrap_model(self.model).eval()
-        with torch.no_grad(), self.accelerator.autocast():
+        # Batches of many shapes would be compiled one by one.
+        with torch.no_grad(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
                 batch = default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
