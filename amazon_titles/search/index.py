@@ -201,7 +201,7 @@ class CatalogIndex:
             if self._store.frequency(word.text):
                 terms[word.text] = (word.text, 0.3 if word.filler else 1.0, 0)
             elif not word.filler:
-                if typos := allowed_typos(word.text):
+                if typos := allowed_typos(word.text) or int(len(word.text) == 3 and word.text.isalpha()):
                     terms[word.text] = (word.text, 8.0, typos)
                 for part in self._parts(word.text):
                     terms.setdefault(part, (part, 1.0, 0))
@@ -211,7 +211,7 @@ class CatalogIndex:
 
     def _parts(self, text: str) -> list[str]:
         """Two words that were written as one."""
-        for at in range(3, len(text) - 2):
+        for at in range(2, len(text) - 1):
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
