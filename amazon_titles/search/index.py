@@ -15,7 +15,7 @@ from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, local_folder, may_be_hub_id
 from amazon_titles.search import storage
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
-from amazon_titles.search.stopwords import STOP
+from amazon_titles.search.stopwords import COLOURS, STOP
 from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
@@ -26,6 +26,8 @@ _FIRST, _NEARLY = 8, 0.7
 _TERMS = 8
 # Between two titles whose scores differ by less there is nothing to choose; nor where it is the evidence that does.
 _SAME, _ALIKE = 0.02, 0.05
+# A title is what a question may mean, where as much of both is the other's, of 2 in all.
+_MAYBE = 0.75
 # What the whole of a title is, after rounding.
 _WHOLE = 0.999
 
@@ -129,7 +131,7 @@ class CatalogIndex:
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
-        ranked = [(row, found) for row, found in self._ranked(rest) if found.score >= self.THRESHOLD]
+        ranked = self._of_the_colour(self._fitting(rest))
         if not ranked:
             return self._named_by_uid(self._by_code(*quoted)[:k])
         good = [_as_good(found, ranked[0][1]) for _, found in ranked]
@@ -139,8 +141,13 @@ class CatalogIndex:
         ]
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
-        """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
+        """The titles nearest to a question, best first, also where none of them fits."""
         return [self._store.product(row) for row, _ in self._ranked(codes(plain(question))[2])[:k]]
+
+    def did_you_mean(self, question: str, k: int = 3) -> list[Product]:
+        """Of the nearest, those that a question which no title fits may mean all the same."""
+        ranked = self._ranked(codes(plain(question))[2])
+        return [self._store.product(row) for row, found in ranked if found.score + found.coverage >= _MAYBE][:k]
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
@@ -148,6 +155,30 @@ class CatalogIndex:
         if quoted := quotations(question):
             return quoted[0]
         return name_in(question) or question.strip()
+
+    def _fitting(self, question: str) -> list[tuple[int, MatchScore]]:
+        """The rows that a question fits, best first; none where it names what is not there, or either of two titles."""
+        ranked = self._ranked(question)
+        fitting = [(row, found) for row, found in ranked if found.score >= self.THRESHOLD]
+        if not fitting:
+            return []
+        best = fitting[0][1]
+        alike = [found for _, found in fitting if _as_good(found, best)]
+        if any(found.slips != best.slips for found in alike):  # a slip that makes either of two titles
+            return []
+        # "The Green Geranium", where "The Blue Geranium" is what is there, is no title with a weaker likeness.
+        near = max((found.evidence for _, found in ranked if found.other), default=0.0)
+        return fitting if best.evidence > near - _ALIKE else []
+
+    def _of_the_colour(self, ranked: list[tuple[int, MatchScore]]) -> list[tuple[int, MatchScore]]:
+        """Without those that their descriptions give another colour than the question names, where titles give none."""
+        if not ranked or not (asked := ranked[0][1].colours):
+            return ranked
+        told = {
+            row: {COLOURS[word] for word in words_of(self._store.product(row).content) if word in COLOURS}
+            for row, _ in ranked
+        }
+        return [one for one in ranked if asked & told[one[0]]] or [one for one in ranked if not told[one[0]]]
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]

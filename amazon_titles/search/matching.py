@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,6 +36,7 @@ class MatchScore:
         score: Share of what the question names that the title has, 0 to 1, weighted by rarity.
         evidence: The weight of the question's words that the title has.
         coverage: Share of the title's words that the question has, 0 to 1, weighted likewise.
+        other: Whether the question names another product that this one is near to: the score is low then.
         slips: The title's words that the question has with a slip.
         colours: The colours that the question names as the product's where the title has none.
     """
@@ -42,6 +44,7 @@ class MatchScore:
     score: float
     evidence: float
     coverage: float
+    other: bool = False
     slips: frozenset[str] = frozenset()
     colours: frozenset[str] = frozenset()
 
@@ -77,25 +80,25 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
     coverage = sum(weight for word, weight in weights.items() if word in covered) / (sum(weights.values()) or 1.0)
     missed, other = _penalties(question, met, idle, title, weigh)
     score = evidence / (evidence + (missed + lost)) if evidence else 0.0
-    colours, own = _colours(question, met), {COLOURS[word] for word in title if word in COLOURS}
+    colours, own = _colours(question, title, met), {COLOURS[word] for word in title if word in COLOURS}
     other = other or _numbered_otherwise(question, title) or bool(own and colours and not own & colours)
-    if other or _replaced(question, title, met):
-        score = min(score, _OTHER)
+    other = other or _replaced(question, title, met)
     slips = frozenset(word for worth, words in met.values() if worth < 1 for word in words)
-    return MatchScore(score, evidence, coverage, slips, frozenset() if own else frozenset(colours))
+    score = min(score, _OTHER) if other else score
+    return MatchScore(score, evidence, coverage, other, slips, frozenset() if own else frozenset(colours))
 
 
-def _colours(question: Sequence[Word], met: Met) -> set[str]:
+def _colours(question: Sequence[Word], title: Sequence[str], met: Met) -> set[str]:
     """The colours that a question names as the product's: beside a word of its name, or joined to one by "in"."""
-    found = set()
+    found, have = set(), set(title).difference(STOP)
     for place, word in enumerate(question):
-        for step in (-1, 1) if word.text in COLOURS else ():
+        for step, end in ((-1, title[-1]), (1, title[0])) if word.text in COLOURS else ():
             at = place
             while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
                 at += step
                 if question[at].text not in IN and question[at].text not in COLOURS:
                     break
-            if place in met or (at in met and not question[at].stop):
+            if {place, at} & met.keys() or question[at].text in have or (at != place and question[at].text == end):
                 found.add(COLOURS[word.text])
     return found
 
@@ -103,18 +106,18 @@ def _colours(question: Sequence[Word], met: Met) -> set[str]:
 def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
     """Whether the question has another word in the place of a title's: between the same two, or at the same end."""
     spelt = [met[place][1] if place in met else (word.text,) for place, word in enumerate(question)]
-    have = {word for words in spelt for word in words}
+    have = Counter(word for words in spelt for word in words)
     by_case = any(question[place].capital for place in met)
     known = [bool(set(title).intersection(words)) for words in spelt]
     for at, word in enumerate(title):
-        if word in have or word in STOP:
+        if word in STOP or have[word] >= title.count(word):
             continue
         for place, asked in enumerate(question):
             if known[place] or asked.stop:
                 continue
             before = at > 0 and place > 0 and spelt[place - 1][-1] == title[at - 1]
             after = at + 1 < len(title) and place + 1 < len(question) and spelt[place + 1][0] == title[at + 1]
-            names = asked.quoted or asked.number or (not asked.filler and (asked.capital or not by_case))
+            names = asked.quoted or asked.number or asked.capital or not (asked.filler or by_case)
             first, last = at == 0 and after, at + 1 == len(title) and before and (asked.number or not asked.breaks)
             if (before and after) or (names and (first or last)):
                 return True

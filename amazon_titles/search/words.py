@@ -200,11 +200,13 @@ def similarity(asked: str, word: str, *, known: bool = True) -> float:
     strokes = OSA.distance(asked, word, score_cutoff=most)
     if strokes == 0:
         return 1.0
+    if len(asked) >= _SHORTEST and word.isalpha() and asked + "s" == word:
+        return _PLURAL
     if strokes > most or has_digit(word):
         return 0.0
     if strokes == 2:
-        return _TWO_SLIPS if asked[0] == word[0] else 0.0
-    if asked + "s" == word or word + "s" == asked:
+        return _TWO_SLIPS if asked[0] == word[0] and not known else 0.0
+    if word + "s" == asked:
         return _PLURAL
     if not known:
         return _SLIP
@@ -224,7 +226,7 @@ def closest(asked: str, words: Iterable[str], *, known: bool = True) -> tuple[fl
         known: As for `similarity`.
     """
     size, first, last = len(asked), asked[0], asked[-1]
-    most = allowed_typos(asked) or (not known and size == _SHORTEST and not has_digit(asked))
+    most = allowed_typos(asked) or int(size == _SHORTEST and asked.isalpha())
     if not most:
         return 0.0, ""
     # One stroke leaves the beginning or the end; two leave the beginning.
