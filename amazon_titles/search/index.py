@@ -28,6 +28,8 @@ _TERMS = 8
 _SAME, _ALIKE = 0.02, 0.05
 # A title is what a question may mean, where as much of both is the other's, of 2 in all.
 _MAYBE = 0.75
+# A question that names nothing else fits a title of which it has half the words.
+_HALF = 0.5
 # What the whole of a title is, after rounding.
 _WHOLE = 0.999
 
@@ -149,6 +151,25 @@ class CatalogIndex:
         ranked = self._ranked(codes(plain(question))[2])
         return [self._store.product(row) for row, found in ranked if found.score + found.coverage >= _MAYBE][:k]
 
+    def example(self) -> Product:
+        """A product that can be asked about."""
+        return self._store.product(0)
+
+    def names_product(self, question: str) -> bool:
+        """Whether a question seems to name a product, rather than to greet, or to ask about the whole catalogue."""
+        sure, _, rest = codes(question := plain(question))
+        words = question_words(rest)
+        naming = [word for word in words if not word.filler or (word.capital and not word.breaks)]
+        unknown = [not self._store.frequency(word.text) for word in naming]
+        # "zorvex teapot", alone or in a sentence of small letters.
+        together = any(
+            naming[place + 1].start - word.end <= 1 and any(unknown[place : place + 2])
+            for place, word in enumerate(naming[:-1])
+        )
+        alone = bool(naming) and len(naming) == len(words)
+        told = any(word.capital and not (word.breaks or word.filler) for word in naming)
+        return bool(sure or quotations(rest)) or told or together or alone
+
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
         question = plain(question)
@@ -163,6 +184,8 @@ class CatalogIndex:
         if not fitting:
             return []
         best = fitting[0][1]
+        if best.coverage < _HALF and not self.names_product(question):  # "which kettle is cheapest?"
+            return []
         alike = [found for _, found in fitting if _as_good(found, best)]
         if any(found.slips != best.slips for found in alike):  # a slip that makes either of two titles
             return []

@@ -42,5 +42,8 @@ COLOURS = {word: line.split()[0] for line in _LISTS["colours"]["one a line"] for
 VARIANTS = (frozenset(COLOURS), _words("sizes"), _words("bindings"))
 """Two products that differ in a word of one of these are two products."""
 
+VARIANT = frozenset().union(*VARIANTS) - {"x", "extra", "print"}
+"""Words of all of them that tell products of one title apart where their descriptions have them."""
+
 LABELS = _words("labels")
 """Words beside which a number tells one product of a series from the next."""
