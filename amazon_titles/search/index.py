@@ -133,7 +133,7 @@ class CatalogIndex:
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
-        ranked = self._of_the_colour(self._fitting(rest))
+        ranked = self._of_the_colour(rest)
         if not ranked:
             return self._named_by_uid(self._by_code(*quoted)[:k])
         good = [_as_good(found, ranked[0][1]) for _, found in ranked]
@@ -193,15 +193,24 @@ class CatalogIndex:
         near = max((found.evidence for _, found in ranked if found.other), default=0.0)
         return fitting if best.evidence > near - _ALIKE else []
 
-    def _of_the_colour(self, ranked: list[tuple[int, MatchScore]]) -> list[tuple[int, MatchScore]]:
-        """Without those that their descriptions give another colour than the question names, where titles give none."""
-        if not ranked or not (asked := ranked[0][1].colours):
+    def _of_the_colour(self, question: str) -> list[tuple[int, MatchScore]]:
+        """The rows that fit, where titles name no colour those of the colour that the question names.
+
+        That is told by their descriptions: one that tells of others only is another product.
+        """
+        ranked = self._fitting(question)
+        asked = ranked[0][1].colours if ranked else frozenset()
+        if not ranked and (words := [word for word in question_words(question) if word.text in COLOURS]):
+            asked = frozenset(COLOURS[word.text] for word in words)
+            for word in reversed(words):  # of "Umbra Desk Lamp, Blue" the name is what is left
+                question = question[: word.start] + question[word.end :]
+            fitting = self._fitting(question)
+            ranked = [one for one in fitting if COLOURS.keys().isdisjoint(words_of(self._store.title(one[0])))]
+        elif not asked:
             return ranked
-        told = {
-            row: {COLOURS[word] for word in words_of(self._store.product(row).content) if word in COLOURS}
-            for row, _ in ranked
-        }
-        return [one for one in ranked if asked & told[one[0]]] or [one for one in ranked if not told[one[0]]]
+        told = {row: _colours_of(self._store.product(row).content) for row, _ in ranked}
+        named = [one for one in ranked if asked & told[one[0]]]
+        return named or [one for one in ranked if one[1].colours and not told[one[0]]]
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]
@@ -269,6 +278,10 @@ class CatalogIndex:
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
+
+
+def _colours_of(text: str) -> set[str]:
+    return {COLOURS[word] for word in words_of(text) if word in COLOURS}
 
 
 def _rarity(store: storage.Store) -> Weigh:
