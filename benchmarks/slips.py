@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ask_catalogue import EN, PT
+from ask_catalogue import COLOURS, EN, PT, SLIPS, slip
 
 from amazon_titles.catalog import Product
 from amazon_titles.conversations.examples import invented_title
@@ -32,52 +32,10 @@ from amazon_titles.search.stopwords import STOP
 
 SEED, DRAWN = 13, 500
 BARS = {"first": 0.97, "first or asked": 0.99, "answered": 0.03}
-SLIPS = ("swap", "loss", "doubling", "key", "blank lost", "blank moved")
 NEAR = ("number", "colour", "brand", "invented")
 WORDINGS = ("{t}", 'What is "{t}"?', "O que é o {t}?", "tell me about {t}", *EN, *PT)
 QUICKSTART = ("{t}", "What is {t}?", "Tell me about the {t}, please", "Quero saber mais sobre {t}")
-COLOURS = ("Black", "White", "Red", "Blue", "Green", "Pink", "Purple", "Yellow", "Orange", "Brown", "Grey", "Silver")
-_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NUMBER = re.compile(r"\d+")
-
-
-def neighbour(rng: random.Random, letter: str) -> str:
-    """The key beside a letter's, or below or above it."""
-    for row, keys in enumerate(_KEYS):
-        if (at := keys.find(letter.lower())) >= 0:
-            near = [*keys[max(at - 1, 0) : at], *keys[at + 1 : at + 2]]
-            near += [other[at] for other in _KEYS[max(row - 1, 0) : row + 2] if other != keys and at < len(other)]
-            key = rng.choice(near)
-            return key.upper() if letter.isupper() else key
-    return "e"
-
-
-def slip(rng: random.Random, title: str, kind: str) -> str | None:
-    """A title with one slip in it; None where it has no word that could have this one."""
-    words = title.split(" ")
-    long = [at for at, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
-    if not long:
-        return None
-    at = rng.choice(long)
-    word, last = words[at], at + 1 == len(words)
-    if kind in ("blank lost", "blank moved"):
-        if len(words) < 2 or (last and not words[at - 1].isalpha()) or (not last and not words[at + 1].isalpha()):
-            return None
-        first, second = (words[at - 1], word) if last else (word, words[at + 1])
-        both, step = first + second, rng.choice((-1, 1))
-        cut = len(first) + step
-        pair = both if kind == "blank lost" or not 0 < cut < len(both) else f"{both[:cut]} {both[cut:]}"
-        start = at - last
-        return " ".join([*words[:start], pair, *words[start + 2 :]])
-    place = rng.randrange(len(word))
-    if kind == "swap":
-        places = [n for n in range(len(word) - 1) if word[n].lower() != word[n + 1].lower()]
-        place = rng.choice(places)
-        wrong = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-    else:
-        put = {"loss": "", "doubling": 2 * word[place], "key": neighbour(rng, word[place])}[kind]
-        wrong = word[:place] + put + word[place + 1 :]
-    return " ".join([*words[:at], wrong, *words[at + 1 :]])
 
 
 def near_miss(rng: random.Random, product: Product, other: str, kind: str) -> str | None:
