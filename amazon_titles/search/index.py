@@ -167,7 +167,8 @@ class CatalogIndex:
             for place, word in enumerate(naming[:-1])
         )
         alone = bool(naming) and len(naming) == len(words)
-        told = any(word.capital and not (word.breaks or word.filler) for word in naming)
+        capital = [word for word in naming if word.capital and not word.filler]
+        told = len(capital) > 1 or any(not word.breaks for word in capital)
         return bool(sure or quotations(rest)) or told or together or alone
 
     def named(self, question: str) -> str:

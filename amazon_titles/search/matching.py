@@ -115,13 +115,26 @@ def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
         for place, asked in enumerate(question):
             if known[place] or asked.stop:
                 continue
-            before = at > 0 and place > 0 and spelt[place - 1][-1] == title[at - 1]
-            after = at + 1 < len(title) and place + 1 < len(question) and spelt[place + 1][0] == title[at + 1]
+            before, after = (_goes_on(spelt, place, title, at, step) for step in (-1, 1))
             names = asked.quoted or asked.number or asked.capital or not (asked.filler or by_case)
-            first, last = at == 0 and after, at + 1 == len(title) and before and (asked.number or not asked.breaks)
-            if (before and after) or (names and (first or last)):
+            last = before == "name" and (asked.number or not asked.breaks) and at + 1 == len(title)
+            between = before and after and "name" in (before, after)
+            if between or (names and (last or (at == 0 and after == "name"))):
                 return True
     return False
+
+
+def _goes_on(spelt: Sequence[tuple[str, ...]], place: int, title: Sequence[str], at: int, step: int) -> str:
+    """Whether question and title go on alike from a place: "" if not, "name" if that has a word of the name."""
+    found = ""
+    while 0 <= place + step < len(spelt) and 0 <= at + step < len(title):
+        place, at = place + step, at + step
+        if spelt[place][-1 if step < 0 else 0] != title[at]:
+            break
+        if title[at] not in STOP:
+            return "name"
+        found = "link"
+    return found
 
 
 def _met(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> tuple[Met, set[int]]:
