@@ -108,13 +108,11 @@ def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
     spelt = [met[place][1] if place in met else (word.text,) for place, word in enumerate(question)]
     have = Counter(word for words in spelt for word in words)
     by_case = any(question[place].capital for place in met)
-    known = [bool(set(title).intersection(words)) for words in spelt]
-    for at, word in enumerate(title):
-        if word in STOP or have[word] >= title.count(word):
-            continue
-        for place, asked in enumerate(question):
-            if known[place] or asked.stop:
-                continue
+    own = set(title)
+    unknown = [(n, word) for n, word in enumerate(question) if not word.stop and own.isdisjoint(spelt[n])]
+    missing = [at for at, word in enumerate(title) if word not in STOP and have[word] < title.count(word)]
+    for at in missing:
+        for place, asked in unknown:
             before, after = (_goes_on(spelt, place, title, at, step) for step in (-1, 1))
             names = asked.quoted or asked.number or asked.capital or not (asked.filler or by_case)
             last = before == "name" and (asked.number or not asked.breaks) and at + 1 == len(title)
@@ -204,14 +202,14 @@ def _penalties(
     goes_on = replaced and len(naming) > 1  # otherwise than the question
     missed, lower, other = 0.0, 0.0, False
     for place, word in enumerate(question):
-        if place in met or place in idle:
+        if place in met or place in idle or word.stop:
             continue
         near = _position(place, question, met, ends)
         if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
             other = True
         if word.number and (near == "beside" or _labelled(place, question)):
             other = True
-        if word.filler and (word.stop or near == "apart" or not _looks_like_name(word)):
+        if word.filler and (near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)
         if not by_case or word.capital or word.number or word.quoted:
