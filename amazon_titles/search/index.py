@@ -133,7 +133,7 @@ class CatalogIndex:
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
-        ranked = self._of_the_colour(rest)
+        ranked = self._fitting(rest)
         if not ranked:
             return self._named_by_uid(self._by_code(*quoted)[:k])
         good = [_as_good(found, ranked[0][1]) for _, found in ranked]
@@ -179,39 +179,44 @@ class CatalogIndex:
         return name_in(question) or question.strip()
 
     def _fitting(self, question: str) -> list[tuple[int, MatchScore]]:
-        """The rows that a question fits, best first; none where it names what is not there, or either of two titles."""
+        """The rows that a question fits, best first.
+
+        Where their titles name no colour and the question does, those whose descriptions do: what tells of other
+        colours only is another product.
+        """
         ranked = self._ranked(question)
+        if not ranked:
+            return []
+        fitting, asked = self._surely(question, ranked), ranked[0][1].colours
+        if not asked:
+            return fitting
+        if not fitting:  # of "Umbra Desk Lamp, Blue" the name is what is left
+            for word in reversed(question_words(question)):
+                if word.text in COLOURS:
+                    question = question[: word.start] + question[word.end :]
+            plainly = self._surely(question, self._ranked(question))
+            return [one for one in plainly if asked & self._colours(one[0])]
+        told = {row: self._colours(row) for row, _ in fitting}
+        named = [one for one in fitting if asked & told[one[0]]]
+        return named or [one for one in fitting if not told[one[0]]]
+
+    def _surely(self, question: str, ranked: list[tuple[int, MatchScore]]) -> list[tuple[int, MatchScore]]:
+        """Of the ranked those that fit; none where a question names what is not there, or either of two titles."""
         fitting = [(row, found) for row, found in ranked if found.score >= self.THRESHOLD]
         if not fitting:
             return []
         best = fitting[0][1]
         if best.coverage < _HALF and not self.names_product(question):  # "which kettle is cheapest?"
             return []
-        alike = [found for _, found in fitting if _as_good(found, best)]
-        if any(found.slips != best.slips for found in alike):  # a slip that makes either of two titles
-            return []
+        if any(found.slips != best.slips and _as_good(found, best) for _, found in fitting):
+            return []  # a slip that makes either of two titles
         # "The Green Geranium", where "The Blue Geranium" is what is there, is no title with a weaker likeness.
         near = max((found.evidence for _, found in ranked if found.other), default=0.0)
         return fitting if best.evidence > near - _ALIKE else []
 
-    def _of_the_colour(self, question: str) -> list[tuple[int, MatchScore]]:
-        """The rows that fit, where titles name no colour those of the colour that the question names.
-
-        That is told by their descriptions: one that tells of others only is another product.
-        """
-        ranked = self._fitting(question)
-        asked = ranked[0][1].colours if ranked else frozenset()
-        if not ranked and (words := [word for word in question_words(question) if word.text in COLOURS]):
-            asked = frozenset(COLOURS[word.text] for word in words)
-            for word in reversed(words):  # of "Umbra Desk Lamp, Blue" the name is what is left
-                question = question[: word.start] + question[word.end :]
-            fitting = self._fitting(question)
-            ranked = [one for one in fitting if COLOURS.keys().isdisjoint(words_of(self._store.title(one[0])))]
-        elif not asked:
-            return ranked
-        told = {row: _colours_of(self._store.product(row).content) for row, _ in ranked}
-        named = [one for one in ranked if asked & told[one[0]]]
-        return named or [one for one in ranked if one[1].colours and not told[one[0]]]
+    def _colours(self, row: int) -> set[str]:
+        """The colours that a description tells of."""
+        return {COLOURS[word] for word in words_of(self._store.product(row).content) if word in COLOURS}
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]
@@ -279,10 +284,6 @@ class CatalogIndex:
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
-
-
-def _colours_of(text: str) -> set[str]:
-    return {COLOURS[word] for word in words_of(text) if word in COLOURS}
 
 
 def _rarity(store: storage.Store) -> Weigh:
