@@ -315,6 +315,11 @@ def test_a_slip_in_a_short_word_is_forgiven(index, asked, title):
     assert first(index, f"Do you sell {asked}?") == title
 
 
+def test_a_blank_that_stands_a_letter_off_is_forgiven_where_the_parts_are_other_titles_words():
+    index = CatalogIndex([Product("1", "Lady of Hay", "1"), Product("2", "Lad Yof", "2"), Product("3", "Orsk", "3")])
+    assert first(index, "What is Lad yof Hay about?") == "Lady of Hay"
+
+
 def test_a_slip_that_makes_either_of_two_titles_is_asked_about():
     index = CatalogIndex([Product("1", "Velmo Tarkin Kettle", "1"), Product("2", "Velmo Tarkis Kettle", "2")])
     assert first(index, "Velmo Tarkin Kettle") == "Velmo Tarkin Kettle"
