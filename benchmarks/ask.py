@@ -35,8 +35,8 @@ K = 10
 BARS = {
     "build seconds": 30.0,
     "build GiB": 1.5,
-    "p50 ms": 8.0,
-    "p99 ms": 50.0,
+    "p50 ms": 5.0,
+    "p99 ms": 25.0,
     "found": 0.95,
     "refused": 0.90,
     "false refusals": 0.05,

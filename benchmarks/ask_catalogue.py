@@ -36,7 +36,7 @@ _PLAIN = (
     "Premium", "Waterproof", "Leather", "Cotton", "Wooden", "Adjustable", "Digital", "Vintage", "Kids", "Women's",
     "Men's", "Ultra",
 )  # fmt: skip
-_COLOURS = ("Black", "White", "Red", "Blue", "Green", "Pink", "Grey", "Brown", "Purple", "Yellow", "Orange", "Silver")
+COLOURS = ("Black", "White", "Red", "Blue", "Green", "Pink", "Grey", "Brown", "Purple", "Yellow", "Orange", "Silver")
 _SIZES = ("Small", "Medium", "Large", "X-Large", "XX-Large")
 _TAKES = ("Hardcover", "Paperback", "Large Print", "Audio CD", "Kindle Edition", "2nd Edition", "3rd Edition")
 _BOOK = (
@@ -56,8 +56,10 @@ PT = (
     "O que dizem sobre {t}?", "queria saber mais de {t}", "Minha esposa procura {t}, vocês conhecem?",
     "{t} presta?", "Pode me contar o essencial de {t}?", "me fala de {t} por favor",
 )  # fmt: skip
-KINDS = ("full", "partial", "three words", "family", "typo", "lower case", "other order", "uid", "link", "typo")
-ABSENT = ("invented", "changed number", "mixed", "left out")
+SLIPS = ("swap", "loss", "doubling", "key", "blank lost", "blank moved")
+KINDS = ("full", "partial", "three words", "family", "lower case", "other order", "uid", "link", *SLIPS)
+ABSENT = ("invented", "changed number", "mixed", "left out", "colour", "brand")
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
 class Words:
@@ -99,7 +101,7 @@ def families(rng: random.Random, names: Words, vocabulary: Words) -> Iterator[li
                 title += f" {''.join(rng.choices('ABCDGKLMPRSTX', k=rng.randint(1, 3)))}-{rng.randint(10, 9999)}"
             if len(title) < length:
                 title += " with " + " ".join(vocabulary.draw(rng, max(1, min(12, int((length - len(title)) / 9)))))
-            kinds = _COLOURS if rng.random() < 0.7 else _SIZES
+            kinds = COLOURS if rng.random() < 0.7 else _SIZES
             suffixes = [f", {kind}" for kind in kinds]
         if many == 1:
             yield [title if rng.random() < 0.7 else title + rng.choice(suffixes)]
@@ -132,7 +134,7 @@ def make(folder: Path, products: int) -> None:
             start, size = rng.randrange(len(text) // 2), int(rng.lognormvariate(5.99, 0.95))
             uid = f"B{shard * _SHARD + len(rows):09d}"
             rows.append((uid, title, text[start : start + size].strip(), []))
-            if rng.random() < min(1.0, 3000 / products):
+            if rng.random() < min(1.0, 4000 / products):
                 kept.append((uid, title, bool(waiting)))
         columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), FIELDS, strict=True)]
         name = f"train-{shard:05d}-of-{shards:05d}.parquet"
@@ -157,13 +159,52 @@ def typo(rng: random.Random, word: str) -> str:
             return mistyped
 
 
+def neighbour(rng: random.Random, letter: str) -> str:
+    """The key beside a letter's, or below or above it."""
+    for row, keys in enumerate(_KEYS):
+        if (at := keys.find(letter.lower())) >= 0:
+            near = [*keys[max(at - 1, 0) : at], *keys[at + 1 : at + 2]]
+            near += [other[at] for other in _KEYS[max(row - 1, 0) : row + 2] if other != keys and at < len(other)]
+            key = rng.choice(near)
+            return key.upper() if letter.isupper() else key
+    return "e"
+
+
+def slip(rng: random.Random, title: str, kind: str) -> str | None:
+    """A title with one slip in it; None where it has no word that could have this one."""
+    words = title.split(" ")
+    long = [at for at, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
+    if not long:
+        return None
+    at = rng.choice(long)
+    word, last = words[at], at + 1 == len(words)
+    if kind in ("blank lost", "blank moved"):
+        if len(words) < 2 or (last and not words[at - 1].isalpha()) or (not last and not words[at + 1].isalpha()):
+            return None
+        first, second = (words[at - 1], word) if last else (word, words[at + 1])
+        both, step = first + second, rng.choice((-1, 1))
+        cut = len(first) + step
+        pair = both if kind == "blank lost" or not 0 < cut < len(both) else f"{both[:cut]} {both[cut:]}"
+        start = at - last
+        return " ".join([*words[:start], pair, *words[start + 2 :]])
+    place = rng.randrange(len(word))
+    if kind == "swap":
+        places = [n for n in range(len(word) - 1) if word[n].lower() != word[n + 1].lower()]
+        place = rng.choice(places)
+        wrong = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    else:
+        put = {"loss": "", "doubling": 2 * word[place], "key": neighbour(rng, word[place])}[kind]
+        wrong = word[:place] + put + word[place + 1 :]
+    return " ".join([*words[:at], wrong, *words[at + 1 :]])
+
+
 def questions(
     rng: random.Random, kept: list[tuple[str, str, bool]], absent: list[str], titles: set[str], names: Words
 ) -> Iterator[dict[str, str | None]]:
-    """Yields `{"question", "uid", "kind"}`: 700 about products of the catalogue, 400 about others (`uid` is None)."""
+    """Yields `{"question", "uid", "kind"}`: 1,400 about products of the catalogue, 600 about others (`uid` is None)."""
     rng.shuffle(kept)
-    in_families = [(uid, title) for uid, title, shared in kept[1100:] if shared]
-    for number, (uid, title, _) in enumerate(kept[:700]):
+    in_families = [(uid, title) for uid, title, shared in kept[2000:] if shared]
+    for number, (uid, title, _) in enumerate(kept[:1400]):
         kind = KINDS[number % len(KINDS)]
         if kind == "family":
             uid, title = in_families.pop()
@@ -172,8 +213,8 @@ def questions(
         name = _said(random.Random(number), title, uid, kind)
         yield {"question": ask(rng, name, kind), "uid": uid, "kind": kind}
     rng.shuffle(absent)
-    for number, (_, title, _) in enumerate(kept[700:1100]):
-        kind = ABSENT[number % 4]
+    for number, (_, title, _) in enumerate(kept[1400:2000]):
+        kind = ABSENT[number % len(ABSENT)]
         name = _absent(rng, title, kept[rng.randrange(len(kept))][1], kind, names)
         if kind == "left out":
             if not absent:
@@ -200,9 +241,8 @@ def _said(rng: random.Random, title: str, uid: str, kind: str) -> str:
         return " ".join(words[at : at + 3]).strip(" ,:()")
     if kind == "family":  # without what tells the variants apart
         return title.rpartition(", " if title.rpartition(", ")[1] else " (")[0] or title
-    if kind == "typo" and long:
-        at = rng.choice(long)
-        return " ".join([*words[:at], typo(rng, words[at]), *words[at + 1 :]])
+    if kind in SLIPS:
+        return slip(rng, title, kind) or title
     if kind == "other order" and len(words) > 3:
         return " ".join([*words[2:], *words[:2]])
     if kind == "uid":
@@ -227,5 +267,10 @@ def _absent(rng: random.Random, title: str, other: str, kind: str, names: Words)
     if kind == "changed number" and digits:
         at = rng.choice(digits)
         return title[:at] + str((int(title[at]) + rng.randint(1, 9)) % 10) + title[at + 1 :]
+    long = [at for at, word in enumerate(words) if len(word) >= 5 and word.isalpha()]
+    if kind == "colour" and (found := [word for word in words if word in COLOURS]):
+        return title.replace(found[0], rng.choice([colour for colour in COLOURS if colour not in found]))
+    if kind == "brand" and long:
+        return " ".join([*words[: long[0]], names.draw(rng, 1)[0], *words[long[0] + 1 :]])
     maker = " ".join(typo(rng, typo(rng, name)) + rng.choice(("x", "ov", "eth")) for name in names.draw(rng, 2))
     return f"{maker} {rng.choice(_NOUNS)}" + (f" {rng.randint(10, 9999)}" if rng.random() < 0.3 else "")

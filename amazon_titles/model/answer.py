@@ -25,6 +25,7 @@ class Source:
             folder; "" where neither is known.
         shown: Whether the model had the record before it when it answered.
         cited: Whether the answer names its uid.
+        variant: Where several products have its title, what its description tells it apart by: "red", "large".
     """
 
     uid: str
@@ -34,6 +35,12 @@ class Source:
     revision: str = ""
     shown: bool = False
     cited: bool = False
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """Uid and title, and what tells it apart from others of that title."""
+        return f"[{self.uid}] {self.title}" + (f" ({self.variant})" if self.variant else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Answer:
             model was not asked, or said that it does not know.
         quoted: Whether `text` is the record itself, because the model's own answer was not supported.
         nearest: Titles nearest to the question, where no product fits it.
+        did_you_mean: Those of them that the question may mean, as `text` asks.
         others: Records that fit the question as well as the first source: other colours, editions, sizes.
         finished: Whether the text came to its end, rather than to the length limit.
         question: As asked.
@@ -61,6 +69,7 @@ class Answer:
     grounded: float | None
     quoted: bool = False
     nearest: tuple[str, ...] = ()
+    did_you_mean: tuple[str, ...] = ()
     others: tuple[Source, ...] = ()
     finished: bool = True
     question: str = ""
@@ -84,7 +93,7 @@ class Answer:
             "kind": self.kind,
             **{name: values[name] for name in ("question", "language", "model", "closed_book", "text", "finished")},
             "grounded": None if self.grounded is None else round(self.grounded, 4),
-            **{name: list(values[name]) for name in ("sources", "others", "nearest")},
+            **{name: list(values[name]) for name in ("sources", "others", "nearest", "did_you_mean")},
             "made_up": self.made_up,
         }
 
@@ -105,13 +114,15 @@ class Answer:
         lines = [words["quoted"] if self.quoted else "" if self.finished else words["cut"]]
         lines.append(words["sources"] if self.sources else words["none"])
         for source in self.sources:
-            lines += [f"  [{source.uid}] {source.title}", f"  {source.url}" if source.url else ""]
+            lines += [f"  {source.name}", f"  {source.url}" if source.url else ""]
         if self.sources and self.grounded is not None and not self.quoted:
             seen = "shown" if self.sources[0].shown else "hidden"
             lines.append("  " + words[seen].format(share=f"{self.grounded:.0%}"))
         if self.others:
-            lines.append(words["others"] + "; ".join(f"[{other.uid}] {other.title}" for other in self.others))
-        if self.nearest:
+            if any(other.title == self.sources[0].title for other in self.others):
+                lines.append(words["shared"])
+            lines.append(words["others"] + "; ".join(other.name for other in self.others))
+        if self.nearest and not self.did_you_mean:
             lines.append(words["nearest"] + "; ".join(self.nearest))
         lines.append(words["made_up"] if self.made_up else "")
         return "\n".join(filter(None, lines))

@@ -60,7 +60,7 @@ class Catalog:
         index, url = CatalogIndex.build(folder), str(told["url"] or "")
         return cls(index, name, revision, url, folder, bool(told.get("made_up")))
 
-    def source(self, product: Product, *, shown: bool = False, cited: bool = False) -> Source:
+    def source(self, product: Product, *, shown: bool = False, cited: bool = False, variant: str = "") -> Source:
         """A product as the source of an answer."""
         url = self.url.replace("{uid}", quote(product.uid, safe=""))
-        return Source(product.uid, product.title, url, self.dataset, self.revision, shown, cited)
+        return Source(product.uid, product.title, url, self.dataset, self.revision, shown, cited, variant)

@@ -14,7 +14,9 @@ from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
-from amazon_titles.model.language import question_language
+from amazon_titles.model.language import LANGUAGES, question_language
+from amazon_titles.search.stopwords import VARIANT
+from amazon_titles.search.words import words_of
 from amazon_titles.templates import Message
 from amazon_titles.text import cut_text
 
@@ -183,18 +185,43 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
     if quoted:
         sources = prompt.products[:1]
         text = f"{sources[0].content} [{sources[0].uid}]"
-    shown = not prompt.answer.closed_book
+    shown, others = not prompt.answer.closed_book, [one for one in prompt.others if one not in sources]
+    apart = _told_apart([*sources[:1], *(one for one in others if one.title == sources[0].title)])
     return replace(
         prompt.answer,
         text=text,
-        sources=tuple(catalogue.source(product, shown=shown, cited=f"[{product.uid}]" in text) for product in sources),
+        sources=tuple(
+            catalogue.source(one, shown=shown, cited=f"[{one.uid}]" in text, variant=apart.get(one.uid, ""))
+            for one in sources
+        ),
         grounded=grounded,
         quoted=quoted,
-        others=tuple(catalogue.source(product) for product in prompt.others if product not in sources),
+        others=tuple(catalogue.source(one, variant=apart.get(one.uid, "")) for one in others),
         finished=quoted or said.finished,
     )
 
 
 def _refusal(answer: Answer, catalogue: Catalog, k: int) -> Answer:
-    text = talk.abstention(catalogue.index.named(answer.question), language=answer.language)
-    return replace(answer, text=text, nearest=tuple(p.title for p in catalogue.index.nearest(answer.question, k)))
+    index, asked, words = catalogue.index, answer.question, LANGUAGES[answer.language]["notes"]
+    if not index.names_product(asked):
+        return replace(answer, text=words["help"].replace("{title}", index.example().title))
+    nearest, meant = (
+        tuple(dict.fromkeys(product.title for product in found))
+        for found in (index.nearest(asked, k), index.did_you_mean(asked, k))
+    )
+    text = talk.abstention(index.named(asked), language=answer.language)
+    if meant:
+        text += words["did_you_mean"].format(titles=words["or"].join(f'"{title}"' for title in meant))
+    return replace(answer, text=text, nearest=nearest, did_you_mean=meant)
+
+
+def _told_apart(products: Sequence[Product]) -> dict[str, str]:
+    """By uid, what the descriptions of products of one title tell them apart by; none where they have several."""
+    if len({product.title for product in products}) != 1 or len(products) < 2:
+        return {}
+    told = [[word for word in words_of(product.content) if word in VARIANT] for product in products]
+    common = set.intersection(*map(set, told))
+    return {
+        product.uid: ", ".join(dict.fromkeys(word for word in words if word not in common))
+        for product, words in zip(products, told, strict=True)
+    }

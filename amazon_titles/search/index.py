@@ -15,7 +15,7 @@ from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, local_folder, may_be_hub_id
 from amazon_titles.search import storage
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
-from amazon_titles.search.stopwords import STOP
+from amazon_titles.search.stopwords import COLOURS, STOP
 from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations, words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
@@ -26,6 +26,10 @@ _FIRST, _NEARLY = 8, 0.7
 _TERMS = 8
 # Between two titles whose scores differ by less there is nothing to choose; nor where it is the evidence that does.
 _SAME, _ALIKE = 0.02, 0.05
+# A title is what a question may mean, where as much of both is the other's, of 2 in all.
+_MAYBE = 0.75
+# A question that names nothing else fits a title of which it has half the words.
+_HALF = 0.5
 # What the whole of a title is, after rounding.
 _WHOLE = 0.999
 
@@ -129,7 +133,7 @@ class CatalogIndex:
             rows = self._by_code(name_in(rest))
         if rows or sure:
             return self._named_by_uid(rows[:k])
-        ranked = [(row, found) for row, found in self._ranked(rest) if found.score >= self.THRESHOLD]
+        ranked = self._fitting(rest)
         if not ranked:
             return self._named_by_uid(self._by_code(*quoted)[:k])
         good = [_as_good(found, ranked[0][1]) for _, found in ranked]
@@ -139,8 +143,33 @@ class CatalogIndex:
         ]
 
     def nearest(self, question: str, k: int = 3) -> list[Product]:
-        """The titles nearest to a question, best first, also where none of them fits; for "did you mean"."""
+        """The titles nearest to a question, best first, also where none of them fits."""
         return [self._store.product(row) for row, _ in self._ranked(codes(plain(question))[2])[:k]]
+
+    def did_you_mean(self, question: str, k: int = 3) -> list[Product]:
+        """Of the nearest, those that a question which no title fits may mean all the same."""
+        ranked = self._ranked(codes(plain(question))[2])
+        return [self._store.product(row) for row, found in ranked if found.score + found.coverage >= _MAYBE][:k]
+
+    def example(self) -> Product:
+        """A product that can be asked about."""
+        return self._store.product(0)
+
+    def names_product(self, question: str) -> bool:
+        """Whether a question seems to name a product, rather than to greet, or to ask about the whole catalogue."""
+        sure, _, rest = codes(question := plain(question))
+        words = question_words(rest)
+        naming = [word for word in words if not word.filler or (word.capital and not word.breaks)]
+        unknown = [not self._store.frequency(word.text) for word in naming]
+        # "zorvex teapot", alone or in a sentence of small letters.
+        together = any(
+            naming[place + 1].start - word.end <= 1 and any(unknown[place : place + 2])
+            for place, word in enumerate(naming[:-1])
+        )
+        alone = bool(naming) and len(naming) == len(words)
+        capital = [word for word in naming if word.capital and not word.filler]
+        told = len(capital) > 1 or any(not word.breaks for word in capital)
+        return bool(sure or quotations(rest)) or told or together or alone
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
@@ -148,6 +177,46 @@ class CatalogIndex:
         if quoted := quotations(question):
             return quoted[0]
         return name_in(question) or question.strip()
+
+    def _fitting(self, question: str) -> list[tuple[int, MatchScore]]:
+        """The rows that a question fits, best first.
+
+        Where their titles name no colour and the question does, those whose descriptions do: what tells of other
+        colours only is another product.
+        """
+        ranked = self._ranked(question)
+        if not ranked:
+            return []
+        fitting, asked = self._surely(question, ranked), ranked[0][1].colours
+        if not asked:
+            return fitting
+        if not fitting:  # of "Umbra Desk Lamp, Blue" the name is what is left
+            for word in reversed(question_words(question)):
+                if word.text in COLOURS:
+                    question = question[: word.start] + question[word.end :]
+            plainly = self._surely(question, self._ranked(question))
+            return [one for one in plainly if asked & self._colours(one[0])]
+        told = {row: self._colours(row) for row, _ in fitting}
+        named = [one for one in fitting if asked & told[one[0]]]
+        return named or [one for one in fitting if not told[one[0]]]
+
+    def _surely(self, question: str, ranked: list[tuple[int, MatchScore]]) -> list[tuple[int, MatchScore]]:
+        """Of the ranked those that fit; none where a question names what is not there, or either of two titles."""
+        fitting = [(row, found) for row, found in ranked if found.score >= self.THRESHOLD]
+        if not fitting:
+            return []
+        best = fitting[0][1]
+        if best.coverage < _HALF and not self.names_product(question):  # "which kettle is cheapest?"
+            return []
+        if any(found.slips != best.slips and _as_good(found, best) for _, found in fitting):
+            return []  # a slip that makes either of two titles
+        # "The Green Geranium", where "The Blue Geranium" is what is there, is no title with a weaker likeness.
+        near = max((found.evidence for _, found in ranked if found.other), default=0.0)
+        return fitting if best.evidence > near - _ALIKE else []
+
+    def _colours(self, row: int) -> set[str]:
+        """The colours that a description tells of."""
+        return {COLOURS[word] for word in words_of(self._store.product(row).content) if word in COLOURS}
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]
@@ -201,7 +270,7 @@ class CatalogIndex:
             if self._store.frequency(word.text):
                 terms[word.text] = (word.text, 0.3 if word.filler else 1.0, 0)
             elif not word.filler:
-                if typos := allowed_typos(word.text):
+                if typos := allowed_typos(word.text) or int(len(word.text) == 3 and word.text.isalpha()):
                     terms[word.text] = (word.text, 8.0, typos)
                 for part in self._parts(word.text):
                     terms.setdefault(part, (part, 1.0, 0))
@@ -211,7 +280,7 @@ class CatalogIndex:
 
     def _parts(self, text: str) -> list[str]:
         """Two words that were written as one."""
-        for at in range(3, len(text) - 2):
+        for at in range(2, len(text) - 1):
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amazon_titles.search.stopwords import LABELS, LINKS, OF, STOP, VARIANTS
+from amazon_titles.search.stopwords import COLOURS, IN, LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word, closest
 
 Weigh = Callable[[str], float]
@@ -35,11 +36,17 @@ class MatchScore:
         score: Share of what the question names that the title has, 0 to 1, weighted by rarity.
         evidence: The weight of the question's words that the title has.
         coverage: Share of the title's words that the question has, 0 to 1, weighted likewise.
+        other: Whether the question names another product that this one is near to: the score is low then.
+        slips: The title's words that the question has with a slip.
+        colours: The colours that the question names as the product's where the title has none.
     """
 
     score: float
     evidence: float
     coverage: float
+    other: bool = False
+    slips: frozenset[str] = frozenset()
+    colours: frozenset[str] = frozenset()
 
 
 Met = dict[int, tuple[float, tuple[str, ...]]]
@@ -58,14 +65,14 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
         title: The title's, folded.
         weigh: How much a word says.
     """
-    met, idle = _met(question, title)
+    met, idle = _met(question, title, weigh)
     if not met:
         return MatchScore(0.0, 0.0, 0.0)
     evidence = lost = 0.0
     every = [words for _, words in met.values()]
     for worth, words in met.values():
         # Words of the question that were written apart share the one word that they are.
-        weight = sum(map(weigh, words)) / (every.count(words) if len(words) == 1 else 1)
+        weight = sum(map(weigh, words)) / every.count(words)
         evidence += worth * weight
         lost += (1 - worth) * weight
     weights = {word: 0.1 if word in STOP else weigh(word) for word in title}
@@ -73,27 +80,86 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
     coverage = sum(weight for word, weight in weights.items() if word in covered) / (sum(weights.values()) or 1.0)
     missed, other = _penalties(question, met, idle, title, weigh)
     score = evidence / (evidence + (missed + lost)) if evidence else 0.0
-    other = other or _numbered_otherwise(question, title)
-    return MatchScore(min(score, _OTHER) if other else score, evidence, coverage)
+    colours, own = _colours(question, title, met), {COLOURS[word] for word in title if word in COLOURS}
+    other = other or _numbered_otherwise(question, title) or bool(own and colours and not own & colours)
+    other = other or _replaced(question, title, met)
+    slips = frozenset(word for worth, words in met.values() if worth < 1 for word in words)
+    score = min(score, _OTHER) if other else score
+    return MatchScore(score, evidence, coverage, other, slips, frozenset() if own else frozenset(colours))
 
 
-def _met(question: Sequence[Word], title: Sequence[str]) -> tuple[Met, set[int]]:
+def _colours(question: Sequence[Word], title: Sequence[str], met: Met) -> set[str]:
+    """The colours that a question names as the product's: beside a word of its name, or joined to one by "in"."""
+    found, have = set(), set(title).difference(STOP)
+    for place, word in enumerate(question):
+        for step, end in ((-1, title[-1]), (1, title[0])) if word.text in COLOURS else ():
+            at = place
+            while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
+                at += step
+                if question[at].text not in IN and question[at].text not in COLOURS:
+                    break
+            if {place, at} & met.keys() or question[at].text in have or (at != place and question[at].text == end):
+                found.add(COLOURS[word.text])
+    return found
+
+
+def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
+    """Whether the question has another word in the place of a title's: between the same two, or at the same end."""
+    spelt = [met[place][1] if place in met else (word.text,) for place, word in enumerate(question)]
+    have = Counter(word for words in spelt for word in words)
+    by_case = any(question[place].capital for place in met)
+    own = set(title)
+    unknown = [(n, word) for n, word in enumerate(question) if not word.stop and own.isdisjoint(spelt[n])]
+    missing = [at for at, word in enumerate(title) if word not in STOP and have[word] < title.count(word)]
+    for at in missing:
+        for place, asked in unknown:
+            before, after = (_goes_on(spelt, place, title, at, step) for step in (-1, 1))
+            names = asked.quoted or asked.number or asked.capital or not (asked.filler or by_case)
+            last = before == "name" and (asked.number or not asked.breaks) and at + 1 == len(title)
+            between = before and after and "name" in (before, after)
+            if between or (names and (last or (at == 0 and after == "name"))):
+                return True
+    return False
+
+
+def _goes_on(spelt: Sequence[tuple[str, ...]], place: int, title: Sequence[str], at: int, step: int) -> str:
+    """Whether question and title go on alike from a place: "" if not, "name" if that has a word of the name."""
+    found = ""
+    while 0 <= place + step < len(spelt) and 0 <= at + step < len(title):
+        place, at = place + step, at + step
+        if spelt[place][-1 if step < 0 else 0] != title[at]:
+            break
+        if title[at] not in STOP:
+            return "name"
+        found = "link"
+    return found
+
+
+def _met(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> tuple[Met, set[int]]:
     """The words that the title has, too, and the places of those of them that are no part of the name."""
     have = set(title)
     pairs = {one + other: (one, other) for one, other in pairwise(title)}
+    colours = {COLOURS[word]: word for word in title if word in COLOURS}
     exact = [place for place, asked in enumerate(question) if asked.text in have]
     met: Met = {place: (1.0, (question[place].text,)) for place in exact if _among(place, exact, question)}
     idle = set(exact) - met.keys()
     for place, asked in enumerate(question):
-        if place in met or place in idle or asked.stop:
+        if place in met or place in idle:
             continue
         together = asked.text + question[place + 1].text if place + 1 < len(question) else ""
-        if together in have:
+        if together in pairs:
+            # A blank that stands a letter off: "Trai nSet".
+            met[place] = met[place + 1] = 1.0, pairs[together]
+        elif asked.stop:
+            continue
+        elif together in have:
             met[place] = met[place + 1] = 1.0, (together,)
         elif asked.text in pairs:
             met[place] = 1.0, pairs[asked.text]
+        elif (colour := colours.get(COLOURS.get(asked.text, ""))) is not None:
+            met[place] = 1.0, (colour,)
         elif not asked.filler or _looks_like_name(asked):
-            worth, word = closest(asked.text, have)
+            worth, word = closest(asked.text, have, known=weigh(asked.text) < 1)
             if worth:
                 met[place] = worth, (word,)
     fillers = {place for place in met if not _in_name(place, question, met)}
@@ -136,14 +202,14 @@ def _penalties(
     goes_on = replaced and len(naming) > 1  # otherwise than the question
     missed, lower, other = 0.0, 0.0, False
     for place, word in enumerate(question):
-        if place in met or place in idle:
+        if place in met or place in idle or word.stop:
             continue
         near = _position(place, question, met, ends)
         if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
             other = True
         if word.number and (near == "beside" or _labelled(place, question)):
             other = True
-        if word.filler and (word.stop or near == "apart" or not _looks_like_name(word)):
+        if word.filler and (near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)
         if not by_case or word.capital or word.number or word.quoted:

@@ -39,6 +39,8 @@ _EDGES = " \t\r\n\"'“”„«»‘’`()[]{}<>.,;:!?¡¿…-"
 _SLIP, _PLURAL, _TWO_SLIPS, _DOUBTFUL = 0.9, 0.97, 0.75, 0.66
 # Up to so many letters a changed one makes another word as a rule: game and gate, folly and holly.
 _SHORT = 5
+# What is left of a word of four letters where one is lost.
+_SHORTEST = 3
 
 # What is looked at of a question: a title has at most 200 characters.
 _MAX_CHARACTERS, _MAX_WORDS = 4000, 64
@@ -145,12 +147,17 @@ def question_words(text: str, *, quoted: bool = False) -> list[Word]:
             continue
         capital = mixed and not raw.islower() and any(map(str.isalpha, raw))
         stop = folded in STOP and not quoted
-        filler = stop or (not quoted and (folded in FILLER or folded.removesuffix("s") in FILLER or folded in KINDS))
+        filler = stop or (not quoted and (folded in FILLER or folded in KINDS or not FILLER.isdisjoint(_stems(folded))))
         breaks = not words or bool(_BREAK.search(between))
         words.append(Word(folded, capital, filler, stop, breaks, match.start(), end, has_digit(folded), quoted))
         if len(words) == _MAX_WORDS:
             break
     return words
+
+
+def _stems(word: str) -> set[str]:
+    """What a word is a plural or a superlative of, if it is one: "prices", "cheapest", "largest"."""
+    return {word.removesuffix(ending) for ending in ("s", "est", "st")}
 
 
 def name_in(question: str) -> str:
@@ -176,22 +183,33 @@ def allowed_typos(word: str) -> int:
 
 
 @lru_cache(maxsize=1 << 16)
-def similarity(asked: str, word: str) -> float:
+def similarity(asked: str, word: str, *, known: bool = True) -> float:
     """How much of a title's word a question's word is worth: 1 for the word itself, 0 for another word.
 
     A letter left out, doubled or swapped is a slip; a changed one is, too, unless the word is short. Few slip in the
     first letter. Numbers are never mistyped: another digit is another product.
+
+    Args:
+        asked: The question's word.
+        word: The title's.
+        known: Whether some title has the question's word. What none has, and one stroke makes the title's, is a slip
+            wherever that stroke is.
     """
+    most = allowed_typos(asked if known else max(asked, word, key=len))
     # Optimal string alignment: letters added, left out, changed or swapped with the next.
-    strokes = OSA.distance(asked, word, score_cutoff=(most := allowed_typos(asked)))
+    strokes = OSA.distance(asked, word, score_cutoff=most)
     if strokes == 0:
         return 1.0
+    if len(asked) >= _SHORTEST and word.isalpha() and asked + "s" == word:
+        return _PLURAL
     if strokes > most or has_digit(word):
         return 0.0
     if strokes == 2:
-        return _TWO_SLIPS if asked[0] == word[0] else 0.0
-    if asked + "s" == word or word + "s" == asked:
+        return _TWO_SLIPS if asked[0] == word[0] and not known else 0.0
+    if word + "s" == asked:
         return _PLURAL
+    if not known:
+        return _SLIP
     short = len(word) <= _SHORT
     if asked[0] != word[0]:
         return 0.0 if short else _DOUBTFUL
@@ -199,11 +217,18 @@ def similarity(asked: str, word: str) -> float:
     return _DOUBTFUL if changed and short else _SLIP
 
 
-def closest(asked: str, words: Iterable[str]) -> tuple[float, str]:
-    """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none."""
-    most, size, first, last = allowed_typos(asked), len(asked), asked[0], asked[-1]
+def closest(asked: str, words: Iterable[str], *, known: bool = True) -> tuple[float, str]:
+    """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none.
+
+    Args:
+        asked: The mistyped word.
+        words: Those of a title.
+        known: As for `similarity`.
+    """
+    size, first, last = len(asked), asked[0], asked[-1]
+    most = allowed_typos(asked) or int(size == _SHORTEST and asked.isalpha())
     if not most:
         return 0.0, ""
     # One stroke leaves the beginning or the end; two leave the beginning.
     near = [word for word in words if abs(len(word) - size) <= most and (word[0] == first or word[-1] == last)]
-    return max(((similarity(asked, word), word) for word in near), default=(0.0, ""))
+    return max(((similarity(asked, word, known=known), word) for word in near), default=(0.0, ""))

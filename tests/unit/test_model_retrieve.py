@@ -61,6 +61,11 @@ class Found:
     def nearest(self, question, k=3):
         return [KETTLE][:k]
 
+    did_you_mean = nearest
+
+    def names_product(self, question):
+        return True
+
     def named(self, question):
         return "Zorvex"
 
@@ -161,8 +166,34 @@ def test_nothing_fits():
     assert (answer.kind, answer.sources, answer.grounded) == ("refusal", (), None)
     assert answer.text == abstention("Zorvex Quillomar 3000", language="pt")
     near = asked_of(chat_model).ask('What is "Grinax Puzzle 900"?')
-    assert near.nearest[0] == PUZZLE.title
-    assert "Nearest titles: Grinax Puzzle 300" in near.to_text()
+    assert near.nearest[0] == near.did_you_mean[0] == PUZZLE.title
+    assert near.text.endswith('so I cannot describe it. Did you mean "Grinax Puzzle 300"?')
+    assert "Nearest titles" not in near.to_text()
+    far = asked_of(chat_model).ask("O que é o Zorvex Quillomar Puzzle?")
+    assert far.did_you_mean == ()
+    assert "Títulos mais próximos: Grinax Puzzle 300" in far.to_text()
+
+
+def test_a_question_about_no_product_is_told_what_can_be_asked():
+    for asked, said in (
+        ("Which kettle is cheapest?", "Ask about a product"),
+        ("qual é o mais barato?", "Pergunte sobre"),
+    ):
+        answer = asked_of(Told(RIGHT)).ask(asked)
+        assert (answer.kind, answer.nearest) == ("refusal", ())
+        assert answer.text.startswith(said)
+        assert f'"{KETTLE.title}"' in answer.text
+
+
+def test_a_title_that_several_share_says_so_and_what_tells_them_apart():
+    lamps = [Product(f"B00{c}", "Umbra Desk Lamp", f"The large lamp in {c}.") for c in ("red", "blue", "green")]
+    model = CatalogModel(Told("The large lamp in red."), Catalog(CatalogIndex(lamps), "ana/data", "", "", None))
+    answer = model.ask("What is the Umbra Desk Lamp?")
+    assert [source.variant for source in (*answer.sources, *answer.others)] == ["red", "blue", "green"]
+    assert "Several products have this title" in answer.to_text()
+    assert "[B00blue] Umbra Desk Lamp (blue)" in answer.to_text()
+    blue = model.ask("What is the blue Umbra Desk Lamp?")
+    assert ([source.uid for source in blue.sources], blue.others) == (["B00blue"], ())
 
 
 def test_a_model_that_does_not_know_is_believed_unless_the_title_stands_there():
@@ -383,10 +414,11 @@ def test_support_across_languages_is_of_the_facts():
 SCHEMA = {
     "version": int, "kind": str, "question": str, "language": str, "model": str, "closed_book": bool, "text": str,
     "finished": bool, "grounded": (float, type(None)), "sources": list, "others": list, "nearest": list,
-    "made_up": bool,
+    "did_you_mean": list, "made_up": bool,
 }  # fmt: skip
 SOURCE = {
     "uid": str, "title": str, "url": str, "dataset": str, "revision": str, "shown": bool, "cited": bool,
+    "variant": str,
 }  # fmt: skip
 
 
@@ -408,6 +440,6 @@ def test_the_json_of_every_kind_of_answer_is_as_documented():
         for source in value["sources"] + value["others"]:
             assert list(source) == list(SOURCE)
             assert all(isinstance(source[name], kind) for name, kind in SOURCE.items())
-        assert all(isinstance(title, str) for title in value["nearest"])
+        assert all(isinstance(title, str) for title in value["nearest"] + value["did_you_mean"])
     for name in (*SCHEMA, *SOURCE):
         assert f"`{name}`" in document

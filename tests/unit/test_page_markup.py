@@ -129,6 +129,12 @@ def test_every_kind_of_answer_says_what_it_is():
     assert "Cut off" in shown("A pan", Answer("A pan", (SOURCE,), 1.0, finished=False))
     others = Answer("A pan.", (SOURCE,), 1.0, others=(Source("B2", "A red pan", "https://x/B2", "ana/titles"),))
     assert "Others that fit as well" in shown("A pan.", others)
+    assert "Several products have this title" not in shown("A pan.", others)
+    twins = replace(others, others=(replace(SOURCE, uid="B2", variant="red"),))
+    assert "Several products have this title" in shown("A pan.", twins)
+    assert "(red)" in shown("A pan.", twins)
+    meant = Answer('No such product. Did you mean "A pot"?', (), None, nearest=("A pot",), did_you_mean=("A pot",))
+    assert shown("", meant).count("A pot") == 1, "the sentence is enough"
     assert "<b>" not in shown("<b>", Answer("<b>", (SOURCE,), 1.0))
 
 

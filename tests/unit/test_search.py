@@ -296,6 +296,104 @@ def test_a_slip_in_letters_is_forgiven(index, at, slip, data):
     assert first(index, f"How large is the Rain Barrel {wrong}?") == "Rain Barrel Poboxa"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["oVelmo Tarkin Kettle", "Velmo Tarkin eKttle", "Velmo arkin Kettle", "Velmo Tarkin Jettle", "VelmoTarkin Kettle",
+     "Velmo Tarki nKettle", "VelmoT arkin Kettle", "Velmo Tarkin  Ket tle"],
+)  # fmt: skip
+@pytest.mark.parametrize("wording", ["{}", 'What is "{}"?', "is the {} any good", "O que é o {}?", "Fale sobre {}"])
+def test_a_slip_anywhere_in_a_word_is_forgiven_in_any_wording(index, wording, asked):
+    assert first(index, wording.format(asked)) == "Velmo Tarkin Kettle"
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [("Rin Barrel Poboxa", "Rain Barrel Poboxa"), ("th eGarden of Orsk", "The Garden of Orsk"),
+     ("The Garden o fOrsk", "The Garden of Orsk"), ("TheGarden of Orsk", "The Garden of Orsk")],
+)  # fmt: skip
+def test_a_slip_in_a_short_word_is_forgiven(index, asked, title):
+    assert first(index, f"Do you sell {asked}?") == title
+
+
+def test_a_blank_that_stands_a_letter_off_is_forgiven_where_the_parts_are_other_titles_words():
+    index = CatalogIndex([Product("1", "Lady of Hay", "1"), Product("2", "Lad Yof", "2"), Product("3", "Orsk", "3")])
+    assert first(index, "What is Lad yof Hay about?") == "Lady of Hay"
+
+
+def test_a_slip_that_makes_either_of_two_titles_is_asked_about():
+    index = CatalogIndex([Product("1", "Velmo Tarkin Kettle", "1"), Product("2", "Velmo Tarkis Kettle", "2")])
+    assert first(index, "Velmo Tarkin Kettle") == "Velmo Tarkin Kettle"
+    assert index.search("Velmo Tarkix Kettle") == []
+    meant = {product.title for product in index.did_you_mean("Velmo Tarkix Kettle")}
+    assert meant == {"Velmo Tarkin Kettle", "Velmo Tarkis Kettle"}
+
+
+LONG = "The Complete Puzzle Book: 100 Easy Evenings for Curious and Patient People"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [LONG.replace("100", "109"), LONG.replace("Puzzle", "Kettle"), LONG.replace("Patient", "Hungry"),
+     LONG.replace("The Complete", "The Short"), LONG.replace("People", "Dentists")],
+)  # fmt: skip
+def test_another_word_in_the_place_of_one_is_another_product_however_long_the_title(asked):
+    index = CatalogIndex([Product("1", LONG, "1"), Product("2", "Velmo Tarkin Kettle", "2")])
+    assert first(index, f"Tell me about {LONG}") == LONG
+    assert index.search(f"Tell me about {asked}") == []
+    assert [product.title for product in index.did_you_mean(f"Tell me about {asked}")] == [LONG]
+
+
+LAMPS = {"red": "R", "blue": "B", "green": "G"}
+
+
+@pytest.fixture(scope="module")
+def lamps():
+    named = [Product(uid, "Umbra Desk Lamp", f"The lamp in {colour}.") for colour, uid in LAMPS.items()]
+    return CatalogIndex(
+        [*named, Product("P", "Velmo Tarkin Kettle", "Of iron."), Product("M", "Red Mug Zand", "A mug.")]
+    )
+
+
+@pytest.mark.parametrize("asked", ["the blue Umbra Desk Lamp", "Umbra Desk Lamp in blue", "Umbra Desk Lamp, Blue",
+                                   "a Umbra Desk Lamp azul", "a Umbra Desk Lamp em azul"])  # fmt: skip
+def test_the_colour_of_a_question_chooses_among_products_of_one_title(lamps, asked):
+    assert [(hit.product.uid, hit.tied) for hit in lamps.search(f"Tell me about {asked}.")] == [("B", False)]
+
+
+def test_no_other_colour_is_found(lamps, index):
+    for asked in (
+        "the purple Umbra Desk Lamp",
+        "Umbra Desk Lamp in purple",
+        "Umbra Desk Lamp em roxo",
+        "Blue Mug Zand",
+    ):
+        assert lamps.search(asked) == []
+    assert [p.title for p in lamps.did_you_mean("Umbra Desk Lamp in purple")][:1] == ["Umbra Desk Lamp"]
+    assert index.search("the Dorvan Lamp KX-4500 in yellow") == []
+    assert first(index, "a Dorvan Lamp KX-4500 vermelha") == "Dorvan Lamp KX-4500, Red"
+    assert first(lamps, "Velmo Tarkin Kettle in red") == "Velmo Tarkin Kettle", "its record names no colour"
+    assert {hit.product.uid for hit in lamps.search("Umbra Desk Lamp") if hit.tied} == set(LAMPS.values())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["hi", "Hello there!", "oi, tudo bem?", "what can you do?", "Which is cheapest?", "Which kettle is cheapest?",
+     "qual é a mais barata?", "quais produtos vocês têm?", "Thanks!", "tell me a joke", "Do you have any kettles?"],
+)  # fmt: skip
+def test_a_question_about_no_product(index, asked):
+    assert index.search(asked) == []
+    assert not index.names_product(asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ['What is "hello"?', "tell me about the zorvex teapot", "Zorvex", "Is the Harbux Toaster good?", "B000000099"],
+)
+def test_a_question_about_a_product_that_is_not_there(index, asked):
+    assert index.search(asked) == []
+    assert index.names_product(asked)
+
+
 def plain_distance(one, other):
     """Optimal string alignment, as the textbook has it."""
     table = [[max(i, j) if not (i and j) else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)]
@@ -317,6 +415,8 @@ def test_distance_is_the_textbooks(one, other, most):
 def test_what_is_a_slip_and_what_another_word():
     assert similarity("kettel", "kettle") == similarity("ketle", "kettle") > similarity("game", "gate") > 0
     assert similarity("folly", "holly") == 0
+    assert similarity("rolly", "holly", known=False) > similarity("rolly", "holly") == 0, "no title has it: a slip"
+    assert similarity("boy", "boys") == similarity("kettles", "kettle")
     assert similarity("4500", "4501") == similarity("kx4500", "kx4501") == 0
     assert similarity("kettles", "kettle") > similarity("kettel", "kettle")
 

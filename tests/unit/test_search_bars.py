@@ -87,6 +87,16 @@ def test_questions_that_were_written_later(sample):
     assert sum(map(right, rows)) / len(rows) >= 0.95, by_kind(rows, right)
 
 
+def test_slips_and_near_misses(sample, monkeypatch):
+    """As `benchmarks/slips.py` measures them: drawn by a seed over the whole catalogue."""
+    monkeypatch.syspath_prepend(DATA.parents[1] / "benchmarks")
+    slips = pytest.importorskip("slips")
+    wrong: list[str] = []
+    products = {product.title: product for product in read_catalog(sample)}
+    counts = slips.measure(products, CatalogIndex.build(sample), wrong)
+    assert not slips.missed(slips.shares(counts)), "\n".join(wrong)
+
+
 def test_scores_do_not_depend_on_the_size_of_the_catalogue(sample):
     """The same threshold on 60 products as on 1,600: most of the questions are about products that are not there."""
     products = list(read_catalog(sample))
