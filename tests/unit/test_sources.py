@@ -119,9 +119,11 @@ def test_what_is_no_catalogue_is_explained(tmp_path):
         build_dataset(tmp_path / "nothing.json", tmp_path / "out")
     for content, message in [
         (b"", "is empty"),
-        (b"<html>\n", "not_json"),
-        (b"uid,title\n1,2\n", "not_json|wrong_type"),
-        (b'{"asin": "1", "name": "A lamp"}\n', "has the fields asin, name"),
+        (b" \n\n", "is empty"),
+        (b"<html>\n", "a page of HTML"),
+        (b"uid,title\n1,2\n", 'has the fields "uid", "title", and none that is usual for content'),
+        (b'{"asin": "1", "name": "A lamp"}\n', 'has the fields "asin", "name"'),
+        (b'{"asin": "1", "name": "A lamp\n', r"Line 1 of catalogue.json is no product .not_json.*begins: '{\"asin"),
     ]:
         path = tmp_path / "catalogue.json"
         path.write_bytes(content)
@@ -160,7 +162,7 @@ def test_another_catalogue_by_naming_its_fields(tmp_path):
     assert product.content == "A lamp of brass. It burns for 12 hours at a time."
     assert counts.dropped == {"empty_title": 1}
     with pytest.raises(InputError, match="'colour'"):
-        list(read_products(path, rules="generic", fields={"colour": "color"}))
+        build_dataset(path, tmp_path / "out", fields={"colour": "color"})
 
 
 def test_labels_name_the_related_products(tmp_path):
