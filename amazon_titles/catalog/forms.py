@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -71,21 +71,38 @@ def known_encoding(encoding: str) -> str:
         raise InputError(f"There is no encoding {encoding!r}.", hint="Usual ones: utf-8, latin-1, utf-16.") from None
 
 
-def form_of(head: bytes, name: str, encoding: str | None) -> tuple[str, str]:
-    """The form and the encoding of a catalogue.
+class Form(NamedTuple):
+    """What a catalogue is.
+
+    Attributes:
+        kind: One of `LINES`, `JSON`, `CSV`, `PARQUET`, `EXCEL`.
+        name: Of the source, for sentences.
+        encoding: Of its text.
+        sheet: Of a workbook; None for the first.
+    """
+
+    kind: str
+    name: str
+    encoding: str = ""
+    sheet: str | None = None
+
+
+def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> Form:
+    """What a catalogue is.
 
     Args:
         head: Its first bytes, unpacked.
         name: Of the source, for sentences.
         encoding: As given; by default UTF-8, or what its byte-order mark says.
+        sheet: As given.
 
     Raises:
         InputError: It is something that is not read, such as a PDF.
     """
     if head.startswith(b"PAR1"):
-        return PARQUET, ""
+        return Form(PARQUET, name)
     if head.startswith(b"PK\3\4"):
-        return EXCEL, ""
+        return Form(EXCEL, name, sheet=sheet)
     for beginning, (what, hint) in _OTHERS.items():
         if head.startswith(beginning):
             raise InputError(f"{name} is {what}.", hint=hint)
@@ -99,10 +116,10 @@ def form_of(head: bytes, name: str, encoding: str | None) -> tuple[str, str]:
     text = codecs.getincrementaldecoder(chosen)("replace").decode(head).lstrip()
     if text.startswith("<"):
         raise InputError(f"{name} is {_PAGE[0]}.", hint=_PAGE[1])
-    return _form_of_text(text), chosen
+    return Form(_kind_of_text(text), name, chosen)
 
 
-def _form_of_text(text: str) -> str:
+def _kind_of_text(text: str) -> str:
     """Whether it is JSON, and whether that stands in lines, of which one may be bad."""
     if not text.startswith(("{", "[")):
         return CSV if text else LINES
@@ -120,30 +137,28 @@ def _form_of_text(text: str) -> str:
     return LINES
 
 
-def blocks(file: IO[bytes], form: str, *, name: str, encoding: str, sheet: str | None, size: int) -> Iterator[bytes]:
+def blocks(file: IO[bytes], form: Form, *, size: int) -> Iterator[bytes]:
     """Yields a catalogue's rows as blocks of JSON lines.
 
     Args:
         file: It is read from its beginning, and closed.
         form: As `form_of` tells it.
-        name: Of the source, for sentences.
-        encoding: Of its text.
-        sheet: Of a workbook; the first by default.
         size: Bytes of a block of text.
     """
-    if form == PARQUET:
+    if form.kind == PARQUET:
         yield from _encoded(_parquet_rows(file))
-    elif form == EXCEL:
-        yield from _encoded(_excel_rows(file, name, sheet))
+        return
+    if form.kind == EXCEL:
+        yield from _encoded(_excel_rows(file, form))
+        return
+    # Bytes that are no character of the encoding go through as they are: they are bad in their own row alone.
+    errors = "surrogateescape" if form.encoding.startswith("utf-8") else "replace"
+    text = io.TextIOWrapper(file, form.encoding, errors, newline="" if form.kind == CSV else None)
+    if form.kind == LINES:
+        while block := text.read(size):
+            yield _bytes(block + text.readline())
     else:
-        # Bytes that are no character of the encoding go through as they are: they are bad in their own row alone.
-        errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
-        text = io.TextIOWrapper(file, encoding, errors, newline="" if form == CSV else None)
-        if form == LINES:
-            while block := text.read(size):
-                yield _bytes(block + text.readline())
-        else:
-            yield from _encoded(_csv_rows(text, name) if form == CSV else _json_rows(text, size))
+        yield from _encoded(_csv_rows(text, form.name) if form.kind == CSV else _json_rows(text, size))
 
 
 def _encoded(rows: Iterator[Any]) -> Iterator[bytes]:
@@ -237,14 +252,17 @@ def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _excel_rows(file: IO[bytes], name: str, sheet: str | None) -> Iterator[dict[str, Any] | list[Any]]:
+def _excel_rows(file: IO[bytes], form: Form) -> Iterator[dict[str, Any] | list[Any]]:
     try:
         import openpyxl
     except ImportError:
         raise MissingExtraError("excel", "openpyxl") from None
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    sheet = form.sheet
     if sheet is not None and sheet not in book.sheetnames:
-        raise InputError(f"{name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}.")
+        raise InputError(
+            f"{form.name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}."
+        )
     rows = (row for row in book[sheet or book.sheetnames[0]].iter_rows(values_only=True) if any(row))
     header = [str(cell) if cell is not None else "" for cell in next(rows, ())]
     for row in rows:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
+from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, TITLE_RULES, Rule, clean, fix_encoding
 from amazon_titles.catalog.columns import text_of
 from amazon_titles.catalog.filters import drop_reason
 from amazon_titles.catalog.forms import FORMS, in_latin1, not_utf8
@@ -69,6 +69,7 @@ class Counts:
         dropped: Rows that did not, by reason.
         bad_lines: Lines that hold no product, by reason; they are not among `rows_read`.
         cleaned: Rows that a rule changed, by the rule's name.
+        double_encoded: Rows of another catalogue than trn.json that hold UTF-8 read as Latin-1, and stay as they are.
         examples: By rule or reason, `{"uid", "before", "after"}` of the first row that a rule changed, as an excerpt
             before and after; or that a reason dropped, as its title and text.
     """
@@ -77,6 +78,7 @@ class Counts:
     dropped: Counter[str] = field(default_factory=Counter)
     bad_lines: Counter[str] = field(default_factory=Counter)
     cleaned: Counter[str] = field(default_factory=Counter)
+    double_encoded: int = 0
     examples: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, later: Counts) -> None:
@@ -85,6 +87,7 @@ class Counts:
         self.dropped.update(later.dropped)
         self.bad_lines.update(later.bad_lines)
         self.cleaned.update(later.cleaned)
+        self.double_encoded += later.double_encoded
         self.examples = later.examples | self.examples
 
 
@@ -96,6 +99,7 @@ class Reader:
         rules: `amazon` or `generic`; `amazon` also holds trn.json's types.
         fields: Our field names to the catalogue's.
         numbers: Whether uids may be numbers, in other catalogues than trn.json.
+        fix_encoding: Whether UTF-8 that was read as Latin-1 is mended.
         min_content_chars: A shorter description drops the row.
         max_content_chars: A longer one is cut at the end of a sentence.
         labels: From `read_labels`, for `target_ind`; without any, `related` stays empty.
@@ -107,6 +111,7 @@ class Reader:
     max_content_chars: int = 2000
     labels: Sequence[bytes] = ()
     numbers: bool = True
+    fix_encoding: bool = False
 
     def read(self, data: bytes, counts: Counts) -> tuple[list[Product], list[BadLine]]:
         """The clean products of a block of lines, each judged on itself alone.
@@ -153,9 +158,9 @@ class Reader:
         uid = text_of(int(row.uid) if isinstance(row.uid, float) and row.uid.is_integer() else row.uid)
         if not uid.isprintable() or uid != uid.strip(" "):
             uid = clean(uid, CHARACTER_RULES, {})
-        title = clean(text_of(row.title), CHARACTER_RULES, applied)
+        title = clean(text_of(row.title), self._rules(TITLE_RULES), applied)
         raw = text_of(row.content)
-        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
+        content = clean(raw, self._rules(CONTENT_RULES[self.rules]), applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
@@ -174,9 +179,21 @@ class Reader:
                 counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
+        if self.rules != "amazon" and not (content.isascii() and title.isascii()):
+            self._suspect(uid, title, content, counts)
         known = len(self.labels)
         related = [self.labels[index].decode() for index in row.target_ind if 0 <= index < known] if known else ()
         return Product(uid, title, content, tuple(related))
+
+    def _rules(self, rules: dict[str, Rule]) -> dict[str, Rule]:
+        return {"encoding": fix_encoding, **rules} if self.fix_encoding else rules
+
+    def _suspect(self, uid: str, title: str, content: str, counts: Counts) -> None:
+        for text in (title, content):
+            if (mended := fix_encoding(text)) != text:
+                counts.double_encoded += 1
+                counts.examples.setdefault("double_encoded", {"uid": uid, "before": text[:80], "after": mended[:80]})
+                return
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:  # noqa: ANN401 - a struct made at run time

@@ -96,14 +96,13 @@ class Source:
             if not self._path and head.startswith(_PACKED):
                 stream = self._open(self._whole(stream, head))
                 head = next(lines := self._lines(stream), b"")
-            form, encoding = forms.form_of(head, self.name, self._encoding)
-            if form == forms.LINES and encoding in ("utf-8", "utf-8-sig"):
+            form = forms.form_of(head, self.name, self._encoding, self._sheet)
+            if form.kind == forms.LINES and form.encoding in ("utf-8", "utf-8-sig"):
                 yield head.removeprefix(codecs.BOM_UTF8)
                 yield from lines
                 return
             file = self._whole(stream, head)
-            told = {"name": self.name, "encoding": encoding, "sheet": self._sheet, "size": BLOCK}
-            for block in forms.blocks(file, form, **told):
+            for block in forms.blocks(file, form, size=BLOCK):
                 if stream is self._file and not file.closed:
                     self.bytes_read = file.tell()
                 yield block
@@ -157,7 +156,7 @@ class Source:
                 if member.rsplit("/", 1)[-1] == wanted:
                     return member
         files = [member for member in held if not _NOT_MEMBERS.fullmatch(member)]
-        found = [member for member in files if forms.may_be_catalogue(member)] if len(files) > 1 else files
+        found = list(filter(forms.may_be_catalogue, files))
         if len(found) != 1:
             raise InputError(
                 f"{self.name} holds no {MEMBERS[0]} but {', '.join(found[:5] or files[:5]) or 'nothing'}.",

@@ -50,6 +50,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--rules", default="auto", help="Cleaning: amazon (trn.json's), generic, auto.")
 @click.option("--card-language", default="en", help="Of the dataset card: en, pt.")
 @click.option("--encoding", metavar="NAME", help="Of the catalogue: latin-1, utf-16-le.  [default: UTF-8, or its mark]")
+@click.option("--fix-encoding", is_flag=True, help="Mend UTF-8 that was read as Latin-1 (CoraÃ§Ã£o).")
 @click.option("--sheet", metavar="NAME", help="Of an Excel file.  [default: the first]")
 @click.option("--max-bad", default=0.001, help="Share of lines that may hold no product.")
 @click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")

@@ -81,6 +81,12 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     if not columns.plain:
         blocks = columns.rewritten(blocks)
     counts, stats = _extract(opened, blocks, options, options.reader(columns.renamed), scratch, target, processes)
+    if counts.double_encoded:
+        example = counts.examples["double_encoded"]
+        say(
+            f"{counts.double_encoded} products hold UTF-8 that was read as Latin-1, such as {example['before'][:40]!r}:"
+            " --fix-encoding mends them."
+        )
     sha256 = opened.sha256()
     if not force:
         folder.require_same_source(target, opened.name, sha256=sha256)
@@ -94,7 +100,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
     report = BuildReport(
         rows_read=counts.rows_read, kept=len(plan.kept), lengths=lengths, options=options.recorded(), source=source,
-        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name),
+        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name, counts),
         version=__version__, **counted,
     )  # fmt: skip
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")

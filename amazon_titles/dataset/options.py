@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.catalog import Reader
+from amazon_titles.catalog import Counts, Reader
 from amazon_titles.catalog.cleaning import CONTENT_RULES
 from amazon_titles.catalog.columns import Columns
 from amazon_titles.catalog.products import read_labels
@@ -27,7 +27,7 @@ AUTO = "auto"
 MOST_ABSTAIN = 4
 """Refusals a product: with more, a model is taught little else."""
 
-_OF_THE_FILE = ("encoding", "sheet")
+_OF_THE_FILE = ("encoding", "fix_encoding", "sheet")
 _SHARE, _SOME = (0, 1), (1, inf)
 _RANGES: dict[str, tuple[float, float]] = {
     "limit": _SOME, "phrasings": _SOME, "min_content_chars": (0, inf), "max_content_chars": (100, inf),
@@ -65,6 +65,7 @@ class BuildOptions:
         fields: `uid`, `title` and `content` to the names that another catalogue has for them, one or several, with dots
             where they are nested; by default usual names are found.
         encoding: Of the catalogue's text; by default UTF-8, or what its byte-order mark says.
+        fix_encoding: Mend UTF-8 that was read as Latin-1 when the catalogue was written.
         sheet: Of a workbook; by default the first.
         labels: lbl.json, for related products.
         name: What the catalogue is called; by default as its file.
@@ -94,6 +95,7 @@ class BuildOptions:
     rules: str = AUTO
     fields: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     encoding: str | None = None
+    fix_encoding: bool = False
     sheet: str | None = None
     labels: str | Path | None = None
     name: str | None = None
@@ -149,20 +151,21 @@ class BuildOptions:
         """How rows are read, whose fields have these other names."""
         labels: Any = read_labels(self.labels) if self.labels else ()
         lengths = self.min_content_chars, self.max_content_chars
-        return Reader(self.rules, renamed, *lengths, labels, self.numbers)
+        return Reader(self.rules, renamed, *lengths, labels, self.numbers, self.fix_encoding)
 
     def mix(self) -> MixtureConfig:
         """Which rows products become."""
         return MixtureConfig(self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed)
 
-    def catalogue(self, source_name: str) -> dict[str, Any]:
+    def catalogue(self, source_name: str, counts: Counts) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
         own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
         amazon = self.rules == "amazon" and not self.made_up
         known = AMAZON if amazon else {"name": own, "license": None, "url": None}
         told = {name: getattr(self, name) or known[name] for name in known}
         given = {name: value for name in ("made_up", *_OF_THE_FILE) if (value := getattr(self, name))}
-        return {**told, "rules": self.rules, "fields": dict(self.fields), **given}
+        double = {"double_encoded": counts.double_encoded} if counts.double_encoded else {}
+        return {**told, "rules": self.rules, "fields": dict(self.fields), **given, **double}
 
     def recorded(self) -> dict[str, Any]:
         """The options that a report keeps: no path of a machine, and nothing that `catalogue` says."""

@@ -84,7 +84,7 @@ FORMS = {
     "csv.gz": gzip.compress(table(";").encode()),
     "parquet.zst": zstd(parquet()),
     "csv.zip": zipped(**{"__MACOSX/._a.csv": b"\0\1", "a.csv": table(";"), "leia-me.pdf": b"%PDF"}),
-    "jsonl.gz.zip": zipped(**{"dados/loja.dat": gzip.compress(lines().encode())}),
+    "jsonl.gz.zip": zipped(**{"dados/loja.jsonl.gz": gzip.compress(lines().encode())}),
     "parquet.zip": zipped(**{"a/": "", "a/shop.parquet": parquet()}),
 }
 
@@ -206,14 +206,15 @@ def test_no_catalogue_ends_in_a_traceback(tmp_path, rows, encoding, form, packed
         text = table(";", [dict.fromkeys(rows[0], "x"), *rows], extrasaction="ignore") if rows and rows[0] else ""
     else:
         text = {"lines": lines, "array": json.dumps, "pretty": pretty, "cut": lines}[form](rows)
+    told = []
     data = text.encode(encoding, "replace" if encoding.startswith("utf") else "ignore")
     data = data[: len(data) * 2 // 3] + junk if form == "cut" else data
     (tmp_path / "shop").write_bytes(gzip.compress(data) if packed else data)
+    options = {"max_bad": 1, "min_content_chars": 0, "force": True, "workers": 1}
     try:
-        report = build_dataset(
-            tmp_path / "shop", tmp_path / "out", max_bad=1, min_content_chars=0, force=True, workers=1
-        )
-    except AmazonTitlesError as error:
-        assert error.hint
+        report = build_dataset(tmp_path / "shop", tmp_path / "out", **options)
+    except AmazonTitlesError as refused:
+        told.append(refused.hint)
     else:
         assert report.rows_read == report.kept + sum(report.dropped.values())
+    assert all(told)
