@@ -110,8 +110,8 @@ def _instead(tag: re.Match[str]) -> str:
 def remove_tags(text: str) -> str:
     """Removes HTML: blocks and `<br>` become line breaks, `<li>` becomes a dash at the beginning of its line.
 
-    Only what HTML calls so is a tag: "a<b and c>d", "<3" and "<your name>" stay. Entities are characters by now, so tags that
-    were escaped go, too.
+    Only what HTML calls so is a tag: "a<b and c>d", "<3" and "<your name>" stay. Entities are characters by
+    now, so tags that were escaped go, too.
     """
     return _TAG.sub(_instead, text) if "<" in text and ">" in text else text
 

@@ -257,7 +257,10 @@ def _excel_rows(file: IO[bytes], form: Form) -> Iterator[dict[str, Any] | list[A
         import openpyxl
     except ImportError:
         raise MissingExtraError("excel", "openpyxl") from None
-    book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (KeyError, SyntaxError, TypeError, ValueError) as error:  # what it meets in a damaged one
+        raise OSError(error) from error
     sheet = form.sheet
     if sheet is not None and sheet not in book.sheetnames:
         raise InputError(

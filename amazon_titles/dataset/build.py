@@ -122,7 +122,9 @@ def _resolved(opened: Source, beginning: bytes, options: BuildOptions) -> tuple[
     origin = origin_of(rows, uid=uid[0] if uid else "", archive=opened.archive)
     if origin.number is not None:
         message = f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros are lost."
-        hint = "Where they had some, make them text; in pandas: read_json(…, dtype=False)"
+        hint = (
+            "Where they had some, make them text; in pandas: read_json(…, dtype=False), in Excel: the column's format."
+        )
         if origin.fields or options.rules == "amazon":
             raise InputError(message, hint=hint)
         say(f"{message} {hint}")

@@ -187,6 +187,38 @@ def test_a_workbook_asks_for_the_extra(tmp_path, monkeypatch):
         build_dataset(tmp_path / "shop.xlsx", tmp_path / "out", workers=1)
 
 
+def workbook(rows, **sheets):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for name, held in {"Folha1": rows, **sheets}.items():
+        sheet = book.create_sheet(name)
+        sheet.append(list(held[0]))
+        for row in held:
+            sheet.append(list(row.values()))
+    del book["Sheet"]
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def test_a_workbook(tmp_path, capsys):
+    numbers = [{"código": n, "título": row["title"], "descrição": row["content"], "preço": 1.5} for n, row in
+               enumerate(ROWS)]  # fmt: skip
+    (tmp_path / "shop.xlsx").write_bytes(workbook(ROWS, Outra=numbers[:30]))
+    report = build_dataset(tmp_path / "shop.xlsx", tmp_path / "out", workers=1)
+    assert report.kept == 40
+    assert {product.uid for product in read_catalog(tmp_path / "out")} <= {row["id"] for row in ROWS}
+    assert "leading zeros" not in capsys.readouterr().err
+    report = build_dataset(tmp_path / "shop.xlsx", tmp_path / "out", sheet="Outra", workers=1)
+    assert (report.kept, report.catalogue["sheet"]) == (30, "Outra")
+    assert "leading zeros" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"(?s)no sheet 'Plan1'.*Folha1.*Outra"):
+        build_dataset(tmp_path / "shop.xlsx", tmp_path / "out", sheet="Plan1", workers=1)
+    (tmp_path / "shop.xlsx").write_bytes(zipped(**{"xl/workbook.xml": "<x/>", "[Content_Types].xml": "<x/>"}))
+    with pytest.raises(InputError, match="damaged"):
+        build_dataset(tmp_path / "shop.xlsx", tmp_path / "out", workers=1)
+
+
 CELLS = st.text(max_size=60) | st.none() | st.integers() | st.floats() | st.lists(st.text(max_size=9), max_size=2)
 NAMES = st.sampled_from(["id", "title", "content", "name", "a.b", "título", " ", ""]) | st.text(max_size=6)
 PRODUCTS = st.lists(st.dictionaries(NAMES, CELLS | st.dictionaries(NAMES, CELLS, max_size=2), max_size=4), max_size=5)
