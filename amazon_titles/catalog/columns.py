@@ -107,7 +107,7 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
     """Finds the columns in a catalogue's first rows.
 
     Args:
-        rows: The first rows; without any, the fields are taken as given.
+        rows: The first rows; without any, there is nothing to find.
         given: Columns by our name of a field, one or several.
         name: Of the source, for sentences.
 
@@ -123,7 +123,8 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
     asked = {field: (names,) if isinstance(names, str) else tuple(names) for field, names in given.items()}
     _require_apart(asked)
     if not rows:
-        return Columns({field: asked.get(field, (field,)) for field in FIELDS}, plain=True, guessed=False)
+        return Columns({field: (field,) for field in FIELDS}, plain=True, guessed=False)
+    _require_rows(rows, name)
     names = list(dict.fromkeys(path for row in rows for path in _paths(row)))
     of = {field: tuple(_one(column, names, name) for column in columns) for field, columns in asked.items()}
     free = [one for one in names if one not in {column for columns in of.values() for column in columns}]
@@ -139,6 +140,24 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
     plain = all(len(columns) == 1 and columns[0] in top for columns in of.values())
     changed = of != {field: asked.get(field, (field,)) for field in FIELDS}
     return Columns(of, plain=plain, guessed=changed)
+
+
+def _require_rows(rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Refuses one object that holds all products within, instead of being one."""
+    held = {key: value for key, value in rows[0].items() if value and isinstance(value, dict | list)}
+    if len(rows) > 1 or any(isinstance(value, str) for value in rows[0].values()) or not held:
+        return
+    key, value = next(iter(held.items()))
+    if isinstance(value, list) and isinstance(value[0], dict):
+        raise InputError(
+            f"{name} is one object, with the products in {_quoted([key])}.",
+            hint=f"Write that list alone: jq .{key} FILE",
+        )
+    if all(isinstance(one, dict) for one in rows[0].values()):
+        raise InputError(
+            f"{name} holds a column after the other, not a product after the other.",
+            hint='In pandas: to_json(…, orient="records", lines=True)',
+        )
 
 
 def _require_apart(of: Mapping[str, Sequence[str]]) -> None:

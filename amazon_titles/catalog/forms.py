@@ -106,6 +106,8 @@ def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> 
     for beginning, (what, hint) in _OTHERS.items():
         if head.startswith(beginning):
             raise InputError(f"{name} is {what}.", hint=hint)
+    if head[257:262] == b"ustar":
+        raise InputError(f"{name} is a tar archive.", hint=_UNPACK)
     marked = next((found for mark, found in _MARKS.items() if head.startswith(mark)), None)
     chosen = marked or encoding or "utf-8"
     if chosen.startswith(("utf-8", "cp")) and head[:1000].count(0) > 50:

@@ -184,7 +184,7 @@ def open_source(source: str | Path, *, encoding: str | None = None, sheet: str |
 
     Args:
         source: A file in one of `forms.FORMS`; the zip as downloaded; `-` for stdin; or
-            `hf://datasets/USER/REPO[@REVISION]/PATH`.
+            `hf://datasets/USER/REPO[@REVISION][/PATH]`.
         encoding: Of its text; by default UTF-8, or what its byte-order mark says.
         sheet: Of a workbook; by default the first.
 
@@ -198,6 +198,8 @@ def open_source(source: str | Path, *, encoding: str | None = None, sheet: str |
         yield Source(sys.stdin.buffer, encoding=encoding, sheet=sheet)
         return
     path = _from_hub(str(source)) if str(source).startswith("hf://") else Path(source)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", hint="Name the one file in it that holds the catalogue.")
     if not path.is_file():
         raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
     with path.open("rb") as file:
@@ -215,12 +217,20 @@ def sha256_of(path: Path) -> str:
 
 def _from_hub(address: str) -> Path:
     # Imported here: 0.3 s that no local build pays.
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, list_repo_files
 
-    found = re.fullmatch(r"hf://datasets/([^/]+/[^/@]+)(?:@([^/]+))?/(.+)", address)
+    found = re.fullmatch(r"hf://datasets/([^/]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?", address)
     if not found:
         raise InputError(f"{address} is no address of a file.", hint="Expected hf://datasets/USER/REPO/trn.json")
-    return Path(hf_hub_download(found[1], found[3], repo_type="dataset", revision=found[2]))
+    repo, revision, path = found.groups()
+    if path is None:
+        held = list_repo_files(repo, repo_type="dataset", revision=revision)
+        files = list(filter(forms.may_be_catalogue, held))
+        if len(files) != 1:
+            shown = ", ".join(files[:5] or held[:5]) or "nothing"
+            raise InputError(f"{repo} holds {shown}.", hint=f"Name one file: {address}/FILE")
+        path = files[0]
+    return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
 
 
 class Origin(NamedTuple):

@@ -62,7 +62,7 @@ def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **
     A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
 
     SOURCE is trn.json, the zip as downloaded, or another catalogue: JSON, CSV, TSV, Parquet, .xlsx, plain or in gzip,
-    zstd or a zip; - for stdin, or hf://datasets/USER/REPO/FILE.
+    zstd or a zip; - for stdin, or hf://datasets/USER/REPO[/FILE].
     """
     from amazon_titles.dataset import build_dataset
 

@@ -168,6 +168,9 @@ def test_latin1_in_later_rows_is_named_too(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (lines().encode("utf-16-le"), "(?s)value 0.*--encoding utf-16-le"),
         (b"just some words\nand more of them\n", "no separator"),
+        (b"\0" * 257 + b"ustar", "(?s)tar archive.*Unpack"),
+        (json.dumps({"produtos": ROWS}).encode(), r"(?s)products in \"produtos\".*jq \.produtos"),
+        (json.dumps({k: {"0": "x", "1": "y"} for k in ROWS[0]}).encode(), "(?s)a column after the other.*orient="),
         (b"PAR1 and no more", "ends too early or is damaged"),
         (zipped(**{"a.csv": "x", "b.csv": "y"}), r"(?s)a\.csv, b\.csv.*zip with one catalogue"),
         (zipped(**{"word/document.xml": "x", "b.xml": "y"}), r"word/document\.xml"),
@@ -225,15 +228,13 @@ PRODUCTS = st.lists(st.dictionaries(NAMES, CELLS | st.dictionaries(NAMES, CELLS,
 ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    PRODUCTS,
-    ENCODINGS,
-    st.sampled_from(["lines", "array", "pretty", "csv", "cut"]),
-    st.booleans(),
-    st.binary(max_size=9),
-)
-def test_no_catalogue_ends_in_a_traceback(tmp_path, rows, encoding, form, packed, junk):
+    rows=PRODUCTS, encoding=ENCODINGS, form=st.sampled_from(["lines", "array", "pretty", "csv", "cut"]),
+    packed=st.booleans(), junk=st.binary(max_size=9), known=st.booleans(),
+    fields=st.dictionaries(st.sampled_from(["uid", "title", "content"]), st.lists(NAMES, min_size=1, max_size=2)),
+)  # fmt: skip
+def test_no_catalogue_ends_in_a_traceback(tmp_path, rows, encoding, form, packed, junk, known, fields):
     if form == "csv":
         text = table(";", [dict.fromkeys(rows[0], "x"), *rows], extrasaction="ignore") if rows and rows[0] else ""
     else:
@@ -242,7 +243,14 @@ def test_no_catalogue_ends_in_a_traceback(tmp_path, rows, encoding, form, packed
     data = text.encode(encoding, "replace" if encoding.startswith("utf") else "ignore")
     data = data[: len(data) * 2 // 3] + junk if form == "cut" else data
     (tmp_path / "shop").write_bytes(gzip.compress(data) if packed else data)
-    options = {"max_bad": 1, "min_content_chars": 0, "force": True, "workers": 1}
+    options = {
+        "fields": fields,
+        "encoding": None if known else encoding,
+        "max_bad": 1,
+        "min_content_chars": 0,
+        "force": True,
+        "workers": 1,
+    }
     try:
         report = build_dataset(tmp_path / "shop", tmp_path / "out", **options)
     except AmazonTitlesError as refused:

@@ -64,6 +64,13 @@ def test_a_file_on_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", got)
     assert len(list(read_products("hf://datasets/ada/shop@v1/data/trn.json.gz"))) == 50
     assert asked == [("ada/shop", "data/trn.json.gz", "dataset", "v1")]
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda repo, **_: held)
+    held = ["README.md", "shop.csv.gz"]
+    list(read_products("hf://datasets/ada/shop"))
+    assert asked[1] == ("ada/shop", "shop.csv.gz", "dataset", None)
+    held += ["b.parquet"]
+    with pytest.raises(InputError, match=r"(?s)ada/shop holds shop\.csv\.gz, b\.parquet.*hf://datasets/ada/shop/FILE"):
+        list(read_products("hf://datasets/ada/shop"))
     with pytest.raises(InputError, match="no address"):
         list(read_products("hf://ada"))
 
