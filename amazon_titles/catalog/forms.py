@@ -11,8 +11,11 @@ import csv
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -32,25 +35,11 @@ _LOOK_AHEAD = 1 << 20  # characters of one JSON object, where it cannot be decod
 _SEPARATORS = ",;\t|"
 _MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
           codecs.BOM_UTF16_BE: "utf-16"}  # fmt: skip
-_PAGE = ("a page of HTML or XML", "Fetch the file itself, or export it as CSV.")
-_PICTURE = ("a picture", f"Expected {FORMS}.")
-_UNPACK = "Unpack it, and name the file that was in it."
-_OTHERS = {
-    b"%PDF": ("a PDF", f"Expected {FORMS}."),
-    b"\xd0\xcf\x11\xe0": ("an Excel file of the old kind (.xls)", "Save it as .xlsx, or as CSV UTF-8."),
-    b"\xfd7zXZ": ("packed with xz", _UNPACK),
-    b"7z\xbc\xaf": ("packed with 7-Zip", _UNPACK),
-    b"Rar!": ("packed with RAR", _UNPACK),
-    b"SQLite format 3": (
-        "an SQLite database", "Export a table: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > catalogue.csv",
-    ),
-    b"ARROW1": ("an Arrow file (Feather)", "Save it as Parquet; in pandas: to_parquet(…)"),
-    b"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "Fetch it: git lfs pull"),
-    b"\x80\x04\x95": ("a Python pickle", "Save it as Parquet; in pandas: to_parquet(…)"),
-    b"\x80\x05\x95": ("a Python pickle", "Save it as Parquet; in pandas: to_parquet(…)"),
-    b"\x89PNG": _PICTURE,
-    b"\xff\xd8\xff": _PICTURE,
-}  # fmt: skip
+
+
+@cache
+def _others() -> Any:  # noqa: ANN401 - what YAML holds
+    return msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes())
 
 
 def may_be_catalogue(path: str) -> bool:
@@ -103,11 +92,11 @@ def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> 
         return Form(PARQUET, name)
     if head.startswith(b"PK\3\4"):
         return Form(EXCEL, name, sheet=sheet)
-    for beginning, (what, hint) in _OTHERS.items():
-        if head.startswith(beginning):
-            raise InputError(f"{name} is {what}.", hint=hint)
+    for other in _others():
+        if head.lstrip().startswith(other["begins"].encode("latin-1")):
+            raise InputError(f"{name} is {other['is']}.", hint=other["then"])
     if head[257:262] == b"ustar":
-        raise InputError(f"{name} is a tar archive.", hint=_UNPACK)
+        raise InputError(f"{name} is a tar archive.", hint="Unpack it, and name the file that was in it.")
     marked = next((found for mark, found in _MARKS.items() if head.startswith(mark)), None)
     chosen = marked or encoding or "utf-8"
     if chosen.startswith(("utf-8", "cp")) and head[:1000].count(0) > 50:
@@ -116,8 +105,6 @@ def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> 
             hint=f"Where it is UTF-16 without its mark: --encoding utf-16-le. Else expected {FORMS}.",
         )
     text = codecs.getincrementaldecoder(chosen)("replace").decode(head).lstrip()
-    if text.startswith("<"):
-        raise InputError(f"{name} is {_PAGE[0]}.", hint=_PAGE[1])
     return Form(_kind_of_text(text), name, chosen)
 
 
@@ -214,23 +201,55 @@ def _csv_rows(text: IO[str], name: str) -> Iterator[dict[str, str] | list[str]]:
         raise InputError(
             f"{name} is no JSON, and its first line has no separator, as a CSV's header has.", hint=f"Expected {FORMS}."
         )
-    rows = csv.reader(_joined(first, text), delimiter=separator)
+    lines = _Lines(first, text)
+    rows = csv.reader(lines, delimiter=separator, strict=True)
     header = next(rows)
     if (odd := "".join(header)).encode(errors="replace").decode() != odd:
         raise not_utf8(name, in_latin1(_bytes(odd)))
     while header and not header[-1]:
         header.pop()
     while True:
+        lines.used.clear()
+        swallowed = False
         try:
-            cells = next(rows)
-        except csv.Error as error:  # a cell without end
-            cells = [str(error)]
+            cells = _without_blanks(next(rows), len(header))
+            if len(cells) != len(header):
+                swallowed = any(line.count(separator) >= len(header) - 1 for line in lines.used[1:])
+        except csv.Error:
+            swallowed = True
         except StopIteration:
             return
+        if swallowed:
+            # A cell begins with a quotation mark and does not end with one: other rows must not become a part of it.
+            alone = csv.reader(lines.used[:1], delimiter=separator, quoting=csv.QUOTE_NONE)
+            cells = _without_blanks(next(alone), len(header))
+            lines.again.extendleft(reversed(lines.used[1:]))
         if any(cells):
-            while len(cells) > len(header) and not cells[-1]:
-                cells.pop()
             yield dict(zip(header, cells, strict=True)) if len(cells) == len(header) else cells
+
+
+class _Lines:
+    """The lines of a text, of which some can be read again: `used` holds those read last, `again` those to come."""
+
+    def __init__(self, first: str, text: IO[str]) -> None:
+        self._text, self.again, self.used = text, deque([first]), list[str]()
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self.again.popleft() if self.again else self._text.readline()
+        if not line:
+            raise StopIteration
+        self.used.append(line)
+        return line
+
+
+def _without_blanks(cells: list[str], most: int) -> list[str]:
+    """A row without the empty cells at its end that the header has not."""
+    while len(cells) > most and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def _separator(header: str) -> str | None:
@@ -240,11 +259,6 @@ def _separator(header: str) -> str | None:
         # What it does not tell of one line, such as of one with a quoted name.
         found = max(_SEPARATORS, key=header.count)
         return found if found in header else None
-
-
-def _joined(first: str, text: IO[str]) -> Iterator[str]:
-    yield first
-    yield from text
 
 
 def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ The first rows tell whose it is: trn.json's, the made-up sample's, or anybody el
 from __future__ import annotations
 
 import codecs
+import csv
 import hashlib
 import io
 import re
@@ -48,10 +49,8 @@ _ASIN = re.compile(r"[0-9A-Z]{10}")
 _BOMB_FROM = 256 << 20
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZ": "bz2"}
 _PACKED = (*_CODECS, b"PK")
-# The latter of pyarrow, of a cut text in UTF-16, and of a zip with a password or packed in a way that Python has not.
-_DAMAGED = (
-    EOFError, zlib.error, zipfile.BadZipFile, OSError, pa.ArrowException, UnicodeError, RuntimeError, KeyError,
-)  # fmt: skip
+# OSError is pyarrow's, too; RuntimeError of a zip with a password, or packed in a way that Python does not know.
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, OSError, pa.ArrowException, UnicodeError, RuntimeError, csv.Error)
 _NOT_MEMBERS = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\..*|)")  # folders, and what file managers add
 
 

@@ -132,6 +132,17 @@ def test_bad_rows_are_counted_alone(tmp_path, form):
     assert report.kept == 39 - sum(bad.values())
 
 
+def test_a_quotation_mark_without_end_costs_no_other_row(tmp_path):
+    rows = [dict(row, content=f"Uma luminária de latão que pesa {n},5 kg e mais.") for n, row in enumerate(ROWS)]
+    for separator in ";\t":
+        text = table(separator, rows).replace(f"{separator}Luminária Kestrel 3\r", f"{separator}Luminária Kestrel 3")
+        for place in (3, 17, 39):
+            text = text.replace(f"{separator}Luminária Kestrel {place}{separator}", f'{separator}"Luminária{separator}')
+        (tmp_path / "shop").write_text(text, encoding="utf-8")
+        report = build_dataset(tmp_path / "shop", tmp_path / "out", workers=1, force=True)
+        assert (report.rows_read, report.bad_lines) == (40, {})
+
+
 @pytest.mark.parametrize("data", [table(";").encode("latin-1"), lines().encode("latin-1"), pretty().encode("cp1252")])
 def test_latin1_is_named_with_the_option_that_reads_it(tmp_path, data):
     (tmp_path / "shop").write_bytes(data)
