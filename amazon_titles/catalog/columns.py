@@ -80,7 +80,7 @@ class Columns:
         row = read_object(line)
         if not row:
             return line
-        made: dict[str, Any] = {field: self._value(row, field) for field in FIELDS}
+        made: dict[str, Any] = {field: self.value(row, field) for field in FIELDS}
         if not self.of["uid"]:
             made["uid"] = _hash(made["title"])
             if made["uid"] in seen:
@@ -93,7 +93,8 @@ class Columns:
         except UnicodeEncodeError:  # half a character
             return line
 
-    def _value(self, row: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def value(self, row: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """A field of a row: as text, but a uid as it is."""
         names = self.of[field]
         if field == "uid":
             return _found(row, names[0]) if names else None

@@ -253,15 +253,14 @@ def first_rows(data: bytes, most: int = FIRST_ROWS) -> list[dict[str, Any]]:
     return [row for line in data.split(b"\n", most)[:most] if (row := read_object(line))]
 
 
-def origin_of(rows: Sequence[Mapping[str, Any]], *, uid: str = "uid", archive: bool = False) -> Origin:
+def origin_of(rows: Sequence[Mapping[str, Any]], uids: Sequence[object], *, archive: bool = False) -> Origin:
     """Tells it from the first rows.
 
     Args:
         rows: As `first_rows` gives them.
-        uid: The catalogue's name of the field.
+        uids: Of each.
         archive: Whether they stand in the archive that trn.json was published in.
     """
-    uids = [row.get(uid) for row in rows]
     asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
     fields = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows)
     made_up = any(map(is_made_up, uids))

@@ -118,8 +118,7 @@ def _resolved(opened: Source, beginning: bytes, options: BuildOptions) -> tuple[
     columns = find_columns(first_rows(beginning, _COLUMNS_OF), options.fields, opened.name)
     if columns.guessed:
         say(columns.told())
-    uid = columns.of["uid"]
-    origin = origin_of(rows, uid=uid[0] if uid else "", archive=opened.archive)
+    origin = origin_of(rows, [columns.value(row, "uid") for row in rows], archive=opened.archive)
     if origin.number is not None:
         message = f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros are lost."
         hint = (

@@ -89,6 +89,10 @@ def test_numbers_as_ids(tmp_path, capsys, uid):
     _, products = built(tmp_path, rows)
     assert [one.uid for one in products] == ["31909", "31910", "31911"]
     assert "dtype=False" in capsys.readouterr().err
+    nested = [{"codes": {"sku": row["uid"]}, "name": row["title"], "text": row["content"]} for row in rows]
+    _, products = built(tmp_path, nested, fields={"uid": "codes.sku"})
+    assert [one.uid for one in products] == ["31909", "31910", "31911"]
+    assert "dtype=False" in capsys.readouterr().err
     trn = [row | {"target_ind": [], "target_rel": []} for row in rows]
     for catalogue, options in ((rows, {"rules": "amazon"}), (trn, {}), (trn, {"rules": "generic"})):
         with pytest.raises(InputError, match=r"(?s)leading zeros.*dtype=False"):
