@@ -196,13 +196,13 @@ def _csv_rows(text: IO[str], name: str) -> Iterator[dict[str, str] | list[str]]:
     first = text.readline()
     if told := re.fullmatch(r"\ufeff?sep=(.)\s*", first):  # as Excel writes it
         first = text.readline()
-    separator = told[1] if told else _separator(first)
-    if separator is None:
+    how = _dialect(first, told[1] if told else _SEPARATORS)
+    if how is None:
         raise InputError(
             f"{name} is no JSON, and its first line has no separator, as a CSV's header has.", hint=f"Expected {FORMS}."
         )
-    lines = _Lines(first, text)
-    rows = csv.reader(lines, delimiter=separator, strict=True)
+    lines, separator = _Lines(first, text), how["delimiter"]
+    rows = csv.reader(lines, strict=True, **how)
     header = next(rows)
     if (odd := "".join(header)).encode(errors="replace").decode() != odd:
         raise not_utf8(name, in_latin1(_bytes(odd)))
@@ -252,13 +252,15 @@ def _without_blanks(cells: list[str], most: int) -> list[str]:
     return cells
 
 
-def _separator(header: str) -> str | None:
+def _dialect(header: str, separators: str) -> dict[str, Any] | None:
     try:
-        return csv.Sniffer().sniff(header, _SEPARATORS).delimiter
+        found = csv.Sniffer().sniff(header, separators)
+        quote = found.quotechar if header.lstrip().startswith(found.quotechar or '"') else '"'
+        return {"delimiter": found.delimiter, "quotechar": quote, "skipinitialspace": found.skipinitialspace}
     except csv.Error:
         # What it does not tell of one line, such as of one with a quoted name.
-        found = max(_SEPARATORS, key=header.count)
-        return found if found in header else None
+        separator = max(separators, key=header.count)
+        return {"delimiter": separator} if separator in header else None
 
 
 def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:

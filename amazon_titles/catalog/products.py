@@ -25,6 +25,7 @@ MAX_TITLE = 200
 """Characters of a title; p95 of trn.json is 125, its maximum 1,999. A longer one is cut between two words."""
 
 _SHOWN = 200
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # the last one of brackets without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,13 @@ class Reader:
         rows, bad = list[Any](), list[BadLine]()
         try:
             rows = decoder.decode_lines(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _UNREADABLE:
             # Some line is bad: one by one, to know which.
             for number, line in enumerate(data.split(b"\n"), start=1):
                 try:
                     if line.strip():
                         rows.append(_decoded(decoder, line))
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                except _UNREADABLE as error:
                     reason, detail = _reason(error, line)
                     bad.append(BadLine(number, reason, detail, line[:_SHOWN].decode(errors="replace")))
         counts.rows_read += len(rows)

@@ -12,7 +12,7 @@ import msgspec
 
 from amazon_titles import __version__, cards
 from amazon_titles.catalog import Counts, Reader, Source, open_source
-from amazon_titles.catalog.columns import Columns, find_columns
+from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
 from amazon_titles.catalog.forms import FORMS
 from amazon_titles.catalog.products import explain
 from amazon_titles.catalog.sources import first_rows, origin_of
@@ -94,7 +94,11 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     stats.clear()
     counts.dropped += plan.dropped
     if not len(plan.kept):
-        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint="Lower --min-content-chars may help.")
+        empty = max(counts.dropped, key=counts.dropped.__getitem__, default="").removeprefix("empty_")
+        named = (
+            f"Where it is in another field: --field {empty}=NAME" if empty in FIELDS else "Lower --min-content-chars."
+        )
+        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint=named)
     counted: dict[str, Any] = {name: dict(sorted(getattr(counts, name).items())) for name in _COUNTED}
     source = {"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256}
     lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
