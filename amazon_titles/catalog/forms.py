@@ -142,7 +142,7 @@ def blocks(file: IO[bytes], form: Form, *, size: int) -> Iterator[bytes]:
         return
     # Bytes that are no character of the encoding go through as they are: they are bad in their own row alone.
     errors = "surrogateescape" if form.encoding.startswith("utf-8") else "replace"
-    text = io.TextIOWrapper(file, form.encoding, errors, newline="" if form.kind == CSV else None)
+    text = io.TextIOWrapper(file, form.encoding, errors, newline="")
     if form.kind == LINES:
         while block := text.read(size):
             yield _bytes(block + text.readline())

@@ -85,7 +85,7 @@ FORMS = {
     "parquet": parquet(),
     "csv.gz": gzip.compress(table(";").encode()),
     "parquet.zst": zstd(parquet()),
-    "csv.zip": zipped(**{"__MACOSX/._a.csv": b"\0\1", "a.csv": table(";"), "leia-me.pdf": b"%PDF"}),
+    "csv.zip": zipped(**{"__MACOSX/a.csv": b"\0\1", "a.csv": table(";"), "leia-me.pdf": b"%PDF"}),
     "jsonl.gz.zip": zipped(**{"dados/loja.jsonl.gz": gzip.compress(lines().encode())}),
     "parquet.zip": zipped(**{"a/": "", "a/shop.parquet": parquet()}),
 }
@@ -167,6 +167,19 @@ def test_latin1_in_later_rows_is_named_too(tmp_path):
         build_dataset(tmp_path / "head.csv", tmp_path / "out", workers=1)
     with pytest.raises(InputError, match="no encoding 'latin-99'"):
         build_dataset(tmp_path / "head.csv", tmp_path / "out", encoding="latin-99", workers=1)
+
+
+def test_doubly_encoded_texts_are_counted_and_mended_on_demand(tmp_path, capsys):
+    (tmp_path / "shop").write_bytes(lines().encode().decode("cp1252").encode())
+    report = build_dataset(tmp_path / "shop", tmp_path / "out", workers=1)
+    assert report.catalogue["double_encoded"] == report.kept == 40
+    assert "40 products hold UTF-8 that was read as Latin-1" in capsys.readouterr().err
+    report = build_dataset(tmp_path / "shop", tmp_path / "out", fix_encoding=True, card_language="pt", workers=1)
+    assert (report.cleaned["encoding"], report.catalogue["fix_encoding"]) == (40, True)
+    assert "double_encoded" not in report.catalogue
+    assert "Latin-1" not in capsys.readouterr().err
+    assert {product.title for product in read_catalog(tmp_path / "out")} <= {row["title"] for row in ROWS}
+    assert "UTF-8 lido como Latin-1 corrigido (`encoding`) | 40" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
