@@ -253,14 +253,14 @@ def _without_blanks(cells: list[str], most: int) -> list[str]:
 
 
 def _dialect(header: str, separators: str) -> dict[str, Any] | None:
+    commonest = max(separators, key=header.count)
     try:
-        found = csv.Sniffer().sniff(header, separators)
+        # In quoted names other separators may stand; where none is quoted, the sniffer would prefer a lone comma.
+        found = csv.Sniffer().sniff(header, separators if re.search("[\"']", header) else commonest)
         quote = found.quotechar if header.lstrip().startswith(found.quotechar or '"') else '"'
         return {"delimiter": found.delimiter, "quotechar": quote, "skipinitialspace": found.skipinitialspace}
     except csv.Error:
-        # What it does not tell of one line, such as of one with a quoted name.
-        separator = max(separators, key=header.count)
-        return {"delimiter": separator} if separator in header else None
+        return {"delimiter": commonest} if commonest in header else None
 
 
 def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:

@@ -79,6 +79,15 @@ FORMS = {
     "csv-quoted": table(";", quoting=csv.QUOTE_ALL).encode(),
     "csv-single-quotes": table(";", quoting=csv.QUOTE_ALL, quotechar="'").encode(),
     "csv-blanks": table(",", quoting=csv.QUOTE_ALL).replace('","', '", "').encode(),
+    "tsv-commas": table("\t")
+    .replace("title\t", "title\tsize, long\t")
+    .replace("\tLum", "\t\tLum")
+    .replace("\ttitle\tsize, long\t", "\tsize, long\ttitle\t")
+    .encode(),
+    "csv-quoted-commas": table(";")
+    .replace("id;title;", '"id";"price, old, new";title;')
+    .replace(";Lum", ";;Lum")
+    .encode(),
     "csv-sep": b"sep=;\r\n" + table(";").encode(),
     "csv-utf-16": table("\t").encode("utf-16"),
     "tsv": table("\t").encode(),
