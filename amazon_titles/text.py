@@ -14,18 +14,18 @@ def cut_text(text: str, limit: int) -> str:
     """Cuts an over-long text at the end of a sentence, or between two words where none ends in its second half.
 
     Args:
-        text: One line.
+        text: One line, or several.
         limit: Characters; at most this many are returned, an ellipsis included.
     """
     if len(text) <= limit:
         return text
     # One character more than fits: the space after a sentence that ends at the limit.
-    head = text[: limit + 1]
+    head = text[: limit + 1].replace("\n", " ")
     end = len(head)
     while (end := _last_end(head[:end], limit // 2)) > 0:
         if not _ABBREVIATED.search(head, max(end - 6, 0), end):
-            return head[:end]
-    return head[: max(head.rfind(" ", 0, limit), 1)].rstrip(" ,;:-–—") + "…"
+            return text[:end]
+    return text[: max(head.rfind(" ", 0, limit), 1)].rstrip(" \n,;:-–—") + "…"
 
 
 def _last_end(head: str, least: int) -> int:

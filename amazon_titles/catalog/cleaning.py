@@ -62,12 +62,71 @@ def remove_controls(text: str) -> str:
     return text if text.isprintable() and "\ufffd" not in text else text.translate(_CONTROLS)
 
 
+_CONTROLS_IN_LINES = _CONTROLS | {10: "\n", 13: "\n"}
+
+
+def remove_controls_in_lines(text: str) -> str:
+    """As `remove_controls`, and line breaks stay."""
+    return text if text.isprintable() and "\ufffd" not in text else text.translate(_CONTROLS_IN_LINES)
+
+
 def collapse_spaces(text: str) -> str:
     """One space between words and none at the ends: 131 of 1,000 descriptions have several in a row."""
     # Of ASCII, `remove_controls` has left no other space than this one.
     if "  " not in text and text[:1] != " " and text[-1:] != " " and (text.isascii() or text.isprintable()):
         return text
     return " ".join(text.split())
+
+
+def collapse_spaces_in_lines(text: str) -> str:
+    """As `collapse_spaces`, within each line; empty lines go."""
+    if "\n" not in text:
+        return collapse_spaces(text)
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n"))))
+
+
+_INLINE = "a abbr b big code del em font i ins mark q s small span strike strong sub sup tt u wbr"  # "H<sub>2</sub>O"
+_APART = "button embed iframe img input label link meta source td th video"
+_BLOCKS = (
+    "address article aside blockquote body br caption center dd details div dl dt figcaption figure footer h1 h2 h3 h4"
+    " h5 h6 head header hr html main nav ol p pre section summary table tbody tfoot thead tr ul"
+)
+_TAGS = {
+    **dict.fromkeys(_INLINE.split(), ""), **dict.fromkeys(_APART.split(), " "), **dict.fromkeys(_BLOCKS.split(), "\n"),
+    "li": "\n- ",
+}  # fmt: skip
+_TAG = re.compile(
+    r"<!--[^<>]*-->|<(style|script)\b[^<>]*>[^<]*</\1\s*>"
+    rf"|<(?P<end>/?)(?P<name>{'|'.join(sorted(_TAGS, key=len, reverse=True))})(?:\s[^<>=]*=[^<>]*|\s*/?)>",
+    re.IGNORECASE,
+)
+
+
+def _instead(tag: re.Match[str]) -> str:
+    name = (tag["name"] or "br").lower()
+    return "\n" if tag["end"] and name == "li" else _TAGS[name]
+
+
+def remove_tags(text: str) -> str:
+    """Removes HTML: blocks and `<br>` become line breaks, `<li>` becomes a dash at the beginning of its line.
+
+    Only what HTML calls so is a tag: "a<b and c>d", "<3" and "<your name>" stay. Entities are characters by
+    now, so tags that were escaped go, too.
+    """
+    return _TAG.sub(_instead, text) if "<" in text and ">" in text else text
+
+
+# What "ã", "Â°" or "’" look like in UTF-8 that was read as Latin-1; no letter follows so in a word.
+_DOUBLE = re.compile("[ÂÃâ](?=[^\x00-\x7f])(?![^\\W\\d_ƒŠšŒœŽžŸˆªºµ])")
+
+
+def fix_encoding(text: str) -> str:
+    """Mends UTF-8 that was read as Latin-1 ("CoraÃ§Ã£o"), where ftfy finds that it makes no sense as it is."""
+    if text.isascii() or not _DOUBLE.search(text):
+        return text
+    import ftfy  # 50 ms that few builds need
+
+    return str(ftfy.fix_encoding(text))
 
 
 # The mark stands first, so that the search stops at marks alone; what precedes it is looked at afterwards.
@@ -127,12 +186,18 @@ def _without(text: str, beginning: str, pattern: re.Pattern[str], tidy: Rule) ->
 CHARACTER_RULES: dict[str, Rule] = {
     "entities": unescape_entities, "controls": remove_controls, "spaces": collapse_spaces,
 }  # fmt: skip
-"""For titles and descriptions of any catalogue. They lose no letter and no digit."""
+"""For ids of any catalogue. They lose no letter and no digit."""
+
+TITLE_RULES: dict[str, Rule] = {"entities": unescape_entities, "html": remove_tags, **CHARACTER_RULES}
+"""For titles, which are one line."""
 
 CONTENT_RULES: dict[str, dict[str, Rule]] = {
-    "generic": {**CHARACTER_RULES, "sentences": space_sentences},
+    "generic": {
+        "entities": unescape_entities, "html": remove_tags, "controls": remove_controls_in_lines,
+        "spaces": collapse_spaces_in_lines, "sentences": space_sentences,
+    },
     "amazon": {
-        **CHARACTER_RULES, "edition_notes": remove_edition_notes, "copyright": remove_copyright,
+        **TITLE_RULES, "edition_notes": remove_edition_notes, "copyright": remove_copyright,
         "sentences": space_sentences,
     },
 }  # fmt: skip
@@ -144,7 +209,8 @@ def clean(text: str, rules: Mapping[str, Rule], applied: dict[str, tuple[str, st
 
     Args:
         text: A title or a description.
-        rules: `CHARACTER_RULES`, or one of `CONTENT_RULES`. No rule of them has anything to do on its own result.
+        rules: `CHARACTER_RULES`, `TITLE_RULES`, or one of `CONTENT_RULES`. No rule of them has anything to do on its
+            own result.
         applied: Takes, by the name of each rule that changed something, the text before and after its first change.
 
     Returns:

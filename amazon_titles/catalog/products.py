@@ -12,20 +12,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, clean
+from amazon_titles.catalog.cleaning import CHARACTER_RULES, CONTENT_RULES, TITLE_RULES, Rule, clean, fix_encoding
+from amazon_titles.catalog.columns import text_of
 from amazon_titles.catalog.filters import drop_reason
+from amazon_titles.catalog.forms import FORMS, in_latin1, not_utf8
 from amazon_titles.catalog.sources import MAX_LINE, open_source
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_object
 from amazon_titles.text import cut_text
 
-FIELDS = ("uid", "title", "content")
-"""What every product has; `--field` names them in another catalogue."""
-
 MAX_TITLE = 200
 """Characters of a title; p95 of trn.json is 125, its maximum 1,999. A longer one is cut between two words."""
 
 _SHOWN = 200
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # the last one of brackets without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class BadLine(msgspec.Struct):
 
     Attributes:
         line: Its number in the source, from 1.
-        reason: `not_json`, `missing_field`, `wrong_type`, `bad_utf8` or `too_long`.
+        reason: `not_json`, `missing_field`, `wrong_type`, `wrong_cells`, `bad_utf8` or `too_long`.
         detail: What the decoder said.
         text: The line's first characters.
     """
@@ -70,6 +70,7 @@ class Counts:
         dropped: Rows that did not, by reason.
         bad_lines: Lines that hold no product, by reason; they are not among `rows_read`.
         cleaned: Rows that a rule changed, by the rule's name.
+        double_encoded: Rows of another catalogue than trn.json that hold UTF-8 read as Latin-1, and stay as they are.
         examples: By rule or reason, `{"uid", "before", "after"}` of the first row that a rule changed, as an excerpt
             before and after; or that a reason dropped, as its title and text.
     """
@@ -78,6 +79,7 @@ class Counts:
     dropped: Counter[str] = field(default_factory=Counter)
     bad_lines: Counter[str] = field(default_factory=Counter)
     cleaned: Counter[str] = field(default_factory=Counter)
+    double_encoded: int = 0
     examples: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, later: Counts) -> None:
@@ -86,6 +88,7 @@ class Counts:
         self.dropped.update(later.dropped)
         self.bad_lines.update(later.bad_lines)
         self.cleaned.update(later.cleaned)
+        self.double_encoded += later.double_encoded
         self.examples = later.examples | self.examples
 
 
@@ -96,6 +99,8 @@ class Reader:
     Attributes:
         rules: `amazon` or `generic`; `amazon` also holds trn.json's types.
         fields: Our field names to the catalogue's.
+        numbers: Whether uids may be numbers, in other catalogues than trn.json.
+        fix_encoding: Whether UTF-8 that was read as Latin-1 is mended.
         min_content_chars: A shorter description drops the row.
         max_content_chars: A longer one is cut at the end of a sentence.
         labels: From `read_labels`, for `target_ind`; without any, `related` stays empty.
@@ -106,6 +111,8 @@ class Reader:
     min_content_chars: int = 40
     max_content_chars: int = 2000
     labels: Sequence[bytes] = ()
+    numbers: bool = True
+    fix_encoding: bool = False
 
     def read(self, data: bytes, counts: Counts) -> tuple[list[Product], list[BadLine]]:
         """The clean products of a block of lines, each judged on itself alone.
@@ -116,21 +123,18 @@ class Reader:
 
         Returns:
             The products that may stay, in order, and the lines that hold none, numbered from 1 within the block.
-
-        Raises:
-            InputError: `fields` has a name that is none of ours.
         """
         decoder = self._decoder()
         rows, bad = list[Any](), list[BadLine]()
         try:
             rows = decoder.decode_lines(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _UNREADABLE:
             # Some line is bad: one by one, to know which.
             for number, line in enumerate(data.split(b"\n"), start=1):
                 try:
                     if line.strip():
-                        rows.append(decoder.decode(line))
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                        rows.append(_decoded(decoder, line))
+                except _UNREADABLE as error:
                     reason, detail = _reason(error, line)
                     bad.append(BadLine(number, reason, detail, line[:_SHOWN].decode(errors="replace")))
         counts.rows_read += len(rows)
@@ -139,27 +143,25 @@ class Reader:
 
     def _decoder(self) -> msgspec.json.Decoder[Any]:
         """A decoder of one line, or of a block of lines, that skips every field it was not asked for."""
-        if unknown := sorted(set(self.fields) - set(FIELDS)):
-            raise InputError(
-                f"There is no field {unknown[0]!r} to map.",
-                hint=f"Expected --field NAME=YOURS with NAME of: {', '.join(FIELDS)}.",
-            )
-        # A number as uid has lost its leading zeros. In other catalogues it is fine, as is null or a list as text.
+        # A number as uid has lost its leading zeros. In other catalogues it may be fine, as is any JSON as text.
         strict = self.rules == "amazon"
-        text: Any = str if strict else str | int | float | list[str] | None
-        columns: list[Any] = [("uid", str if strict else str | int), ("title", text), ("content", text)]
+        uid: Any = str if strict else str | int | float | None if self.numbers else str | None
+        text: Any = str | None if strict else Any
+        columns: list[Any] = [("uid", uid), ("title", text), ("content", text)]
+        if not strict:
+            columns = [(*column, None) for column in columns]
         if len(self.labels):
             columns.append(("target_ind", list[int], msgspec.field(default_factory=list)))
         return msgspec.json.Decoder(msgspec.defstruct("Row", columns, rename=dict(self.fields), gc=False))
 
     def _product(self, row: Any, counts: Counts) -> Product | None:  # noqa: ANN401 - a struct made at run time
         applied: dict[str, tuple[str, str]] = {}
-        uid = str(row.uid)
+        uid = text_of(int(row.uid) if isinstance(row.uid, float) and row.uid.is_integer() else row.uid)
         if not uid.isprintable() or uid != uid.strip(" "):
             uid = clean(uid, CHARACTER_RULES, {})
-        title = clean(_text(row.title), CHARACTER_RULES, applied)
-        raw = _text(row.content)
-        content = clean(raw, CONTENT_RULES[self.rules], applied) if raw else ""
+        title = clean(text_of(row.title), self._rules(TITLE_RULES), applied)
+        raw = text_of(row.content)
+        content = clean(raw, self._rules(CONTENT_RULES[self.rules]), applied) if raw else ""
         reason = drop_reason(title, content, min_chars=self.min_content_chars) if uid else "empty_uid"
         if reason:
             counts.dropped[reason] += 1
@@ -178,23 +180,44 @@ class Reader:
                 counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
+        if self.rules != "amazon" and not (content.isascii() and title.isascii()):
+            self._suspect(uid, title, content, counts)
         known = len(self.labels)
         related = [self.labels[index].decode() for index in row.target_ind if 0 <= index < known] if known else ()
         return Product(uid, title, content, tuple(related))
 
+    def _rules(self, rules: dict[str, Rule]) -> dict[str, Rule]:
+        return {"encoding": fix_encoding, **rules} if self.fix_encoding else rules
 
-def _text(value: object) -> str:
-    """A field's value as text: null is empty, the strings of a list are joined."""
-    if isinstance(value, str):
-        return value
-    return " ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+    def _suspect(self, uid: str, title: str, content: str, counts: Counts) -> None:
+        for text in (title, content):
+            if (mended := fix_encoding(text)) != text:
+                counts.double_encoded += 1
+                counts.examples.setdefault("double_encoded", {"uid": uid, "before": text[:80], "after": mended[:80]})
+                return
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:  # noqa: ANN401 - a struct made at run time
+    try:
+        return decoder.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # pandas and Python write NaN, which is no JSON: the library reads it, and writes null.
+        if b"NaN" in line and (row := read_object(line)):
+            return decoder.decode(msgspec.json.encode(row))
+        raise
 
 
 def _reason(error: Exception, line: bytes) -> tuple[str, str]:
     if len(line) > MAX_LINE:
         return "too_long", f"longer than {MAX_LINE >> 20} MiB"
     if line.decode(errors="ignore").encode() != line:
-        return "bad_utf8", str(error)
+        return "bad_utf8", in_latin1(line)
+    if line.startswith(b"["):  # of CSV
+        return "wrong_cells", "more or fewer cells than the header has"
+    if line.startswith(b'"'):  # of JSON that is not in lines
+        return "not_json", "no JSON object"
     if isinstance(error, msgspec.ValidationError):
         return "missing_field" if "missing required field" in str(error) else "wrong_type", str(error)
     return "not_json", str(error)
@@ -202,12 +225,11 @@ def _reason(error: Exception, line: bytes) -> tuple[str, str]:
 
 def explain(bad: BadLine, name: str) -> InputError:
     """What to tell somebody whose file has no product at all, from its first line."""
-    fields = ", ".join(read_object(bad.text.encode()))
-    named = bad.reason == "missing_field" and fields
-    found = f"has the fields {fields}, and not those of a product" if named else f"is no product ({bad.reason})"
+    if bad.reason == "bad_utf8":
+        return not_utf8(name, bad.detail)
     return InputError(
-        f"Line {bad.line} of {name} {found}: {bad.detail}. Expected one JSON object a line with {', '.join(FIELDS)}.",
-        hint="Name the fields of another catalogue with --field title=NAME",
+        f"Line {bad.line} of {name} is no product ({bad.reason}): {bad.detail}. It begins: {bad.text[:60]!r}.",
+        hint=f"Expected {FORMS}, with uid, title and content.",
     )
 
 

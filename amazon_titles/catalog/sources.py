@@ -1,23 +1,27 @@
-"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines without unpacking it to disk.
+"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines; JSON lines are not unpacked to disk.
 
 The first rows tell whose it is: trn.json's, the made-up sample's, or anybody else's.
 """
 
 from __future__ import annotations
 
+import codecs
+import csv
 import hashlib
 import io
 import re
 import sys
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
+from amazon_titles.catalog import forms
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_object
 from amazon_titles.sample import is_made_up
@@ -26,7 +30,7 @@ ARCHIVE = "LF-Amazon-1.3M.raw.zip"
 """What trn.json was published in."""
 
 MEMBERS = ("trn.json.gz", "trn.json")
-"""What is looked for in a zip: the archive holds the first, beside the test rows and the labels."""
+"""What is taken first in a zip: the archive holds the first, beside the test rows and the labels."""
 
 BLOCK = 4 << 20
 """Bytes of a block: some thousands of rows, so that handing blocks to workers costs nothing beside reading them."""
@@ -43,7 +47,11 @@ FIRST_ROWS = 100
 _TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
 _ASIN = re.compile(r"[0-9A-Z]{10}")
 _BOMB_FROM = 256 << 20
-_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
+_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZ": "bz2"}
+_PACKED = (*_CODECS, b"PK")
+# OSError is pyarrow's, too; RuntimeError of a zip with a password, or packed in a way that Python does not know.
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, OSError, pa.ArrowException, UnicodeError, RuntimeError, csv.Error)
+_NOT_MEMBERS = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\..*|)")  # folders, and what file managers add
 
 
 class Source:
@@ -52,6 +60,8 @@ class Source:
     Args:
         file: The file as it is, or a pipe.
         path: Of the file; None for a pipe.
+        encoding: Of its text; by default UTF-8, or what its byte-order mark says.
+        sheet: Of a workbook; by default the first.
 
     Attributes:
         name: What the report calls it: the file's name, never its folder.
@@ -60,11 +70,14 @@ class Source:
         size: The file's bytes; None for a pipe.
     """
 
-    def __init__(self, file: IO[bytes], path: Path | None = None) -> None:
+    def __init__(
+        self, file: IO[bytes], path: Path | None = None, *, encoding: str | None = None, sheet: str | None = None
+    ) -> None:
         self.name = path.name if path else "stdin"
         self.size = path.stat().st_size if path else None
         self.archive, self.bytes_read, self._unpacked = False, 0, 0
         self._file, self._path, self._digest = file, path, hashlib.sha256()
+        self._encoding, self._sheet = encoding and forms.known_encoding(encoding), sheet
 
     def sha256(self) -> str:
         """Of the file's bytes; of a pipe, of what was read."""
@@ -78,17 +91,46 @@ class Source:
         """
         try:
             stream = self._open(self._file) if self._path else self._file
-            while block := self._counted(stream.read(BLOCK)):
-                # The rest of the last line, and one byte more than it may have.
-                most = MAX_LINE + 1 - len(block) + block.rfind(b"\n") + 1
-                rest = self._counted(stream.readline(most))
-                yield block + rest
-                while len(rest) == most and not rest.endswith(b"\n"):
-                    rest = self._counted(stream.readline(most))
-        except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:  # the last one is pyarrow's
+            head = next(lines := self._lines(stream), b"")
+            if not self._path and head.startswith(_PACKED):
+                stream = self._open(self._whole(stream, head))
+                head = next(lines := self._lines(stream), b"")
+            form = forms.form_of(head, self.name, self._encoding, self._sheet)
+            if form.kind == forms.LINES and form.encoding in ("utf-8", "utf-8-sig"):
+                yield head.removeprefix(codecs.BOM_UTF8)
+                yield from lines
+                return
+            file = self._whole(stream, head)
+            for block in forms.blocks(file, form, size=BLOCK):
+                if stream is self._file and not file.closed:
+                    self.bytes_read = file.tell()
+                yield block
+            self.bytes_read = self.size or self._unpacked
+        except _DAMAGED as error:
             raise InputError(
-                f"{self.name} ends too early or is damaged ({error}).", hint="Fetch it again: amazon-titles download"
+                f"{self.name} ends too early or is damaged ({error}).",
+                hint="Fetch it again, or export it anew; trn.json: amazon-titles download",
             ) from error
+
+    def _lines(self, stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - pyarrow has no types
+        while block := self._counted(stream.read(BLOCK)):
+            # The rest of the last line, and one byte more than it may have.
+            most = MAX_LINE + 1 - len(block) + block.rfind(b"\n") + 1
+            rest = self._counted(stream.readline(most))
+            yield block + rest
+            while len(rest) == most and not rest.endswith(b"\n"):
+                rest = self._counted(stream.readline(most))
+
+    def _whole(self, stream: Any, head: bytes) -> Any:  # noqa: ANN401
+        """All of a stream of which the head was read, as a file: opened again, or put aside unpacked."""
+        if self._path and stream is self._file:
+            return self._path.open("rb")
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last reader
+        while head:
+            file.write(head)
+            head = self._counted(stream.read(BLOCK))
+        file.seek(0)
+        return file
 
     def _open(self, file: IO[bytes]) -> Any:  # noqa: ANN401 - pyarrow has no types
         """The lines, unpacked."""
@@ -100,14 +142,27 @@ class Source:
             return file
         archive = zipfile.ZipFile(file)
         held = archive.namelist()
-        member = next((member for wanted in MEMBERS for member in held if member.rsplit("/", 1)[-1] == wanted), None)
-        if member is None:
-            raise InputError(
-                f"{self.name} holds no {MEMBERS[0]} but {', '.join(held[:5]) or 'nothing'}.",
-                hint="Expected LF-Amazon-1.3M.raw.zip as downloaded.",
-            )
+        if "xl/workbook.xml" in held:
+            file.seek(0)
+            return file
+        member = self._member(held)
         self.archive = self.name == ARCHIVE or member.startswith("LF-Amazon-1.3M/")
         return self._open(archive.open(member))
+
+    def _member(self, held: list[str]) -> str:
+        for wanted in MEMBERS:
+            for member in held:
+                if member.rsplit("/", 1)[-1] == wanted:
+                    return member
+        files = [member for member in held if not _NOT_MEMBERS.fullmatch(member)]
+        found = list(filter(forms.may_be_catalogue, files))
+        if len(found) != 1:
+            raise InputError(
+                f"{self.name} holds no {MEMBERS[0]} but {', '.join(found[:5] or files[:5]) or 'nothing'}.",
+                hint="Expected LF-Amazon-1.3M.raw.zip as downloaded, or a zip with one catalogue: unpack it, and name"
+                " the one.",
+            )
+        return found[0]
 
     def _counted(self, data: bytes) -> bytes:
         self._unpacked += len(data)
@@ -117,33 +172,37 @@ class Source:
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
                 f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does.",
-                hint="Expected JSON lines, packed with gzip, zip or zstd.",
+                hint=f"Expected {forms.FORMS}.",
             )
         return data
 
 
 @contextmanager
-def open_source(source: str | Path) -> Iterator[Source]:
+def open_source(source: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Iterator[Source]:
     """Opens a catalogue.
 
     Args:
-        source: A file of JSON lines, plain or packed with gzip or zstd; the zip as downloaded; `-` for stdin; or
-            `hf://datasets/USER/REPO[@REVISION]/PATH`.
+        source: A file in one of `forms.FORMS`; the zip as downloaded; `-` for stdin; or
+            `hf://datasets/USER/REPO[@REVISION][/PATH]`.
+        encoding: Of its text; by default UTF-8, or what its byte-order mark says.
+        sheet: Of a workbook; by default the first.
 
     Yields:
         The opened source.
 
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file, or no such encoding.
     """
     if str(source) == "-":
-        yield Source(sys.stdin.buffer)
+        yield Source(sys.stdin.buffer, encoding=encoding, sheet=sheet)
         return
     path = _from_hub(str(source)) if str(source).startswith("hf://") else Path(source)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", hint="Name the one file in it that holds the catalogue.")
     if not path.is_file():
         raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
     with path.open("rb") as file:
-        yield Source(file, path)
+        yield Source(file, path, encoding=encoding, sheet=sheet)
 
 
 def sha256_of(path: Path) -> str:
@@ -157,12 +216,20 @@ def sha256_of(path: Path) -> str:
 
 def _from_hub(address: str) -> Path:
     # Imported here: 0.3 s that no local build pays.
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, list_repo_files
 
-    found = re.fullmatch(r"hf://datasets/([^/]+/[^/@]+)(?:@([^/]+))?/(.+)", address)
+    found = re.fullmatch(r"hf://datasets/([^/]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?", address)
     if not found:
         raise InputError(f"{address} is no address of a file.", hint="Expected hf://datasets/USER/REPO/trn.json")
-    return Path(hf_hub_download(found[1], found[3], repo_type="dataset", revision=found[2]))
+    repo, revision, path = found.groups()
+    if path is None:
+        held = list_repo_files(repo, repo_type="dataset", revision=revision)
+        files = list(filter(forms.may_be_catalogue, held))
+        if len(files) != 1:
+            shown = ", ".join(files[:5] or held[:5]) or "nothing"
+            raise InputError(f"{repo} holds {shown}.", hint=f"Name one file: {address}/FILE")
+        path = files[0]
+    return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
 
 
 class Origin(NamedTuple):
@@ -171,26 +238,32 @@ class Origin(NamedTuple):
     Attributes:
         amazon: It is trn.json: every row has its five fields, and an ASIN of ten characters as its uid.
         made_up: A row of the sample stands in it.
-        number: The first uid that is a number, as far as leading zeros went; None where all are text.
+        number: The first uid that is a number, where most are, as far as leading zeros went; else None.
+        fields: Every row has the five fields of trn.json.
     """
 
     amazon: bool
     made_up: bool
-    number: int | None
+    number: int | float | None
+    fields: bool
 
 
-def origin_of(data: bytes, *, uid: str = "uid", archive: bool = False) -> Origin:
-    """Tells it from the beginning of a catalogue; lines that hold no JSON object decide nothing.
+def first_rows(data: bytes, most: int = FIRST_ROWS) -> list[dict[str, Any]]:
+    """The rows at the beginning of a catalogue; lines that hold no JSON object are passed over."""
+    return [row for line in data.split(b"\n", most)[:most] if (row := read_object(line))]
+
+
+def origin_of(rows: Sequence[Mapping[str, Any]], uids: Sequence[object], *, archive: bool = False) -> Origin:
+    """Tells it from the first rows.
 
     Args:
-        data: Whole lines.
-        uid: The catalogue's name of the field.
+        rows: As `first_rows` gives them.
+        uids: Of each.
         archive: Whether they stand in the archive that trn.json was published in.
     """
-    rows = [row for line in data.split(b"\n", FIRST_ROWS)[:FIRST_ROWS] if (row := read_object(line))]
-    uids = [row.get(uid) for row in rows]
     asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
-    trn = bool(rows) and asins and all(row.keys() >= _TRN_FIELDS for row in rows)
+    fields = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows)
     made_up = any(map(is_made_up, uids))
-    number = next((one for one in uids if isinstance(one, int) and not isinstance(one, bool)), None)
-    return Origin((archive or trn) and not made_up, made_up, number)
+    numbers = [one for one in uids if isinstance(one, int | float) and not isinstance(one, bool)]
+    number = numbers[0] if 2 * len(numbers) > len(rows) else None
+    return Origin((archive or (asins and fields)) and not made_up, made_up, number, fields)

@@ -42,13 +42,16 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
 @click.option(
     "--field", "fields", multiple=True, type=shared.key_value, metavar="uid=NAME",
-    help="Another catalogue's name of a field.",
+    help="The catalogue's name of uid, title or content; several of content are joined.  [default: usual names]",
 )  # fmt: skip
 @click.option("--name", help="What the catalogue is called; by default as its file.")
 @click.option("--license", help="Its licence; by default none is named.")
 @click.option("--url", help="Address of a product, with {uid} in it; by default there are no links.")
 @click.option("--rules", default="auto", help="Cleaning: amazon (trn.json's), generic, auto.")
 @click.option("--card-language", default="en", help="Of the dataset card: en, pt.")
+@click.option("--encoding", metavar="NAME", help="Of the catalogue: latin-1, utf-16-le.  [default: UTF-8, or its mark]")
+@click.option("--fix-encoding", is_flag=True, help="Mend UTF-8 that was read as Latin-1 (CoraÃ§Ã£o).")
+@click.option("--sheet", metavar="NAME", help="Of an Excel file.  [default: the first]")
 @click.option("--max-bad", default=0.001, help="Share of lines that may hold no product.")
 @click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
 @click.option("--workers", type=shared.POSITIVE, help="Processes; all cores by default.")
@@ -58,7 +61,8 @@ def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **
 
     A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
 
-    SOURCE is trn.json, gzipped or zstandard, the zip as downloaded, - for stdin, or hf://datasets/USER/REPO/trn.json.
+    SOURCE is trn.json, the zip as downloaded, or another catalogue: JSON, CSV, TSV, Parquet, .xlsx, plain or in gzip,
+    zstd or a zip; - for stdin, or hf://datasets/USER/REPO[/FILE].
     """
     from amazon_titles.dataset import build_dataset
 
@@ -72,7 +76,8 @@ def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **
         found, count = find_base(base), GENERAL if general is None else general
         rows = write_general_rows(found, count, languages=options["languages"], seed=options["seed"])
         options |= {"general": rows, "general_source": found.source}
-    report = build_dataset(source, fields=dict(fields), **options)
+    named = {name: [column for other, column in fields if other == name] for name, _ in fields}
+    report = build_dataset(source, fields=named, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 

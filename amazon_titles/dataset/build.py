@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 
 from amazon_titles import __version__, cards
-from amazon_titles.catalog import Counts, Source, open_source
+from amazon_titles.catalog import Counts, Reader, Source, open_source
+from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
+from amazon_titles.catalog.forms import FORMS
 from amazon_titles.catalog.products import explain
-from amazon_titles.catalog.sources import origin_of
+from amazon_titles.catalog.sources import first_rows, origin_of
 from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
 from amazon_titles.dataset.folder import BuildReport, histogram
-from amazon_titles.dataset.options import AUTO, BuildOptions
+from amazon_titles.dataset.options import BuildOptions
 from amazon_titles.dataset.passes import BlockStats, Extractor, ShardWriter, spread
 from amazon_titles.dataset.plan import SplitPlan
 from amazon_titles.dataset.workers import ordered
@@ -31,6 +33,7 @@ SMALL = 8 << 20
 """Bytes of a source that one process reads faster than two are started."""
 
 _SHOWN = 20
+_COLUMNS_OF = 1000  # rows: a column may be rare
 _COUNTED = ("dropped", "bad_lines", "cleaned", "examples")
 
 
@@ -60,7 +63,8 @@ def build_dataset(
     """
     chosen, target = BuildOptions(**options), Path(output_dir)
     folder.require_apart(target, source, chosen.labels)
-    with open_source(source) as opened, staged(target, folder.DATASET) as out:
+    opening = open_source(source, encoding=chosen.encoding, sheet=chosen.sheet)
+    with opening as opened, staged(target, folder.DATASET) as out:
         if not force:
             folder.require_same_source(target, opened.name, bytes=opened.size)
         processes = 1 if opened.size is not None and opened.size < SMALL else workers or cores()
@@ -72,14 +76,17 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     scratch.mkdir()
     blocks = opened.blocks()
     beginning = next(blocks, b"")
-    origin = origin_of(beginning, uid=options.fields.get("uid", "uid"), archive=opened.archive)
-    if origin.number is not None and options.rules == AUTO:
+    options, columns = _resolved(opened, beginning, options)
+    blocks = chain([beginning], blocks)
+    if not columns.plain:
+        blocks = columns.rewritten(blocks)
+    counts, stats = _extract(opened, blocks, options, options.reader(columns.renamed), scratch, target, processes)
+    if counts.double_encoded:
+        example = counts.examples["double_encoded"]
         say(
-            f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros that they had are lost."
-            " Where they had some, make them text; in pandas: read_json(…, dtype=False)"
+            f"{counts.double_encoded} products hold UTF-8 that was read as Latin-1, such as {example['before'][:40]!r}:"
+            " --fix-encoding mends them."
         )
-    options = options.resolved(origin)
-    counts, stats = _extract(opened, chain([beginning], blocks), options, scratch, target, processes)
     sha256 = opened.sha256()
     if not force:
         folder.require_same_source(target, opened.name, sha256=sha256)
@@ -87,13 +94,17 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     stats.clear()
     counts.dropped += plan.dropped
     if not len(plan.kept):
-        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint="Lower --min-content-chars may help.")
+        empty = max(counts.dropped, key=counts.dropped.__getitem__, default="").removeprefix("empty_")
+        named = (
+            f"Where it is in another field: --field {empty}=NAME" if empty in FIELDS else "Lower --min-content-chars."
+        )
+        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint=named)
     counted: dict[str, Any] = {name: dict(sorted(getattr(counts, name).items())) for name in _COUNTED}
     source = {"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256}
     lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
     report = BuildReport(
         rows_read=counts.rows_read, kept=len(plan.kept), lengths=lengths, options=options.recorded(), source=source,
-        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name),
+        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name, counts),
         version=__version__, **counted,
     )  # fmt: skip
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
@@ -103,12 +114,33 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     return report
 
 
+def _resolved(opened: Source, beginning: bytes, options: BuildOptions) -> tuple[BuildOptions, Columns]:
+    """What the first rows tell: whose catalogue it is, and which columns are a product's fields."""
+    rows = first_rows(beginning)
+    if not rows and (bad := Reader().read(beginning, Counts())[1]):
+        raise explain(bad[0], opened.name)
+    columns = find_columns(first_rows(beginning, _COLUMNS_OF), options.fields, opened.name)
+    if columns.guessed:
+        say(columns.told())
+    origin = origin_of(rows, [columns.value(row, "uid") for row in rows], archive=opened.archive)
+    if origin.number is not None:
+        message = f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros are lost."
+        hint = (
+            "Where they had some, make them text; in pandas: read_json(…, dtype=False), in Excel: the column's format."
+        )
+        if origin.fields or options.rules == "amazon":
+            raise InputError(message, hint=hint)
+        say(f"{message} {hint}")
+    return options.resolved(origin, columns), columns
+
+
 def _extract(
-    opened: Source, blocks: Iterable[bytes], options: BuildOptions, scratch: Path, target: Path, processes: int
-) -> tuple[Counts, list[BlockStats]]:
+    opened: Source, blocks: Iterable[bytes], options: BuildOptions, reader: Reader, scratch: Path, target: Path,
+    processes: int,
+) -> tuple[Counts, list[BlockStats]]:  # fmt: skip
     """The first pass: every row is read, cleaned and put aside, and every line that holds none is listed."""
     counts, stats, lines, seen = Counts(), [], 0, 0
-    arguments, rejected = (options.reader(), scratch), folder.rejected(target)
+    arguments, rejected = (reader, scratch), folder.rejected(target)
     megabytes = opened.size and opened.size / 1e6
     with bar("reading", megabytes, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
         for block in ordered(Extractor, arguments, blocks, workers=processes):
@@ -131,11 +163,13 @@ def _extract(
         rejected.unlink(missing_ok=True)
     total = counts.rows_read + bad_lines
     if not total:
-        raise InputError(f"{opened.name} is empty.", hint="Expected JSON lines with uid, title and content.")
-    if bad_lines > options.max_bad * total:
+        raise InputError(f"{opened.name} is empty.", hint=f"Expected {FORMS}.")
+    if bad_lines > max(options.max_bad * total, 1):
+        listed = f"They are listed in {rejected.name}, beside the folder; a larger --max-bad passes over them."
+        latin1 = " Where they read well there: --encoding latin-1" if counts.bad_lines["bad_utf8"] else ""
         raise InputError(
             f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
-            hint="They are listed beside the folder, in .rejected.jsonl; a larger --max-bad passes over them.",
+            hint=listed + latin1,
         )
     return counts, stats
 

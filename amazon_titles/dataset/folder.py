@@ -148,7 +148,8 @@ class BuildReport:
         options: What `build_dataset` was given, folders aside.
         source: `{"name", "bytes", "sha256"}`.
         catalogue: `{"name", "license", "url", "rules", "fields"}`: what the card, answers and the page say of it;
-            of the made-up sample also `"made_up": true`.
+            of the made-up sample also `"made_up": true`; `"encoding"`, `"sheet"` and `"fix_encoding"` where given, and
+            `"double_encoded"`, products that hold UTF-8 read as Latin-1, where there are some.
         version: The library's.
     """
 

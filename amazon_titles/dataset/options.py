@@ -8,8 +8,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.catalog import Reader
+from amazon_titles.catalog import Counts, Reader
 from amazon_titles.catalog.cleaning import CONTENT_RULES
+from amazon_titles.catalog.columns import Columns
 from amazon_titles.catalog.products import read_labels
 from amazon_titles.catalog.sources import Origin
 from amazon_titles.conversations import ROW_CHARS, GeneralRow, MixtureConfig
@@ -26,13 +27,14 @@ AUTO = "auto"
 MOST_ABSTAIN = 4
 """Refusals a product: with more, a model is taught little else."""
 
+_OF_THE_FILE = ("encoding", "fix_encoding", "sheet")
 _SHARE, _SOME = (0, 1), (1, inf)
 _RANGES: dict[str, tuple[float, float]] = {
     "limit": _SOME, "phrasings": _SOME, "min_content_chars": (0, inf), "max_content_chars": (100, inf),
     "grounded": _SHARE, "abstain": (0, MOST_ABSTAIN), "property": _SHARE, "recall_products": _SOME,
     "validation": _SHARE, "test": _SHARE, "max_bad": _SHARE,
 }  # fmt: skip
-_OF_THE_CATALOGUE = ("rules", "fields", "name", "license", "url", "made_up")
+_OF_THE_CATALOGUE = ("rules", "fields", "name", "license", "url", "made_up", "numbers", *_OF_THE_FILE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +62,11 @@ class BuildOptions:
         render: Chat templates to make `text-<template>` configs for.
         rules: Cleaning rules: `amazon`, with which goes all that is said of trn.json, or `generic`; `auto` takes the
             first for trn.json alone, known by its archive or by the fields and uids of its first rows.
-        fields: `uid`, `title` and `content` to the names that another catalogue has for them.
+        fields: `uid`, `title` and `content` to the names that another catalogue has for them, one or several, with dots
+            where they are nested; by default usual names are found.
+        encoding: Of the catalogue's text; by default UTF-8, or what its byte-order mark says.
+        fix_encoding: Mend UTF-8 that was read as Latin-1 when the catalogue was written.
+        sheet: Of a workbook; by default the first.
         labels: lbl.json, for related products.
         name: What the catalogue is called; by default as its file.
         license: Its licence; by default none is named.
@@ -68,6 +74,7 @@ class BuildOptions:
         card_language: Of the dataset card: `en` or `pt`.
         max_bad: Share of lines that may hold no product.
         made_up: Whether the products are the sample's; found out from the first rows.
+        numbers: Whether uids are numbers; found out from the first rows.
     """
 
     limit: int | None = None
@@ -86,7 +93,10 @@ class BuildOptions:
     test: float = 0.02
     render: Sequence[str] = ("llama3",)
     rules: str = AUTO
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    encoding: str | None = None
+    fix_encoding: bool = False
+    sheet: str | None = None
     labels: str | Path | None = None
     name: str | None = None
     license: str | None = None
@@ -94,6 +104,7 @@ class BuildOptions:
     card_language: str = "en"
     max_bad: float = 0.001
     made_up: bool = False
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         """Holds every option to its range."""
@@ -123,8 +134,8 @@ class BuildOptions:
         if self.url is not None and "{uid}" not in self.url:
             raise InputError(f"The address {self.url} has no place for a product.", hint="Write {uid} in it.")
 
-    def resolved(self, origin: Origin) -> BuildOptions:
-        """The options for a catalogue of this origin: which rules clean it, and whether it is made up.
+    def resolved(self, origin: Origin, columns: Columns) -> BuildOptions:
+        """The options for a catalogue: which rules clean it, which columns it has, and whether it is made up.
 
         Raises:
             InputError: Links are asked for to products that do not exist.
@@ -133,24 +144,28 @@ class BuildOptions:
             raise InputError("The products of this catalogue are made up, without address.", hint="Leave --url out.")
         # The sample has trn.json's defects, and nothing else of it.
         chosen = "amazon" if origin.amazon or origin.made_up else "generic"
-        return replace(self, rules=chosen if self.rules == AUTO else self.rules, made_up=origin.made_up)
+        rules, numbers = chosen if self.rules == AUTO else self.rules, origin.number is not None
+        return replace(self, rules=rules, fields=columns.recorded, made_up=origin.made_up, numbers=numbers)
 
-    def reader(self) -> Reader:
-        """How rows are read."""
+    def reader(self, renamed: Mapping[str, str]) -> Reader:
+        """How rows are read, whose fields have these other names."""
         labels: Any = read_labels(self.labels) if self.labels else ()
-        return Reader(self.rules, self.fields, self.min_content_chars, self.max_content_chars, labels)
+        lengths = self.min_content_chars, self.max_content_chars
+        return Reader(self.rules, renamed, *lengths, labels, self.numbers, self.fix_encoding)
 
     def mix(self) -> MixtureConfig:
         """Which rows products become."""
         return MixtureConfig(self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed)
 
-    def catalogue(self, source_name: str) -> dict[str, Any]:
+    def catalogue(self, source_name: str, counts: Counts) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""
         own = "Made-up sample" if self.made_up else source_name.split(".")[0] or source_name
         amazon = self.rules == "amazon" and not self.made_up
         known = AMAZON if amazon else {"name": own, "license": None, "url": None}
         told = {name: getattr(self, name) or known[name] for name in known}
-        return {**told, "rules": self.rules, "fields": dict(self.fields)} | ({"made_up": True} if self.made_up else {})
+        given = {name: value for name in ("made_up", *_OF_THE_FILE) if (value := getattr(self, name))}
+        double = {"double_encoded": counts.double_encoded} if counts.double_encoded else {}
+        return {**told, "rules": self.rules, "fields": dict(self.fields), **given, **double}
 
     def recorded(self) -> dict[str, Any]:
         """The options that a report keeps: no path of a machine, and nothing that `catalogue` says."""

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from amazon_titles.catalog.cleaning import (
     CHARACTER_RULES,
     CONTENT_RULES,
+    TITLE_RULES,
     clean,
     collapse_spaces,
+    fix_encoding,
     remove_controls,
     remove_copyright,
     remove_edition_notes,
@@ -121,6 +123,60 @@ def test_copyright(before, after):
     assert remove_copyright(before) == after
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "<p>A <b>lamp</b>.<br/>Brass</p><ul><li>one</li><li class='x'>two</li></ul>end",
+            "A lamp.\nBrass\n- one\n- two\nend",
+        ),
+        ("&lt;p&gt;A lamp.&lt;br&gt;Brass&lt;/p&gt;", "A lamp.\nBrass"),
+        ("<td>A lamp</td><td>of brass</td>", "A lamp of brass"),
+        ("H<sub>2</sub>O<!-- a note --><style>p {color: red}</style><SCRIPT>alert(1)</SCRIPT>!", "H2O\n!"),
+        ("one\r\n\r\ntwo  three\n", "one\ntwo three"),
+        ("5 < 6 > 4, <3, a<b and c>d, <your name>, 1<2>", "5 < 6 > 4, <3, a<b and c>d, <your name>, 1<2>"),
+    ],
+)
+def test_tags_go_and_line_breaks_stay(before, after):
+    applied = {}
+    cleaned = clean(before, CONTENT_RULES["generic"], applied)
+    assert cleaned.startswith(after)
+    assert ("html" in applied) == ("<p" in before or "<t" in before or "H<" in before or "&lt;" in before)
+    for rules in (TITLE_RULES, AMAZON):  # one line each
+        assert clean(before, rules, {}).startswith(after.replace("\n", " "))
+
+
+def test_a_list_keeps_its_dashes():
+    text = clean("Box:<ul><li>a lamp</li>\n<li>a cord</li></ul>and more", CONTENT_RULES["generic"], {})
+    assert text == "Box:\n- a lamp\n- a cord\nand more"
+
+
+def test_hostile_tags_cost_one_pass():
+    start = time.perf_counter()
+    for hostile in (
+        "<!--" * 100_000,
+        "<p" + " " * 300_000,
+        "<p " + "=" * 300_000,
+        "<p " * 100_000 + ">",
+        "<style>" * 100_000,
+        "&lt;" * 100_000 + "b>" * 100_000,
+    ):
+        clean(hostile, CONTENT_RULES["generic"], {})
+    assert time.perf_counter() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("CoraÃ§Ã£o Ã  la donâ€™t 30 Â°C", "Coração à la don’t 30 °C"),
+        ("CORAÃ‡ÃƒO", "CORAÇÃO"),
+        ("Coração, lâmpada, CAFÉ®, “MAÇÔ, ¿Qué?, Â ou Ã", "Coração, lâmpada, CAFÉ®, “MAÇÔ, ¿Qué?, Â ou Ã"),
+    ],
+)
+def test_double_encoding(before, after):
+    assert fix_encoding(before) == after
+
+
 def test_generic_rules_leave_amazons_habits_alone():
     note = "A tale.--This text refers to theHardcoveredition."
     assert clean(note, CONTENT_RULES["generic"], {}) == note
@@ -131,7 +187,7 @@ _MESSY = st.lists(
         st.text(max_size=12),
         st.sampled_from([
             "&amp;", "&#151;", "&#x92;", "amp;", "&", "#38;", "  ", "\n", "\x92", ".", "cat.Now", "‘A", "--", "(c)",
-            "Copyright",
+            "Copyright", "<p>", "<br", "<li>", ">", "&lt;", "<!--",
             "This text refers to the", "edition", " of this title.", " 1999 Reed Business Information, Inc.", "\u00a0",
         ]),
     ),

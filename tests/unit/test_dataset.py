@@ -308,17 +308,19 @@ def test_a_file_hears_how_far_the_build_is(catalogue, tmp_path, beat, monkeypatc
 
 def test_bad_lines_are_listed_beside_the_folder(tmp_path, capsys):
     rows = [row(n) for n in range(200)]
-    source = write(tmp_path / "trn.json", [*rows[:100], "{oops", *rows[100:]])
-    with pytest.raises(InputError, match="1 of 201 lines"):
+    source = write(tmp_path / "trn.json", [*rows[:100], "{oops", *rows[100:], "{oops"])
+    with pytest.raises(InputError, match="2 of 202 lines"):
         build_dataset(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    (line,) = (tmp_path / "out.rejected.jsonl").read_text().splitlines()
+    line, _ = (tmp_path / "out.rejected.jsonl").read_text().splitlines()
     assert json.loads(line)["line"] == 101
     assert json.loads(line)["text"] == "{oops"
     assert "line 101: not_json" in capsys.readouterr().err
     report = build_dataset(source, tmp_path / "out", max_bad=0.01)
-    assert report.bad_lines == {"not_json": 1}
+    assert report.bad_lines == {"not_json": 2}
     assert report.rows_read == 200
+    write(tmp_path / "trn.json", [*rows, "{oops"])
+    assert build_dataset(source, tmp_path / "out").bad_lines == {"not_json": 1}, "one is no reason to refuse all"
     write(tmp_path / "trn.json", rows)
     build_dataset(source, tmp_path / "out")
     assert not (tmp_path / "out.rejected.jsonl").exists()

@@ -64,6 +64,13 @@ def test_a_file_on_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", got)
     assert len(list(read_products("hf://datasets/ada/shop@v1/data/trn.json.gz"))) == 50
     assert asked == [("ada/shop", "data/trn.json.gz", "dataset", "v1")]
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda repo, **_: held)
+    held = ["README.md", "shop.csv.gz"]
+    list(read_products("hf://datasets/ada/shop"))
+    assert asked[1] == ("ada/shop", "shop.csv.gz", "dataset", None)
+    held += ["b.parquet"]
+    with pytest.raises(InputError, match=r"(?s)ada/shop holds shop\.csv\.gz, b\.parquet.*hf://datasets/ada/shop/FILE"):
+        list(read_products("hf://datasets/ada/shop"))
     with pytest.raises(InputError, match="no address"):
         list(read_products("hf://ada"))
 
@@ -119,9 +126,11 @@ def test_what_is_no_catalogue_is_explained(tmp_path):
         build_dataset(tmp_path / "nothing.json", tmp_path / "out")
     for content, message in [
         (b"", "is empty"),
-        (b"<html>\n", "not_json"),
-        (b"uid,title\n1,2\n", "not_json|wrong_type"),
-        (b'{"asin": "1", "name": "A lamp"}\n', "has the fields asin, name"),
+        (b" \n\n", "is empty"),
+        (b"<html>\n", "a page of HTML"),
+        (b"uid,title\n1,2\n", 'has the fields "uid", "title", and none that is usual for content'),
+        (b'{"asin": "1", "name": "A lamp"}\n', 'has the fields "asin", "name"'),
+        (b'{"asin": "1", "name": "A lamp\n', r"Line 1 of catalogue.json is no product .not_json.*begins: '{\"asin"),
     ]:
         path = tmp_path / "catalogue.json"
         path.write_bytes(content)
@@ -160,7 +169,7 @@ def test_another_catalogue_by_naming_its_fields(tmp_path):
     assert product.content == "A lamp of brass. It burns for 12 hours at a time."
     assert counts.dropped == {"empty_title": 1}
     with pytest.raises(InputError, match="'colour'"):
-        list(read_products(path, rules="generic", fields={"colour": "color"}))
+        build_dataset(path, tmp_path / "out", fields={"colour": "color"})
 
 
 def test_labels_name_the_related_products(tmp_path):
