@@ -66,7 +66,6 @@ def train(
                     recipe, folder, base=base, data=data, checkpoint_dir=place, resume=resume, devices=devices
                 )
             run = _run_json(recipe, engine, base, data, outcome, time.time() - start, card_language)
-            assert recipe.template is not None
             finish_adapter(outcome.trained, new, base=base, template=recipe.template, recipe=recipe.dump(), run=run)
             problem = _write_documents(run, recipe, new, target.name)
         if place is not None:
@@ -119,11 +118,10 @@ def _run_json(
     recipe: Recipe, engine: str, base: str, data: str, outcome: Outcome, seconds: float, card_language: str
 ) -> dict[str, Any]:
     local = " and the ".join(what for what, path in (("base model", base), ("dataset", data)) if is_local(path))
-    assert recipe.template is not None
     return {
         "library": __version__, "engine": engine, "base_model": base, "base_source": source_of(base),
         "dataset": dataset_of(data, outcome.revision), "train_split": recipe.train_split,
-        "template": recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
+        "template": recipe.template and recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
         "why_not_publishable": f"The {local} stand in a local folder." if local else None,
         "machine": f"{platform.system()} {platform.machine()}", "seconds": round(seconds, 1),
         "peak_memory_mb": peak_memory(), **outcome.run, "card_language": card_language,

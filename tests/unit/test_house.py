@@ -59,8 +59,8 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1650, "model": 965, "hub": 860, "recipes": 840, "evaluation": 665, "search": 635, "dataset": 625,
-    "page": 545, "catalog": 435, "cli": 390, "video": 330, "conversations": 305, "jobs": 300, "quickstart": 280,
+    "training": 1660, "model": 965, "hub": 885, "recipes": 865, "evaluation": 665, "search": 635, "dataset": 625,
+    "page": 545, "catalog": 435, "cli": 415, "video": 345, "conversations": 305, "jobs": 300, "quickstart": 280,
     "budget": 280, "cards": 260,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""

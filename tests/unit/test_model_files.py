@@ -32,6 +32,11 @@ def test_a_line_ends_at_its_end_alone(tmp_path):
     assert [question.text for question in read_questions(tmp_path / "q.jsonl")] == ["one\u2028\u0085?", "two?"]
 
 
+def test_what_powershell_wrote_is_read(tmp_path):
+    (tmp_path / "q.jsonl").write_bytes('"É isto?"\r\n"two?"\r\n'.encode("utf-16"))
+    assert [question.text for question in read_questions(tmp_path / "q.jsonl")] == ["É isto?", "two?"]
+
+
 def test_every_question_has_its_answer_in_order(questions, tmp_path):
     model = asked_of(Told(RIGHT))
     assert ask_file(model, questions, tmp_path / "new" / "out.jsonl", batch_size=2) == 5
