@@ -331,7 +331,7 @@ def write_lines(folder, name, rows):
     elif name.endswith(".jsonl"):
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     else:
-            pq.write_table(columns, folder / name)
+        pq.write_table(columns, folder / name)
     return folder
 
 
