@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import __version__, cards
+from amazon_titles.cards.names import name_of
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.io import held, is_local, staged
 from amazon_titles.plots import plot_losses
@@ -104,7 +106,9 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
     plot = folder / "loss.png"
     try:
         try:
-            plot_losses(run["losses"], plot, title=f"{name}, {run['engine']}", valid=run.get("valid_losses", ()))
+            words = partial(name_of, language=run["card_language"])
+            title, valid = f"{name}, {run['engine']}", run.get("valid_losses", ())
+            plot_losses(run["losses"], plot, title=title, valid=valid, words=words)
         except MissingExtraError as error:
             say(f"No loss.png: {error}")
         card = cards.model_card(run, recipe.dump(), plots=(plot.name,) if plot.is_file() else ())

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from amazon_titles.cards.names import name_of, portuguese
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
 from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED, example_questions
 from amazon_titles.page.pair import Side, Turn
-from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS, name_of, preferred
+from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
 from amazon_titles.plots import plot_before_after, plot_losses
 from amazon_titles.video.film import read_questions
 from amazon_titles.video.script import CAPTIONS
@@ -206,7 +207,7 @@ def test_every_word_of_a_plot_has_a_portuguese_one():
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
     plot_before_after(rows, io.BytesIO(), title="", words=words)
     assert len(set(said)) == 8
-    assert set(said) <= NAMES["pt"].keys()
+    assert set(said) <= portuguese().keys()
 
 
 def test_the_table_shows_the_headlines_and_folds_the_rest():
