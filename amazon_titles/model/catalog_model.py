@@ -85,9 +85,11 @@ class CatalogModel:
         served = loading.is_address(model)
         if not served:
             loading.require_model(model)
-            dataset = dataset or loading.dataset_of(model, **where)
+        named, dataset = dataset, dataset if dataset or served else loading.dataset_of(model, **where)
         # First, because it is the quicker one to find wanting.
         catalogue = Catalog.open(dataset, token=token) if dataset else None
+        if named and catalogue and not served:
+            loading.tell_of_another_catalogue(model, catalogue.revision, **where)
         if served:
             from amazon_titles.model.served import ServedModel
 

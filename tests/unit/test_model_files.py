@@ -11,6 +11,7 @@ from amazon_titles.cli import main
 from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Sampling
 from amazon_titles.model.files import ask_file, read_questions
+from amazon_titles.model.loading import tell_of_another_catalogue
 
 QUESTIONS = ['What is "Velmo Tarkin Kettle"?', "Fale sobre Grinax Puzzle 300", 'What is "Zorvex 3000"?', "hm?", "so?"]
 
@@ -172,3 +173,20 @@ def test_no_answer_commands_a_terminal(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "holds 4.1 litres" in out
     assert not [sign for sign in out if not sign.isprintable() and sign != "\n"]
+
+
+def test_one_line_says_that_a_model_was_trained_on_another_catalogue(tmp_path, capsys):
+    def told(revision, **dataset):
+        (tmp_path / "run.json").write_text(json.dumps({"dataset": dataset}))
+        tell_of_another_catalogue(tmp_path, revision)
+        return capsys.readouterr().err
+
+    assert told("sha256:0123456789ab", report_sha256="0123456789abcdef", revision=None) == ""
+    assert told("sha256:ffffffffffff", report_sha256=None, revision="c0ffee") == "", "a folder is not compared with it"
+    assert told("c0ffee", report_sha256=None, revision="c0ffee") == ""
+    for other in (told("sha256:ffffffffffff", report_sha256="0123456789abcdef"), told("beef", revision="c0ffee")):
+        assert other.count("\n") == 1
+        assert "not the catalogue that the model was trained on" in other
+    (tmp_path / "run.json").unlink()
+    tell_of_another_catalogue(tmp_path, "c0ffee")
+    assert capsys.readouterr().err == "", "a base was trained on none"
