@@ -211,12 +211,12 @@ def dataset_of(model: str | Path, **hub: str | None) -> str | None:
     return f"{path}@{commit}" if commit else path
 
 
-def tell_of_another_catalogue(model: str | Path, revision: str, **hub: str | None) -> None:
+def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | None) -> None:
     """Says in one line where an adapter was trained on another catalogue than the one that it is asked about.
 
     Args:
         model: Folder or Hub id.
-        revision: Of the catalogue, as `Catalog` has it.
+        catalogue: Its revision, as `Catalog` has it.
         **hub: `revision` of a Hub id, and `token` of the Hub.
     """
     run = _file(model, "run.json", **hub)
@@ -224,9 +224,9 @@ def tell_of_another_catalogue(model: str | Path, revision: str, **hub: str | Non
     if not isinstance(trained, dict):
         return
     # A commit is compared with a commit, a report with a report.
-    name = "report_sha256" if revision.startswith("sha256:") else "revision"
+    name = "report_sha256" if catalogue.startswith("sha256:") else "revision"
     known = trained.get(name)
-    if known and not str(known).startswith(revision.removeprefix("sha256:")):
+    if known and not str(known).startswith(catalogue.removeprefix("sha256:")):
         say(
             "This is not the catalogue that the model was trained on: its records decide, what it lacks is refused, "
             "and what is new is answered from its record."
