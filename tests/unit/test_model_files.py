@@ -176,9 +176,9 @@ def test_no_answer_commands_a_terminal(monkeypatch, capsys):
 
 
 def test_one_line_says_that_a_model_was_trained_on_another_catalogue(tmp_path, capsys):
-    def told(revision, **dataset):
+    def told(catalogue, **dataset):
         (tmp_path / "run.json").write_text(json.dumps({"dataset": dataset}))
-        tell_of_another_catalogue(tmp_path, revision)
+        tell_of_another_catalogue(tmp_path, catalogue)
         return capsys.readouterr().err
 
     assert told("sha256:0123456789ab", report_sha256="0123456789abcdef", revision=None) == ""
