@@ -5,6 +5,7 @@ Works on a folder and on the Hub alike, through `fsspec`: Parquet, CSV and JSON 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,8 @@ def open_split(path: str, config: str, split: str) -> Any:  # noqa: ANN401 - pya
     names = [f"{stem}.{ending}" for stem in stems for ending in formats]
     for name in [f"{config}/{split}-*.parquet"] if config else names:
         if files := sorted(filesystem.glob(f"{root}/{name}")):
+            if name.endswith("jsonl") and filesystem.cat_file(files[0], end=3) == codecs.BOM_UTF8:
+                raise ValueError(f"{files[0]} begins with a byte-order mark, on which AutoTrain's reader fails")
             return ds.dataset(files, format=formats[name.rpartition(".")[2]], filesystem=filesystem)
     configs = sorted({file.split("/")[-2] for file in filesystem.glob(f"{root}/*/*.parquet")})
     if config in configs:

@@ -103,7 +103,7 @@ def test_a_bad_file_of_questions_is_a_sentence(tmp_path, text, sentence):
 def test_a_file_that_is_not_there_or_not_text_is_a_sentence(tmp_path, questions):
     with pytest.raises(InputError, match="No questions at"):
         read_questions(tmp_path / "none.jsonl")
-    (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe")
+    (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe\xff")  # half a character of UTF-16
     with pytest.raises(InputError, match="cannot be read"):
         read_questions(tmp_path / "q.jsonl")
     with pytest.raises(InputError, match="is a folder"):

@@ -367,8 +367,9 @@ def test_what_a_plain_folder_lacks_is_told(filled, tmp_path):
     assert "no file train.csv, train.jsonl" in told[0].reason
     write_lines(tmp_path / "plain", "train.jsonl", [{"text": [{"role": "user", "content": "x"}]}])
     assert any("is text, which holds list<" in p.reason for p in plain.problems())
-    (tmp_path / "plain" / "train.jsonl").write_text('{"text": "x"}\n', encoding="utf-16")
-    assert any("cannot be read" in p.reason and "UTF-8" in p.mend for p in plain.problems())
+    for encoding in ("utf-16", "utf-8-sig"):  # as PowerShell writes
+        (tmp_path / "plain" / "train.jsonl").write_text('{"text": "x"}\n', encoding=encoding)
+        assert any("cannot be read" in p.reason and "UTF-8" in p.mend for p in plain.problems())
     # Answers are found by a template, and nobody knows of one.
     assert any("no rendered text" in p.reason and p.severity == "error" for p in plain.problems(engine="trl"))
 

@@ -211,7 +211,7 @@ def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
 class Modest(chat_models.ChatModel):
     """Says of everything that it does not know it."""
 
-    def stream(self, question, *, k=3, closed_book=False):
+    def stream(self, question, **_):
         yield "I do not know."
         yield Answer("I do not know.", (), None)
 
@@ -219,8 +219,8 @@ class Modest(chat_models.ChatModel):
 class Unsupported(chat_models.ChatModel):
     """Its words are never supported: the record is quoted instead."""
 
-    def stream(self, question, *, k=3, closed_book=False):
-        for said in super().stream(question, k=k, closed_book=closed_book):
+    def stream(self, question, **options):
+        for said in super().stream(question, **options):
             yield replace(said, quoted=True) if isinstance(said, Answer) and said.sources else said
 
 
