@@ -15,11 +15,10 @@ def language_of(dataset: Path) -> str | None:
         dataset: The folder, with its catalogue.
     """
     # py3langid takes a second to load its model.
-    import pyarrow.parquet as pq
     from py3langid import classify
+    from pyarrow.dataset import dataset as opened
 
-    first = min((dataset / "catalog").glob("*.parquet"))
-    rows = next(pq.ParquetFile(first).iter_batches(_SAMPLE, columns=["title", "content"])).to_pylist()
+    rows = opened(dataset / "catalog").head(_SAMPLE, columns=["title", "content"]).to_pylist()
     found = Counter(classify(f"{row['title']}. {row['content']}")[0] for row in rows)
     language, votes = found.most_common(1)[0]
     return str(language) if 2 * votes > len(rows) else None
