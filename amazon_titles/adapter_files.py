@@ -28,6 +28,10 @@ _OFF: tuple[Any, ...] = (None, False, {}, [], "")
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
+UNTRAINED = "its weights are all zero: nothing was trained"
+"""The problem of weights that are as a training finds them."""
+
+
 def for_every_peft(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Takes out the keys of later versions that are switched off, so that every peft since AutoTrain's reads alike.
 
@@ -85,7 +89,7 @@ def weight_problems(path: Path) -> Iterator[str]:
         trained[name] = bool(numbers.any())
     # LoRA starts with B = 0: an adapter whose every B is zero changes nothing (Hu et al., 2021, section 4.1).
     if not any(trained[name] for name in [name for name in trained if "lora_B" in name] or trained):
-        yield "its weights are all zero: nothing was trained"
+        yield UNTRAINED
 
 
 def _tensors(path: Path) -> dict[str, Any]:

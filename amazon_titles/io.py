@@ -5,6 +5,7 @@ A folder is built beside its place and put there in one step, by one process at 
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import json
 import os
@@ -44,6 +45,18 @@ def read_object(source: Path | bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def read_text(path: Path) -> str:
+    """A text that a person or PowerShell wrote: UTF-8 with or without BOM, or UTF-16, which has one.
+
+    Raises:
+        OSError: It cannot be read.
+        UnicodeError: It is neither.
+    """
+    data = path.read_bytes()
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return data.decode(encoding).replace("\r\n", "\n")
+
+
 def to_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
     """JSON as this library writes it for people: indented, in UTF-8, with a line's end."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
@@ -56,7 +69,7 @@ def is_local(name: str | Path) -> bool:
 
 def may_be_hub_id(name: str) -> bool:
     """Whether a name has the form of a Hub id, `USER/NAME`, and not that of a path."""
-    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+    return name.count("/") == 1 and not re.match(r"[./~]|[A-Za-z]:", name) and not Path(name).exists()
 
 
 def local_folder(name: str | Path, **options: Any) -> Path:  # noqa: ANN401

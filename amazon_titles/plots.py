@@ -18,11 +18,12 @@ _WIDTH, _HEIGHT, _MARGIN = 480, 300, 44
 _BAR, _INK, _PAPER, _MEDIAN = (70, 110, 170), (40, 40, 40), (255, 255, 255), (200, 60, 40)
 
 
-def plot_lengths(lengths: Mapping[str, Mapping[str, Any]]) -> bytes:
+def plot_lengths(lengths: Mapping[str, Mapping[str, Any]], *, words: Callable[[str], str] = str) -> bytes:
     """Draws a histogram a column, with its median marked: by Pillow, for a build has no plotting library.
 
     Args:
         lengths: `BuildReport.lengths`: the counts of 20 bins up to the 99th percentile, with their edges.
+        words: Gives each word of the plot as it is to stand there.
 
     Returns:
         A PNG, the same bytes for the same numbers.
@@ -43,7 +44,7 @@ def plot_lengths(lengths: Mapping[str, Mapping[str, Any]]) -> bytes:
         x = start + width * min(numbers["p50"], edges[-1]) // max(edges[-1], 1)
         pen.line((x, top - 4, x, bottom), fill=_MEDIAN, width=2)
         pen.text((x + 5, top - 6), f"p50 {numbers['p50']:,}", fill=_MEDIAN, font=font)
-        title = f"{name}: characters ({highest:,} at most in a bar)"
+        title = f"{words(name)}: {words('characters')} ({highest:,} {words('at most in a bar')})"
         pen.text((panel * _WIDTH + _WIDTH // 2, 8), title, fill=_INK, font=font, anchor="ma")
     data = io.BytesIO()
     image.save(data, "PNG", optimize=False)

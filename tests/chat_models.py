@@ -60,7 +60,9 @@ class ChatModel:
     def without_adapter(self) -> ChatModel | None:
         return ChatModel(self.dataset_folder, trained=False, delay=self.delay) if self.trained else None
 
-    def stream(self, question: str, *, k: int = 3, closed_book: bool = False) -> Iterator[str | Answer]:
+    def stream(
+        self, question: str, *, k: int = 3, closed_book: bool = False, default_language: str = "en"
+    ) -> Iterator[str | Answer]:
         self.asked.append(question)
         if "break" in question:
             raise RuntimeError("a <b>bug</b>")

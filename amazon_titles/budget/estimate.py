@@ -160,7 +160,7 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
     if not (online or is_local(path)):
         raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
     try:
-        return look(path, recipe.dataset_config or "default", recipe.split, recipe.text_column)
+        return look(path, recipe.dataset_config or "", recipe.split, recipe.text_column)
     except CorpusError as error:
         raise InputError(f"The dataset {path} {error}.", hint="See amazon-titles check.") from None
     except Exception as error:  # the Hub's clients have no common class of errors

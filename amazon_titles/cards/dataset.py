@@ -37,7 +37,7 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
         "card_language": language, "report": report, "catalogue": catalogue, "options": report["options"],
         # The sample is cleaned as trn.json, whose defects it has, and is not Amazon's for that.
         "amazon": catalogue["rules"] == "amazon" and not made_up, "made_up": made_up,
-        "published": TRN_ROWS, "rows": rows, "tasks": tasks,
+        "text_language": catalogue.get("language"), "published": TRN_ROWS, "rows": rows, "tasks": tasks,
         "size": next((name for most, name in _SIZES if rows < most), "1M<n<10M"),
         "splits": {name: split for name, split in report["splits"].items() if split["products"]},
         "license": license if license in _LICENCES else license and "other",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import os
+import sys
 from collections.abc import Sequence
 
 import click
@@ -15,6 +19,10 @@ from amazon_titles.progress import lines
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command: exit 0 done, 1 failed, 2 wrong usage; no traceback for what a user can cause."""
+    # A pipe on Windows is in cp1252, which lacks most of the world's letters; in JSON an escape is the letter itself.
+    codecs.register_error("escape", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="escape")
     try:
         cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
     except click.exceptions.Abort:
@@ -27,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         click.echo(f"Error: {error}" if error.exit_code else str(error), err=True)
         raise SystemExit(error.exit_code) from None
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that the output's encoding lacks: a backslash, u, and the number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 @click.group(

@@ -63,7 +63,7 @@ def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
 @shared.dataset
 @click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
 @click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
-@click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's own.")
+@click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's or this system's.")
 @shared.max_new_tokens
 @click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")
 @click.option("--seed", default=0, help="Of the drawing.")
@@ -76,6 +76,7 @@ def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
 def ask(question: str | None, model: str, questions: str | None, out: str | None, **options: Any) -> None:
     """Answer a question about a product, with its sources."""
     from amazon_titles.model import CatalogModel, Sampling
+    from amazon_titles.model.language import locale_language
 
     if (question is None) == (questions is None) or (questions and not out):
         hint = "--questions FILE.jsonl --out ANSWERS.jsonl"
@@ -86,6 +87,7 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
 
         read_questions(questions)  # before a model is loaded
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
+    options["default_language"] = locale_language()
     options["sampling"] = None if temperature is None else Sampling(temperature, seed)
     where = {name: options.pop(name) for name in ("dataset", "device", "dtype")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)

@@ -12,20 +12,30 @@ from typing import Any
 import click
 
 from amazon_titles.cli import options as shared
-from amazon_titles.errors import MissingExtraError
+from amazon_titles.errors import InputError, MissingExtraError
 
 
-@click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles > my.yml")
+@click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --out my.yml")
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="DIR|REPO", help="Dataset folder or Hub id.")
 @click.option("--user", help="Hub user or organisation to publish under.")
 @click.option("--project", help="Output folder and repo name.")
 @shared.settings
-def recipe(name: str, settings: shared.Pairs, **options: Any) -> None:
-    """Print a shipped recipe, filled in."""
+@click.option("--out", metavar="FILE", help="Write it there, as UTF-8; by default it is printed.")
+def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -> None:
+    """Print a shipped recipe, filled in, or write it to a file."""
+    from amazon_titles.io import write_whole
     from amazon_titles.recipes import fill_recipe
 
-    click.echo(fill_recipe(name, settings=dict(settings), **options), nl=False)
+    filled = fill_recipe(name, settings=dict(settings), **options)
+    if out is None:
+        click.echo(filled, nl=False)
+        return
+    try:
+        write_whole({Path(out): filled})
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}).", hint="Name a file: --out my.yml") from None
+    click.echo(f"{out}  check it: amazon-titles check {out}")
 
 
 @click.command(epilog="Example:  amazon-titles check my.yml --hours 4")

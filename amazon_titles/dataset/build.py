@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from amazon_titles import __version__, cards
+from amazon_titles.cards.names import name_of
 from amazon_titles.catalog import Counts, Reader, Source, open_source
 from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
 from amazon_titles.catalog.forms import FORMS
@@ -107,10 +109,16 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
         splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name, counts),
         version=__version__, **counted,
     )  # fmt: skip
+    if report.catalogue["rules"] != "amazon":  # trn.json and its sample are English
+        from amazon_titles.dataset.language import language_of
+
+        report.catalogue["language"] = language_of(out)
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    (out / "lengths.png").write_bytes(plot_lengths(report.lengths))
+    (out / "lengths.png").write_bytes(
+        plot_lengths(report.lengths, words=partial(name_of, language=options.card_language))
+    )
     return report
 
 

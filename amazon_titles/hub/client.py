@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import sys
 import time
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from amazon_titles.errors import AmazonTitlesError, PublishError
+from amazon_titles.errors import AmazonTitlesError, InputError, PublishError
 from amazon_titles.hub_errors import explain, is_transient, login_command, page_of, retry_after, status_of
 from amazon_titles.progress import say
 from amazon_titles.secrets import redact
@@ -41,19 +43,61 @@ class RepoState:
     files: Mapping[str, tuple[int, str]]
 
 
+def read_repo_id(name: str, kind: str) -> str:
+    """The id that a person means, as `USER/NAME`, or `NAME` for the account's own.
+
+    The address of a page is taken apart, and blanks around a name or `datasets/` in front of it are nothing to refuse.
+
+    Args:
+        name: As typed.
+        kind: `model`, `dataset` or `space`.
+
+    Raises:
+        InputError: It is of another kind, or no id at all; the message has the right form.
+    """
+    from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
+
+    text = name.strip()
+    address = re.match(r"\w+://[^/]+|(?:www\.)?(?:huggingface\.co|hf\.co)(?=/)", text)
+    parts = re.split("[?#]", text[address.end() :] if address else text)[0].strip("/").split("/")
+    named = parts.pop(0).removesuffix("s") if parts[0] in ("models", "datasets", "spaces") and parts[1:] else kind
+    parts = parts[:2] if address else parts  # behind the id of a page: tree/main
+    repo_id, likely = "/".join(parts), "/".join(filter(None, map(_likely, parts[-2:]))) or "USER/NAME"
+    if named != kind:
+        raise InputError(f"{name!r} names a {named}, and a {kind} is wanted.", hint=f"Write: {likely}")
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError:
+        repo_id = ""
+    # The client lets accents pass, the Hub does not; and `USER/` or a user's page is no repository.
+    if not repo_id.isascii() or not repo_id or (len(parts) < 2 and "/" in name):
+        hint = f"Write USER/NAME, of letters without accents, digits, '-', '_' and '.': {likely}"
+        raise InputError(f"{name!r} is no id of the Hub.", hint=hint)
+    return repo_id
+
+
+def _likely(part: str) -> str:
+    """What is likely meant by a part of an id that the Hub refuses."""
+    plain = unicodedata.normalize("NFKD", part).encode("ascii", "ignore").decode()
+    return re.sub(r"([-.])[-.]+", r"\1", re.sub(r"[^\w.-]+", "-", plain)).removesuffix(".git").strip("-.")[:96]
+
+
 class Client:
     """Talks to the Hub about one repository.
 
     Args:
-        repo_id: `USER/NAME`; `NAME` alone means the account's own.
+        repo_id: What `read_repo_id` takes.
         kind: `model`, `dataset` or `space`.
         token: A token; None takes the one of the login or of HF_TOKEN.
+
+    Raises:
+        InputError: It is no id.
     """
 
     def __init__(self, repo_id: str, kind: str, token: str | None) -> None:
         from huggingface_hub import HfApi, get_token
 
-        self.repo_id, self.kind, self.token = repo_id, kind, token or get_token()
+        self.repo_id, self.kind, self.token = read_repo_id(repo_id, kind), kind, token or get_token()
         self.api = HfApi(token=self.token)
         self.seen: RepoState
 

@@ -85,9 +85,11 @@ class CatalogModel:
         served = loading.is_address(model)
         if not served:
             loading.require_model(model)
-            dataset = dataset or loading.dataset_of(model, **where)
+        named, dataset = dataset, dataset if dataset or served else loading.dataset_of(model, **where)
         # First, because it is the quicker one to find wanting.
         catalogue = Catalog.open(dataset, token=token) if dataset else None
+        if named and catalogue and not served:
+            loading.tell_of_another_catalogue(model, catalogue.revision, **where)
         if served:
             from amazon_titles.model.served import ServedModel
 
@@ -120,6 +122,7 @@ class CatalogModel:
         k: int = 3,
         closed_book: bool = False,
         language: str | None = None,
+        default_language: str = "en",
         max_new_tokens: int = 256,
         sampling: Sampling | None = None,
     ) -> Answer:
@@ -131,14 +134,16 @@ class CatalogModel:
             closed_book: Answer from what the fine-tuning taught. The matching record is still named as the source, but
                 the model is not shown it.
             language: `en` or `pt`; by default the question's own.
+            default_language: Where the question has none, as a bare title.
             max_new_tokens: Longest answer, in tokens.
             sampling: How to draw the answer; by default it is the likeliest.
 
         Raises:
             InputError: The question is empty or too long, or the model came without a catalogue.
         """
-        options = {"k": k, "closed_book": closed_book, "language": language, "max_new_tokens": max_new_tokens}
-        return self.ask_batch([question], batch_size=1, sampling=sampling, **options)[0]
+        languages = {"language": language, "default_language": default_language}
+        options = {"k": k, "closed_book": closed_book, "max_new_tokens": max_new_tokens, "sampling": sampling}
+        return self.ask_batch([question], batch_size=1, **languages, **options)[0]
 
     def ask_batch(
         self, questions: Sequence[str], *, batch_size: int = BATCH_SIZE, **options: Any  # noqa: ANN401
@@ -148,7 +153,7 @@ class CatalogModel:
         Args:
             questions: As in `ask`.
             batch_size: Questions at a time.
-            **options: Those of `ask`: `k`, `closed_book`, `language`, `max_new_tokens`, `sampling`.
+            **options: Those of `ask`, such as `k` and `closed_book`.
 
         Raises:
             InputError: As in `ask`.
@@ -171,7 +176,7 @@ class CatalogModel:
 
         Args:
             question: As in `ask`.
-            **options: Those of `ask`: `k`, `closed_book`, `language`, `max_new_tokens`, `sampling`.
+            **options: Those of `ask`, such as `k` and `closed_book`.
 
         Raises:
             InputError: As in `ask`.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_text
 from amazon_titles.model.catalog_model import BATCH_SIZE, CatalogModel
 from amazon_titles.progress import bar
 
@@ -37,10 +38,10 @@ def read_questions(path: str | Path) -> list[Question]:
         InputError: No such file, or a line that is no question; the message names it.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(Path(path)).split("\n")
     except FileNotFoundError:
         raise InputError(f"No questions at {path}.", hint=_EXPECTED) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(f"{path} cannot be read ({error}).", hint=_EXPECTED) from None
     decode, questions = msgspec.json.Decoder(Question | _Text).decode, []
     for number, line in enumerate(lines, start=1):

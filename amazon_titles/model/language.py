@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import locale
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _OPENING = ("", *".!?:;¿¡")
 
 
-def question_language(question: str) -> str:
-    """The language that a question is asked in, `en` or `pt`; English where nothing tells.
+def question_language(question: str, default: str = "en") -> str:
+    """The language that a question is asked in, `en` or `pt`; the default where nothing tells, as of a bare title.
 
     Quoted titles do not count, and inside a sentence capitalised words do not: they belong to a title. Where both
     languages have as many words, the one that speaks first counts.
@@ -39,9 +41,18 @@ def question_language(question: str) -> str:
     ]
     told = [code for word in spoken if word not in _BOTH for code, words in _FRAMING.items() if word in words]
     portuguese = told.count("pt")
-    if not told or portuguese * 2 < len(told):
+    if not told:
+        return default
+    if portuguese * 2 < len(told):
         return "en"
     return "pt" if portuguese * 2 > len(told) else told[0]
+
+
+def locale_language() -> str:
+    """The language of who sits at this machine, `en` or `pt`, as the environment or the system has it."""
+    names = [os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]  # as gettext looks for it
+    spoken = next(filter(None, [*names, locale.getlocale()[0]]), "")
+    return "pt" if spoken.lower().startswith(("pt", "portuguese")) else "en"  # Windows has Portuguese_Brazil
 
 
 def prose_language(text: str) -> str | None:

@@ -17,7 +17,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraErro
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, may_be_hub_id, read_object
 from amazon_titles.model.local import LocalModel
-from amazon_titles.progress import lines
+from amazon_titles.progress import lines, say
 from amazon_titles.templates import TEMPLATES, ChatTemplate
 
 _AGAIN = "Train it, or fetch it, again."
@@ -209,6 +209,28 @@ def dataset_of(model: str | Path, **hub: str | None) -> str | None:
     if Path(path).is_absolute() and not is_local(path):
         raise InputError(f"The dataset that {run} names is not here: {path}", hint="Name it: --dataset DIR")
     return f"{path}@{commit}" if commit else path
+
+
+def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | None) -> None:
+    """Says in one line where an adapter was trained on another catalogue than the one that it is asked about.
+
+    Args:
+        model: Folder or Hub id.
+        catalogue: Its revision, as `Catalog` has it.
+        **hub: `revision` of a Hub id, and `token` of the Hub.
+    """
+    run = _file(model, "run.json", **hub)
+    trained = read_object(run).get("dataset") if run else None
+    if not isinstance(trained, dict):
+        return
+    # A commit is compared with a commit, a report with a report.
+    name = "report_sha256" if catalogue.startswith("sha256:") else "revision"
+    known = trained.get(name)
+    if known and not str(known).startswith(catalogue.removeprefix("sha256:")):
+        say(
+            "This is not the catalogue that the model was trained on: its records decide, what it lacks is refused, "
+            "and what is new is answered from its record."
+        )
 
 
 def _file(model: str | Path, name: str, *, revision: str | None = None, token: str | None = None) -> Path | None:

@@ -48,6 +48,7 @@ class Options:
     k: int = 3
     closed_book: bool = False
     language: str | None = None
+    default_language: str = "en"
     max_new_tokens: int = 256
     sampling: Sampling | None = None
 
@@ -80,7 +81,7 @@ def retrieve(question: str, catalogue: Catalog, chat_model: ChatModel, options: 
         raise InputError(
             "The question is empty.", hint="Ask about a product: amazon-titles ask 'What is \"…\"?' --model DIR"
         )
-    language = options.language or question_language(question)
+    language = options.language or question_language(question, options.default_language)
     answer = Answer(
         "", (), None, question=question, language=language, model=chat_model.name, closed_book=options.closed_book,
         made_up=catalogue.made_up,

@@ -66,7 +66,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
             texts = TEXTS.get(language, TEXTS["en"])
             problem = answers.refused(question, texts)
             try:
-                for turn in () if problem else pair.turns(question, closed_book=mode == "closed"):
+                spoken = language if language in TEXTS else "en"
+                for turn in () if problem else pair.turns(question, closed_book=mode == "closed", language=spoken):
                     yield "", *answers.answered(turn, texts, *names), turn if turn.done else None
             except Exception as error:  # whatever happens, the page says it in a sentence
                 problem = answers.failed(error, texts)

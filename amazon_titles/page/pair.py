@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
@@ -97,12 +98,13 @@ class Pair:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
 
-    def turns(self, question: str, *, closed_book: bool) -> Iterator[Turn]:
+    def turns(self, question: str, *, closed_book: bool, language: str = "en") -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.
 
         Args:
             question: Free text.
             closed_book: Answer from what the fine-tuning taught, without the records in view.
+            language: Of our own words where the question has none.
 
         Raises:
             InputError: The question is empty.
@@ -110,8 +112,9 @@ class Pair:
         records = {hit.product.uid: hit.product for hit in self.catalogue.index.search(question, _RECORDS)}
         turn = Turn(Side(), Side() if self.before else None, records)
         yield turn
-        after = self.after.stream(question, closed_book=closed_book)
-        before = self.before.stream(question, closed_book=closed_book) if self.before else ()
+        options: dict[str, Any] = {"closed_book": closed_book, "default_language": language}
+        after = self.after.stream(question, **options)
+        before = self.before.stream(question, **options) if self.before else ()
         shown = time.monotonic()
         for said_before, said_after in zip_longest(before, after):
             left = turn.before and turn.before.with_next(said_before)

@@ -1,4 +1,4 @@
-"""Everything that the page says of its own, from `texts.yml`, and the names of sets and measures, from the card's."""
+"""Everything that the page says of its own, from `texts.yml`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-
-from amazon_titles import resources
 
 LANGUAGES = {"en": "English", "pt": "Português"}
 """Code → its name in itself, as the switch shows it."""
@@ -34,19 +32,9 @@ def in_each_language(said: Mapping[str, Mapping[str, str]]) -> dict[str, Texts]:
 
 
 _OWN = read_yaml(Path(__file__).with_name("texts.yml"))
-_CARD = read_yaml(resources.folder("hub_cards") / "model_card.yml")
 
 TEXTS = in_each_language(_OWN["texts"])
 """Every language by its code."""
-
-_CARD_NAMES = [name for key, name in _CARD.items() if key.startswith(("set_name_", "measure_"))]
-NAMES: dict[str, dict[str, str]] = {"pt": {name["en"]: name["pt"] for name in _CARD_NAMES} | _OWN["names"]}
-"""Names of sets, measures and settings, and the words of plots, where they are not said as the reports spell them."""
-
-
-def name_of(term: str, language: str) -> str:
-    """A name of `NAMES` in a language; as it is where there is no other."""
-    return NAMES.get(language, {}).get(term, term)
 
 
 def preferred(accepted: str, default: str) -> str:

@@ -55,6 +55,7 @@ def text(context: LintContext) -> Iterator[Problem]:
         "two-colons": split.count(":") > 1,
         "chat-template": templated and chat != "tokenizer",
         "messages-as-text": messages,
+        "needs-rendered-text": split and not rendered,
         "split-not-rendered": split and not (templated or messages or rendered),
         "other-family": known and rendered and rendered.name != own,
         "base-without-chat-template": known and not _INSTRUCT.search(base),

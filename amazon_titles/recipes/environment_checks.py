@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from amazon_titles.io import is_local, read_object
-from amazon_titles.recipes.corpus import CorpusError, look
+from amazon_titles.recipes.corpus import TEXTS, CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
-from amazon_titles.templates import template_of_config
+from amazon_titles.templates import ChatTemplate, template_of_config
 
 BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_template.jinja")
 """The files of a base that the rules read."""
@@ -33,7 +33,7 @@ def dataset(context: LintContext) -> Iterator[Problem]:
 
 
 def dataset_problems(context: LintContext) -> Iterator[Problem]:
-    """What is wrong with a dataset of rendered text, in a folder or on the Hub.
+    """What is wrong with a dataset, in a folder or on the Hub.
 
     Raises:
         Exception: It cannot be read, as `look` says.
@@ -41,22 +41,20 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
     path, column = context.text("data.path"), context.text("data.column_mapping.text_column")
     config, _, split = context.text("data.train_split").rpartition(":")
     template = template_of_config(config)
-    if template is None:  # autotrain_checks.py warns of it
-        return
     try:
         corpus = look(path, config, split, column)
     except CorpusError as error:
-        yield from context.found({"split-missing": True}, path=path, error=error, template=template.name)
+        missing = {"split-missing": template, "file-missing": not template}
+        yield from context.found(missing, path=path, error=error, template=template and template.name)
         return
-    starts = template.bos and any(text.startswith(template.bos) for text in corpus.sample)
-    ends = any(text.rstrip().endswith(template.end) for text in corpus.sample)
-    own = [template.bos] * bool(starts) + [template.end] * bool(ends)
+    own = _own_tokens(corpus.sample, template) if template else []
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
     most, likely = (corpus.size / size + 2 * corpus.rows for size in (1, 4))
     there = column in corpus.columns
-    block = context.number("params.block_size") if there and corpus.rows else 0
+    block = context.number("params.block_size") if corpus.kind in TEXTS and corpus.rows else 0
     rules = {
         "column-missing": not there,
+        "column-not-text": there and corpus.kind not in TEXTS and context.text("data.chat_template") in ("", "none"),
         "datasets-too-new": there and corpus.newer,
         "no-rows": there and not corpus.rows,
         "tokens-of-their-own": own,
@@ -64,7 +62,14 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
         "packs-few": likely < block <= most,
     }
     columns, tokens = ", ".join(corpus.columns), " and ".join(own)
-    yield from context.found(rules, columns=columns, own=tokens, rows=corpus.rows, tokens=likely)
+    yield from context.found(rules, columns=columns, kind=corpus.kind, own=tokens, rows=corpus.rows, tokens=likely)
+
+
+def _own_tokens(texts: Sequence[str], template: ChatTemplate) -> list[str]:
+    """The special tokens around the texts that the training adds by itself."""
+    starts = template.bos and any(text.startswith(template.bos) for text in texts)
+    ends = any(text.rstrip().endswith(template.end) for text in texts)
+    return [template.bos] * bool(starts) + [template.end] * bool(ends)
 
 
 def base(context: LintContext) -> Iterator[Problem]:
@@ -105,7 +110,8 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
 def _is_missing(context: LintContext, path: str) -> bool:
     """Whether a name that is no folder here must be one: before a run, whatever is spelt unlike `user/name`."""
     here = context.text("backend").startswith("local") and path and not is_local(path)
-    return bool(here and (path.startswith((".", "/")) or (context.run_here and "/" not in path)))
+    spelt = re.match(r"[./\\]|[A-Za-z]:[\\/]", path)
+    return bool(here and (spelt or (context.run_here and "/" not in path)))
 
 
 def _count_tokens(folder: Path) -> int:

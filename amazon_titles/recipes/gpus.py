@@ -40,7 +40,9 @@ def gpus() -> tuple[Gpu, ...]:
     if not has_cuda():
         return ()
     try:
-        answer = subprocess.check_output(_QUESTION, text=True, timeout=10, stderr=subprocess.DEVNULL)
+        answer = subprocess.check_output(
+            _QUESTION, encoding="utf-8", errors="replace", timeout=10, stderr=subprocess.DEVNULL
+        )
         rows = [line.split(",") for line in answer.splitlines() if line.strip()]
         return tuple(Gpu(name.strip(), float(mib) * 2**20 / 1e9, float(cap)) for name, mib, cap in rows)
     except (OSError, subprocess.SubprocessError, ValueError):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from amazon_titles import resources
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_text
 from amazon_titles.progress import say
 from amazon_titles.recipes import autotrain_checks, environment_checks, fields, schema, source
 from amazon_titles.recipes.problems import LintContext, Problem
@@ -180,14 +181,14 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise InputError(
             f"No recipe at {path} ({error.strerror}).",
             hint=f"Shipped ones: {', '.join(resources.recipes())}. Write one out with: "
-            f"amazon-titles recipe NAME --dataset DIR > {path.name or 'my.yml'}",
+            f"amazon-titles recipe NAME --dataset DIR --out {path.name or 'my.yml'}",
         ) from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise InputError(f"{path} is not UTF-8 text, so not a recipe.", hint="Save it as UTF-8.") from None
     return Recipe(path, text, source.parse(text, path))
 
@@ -225,7 +226,7 @@ def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:
     """Says the warnings, and stops with every error at once.
 
     Raises:
-        InputError: There is an error among the problems, or the recipe trains on no rendered text.
+        InputError: There is an error among the problems.
     """
     for problem in problems:
         if problem.severity != "error":
@@ -233,8 +234,3 @@ def require_sound(recipe: Recipe, problems: Sequence[Problem]) -> None:
     errors = [str(problem) for problem in problems if problem.severity == "error"]
     if errors:
         raise InputError(f"{recipe.path} has {len(errors)} error(s):\n  " + "\n  ".join(errors))
-    if recipe.template is None:
-        raise InputError(
-            f"{recipe.path}: data.train_split is {recipe.train_split!r}, which is no rendered text.",
-            hint="Use a config that `amazon-titles build` wrote: text-llama3:train",
-        )

@@ -35,7 +35,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         found = "nothing" if config is None else f"a {type(config).__name__}"
         raise InputError(
             f"{path} holds {found}; a recipe is a mapping of keys.",
-            hint="Start from a shipped one: amazon-titles recipe quickstart --dataset DIR > my.yml",
+            hint="Start from a shipped one: amazon-titles recipe quickstart --dataset DIR --out my.yml",
         )
     return config
 

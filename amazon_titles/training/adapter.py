@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.adapter_files import for_every_peft, weight_problems
+from amazon_titles.adapter_files import UNTRAINED, for_every_peft, weight_problems
 from amazon_titles.errors import TrainingError
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, to_json
+from amazon_titles.progress import say
 from amazon_titles.templates import ChatTemplate
 
 TOKENIZER_FILES = (
@@ -64,7 +65,7 @@ class TrainingRun:
 
 
 def finish_adapter(
-    trained: Path, folder: Path, *, base: str, template: ChatTemplate, recipe: str, run: Mapping[str, Any]
+    trained: Path, folder: Path, *, base: str, template: ChatTemplate | None, recipe: str, run: Mapping[str, Any]
 ) -> None:
     """Fills `folder` with the adapter's weights, its metadata, and the base's tokenizer with the template trained on.
 
@@ -74,14 +75,20 @@ def finish_adapter(
         trained: Where the trainer wrote.
         folder: Empty.
         base: Hub id, or the absolute path of a local folder.
-        template: Travels with the tokenizer.
+        template: Travels with the tokenizer; None where the text was rendered elsewhere, and the base's own stays.
         recipe: Text of the recipe.
         run: Becomes `run.json`.
 
     Raises:
-        TrainingError: The weights cannot be read, are not finite, or are all zero.
+        TrainingError: The weights cannot be read, are not finite, or are all zero after a step with a rate.
     """
-    if problem := next(weight_problems(trained / WEIGHTS), None):
+    problem = next(weight_problems(trained / WEIGHTS), None)
+    if problem == UNTRAINED and not any(point.get("learning_rate") for point in run["losses"]):
+        say(
+            "So few steps were all warm-up, which begins at a rate of 0: the adapter answers as its base does. "
+            "Take more rows or epochs, or --set warmup_ratio=0."
+        )
+    elif problem:
         raise TrainingError(
             f"The trained adapter cannot be used: {problem}.",
             hint="Where it diverged, lower the rate: --set lr=1e-4. Where nothing was learnt, raise it, or epochs.",
@@ -101,14 +108,14 @@ def finish_adapter(
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate) -> dict[str, Any]:
-    """`tokenizer_config.json` with the chat template that was trained on, fit for `generate` in every transformers.
+def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate | None) -> dict[str, Any]:
+    """`tokenizer_config.json` with the template trained on, if that is known, fit for `generate` in every transformers.
 
     A file that does not say `model_input_names`, as Llama's own do, makes 4.48 write `token_type_ids`, and `generate`
     refuses those: "The following `model_kwargs` are not used by the model".
     """
     inputs = {"model_input_names": ["input_ids", "attention_mask"]}
-    return {**inputs, **tokenizer_config, "chat_template": template.jinja}
+    return {**inputs, **tokenizer_config, **({"chat_template": template.jinja} if template else {})}
 
 
 def full_name(name: str) -> str:

@@ -78,6 +78,8 @@ class AutoTrainLog(EngineLog):
     def _take(self, logged: Mapping[str, float]) -> None:
         if "train_runtime" in logged:
             self.seconds = logged["train_runtime"]
+            if not self.losses and "train_loss" in logged:  # of so few steps that none was logged, the mean is known
+                self.losses.append({"epoch": logged["epoch"], "loss": logged["train_loss"]})
             self.end()
         elif not self.losses or logged["epoch"] > self.losses[-1]["epoch"]:
             self.advance(0, note=f"loss {logged['loss']:.3f}")
@@ -115,8 +117,9 @@ _INSTALL = (
 def versions(python: Path) -> dict[str, str]:
     """The versions of AutoTrain's environment and its device, by package name."""
     done = subprocess.run(
-        [str(python), "-c", _PROBE, "autotrain-advanced", *PACKAGES], capture_output=True, text=True, check=False
-    )
+        [str(python), "-c", _PROBE, "autotrain-advanced", *PACKAGES], capture_output=True, encoding="utf-8",
+        errors="replace", check=False,
+    )  # fmt: skip
     if done.returncode:
         raise TrainingError(f"The environment of {python} does not work: {done.stderr.strip().splitlines()[-1:]}")
     found: dict[str, str] = json.loads(done.stdout)
@@ -139,6 +142,7 @@ def environment(cache: Path) -> dict[str, str]:
         "ALLOW_REMOTE_CODE": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
+        "PYTHONUTF8": "1",  # it opens its recipe in the system's encoding, which is not UTF-8 on Windows
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from amazon_titles.errors import InputError
 from amazon_titles.io import is_local, local_folder, shards
 from amazon_titles.progress import bar
 from amazon_titles.recipes import Recipe
+from amazon_titles.recipes.corpus import open_split
 from amazon_titles.templates import ChatTemplate
 
 if TYPE_CHECKING:
@@ -92,9 +93,11 @@ def write(
             f"The text is rendered with {template.end} at the end of a turn, which the base's tokenizer does not know.",
             hint="Train on the config rendered for the base's family, such as text-llama3:train.",
         )
+    from pyarrow.dataset import dataset
+
     ends, cut = [0], 0
     with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
-        for texts in _batches(files, column, "tokenizing"):
+        for texts in _batches(dataset(list(map(str, files))), column, "tokenizing"):
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
@@ -123,12 +126,12 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
     """
     if not is_local(data) or not (model / "tokenizer.json").is_file():
         return Counted()
-    files = shards(data, str(recipe.dataset_config), recipe.split)
     try:
         from tokenizers import Tokenizer
 
         encode = Tokenizer.from_file(str(model / "tokenizer.json")).encode_batch_fast
-        batches = _batches(files, recipe.text_column, "counting tokens")
+        rows = open_split(data, recipe.dataset_config or "", recipe.split)
+        batches = _batches(rows, recipe.text_column, "counting tokens")
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it
         return Counted()
@@ -140,16 +143,12 @@ def all_tokens(recipe: Recipe, tokens_an_epoch: int) -> int:
     return int(tokens_an_epoch * recipe.params.epochs)
 
 
-def _batches(files: Sequence[Path], column: str, doing: str) -> Iterator[list[str]]:
-    """The texts of Parquet files, with a bar of the rows that have been dealt with."""
-    import pyarrow.parquet as pq
-
+def _batches(rows: Any, column: str, doing: str) -> Iterator[list[str]]:  # noqa: ANN401 - pyarrow has no types
+    """The texts of a `pyarrow.dataset.Dataset`, with a bar of the rows that have been dealt with."""
     with bar(doing, unit="rows", announce=False) as advance:
-        for path in files:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=_BATCH, columns=[column]):
-                    yield batch.column(0).to_pylist()
-                    advance(len(batch))
+        for batch in rows.to_batches(columns=[column], batch_size=_BATCH, batch_readahead=1, fragment_readahead=1):
+            yield batch.column(0).to_pylist()
+            advance(len(batch))
 
 
 def tokens_of(text: str, encoding: Encoding, template: ChatTemplate, end: int) -> tuple[Ids, Flags]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import __version__, cards
+from amazon_titles.cards.names import name_of
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.io import held, is_local, staged
 from amazon_titles.plots import plot_losses
@@ -77,7 +79,6 @@ def train(
                     launcher=launcher,
                 )
             run = _run_json(recipe, engine, base, data, outcome, time.time() - start, card_language)
-            assert recipe.template is not None
             finish_adapter(outcome.trained, new, base=base, template=recipe.template, recipe=recipe.dump(), run=run)
             problem = _write_documents(run, recipe, new, target.name)
         if place is not None:
@@ -116,7 +117,9 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
     plot = folder / "loss.png"
     try:
         try:
-            plot_losses(run["losses"], plot, title=f"{name}, {run['engine']}", valid=run.get("valid_losses", ()))
+            words = partial(name_of, language=run["card_language"])
+            title, valid = f"{name}, {run['engine']}", run.get("valid_losses", ())
+            plot_losses(run["losses"], plot, title=title, valid=valid, words=words)
         except MissingExtraError as error:
             say(f"No loss.png: {error}")
         card = cards.model_card(run, recipe.dump(), plots=(plot.name,) if plot.is_file() else ())
@@ -130,11 +133,10 @@ def _run_json(
     recipe: Recipe, engine: str, base: str, data: str, outcome: Outcome, seconds: float, card_language: str
 ) -> dict[str, Any]:
     local = " and the ".join(what for what, path in (("base model", base), ("dataset", data)) if is_local(path))
-    assert recipe.template is not None
     return {
         "library": __version__, "engine": engine, "base_model": base, "base_source": source_of(base),
         "dataset": dataset_of(data, outcome.revision), "train_split": recipe.train_split,
-        "template": recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
+        "template": recipe.template and recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
         "why_not_publishable": f"The {local} stand in a local folder." if local else None,
         "machine": f"{platform.system()} {platform.machine()}", "seconds": round(seconds, 1),
         "peak_memory_mb": peak_memory(), **outcome.run, "card_language": card_language,

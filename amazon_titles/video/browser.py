@@ -1,4 +1,4 @@
-"""A real browser: the system's Chromium, driven through Playwright."""
+"""A real browser: a Chromium of the system's or Playwright's own, driven through Playwright."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 VARIABLE = "AMAZON_TITLES_BROWSER"
 """Names a browser's program where none of `_NAMES` is the one."""
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+_NAMES = (
+    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "chrome", "msedge",
+)  # fmt: skip
+# Where Windows and macOS keep them: on no PATH.
+_FOLDERS = ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
+_IN_FOLDERS = ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
+_APPLICATIONS = ("Google Chrome", "Microsoft Edge", "Chromium")
 
 
 def find_browser() -> str:
@@ -30,12 +37,26 @@ def find_browser() -> str:
     if missing := [package for package in ("playwright", "imageio_ffmpeg") if find_spec(package) is None]:
         raise MissingExtraError("video", missing[0])
     named = os.environ.get(VARIABLE)
-    if found := next(filter(None, map(shutil.which, [named] if named else _NAMES)), None):
-        return found
+    places = [shutil.which(named)] if named else _places()
+    if found := next((place for place in places if place and Path(place).is_file()), None):
+        return str(found)
+    lacking = "There is no Chromium, Chrome or Edge here."
     raise InputError(
-        f"{VARIABLE} names {named!r}, and there is no such program." if named else "There is no Chromium here.",
-        hint=f"Install one (Debian: apt-get install chromium), or name its program in {VARIABLE}.",
+        f"{VARIABLE} names {named!r}, and there is no such program." if named else lacking,
+        hint=f"Install one: playwright install chromium   Or name its program in {VARIABLE}.",
     )
+
+
+def _places() -> Iterator[str | Path | None]:
+    """Where a Chromium may be: on the PATH, where Windows and macOS keep them, where Playwright puts its own."""
+    yield from map(shutil.which, _NAMES)
+    yield from (Path(os.environ[name], place) for name in _FOLDERS if name in os.environ for place in _IN_FOLDERS)
+    yield from (Path(f"/Applications/{name}.app/Contents/MacOS/{name}") for name in _APPLICATIONS)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:  # half a second, so last
+        own = playwright.chromium.executable_path
+    yield own
 
 
 @contextmanager

@@ -121,7 +121,8 @@ def encode(frames: Frames, options: Sequence[str], target: Path) -> None:
     # The last one twice: the demuxer ignores the duration of what nothing follows.
     (folder / "frames.txt").write_text("\n".join([*lines, f"file '{places[shown[-1]]}'", ""]), encoding="utf-8")
     command = [get_ffmpeg_exe(), "-loglevel", "error", "-y", "-f", "concat", "-safe", "0", "-i", "frames.txt"]
-    done = subprocess.run([*command, *options, str(target.resolve())], cwd=folder, capture_output=True, text=True)
+    command += [*options, str(target.resolve())]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise AmazonTitlesError(f"ffmpeg could not write {target.name}: {last}")

@@ -42,6 +42,12 @@ def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
     assert "too small to pack" in log.tail[-1]
 
 
+def test_of_a_training_of_one_step_the_mean_loss_is_known():
+    with autotrain.AutoTrainLog() as log:
+        log.read("INFO | {'train_runtime': 0.5, 'train_loss': 6.25, 'epoch': 1.0}\n")
+    assert log.losses == [{"epoch": 1.0, "loss": 6.25}]
+
+
 def test_a_file_hears_how_far_the_training_is(beat):
     with autotrain.AutoTrainLog(216 * 512) as shown:
         assert beat(10) == ["  starting AutoTrain …", "  starting AutoTrain: 0:00:10 so far"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -131,3 +133,34 @@ def test_check_passes_what_is_shipped_and_names_what_is_wrong(capsys, tmp_path):
     code, out, _ = run(capsys, "check", str(tmp_path / "my.yml"))
     assert code == 1
     assert "epochz" in out
+
+
+def test_a_recipe_into_a_file(capsys, tmp_path):
+    path = tmp_path / "new" / "my.yml"
+    filled = ("recipe", "quickstart-tiny", "--dataset", "dataset")
+    assert run(capsys, *filled, "--out", str(path))[:2] == (0, f"{path}  check it: amazon-titles check {path}\n")
+    assert path.read_text(encoding="utf-8") == run(capsys, *filled)[1]
+    code, _, err = run(capsys, *filled, "--out", str(tmp_path))
+    assert (code, err.count("Error: ")) == (2, 1)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp850"])
+def test_no_output_fails_where_the_encoding_lacks_a_letter(tmp_path, encoding):
+    said = "Chá 茶 🫖 — “quente” → ≥ 3"
+    code = f"""
+import click, json
+from amazon_titles.cli import cli, main
+@cli.command("say")
+@click.argument("as_json")
+def say(as_json):
+    click.echo(json.dumps([{said!r}], ensure_ascii=False) if as_json == "json" else {said!r})
+main(["say", "json"]) if __import__("sys").argv[1] == "json" else main(["say", "text"])
+"""
+    env = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = {
+        how: subprocess.run([sys.executable, "-X", "utf8=0", "-c", code, how], capture_output=True, env=env)
+        for how in ("json", "text")
+    }
+    assert all(run.returncode == 0 for run in done.values()), done
+    assert json.loads(done["json"].stdout.decode(encoding)) == [said]
+    assert "Ch" in done["text"].stdout.decode(encoding)

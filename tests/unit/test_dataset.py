@@ -525,6 +525,7 @@ def test_a_catalogue_that_is_not_amazons_end_to_end(tmp_path):
         "url": "https://shop.example/{uid}",
         "rules": "generic",
         "fields": {"uid": "sku", "title": "name", "content": "text"},
+        "language": "en",
     }
     assert {product.uid for product in read_catalog(tmp_path / "out")} == {str(n) for n in range(40)}
     card = (tmp_path / "out" / "README.md").read_text()

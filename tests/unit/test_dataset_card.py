@@ -101,3 +101,25 @@ def test_a_licence_that_the_hub_does_not_know_gets_a_name(report):
 
 def test_numbers_are_written_as_the_language_does(report):
     assert "2.248.619" in cards.dataset_card(report, language="pt")
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("Chaleira de ferro número {n}, com {n} litros e cabo de madeira, para o café da manhã.", "pt"),
+    ("Wasserkocher aus Eisen Nummer {n}, fasst {n} Liter und hat einen Griff aus Holz.", "de"),
+])  # fmt: skip
+def test_the_language_of_a_catalogue_is_found_and_the_card_is_in_ours(tmp_path, text, code):
+    names = ("Velmo", "Grinax", "Orsk", "Tarkin", "Popeth", "Namum", "Zorvex", "Brasealm", "Cebrer", "Tretith")
+    rows = [{"uid": f"X{n}", "title": f"{name} {n}", "content": text.format(n=f"{n}7{n}") + f" {name}."}
+            for n, name in enumerate(names * 6)]  # fmt: skip
+    (tmp_path / "mine.json").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    build_dataset(tmp_path / "mine.json", tmp_path / "out", card_language="pt", min_content_chars=10)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["language"] == sorted({"en", "pt", code})
+    assert head["pretty_name"] == "mine em conversas"
+    assert f"no idioma do catálogo: `{code}`" in card
+    assert "2,0 % validação" in card
+    english = build_dataset(tmp_path / "mine.json", tmp_path / "english", min_content_chars=10)
+    assert english.catalogue["language"] == code
+    drawn = [(tmp_path / name / "lengths.png").read_bytes() for name in ("out", "english")]
+    assert drawn[0] != drawn[1]

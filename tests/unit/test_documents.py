@@ -37,6 +37,7 @@ def documents(tmp_path_factory):
     trial = run_json("/home/ada/base") | {"publishable": False}
     found = {
         "README": (ROOT / "README.md").read_text(encoding="utf-8"),
+        "own-catalogue": (ROOT / "docs/own-catalogue.md").read_text(encoding="utf-8"),
         "quickstart": f"```\n{REAL_THING}\n```\n",
     }
     for language in ("en", "pt"):
@@ -47,7 +48,7 @@ def documents(tmp_path_factory):
 
 
 NAMES = [
-    "README", "quickstart",
+    "README", "quickstart", "own-catalogue",
     *(f"{kind}, {language}" for kind in ("dataset card", "model card", "trial's card") for language in ("en", "pt")),
 ]  # fmt: skip
 

@@ -401,3 +401,44 @@ def test_what_does_not_load_back_was_not_published_well(
     with pytest.raises(PublishError, match="What stands at ana/a now cannot be loaded") as failed:
         adapters._load_back(client, "main", contents)
     assert reason in str(failed.value)
+
+
+TAKEN = {
+    "ana/titles": "ana/titles",
+    " ana/titles\n": "ana/titles",
+    "titles": "titles",
+    "datasets/ana/titles": "ana/titles",
+    "https://huggingface.co/datasets/ana/titles/tree/main": "ana/titles",
+    "https://huggingface.co/ana/titles?x=1#y": "ana/titles",
+    "hf.co/datasets/ana/titles/": "ana/titles",
+    "http://127.0.0.1:9/datasets/ana/titles": "ana/titles",
+}
+
+
+@pytest.mark.parametrize("typed", TAKEN)
+def test_a_dry_run_takes_the_id_that_the_push_takes(tmp_path: Path, typed: str) -> None:
+    folder = dataset_folder(tmp_path / "dataset")
+    assert push_dataset_to_hub(folder, typed, dry_run=True).repo_id == TAKEN[typed]
+
+
+REFUSED = {
+    "ana/my titles": "ana/my-titles",
+    "ana/títulos": "ana/titulos",
+    "ana/a..b": "ana/a.b",
+    "ana/titles.git": "ana/titles",
+    "ana/b/titles": "b/titles",
+    "spaces/ana/titles": "ana/titles",
+    "https://huggingface.co/ana": "ana",
+    "ana/": "ana",
+    "": "USER/NAME",
+}
+
+
+@pytest.mark.parametrize("typed", REFUSED)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_no_id_is_refused_with_the_right_form(tmp_path: Path, typed: str, dry_run: bool) -> None:
+    folder = dataset_folder(tmp_path / "dataset")
+    with pytest.raises(InputError) as caught:
+        push_dataset_to_hub(folder, typed, dry_run=dry_run)
+    assert repr(typed) in caught.value.message
+    assert str(caught.value.hint).endswith(f": {REFUSED[typed]}")

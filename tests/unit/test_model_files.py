@@ -11,6 +11,7 @@ from amazon_titles.cli import main
 from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Sampling
 from amazon_titles.model.files import ask_file, read_questions
+from amazon_titles.model.loading import tell_of_another_catalogue
 
 QUESTIONS = ['What is "Velmo Tarkin Kettle"?', "Fale sobre Grinax Puzzle 300", 'What is "Zorvex 3000"?', "hm?", "so?"]
 
@@ -30,6 +31,11 @@ def answers(path):
 def test_a_line_ends_at_its_end_alone(tmp_path):
     (tmp_path / "q.jsonl").write_bytes('\ufeff"one\u2028\u0085?"\r\n{"question": "two?"}'.encode())
     assert [question.text for question in read_questions(tmp_path / "q.jsonl")] == ["one\u2028\u0085?", "two?"]
+
+
+def test_what_powershell_wrote_is_read(tmp_path):
+    (tmp_path / "q.jsonl").write_bytes('"É isto?"\r\n"two?"\r\n'.encode("utf-16"))
+    assert [question.text for question in read_questions(tmp_path / "q.jsonl")] == ["É isto?", "two?"]
 
 
 def test_every_question_has_its_answer_in_order(questions, tmp_path):
@@ -97,7 +103,7 @@ def test_a_bad_file_of_questions_is_a_sentence(tmp_path, text, sentence):
 def test_a_file_that_is_not_there_or_not_text_is_a_sentence(tmp_path, questions):
     with pytest.raises(InputError, match="No questions at"):
         read_questions(tmp_path / "none.jsonl")
-    (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe")
+    (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe\xff")  # half a character of UTF-16
     with pytest.raises(InputError, match="cannot be read"):
         read_questions(tmp_path / "q.jsonl")
     with pytest.raises(InputError, match="is a folder"):
@@ -167,3 +173,20 @@ def test_no_answer_commands_a_terminal(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "holds 4.1 litres" in out
     assert not [sign for sign in out if not sign.isprintable() and sign != "\n"]
+
+
+def test_one_line_says_that_a_model_was_trained_on_another_catalogue(tmp_path, capsys):
+    def told(catalogue, **dataset):
+        (tmp_path / "run.json").write_text(json.dumps({"dataset": dataset}))
+        tell_of_another_catalogue(tmp_path, catalogue)
+        return capsys.readouterr().err
+
+    assert told("sha256:0123456789ab", report_sha256="0123456789abcdef", revision=None) == ""
+    assert told("sha256:ffffffffffff", report_sha256=None, revision="c0ffee") == "", "a folder is not compared with it"
+    assert told("c0ffee", report_sha256=None, revision="c0ffee") == ""
+    for other in (told("sha256:ffffffffffff", report_sha256="0123456789abcdef"), told("beef", revision="c0ffee")):
+        assert other.count("\n") == 1
+        assert "not the catalogue that the model was trained on" in other
+    (tmp_path / "run.json").unlink()
+    tell_of_another_catalogue(tmp_path, "c0ffee")
+    assert capsys.readouterr().err == "", "a base was trained on none"

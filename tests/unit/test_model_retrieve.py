@@ -16,7 +16,7 @@ from amazon_titles.errors import InputError
 from amazon_titles.model import CatalogModel, Generation
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.grounding import opening_names, support, without_false_citations
-from amazon_titles.model.language import prose_language, question_language
+from amazon_titles.model.language import locale_language, prose_language, question_language
 from amazon_titles.model.retrieve import QUOTE_BELOW, fit_prompt
 from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex, Hit
@@ -397,6 +397,21 @@ def test_the_language_of_our_own_questions(language, title):
 )
 def test_the_language_of_a_question(text, language):
     assert question_language(text) == language
+
+
+def test_a_bare_title_is_refused_in_the_language_of_who_asks(monkeypatch):
+    model = asked_of(Told(RIGHT))
+    assert model.ask("Zorvex 3000", default_language="pt").text.startswith("O catálogo")
+    assert model.ask("Zorvex 3000").text.startswith("The catalogue")
+    assert model.ask('What is "Zorvex 3000"?', default_language="pt").language == "en"
+    assert model.ask('O que é "Zorvex 3000"?').language == "pt"
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for spoken, code in (("Portuguese_Brazil", "pt"), ("pt_BR", "pt"), ("en_US", "en"), ("C", "en"), (None, "en")):
+        monkeypatch.setattr("locale.getlocale", lambda spoken=spoken: (spoken, "cp1252"))
+        assert locale_language() == code
+    monkeypatch.setenv("LANG", "pt_BR.UTF-8")
+    assert locale_language() == "pt"
 
 
 def test_support_across_languages_is_of_the_facts():

@@ -13,10 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from amazon_titles.cards.names import portuguese
 from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
-from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS
+from amazon_titles.page.texts import LANGUAGES, TEXTS
 from amazon_titles.resources import folder as resource
 
 ROW = {"set": "seen", "n": 2, "measure": "fact recall", "key": "fact_recall", "headline": True}
@@ -156,9 +157,9 @@ def test_sets_and_measures_are_called_as_the_card_calls_them():
     names = [name for name in card if name.startswith(("set_name_", "measure_"))]
     assert len(names) > 10
     for name in names:
-        assert NAMES["pt"].get(card[name]["en"], card[name]["en"]) == card[name]["pt"]
+        assert portuguese().get(card[name]["en"], card[name]["en"]) == card[name]["pt"]
     assert f"“{card['set_name_grounded']['pt']}”" in TEXTS["pt"].measured
-    assert {measure.title for measure in MEASURES.values()} - NAMES["pt"].keys() == {"chrF"}
+    assert {measure.title for measure in MEASURES.values()} - portuguese().keys() == {"chrF"}
 
 
 ASK = """

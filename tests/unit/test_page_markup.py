@@ -8,19 +8,21 @@ import io
 import re
 import string
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from amazon_titles.cards.names import name_of, portuguese
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
 from amazon_titles.page import answers, markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED, example_questions
-from amazon_titles.page.pair import Side, Turn
-from amazon_titles.page.texts import LANGUAGES, NAMES, TEXTS, name_of, preferred
+from amazon_titles.page.pair import Pair, Side, Turn
+from amazon_titles.page.texts import LANGUAGES, TEXTS, preferred
 from amazon_titles.plots import plot_before_after, plot_losses
 from amazon_titles.video.film import read_questions
 from amazon_titles.video.script import CAPTIONS
@@ -212,7 +214,7 @@ def test_every_word_of_a_plot_has_a_portuguese_one():
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
     plot_before_after(rows, io.BytesIO(), title="", words=words)
     assert len(set(said)) == 8
-    assert set(said) <= NAMES["pt"].keys()
+    assert set(said) <= portuguese().keys()
 
 
 def test_the_table_shows_the_headlines_and_folds_the_rest():
@@ -238,3 +240,12 @@ def test_questions_of_a_file(tmp_path):
         read_questions(path)
     with pytest.raises(InputError, match="No file of questions"):
         read_questions(tmp_path / "nowhere.txt")
+
+
+def test_the_page_says_in_which_language_a_bare_title_is_refused():
+    asked = []
+    pair = Pair.__new__(Pair)
+    pair.before, pair.catalogue = None, SimpleNamespace(index=SimpleNamespace(search=lambda *_: []))
+    pair.after = SimpleNamespace(stream=lambda question, **options: iter(asked.append(options) or ()))
+    list(pair.turns("Zorvex", closed_book=True, language="pt"))
+    assert asked == [{"closed_book": True, "default_language": "pt"}]

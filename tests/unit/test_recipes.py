@@ -183,3 +183,13 @@ def test_no_value_makes_checking_crash(tmp_path_factory, config):
     path = tmp_path_factory.getbasetemp() / "any.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     assert load_recipe(path).problems()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_what_powershell_wrote_is_read(tmp_path, encoding):
+    text = resources.recipes()["quickstart"].read_text(encoding="utf-8").replace("\n", "\r\n") + "# É isto.\r\n"
+    path = tmp_path / "my.yml"
+    path.write_bytes((("\ufeff" if encoding == "utf-16-be" else "") + text).encode(encoding))
+    recipe = load_recipe(path)
+    assert recipe.text == text.replace("\r\n", "\n")
+    assert recipe.with_settings({"epochs": 9}).params.epochs == 9

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from amazon_titles import resources
-from amazon_titles.recipes import environment_checks, gpus, load_recipe
+from amazon_titles.recipes import environment_checks, gpus, load_recipe, require_sound
 from amazon_titles.recipes import problems as catalogue
 from amazon_titles.recipes.environment_checks import plain_run_advice
 
@@ -316,3 +317,64 @@ def test_autotrains_own_weaknesses_are_no_problem_of_the_other_engine(tmp_path):
     recipe = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings({"seed": 7, "model_max_length": 512})
     assert {p.key for p in recipe.problems()} == {"params.seed", "params.block_size"}
     assert recipe.problems(engine="trl") == []
+
+
+LINES = [{"text": f"Product {n}? " + "It is made of oak. " * 9} for n in range(20)]
+
+
+def write_lines(folder, name, rows):
+    """Rows in a form that AutoTrain's documentation asks for."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    columns = pa.Table.from_pylist(rows)
+    if name.endswith(".csv"):
+        pa.csv.write_csv(columns, folder / name)
+    elif name.endswith(".jsonl"):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        pq.write_table(columns, folder / name)
+    return folder
+
+
+FORMS = (
+    "train.csv",
+    "train.jsonl",
+    "train.parquet",
+    "data/train-00000-of-00001.parquet",
+    "train/part.jsonl",
+    "all.jsonl",
+)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_folder_as_autotrain_has_it_is_trained_on(filled, tmp_path, name):
+    plain = filled.with_settings(
+        {"data.path": str(write_lines(tmp_path / "plain", name, LINES)), "data.train_split": "train"}
+    )
+    warned = only(plain, run_here=True)
+    assert (warned.severity, warned.key) == ("warning", "data.train_split")
+    require_sound(plain, [warned])
+    lacking = plain.with_settings({"data.path": str(write_lines(tmp_path / "other", name, [{"a": "x", "b, c": "y"}]))})
+    told = next(p for p in lacking.problems() if p.key == "data.column_mapping.text_column")
+    assert (told.severity, told.line) == ("error", 22)
+    assert "is text, which the dataset lacks; it has a, b, c." in told.reason
+
+
+def test_what_a_plain_folder_lacks_is_told(filled, tmp_path):
+    plain = filled.with_settings({"data.path": str(tmp_path / "plain"), "data.train_split": "train"})
+    (tmp_path / "plain").mkdir()
+    told = [p for p in plain.problems() if p.severity == "error"]
+    assert [p.key for p in told] == ["data.train_split"]
+    assert "no file train.csv, train.jsonl" in told[0].reason
+    write_lines(tmp_path / "plain", "train.jsonl", [{"text": [{"role": "user", "content": "x"}]}])
+    assert any("is text, which holds list<" in p.reason for p in plain.problems())
+    for encoding in ("utf-16", "utf-8-sig"):  # as PowerShell writes
+        (tmp_path / "plain" / "train.jsonl").write_text('{"text": "x"}\n', encoding=encoding)
+        assert any("cannot be read" in p.reason and "UTF-8" in p.mend for p in plain.problems())
+    # Answers are found by a template, and nobody knows of one.
+    assert any("no rendered text" in p.reason and p.severity == "error" for p in plain.problems(engine="trl"))
+
+
+def test_a_folder_of_windows_that_is_missing_is_told(filled):
+    for path in ("C:\\data\\titles", "..\\titles"):
+        problem = only(filled.with_settings({"data.path": path}))
+        assert "no such folder is here" in problem.reason

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from array import array
+from contextlib import nullcontext
 
 import pytest
 
-from amazon_titles.errors import InputError
+from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.io import held
 from amazon_titles.training import run as training
+from amazon_titles.training.adapter import finish_adapter
 from tests.fake_training import FILES, MOMENTS, pretend
+from tests.loopback_hub.folders import adapter_folder, write_safetensors
 
 OLD, KILLED, NEW = 0.9, 0.5, 0.1
 
@@ -115,3 +119,18 @@ def test_what_plain_autotrain_left_is_not_ours_to_replace(tmp_path):
     (tmp_path / "adapter" / "training_params.json").write_text("{}")
     with pytest.raises(InputError, match=r"training_params\.json"):
         pretend(tmp_path, "autotrain", loss=NEW)
+
+
+@pytest.mark.parametrize("rate", [None, 1e-4])
+def test_steps_without_a_rate_leave_the_base_and_that_is_said(tmp_path, capsys, rate):
+    """Warm-up begins at 0: plain AutoTrain trains a step on twenty rows, and nothing is wrong with that."""
+    trained, folder = adapter_folder(tmp_path / "trained"), tmp_path / "adapter"
+    folder.mkdir()
+    zeros = {f"x.lora_{name}.weight": array("f", [value]) for name, value in (("A", 1.0), ("B", 0.0))}
+    write_safetensors(trained / "adapter_model.safetensors", zeros)
+    run = {"losses": [{"loss": 6, "learning_rate": rate}]}
+    with nullcontext() if rate is None else pytest.raises(TrainingError, match="all zero"):
+        finish_adapter(trained, folder, base=str(trained), template=None, recipe="", run=run)
+        assert "answers as its base does" in capsys.readouterr().err
+        its, ours = (json.loads((place / "tokenizer_config.json").read_text()) for place in (trained, folder))
+        assert ours.get("chat_template") == its.get("chat_template")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import string
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 
 from amazon_titles.cli import main
+from amazon_titles.errors import InputError
 from amazon_titles.model import Answer
 from amazon_titles.page import answers
 from amazon_titles.page.evidence import Evidence
@@ -21,6 +24,7 @@ from amazon_titles.video import film
 from amazon_titles.video.script import ALONE, CAPTIONS
 from tests import chat_models
 
+browser = import_module("amazon_titles.video.browser")  # the package has a function of that name
 NOTHING = Evidence([], {}, {}, {})
 # What only a pair has; “base” in quotes is the name of the model.
 OF_TWO = {
@@ -207,7 +211,7 @@ def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
 class Modest(chat_models.ChatModel):
     """Says of everything that it does not know it."""
 
-    def stream(self, question, *, k=3, closed_book=False):
+    def stream(self, question, **_):
         yield "I do not know."
         yield Answer("I do not know.", (), None)
 
@@ -215,8 +219,8 @@ class Modest(chat_models.ChatModel):
 class Unsupported(chat_models.ChatModel):
     """Its words are never supported: the record is quoted instead."""
 
-    def stream(self, question, *, k=3, closed_book=False):
-        for said in super().stream(question, k=k, closed_book=closed_book):
+    def stream(self, question, **options):
+        for said in super().stream(question, **options):
             yield replace(said, quoted=True) if isinstance(said, Answer) and said.sources else said
 
 
@@ -225,3 +229,29 @@ def test_what_became_of_an_answer_is_said(filmed, dataset, kind, caption):
     driver = filmed(chat_model=kind(dataset))
     expected = [getattr(CAPTIONS["en"], caption)]
     assert at(driver, "answers") == at(driver, "more-answers") == at(driver, "with-source-answer") == expected
+
+
+@pytest.mark.parametrize("program", ["Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe"])
+def test_the_browsers_of_windows_are_found(tmp_path, monkeypatch, program):
+    monkeypatch.setattr(browser, "find_spec", lambda package: package)
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    monkeypatch.setenv("PROGRAMFILES(X86)", str(tmp_path))
+    monkeypatch.delenv(browser.VARIABLE, raising=False)
+    (tmp_path / program).parent.mkdir(parents=True)
+    (tmp_path / program).touch()
+    assert browser.find_browser() == str(tmp_path / program)
+
+
+def test_playwrights_own_chromium_is_found_or_named(tmp_path, monkeypatch):
+    @contextmanager
+    def sync_playwright():
+        yield SimpleNamespace(chromium=SimpleNamespace(executable_path=str(tmp_path / "chrome")))
+
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", SimpleNamespace(sync_playwright=sync_playwright))
+    monkeypatch.setattr(browser, "find_spec", lambda package: package)
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    monkeypatch.delenv(browser.VARIABLE, raising=False)
+    with pytest.raises(InputError, match=r"no Chromium, Chrome or Edge here(.|\n)*playwright install chromium"):
+        browser.find_browser()
+    (tmp_path / "chrome").touch()
+    assert browser.find_browser() == str(tmp_path / "chrome")

@@ -1,0 +1,25 @@
+"""Names of sets, measures and settings, and the words of plots, where they are not said as the reports spell them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import yaml
+
+from amazon_titles import resources
+
+
+@cache
+def portuguese() -> dict[str, str]:
+    """Every such name in Portuguese, by its English: the cards' own, and those of `hub_cards/names.yml`."""
+    cards, names = (
+        yaml.safe_load((resources.folder("hub_cards") / name).read_text(encoding="utf-8"))
+        for name in ("model_card.yml", "names.yml")
+    )
+    said = [name for key, name in cards.items() if key.startswith(("set_name_", "measure_"))]
+    return {name["en"]: name["pt"] for name in said} | dict(names)
+
+
+def name_of(term: str, language: str) -> str:
+    """A name in a language; as it is where there is no other."""
+    return portuguese().get(term, term) if language == "pt" else term
