@@ -53,6 +53,7 @@ def test_a_shops_catalogue_is_not_amazons(tmp_path, name):
     report = built(tmp_path, [shop_row(n) for n in range(60)], name)
     assert report.catalogue == {
         "name": name.partition(".")[0], "license": None, "url": None, "rules": "generic", "fields": {},
+        "language": "en",
     }  # fmt: skip
     for card in cards_of(tmp_path / "out"):
         assert AMAZONS.findall(card) == []
@@ -65,7 +66,7 @@ def test_a_shops_catalogue_is_not_amazons(tmp_path, name):
 def test_what_is_given_of_a_shop_is_said(tmp_path):
     given = {"name": "Ada's shop", "license": "cc-by-4.0", "url": "https://shop.example/{uid}"}
     report = built(tmp_path, [shop_row(n) for n in range(60)], **given)
-    assert report.catalogue == {**given, "rules": "generic", "fields": {}}
+    assert report.catalogue == {**given, "rules": "generic", "fields": {}, "language": "en"}
     for card in cards_of(tmp_path / "out"):
         assert AMAZONS.findall(card) == []
         assert yaml.safe_load(card.split("---\n")[1])["license"] == "cc-by-4.0"

@@ -56,6 +56,7 @@ def test_only_the_first_process_tells(monkeypatch, capsys):
     from amazon_titles.training import worker
 
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
     worker.emit({"event": "done"})
     assert capsys.readouterr().out == ""
 
