@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from amazon_titles.dataset import build_dataset
 from amazon_titles.metrics import grounded_share
 from amazon_titles.model import Answer, Source
@@ -87,11 +90,18 @@ class ChatModel:
 
 
 def make_dataset(folder: Path) -> Path:
-    """A dataset of sample products, with one whose title and text try to act."""
-    hostile = {"uid": "B999999999", "title": HOSTILE, "content": HOSTILE_TEXT * 2}
+    """A dataset of sample products, with one whose title and text try to act; no build of ours would leave the tags."""
+    hostile = {"uid": "B999999999", "title": "Grelm Kettle", "content": "A kettle of iron that holds 3.5 litres. " * 3}
     rows: Sequence[dict[str, object]] = [*sample_products(80), hostile]
     (folder / "trn.json").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     build_dataset(folder / "trn.json", folder / "dataset")
+    for path in (folder / "dataset" / "catalog").glob("*.parquet"):
+        table = pq.read_table(path)
+        products = [
+            product | {"title": HOSTILE, "content": HOSTILE_TEXT * 2} if product["uid"] == hostile["uid"] else product
+            for product in table.to_pylist()
+        ]
+        pq.write_table(pa.Table.from_pylist(products, table.schema), path)
     return folder / "dataset"
 
 

@@ -267,11 +267,11 @@ def test_quotation_marks_and_links_never_run_away(index, question):
 
 def test_a_long_question_is_answered_in_time(index):
     assert first(index, "Velmo Tarkin Kettle? " + "and so on and so forth " * 5000) == "Velmo Tarkin Kettle"
-    start = time.perf_counter()
+    start = time.process_time()
     for text in ("a." * 20_000 + "/dp/" + "b" * 20_000, ".aa/" * 20_000, '"' * 40_000, "'a" * 20_000, "[" * 40_000):
         index.search(text)
         index.named(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 # A changed digit is another product; a slip in letters is not.
