@@ -305,7 +305,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SETTINGS, help="of the base; by default 1b where there is a GPU, else tiny")
     parser.add_argument("--as", dest="card", choices=["t4"], help="hold this card to the limits of another")
     parser.add_argument("--products", type=int, help="of the sample catalogue; 300, on a GPU 1000")
-    parser.add_argument("--epochs", type=int, help="2, on a GPU 12")
+    parser.add_argument("--epochs", type=int, help="2, on a GPU 48, so that the training is one that is compiled")
     parser.add_argument("--pretrain", type=int, default=300, help="steps of the tiny base's pretraining, done once")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, default=1, help="rounds; of each contender the fastest counts")
@@ -320,7 +320,7 @@ def main() -> None:
     size = args.size or ("1b" if gpu else "tiny")
     names = args.only or [name for name in CONTENDERS if not args.card or name in ("us", "trl-isolated", "trl-wrapped")]
     folder = made(args.folder, size, args.products or (1000 if gpu else 300), args.pretrain)
-    epochs = args.epochs or (12 if gpu else 2)
+    epochs = args.epochs or (48 if gpu else 2)
     write_recipe(folder, size, epochs, args.card, gpu=gpu)
     env = args.autotrain_env or Path(".venv-autotrain")
     setup = Setup(

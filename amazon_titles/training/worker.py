@@ -49,8 +49,8 @@ _ALWAYS: dict[str, Any] = {
     "dataset_kwargs": {"skip_prepare_dataset": True}, "remove_unused_columns": False,
     "ddp_find_unused_parameters": False,
 }  # fmt: skip
-# Steps. The compiler takes 20 s on 16 cores and saves a quarter of each step (NVIDIA H100, benchmarks/train.py).
-_WORTH_COMPILING = 500
+# Steps. On an H100 with 16 cores the compiler took 30 s (benchmarks/results) and saved about 16 ms of each step.
+_WORTH_COMPILING = 2000
 # Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
 _QUANTIZED: dict[str, dict[str, Any]] = {
     "int8": {"load_in_8bit": True},
