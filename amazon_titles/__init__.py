@@ -16,52 +16,28 @@ if TYPE_CHECKING:
     from amazon_titles.search import CatalogIndex, Hit
     from amazon_titles.training import TrainingRun, train
 
-# Public name -> room. Rooms import pyarrow, torch or transformers, so they load when a name is first used.
+# Room -> public names. Rooms import pyarrow, torch or transformers, so they load when a name is first used.
 _ROOMS = {
-    "BuildReport": "dataset",
-    "build_dataset": "dataset",
-    "Comparison": "evaluation",
-    "EvalReport": "evaluation",
-    "compare": "evaluation",
-    "evaluate_model": "evaluation",
-    "push_adapter_to_hub": "hub",
-    "push_dataset_to_hub": "hub",
-    "Answer": "model",
-    "CatalogModel": "model",
-    "Problem": "recipes",
-    "Recipe": "recipes",
-    "load_recipe": "recipes",
-    "CatalogIndex": "search",
-    "Hit": "search",
-    "TrainingRun": "training",
-    "train": "training",
+    "dataset": ("BuildReport", "build_dataset"),
+    "evaluation": ("Comparison", "EvalReport", "compare", "evaluate_model"),
+    "hub": ("push_adapter_to_hub", "push_dataset_to_hub"),
+    "model": ("Answer", "CatalogModel"),
+    "recipes": ("Problem", "Recipe", "load_recipe"),
+    "search": ("CatalogIndex", "Hit"),
+    "training": ("TrainingRun", "train"),
 }
 
 __all__ = [
-    "Answer",
-    "BuildReport",
-    "CatalogIndex",
-    "CatalogModel",
-    "Comparison",
-    "EvalReport",
-    "Hit",
-    "Problem",
-    "Recipe",
-    "TrainingRun",
-    "__version__",
-    "build_dataset",
-    "compare",
-    "evaluate_model",
-    "load_recipe",
-    "push_adapter_to_hub",
-    "push_dataset_to_hub",
-    "train",
-]
+    "Answer", "BuildReport", "CatalogIndex", "CatalogModel", "Comparison", "EvalReport", "Hit", "Problem", "Recipe",
+    "TrainingRun", "__version__", "build_dataset", "compare", "evaluate_model", "load_recipe", "push_adapter_to_hub",
+    "push_dataset_to_hub", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute is anything
-    if name in _ROOMS:
-        return getattr(importlib.import_module(f"amazon_titles.{_ROOMS[name]}"), name)
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"amazon_titles.{room}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

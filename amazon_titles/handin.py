@@ -7,6 +7,7 @@ import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ import yaml
 from amazon_titles import resources
 from amazon_titles.cards import dataset_card
 from amazon_titles.default_model import find_model
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
 from amazon_titles.recipes.autotrain_checks import is_local_path
+from amazon_titles.search.index import dataset_folder
 from amazon_titles.training.adapter import EVALUATION_FILES
 
 FILES = ("data.md", "fine-tuning.md", "recipe.yml", "eval", "loss.png", "video.txt", "handin.pdf")
@@ -63,7 +65,7 @@ class HandIn:
 
 def hand_in(
     output_dir: str | Path, *, model: str | Path, dataset: str | Path | None = None, video: str | None = None,
-    repository: str | None = None, members: Sequence[str] = (), language: str = "pt", token: str | None = None,
+    repository: str | None = None, members: Sequence[str] = (), language: str = "pt",
 ) -> HandIn:  # fmt: skip
     """Gathers the two documents, the recipe, the evaluation, the video's description and the PDF with both links.
 
@@ -75,7 +77,6 @@ def hand_in(
         repository: Address of the source code.
         members: Names of those who hand it in.
         language: Of documents and texts: `pt` or `en`.
-        token: Of the Hub; by default the one that is logged in.
 
     Raises:
         InputError: An address is none, the language is unknown, the model is no adapter, or `output_dir` holds
@@ -89,11 +90,11 @@ def hand_in(
             raise InputError(f"{option} {address!r} is no address.", hint=f"Write it as: {option} https://…")
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
-    adapter = read_adapter_metadata(_adapter_folder(str(model), token))
+    adapter = read_adapter_metadata(_adapter_folder(str(model)))
     adapter.write_card(language=language)
     path, revision = map(adapter.dataset.get, ("path", "revision"))
     source = str(dataset or (f"{path}@{revision}" if path and revision else path or ""))
-    report = _report(source, token)
+    report = _report(source)
     with staged(target, _FOLDER) as made:
         missing = [
             *_documents(made, adapter, str(model), source, report, language),
@@ -112,25 +113,21 @@ def _texts(language: str, catalogue: object) -> dict[str, str]:
     return {key: text.replace("{catalogue}", named) for key, text in texts.items()}
 
 
-def _adapter_folder(model: str, token: str | None) -> Path:
+def _adapter_folder(model: str) -> Path:
     find_model(model)
     if is_local_path(model) and not is_local(model):
         raise InputError(f"No adapter folder {model!r}.", hint="Name an adapter folder or a Hub id: --model …")
     try:
-        return local_folder(model, allow_patterns=["*.json", "*.md", "*.png", "recipe.yml", "eval/*"], token=token)
+        return local_folder(model, allow_patterns=["*.json", "*.md", "*.png", "recipe.yml", "eval/*"])
     except Exception as error:
-        raise explain(error, model, token=token) from None
+        raise explain(error, model) from None
 
 
-def _report(dataset: str, token: str | None) -> dict[str, Any]:
-    """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had."""
-    repo, _, revision = dataset.partition("@")
-    wanted = {"repo_type": "dataset", "revision": revision or None, "allow_patterns": "report.json", "token": token}
-    try:
-        folder = Path(dataset) if is_local(dataset) else local_folder(repo, **wanted)
-    except Exception:  # what is missing is listed, whatever the reason
-        return {}
-    return read_object(folder / "report.json") if dataset else {}
+def _report(dataset: str) -> dict[str, Any]:
+    """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had: what is missing is listed."""
+    with suppress(AmazonTitlesError):
+        return read_object(dataset_folder(dataset, ["report.json"]) / "report.json") if dataset else {}
+    return {}
 
 
 def _documents(

@@ -88,12 +88,10 @@ def _product(rng: random.Random, kind: str) -> tuple[str, str]:
     facts = {
         "title": title, "material": rng.choice(described["material"]), "use": rng.choice(described["use"]),
         "colour": rng.choice(words["colours"]), "person": f"{rng.choice(words['first_names'])} {_name(rng)}",
-        "place": _name(rng), "year": rng.randint(1921, 2012), "a": rng.randint(12, 98), "b": rng.randint(11, 97),
-        "pages": rng.randint(96, 880),
-        "litres": f"{rng.randint(1, 9)}.{rng.randint(1, 9)}", "kg": f"{rng.randint(1, 7)}.{rng.randint(1, 9)}",
-        "grams": rng.randint(12, 98) * 10, "watts": rng.randint(11, 99) * 5, "rpm": rng.randint(12, 89) * 100,
-        "pieces": rng.randint(24, 480), "hz": rng.randint(18, 65), "hours": rng.randint(11, 60),
+        "place": _name(rng),
     }  # fmt: skip
+    for name, parts in words["numbers"].items():
+        facts[name] = ".".join(str(rng.randrange(*drawn)) for drawn in parts)
     return title, rng.choice(described["text"]).format(**facts).replace("The The ", "The ")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from amazon_titles.errors import InputError
 
@@ -19,7 +20,7 @@ Message = Mapping[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`, as `datasets`, TRL and `transformers` spell it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChatTemplate:
     """How one family of models writes a conversation.
 
@@ -29,8 +30,7 @@ class ChatTemplate:
         header: Before a message; `{role}` is filled in.
         end: The end-of-turn token, which is also the tokenizer's EOS.
         separator: Between a turn's end and the next header.
-        special: Matches every string that the family's tokenizers read as a special token.
-        jinja: The same for `tokenizer.chat_template`.
+        begins: What makes a `<` the beginning of a special token of the family's tokenizers, where it follows.
     """
 
     name: str
@@ -38,8 +38,26 @@ class ChatTemplate:
     header: str
     end: str
     separator: str
-    special: re.Pattern[str]
-    jinja: str
+    begins: tuple[str, ...]
+
+    @cached_property
+    def special(self) -> re.Pattern[str]:
+        """Matches a `<` with which the family's tokenizers begin to read a special token."""
+        return re.compile(f"<(?={'|'.join(map(re.escape, self.begins))})")
+
+    @cached_property
+    def jinja(self) -> str:
+        """The same template for `tokenizer.chat_template`."""
+        before, after = self.header.split("{role}")
+        broken = "".join(f" | replace('<{begin}', '< {begin}')" for begin in self.begins)
+        return (
+            "{% for message in messages %}"
+            + ("{% if loop.first %}{{ bos_token }}{% endif %}" if self.bos else "")
+            + f"{{{{ {before!r} + message['role'] + {after!r} "
+            + f"+ (message['content'] | trim){broken} + {self.end + self.separator!r} }}}}"
+            + "{% endfor %}"
+            + f"{{% if add_generation_prompt %}}{{{{ {before + 'assistant' + after!r} }}}}{{% endif %}}"
+        )
 
     def escape(self, text: str) -> str:
         """Breaks what the tokenizer would read as a special token: user text is text.
@@ -64,48 +82,22 @@ class ChatTemplate:
         # Split once instead of formatted for every message: a build renders millions of them.
         opening, closing = self.header.split("{role}")
         tail = self.end + self.separator
+        escape = self.escape
         return "".join(
-            [
-                f"{opening}{message['role']}{closing}{self.escape(message['content'].strip())}{tail}"
-                for message in messages
-            ]
+            [f"{opening}{turn['role']}{closing}{escape(turn['content'].strip())}{tail}" for turn in messages]
         )
 
-
-def _jinja(bos: str, header: str, end: str, separator: str, broken: str) -> str:
-    before, after = header.split("{role}")
-    return (
-        "{% for message in messages %}"
-        + ("{% if loop.first %}{{ bos_token }}{% endif %}" if bos else "")
-        + f"{{{{ {before!r} + message['role'] + {after!r} "
-        + f"+ (message['content'] | trim){broken} + {end + separator!r} }}}}"
-        + "{% endfor %}"
-        + f"{{% if add_generation_prompt %}}{{{{ {before + 'assistant' + after!r} }}}}{{% endif %}}"
-    )
-
-
-_LLAMA3 = ("<|begin_of_text|>", "<|start_header_id|>{role}<|end_header_id|>\n\n", "<|eot_id|>", "")
-_CHATML = ("", "<|im_start|>{role}\n", "<|im_end|>", "\n")
 
 # SmolLM2's tokenizer has special tokens without bars, for code: from its tokenizer_config.json.
 _SMOLLM2_TOKENS = (
     "repo_name>", "reponame>", "file_sep>", "filename>", "gh_stars>", "issue_start>", "issue_comment>", "issue_closed>",
     "jupyter_start>", "jupyter_text>", "jupyter_code>", "jupyter_output>", "jupyter_script>", "empty_output>",
 )  # fmt: skip
+_LLAMA3_HEADER = "<|start_header_id|>{role}<|end_header_id|>\n\n"
 
 TEMPLATES: dict[str, ChatTemplate] = {
-    "llama3": ChatTemplate(
-        "llama3", *_LLAMA3, special=re.compile(r"<(?=\|)"), jinja=_jinja(*_LLAMA3, broken=" | replace('<|', '< |')")
-    ),
-    "chatml": ChatTemplate(
-        "chatml",
-        *_CHATML,
-        special=re.compile(r"<(?=\||" + "|".join(_SMOLLM2_TOKENS) + ")"),
-        jinja=_jinja(
-            *_CHATML,
-            broken="".join(f" | replace('<{t}', '< {t}')" for t in ("|", *_SMOLLM2_TOKENS)),
-        ),
-    ),
+    "llama3": ChatTemplate("llama3", "<|begin_of_text|>", _LLAMA3_HEADER, "<|eot_id|>", "", ("|",)),
+    "chatml": ChatTemplate("chatml", "", "<|im_start|>{role}\n", "<|im_end|>", "\n", ("|", *_SMOLLM2_TOKENS)),
 }
 """Every template by name."""
 
