@@ -10,6 +10,7 @@ from pathlib import Path
 
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError
+from amazon_titles.io import read_text
 from amazon_titles.page import require_gradio
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions, first_titles
@@ -133,8 +134,8 @@ def read_questions(path: str | Path) -> list[str]:
     """
     hint = "Name a text file (UTF-8) with one question a line."
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError):
+        lines = [line.strip() for line in read_text(Path(path)).splitlines()]
+    except (OSError, UnicodeError):
         raise InputError(f"No file of questions at {path}.", hint=hint) from None
     if questions := [line for line in lines if line and not line.startswith("#")]:
         return questions

@@ -231,6 +231,12 @@ def test_what_became_of_an_answer_is_said(filmed, dataset, kind, caption):
     assert at(driver, "answers") == at(driver, "more-answers") == at(driver, "with-source-answer") == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_questions_may_come_from_notepad_or_powershell(tmp_path, encoding):
+    (tmp_path / "questions.txt").write_text("Chá?\n\n# a note\n  What?  \n", encoding=encoding)
+    assert film.read_questions(tmp_path / "questions.txt") == ["Chá?", "What?"]
+
+
 @pytest.mark.parametrize("program", ["Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe"])
 def test_the_browsers_of_windows_are_found(tmp_path, monkeypatch, program):
     monkeypatch.setattr(browser, "find_spec", lambda package: package)
