@@ -114,12 +114,10 @@ def _check_folder(folder: Path) -> None:
     """Refuses a folder that holds anything that a quickstart does not make."""
     if folder.is_file():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
-    foreign = [path.name for path in folder.glob("*") if path.name not in _MADE and not path.name.startswith(".")]
-    if foreign:
-        raise InputError(
-            f"{folder} holds something that no quickstart made, such as {foreign[0]!r}.",
-            hint="Choose another folder: --out DIR",
-        )
+    names = (path.name for path in folder.glob("*"))
+    if foreign := next((name for name in names if name not in _MADE and not name.startswith(".")), None):
+        found = f"{folder} holds something that no quickstart made, such as {foreign!r}."
+        raise InputError(found, hint="Choose another folder: --out DIR")
 
 
 def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
