@@ -157,18 +157,17 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
             rows: The split.
             tokens: How many a batch has.
         """
-        total = torch.zeros(2, dtype=torch.float64)
+        total = np.zeros(2)
         model = self.accelerator.unwrap_model(self.model).eval()
         # Batches of many shapes would be compiled one by one.
         with torch.no_grad(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
-                batch = default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
-                inputs = self._prepare_inputs(batch)
-                loss = float(self.sum_of_losses(model, inputs))
-                total += torch.tensor([loss, inputs["targets"].numel()], dtype=torch.float64)
+                batch = self._prepare_inputs(default_convert(collate(rows, numbers)))  # type: ignore[no-untyped-call]
+                total += float(self.sum_of_losses(model, batch)), batch["targets"].numel()
         model.train()
-        loss, answers = self.accelerator.reduce(total.to(self.args.device, torch.float32), "sum").tolist()
+        shared = torch.tensor(total, dtype=torch.float32, device=self.args.device)
+        loss, answers = self.accelerator.reduce(shared, "sum").tolist()
         return float(loss / max(1.0, answers))
 
 
