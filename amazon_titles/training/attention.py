@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from amazon_titles.training.batches import rectangles
+
 NAME = "amazon_titles_packed"
 """The name under which `register` makes the attention known to transformers."""
 CHOICE = "AMAZON_TITLES_ATTENTION"
@@ -109,14 +111,10 @@ def _check(kernel: Kernel, device: str, dtype: torch.dtype) -> None:
         torch.randn(24, heads, 64, device=device, generator=make).to(dtype).requires_grad_() for heads in (4, 2, 2, 4)
     )
     ends = torch.tensor([0, 16, 24, 24], device=device, dtype=torch.int32)  # an empty row, as `collate` fills up with
-    with torch.autocast(device, enabled=False):
-        alone = []
-        for row in (slice(16), slice(16, 24)):
-            one = [_spread(states[row], 4).transpose(0, 1)[None] for states in (q, k, v)]
-            with sdpa_kernel(SDPBackend.MATH):
-                attended = functional.scaled_dot_product_attention(one[0], one[1], one[2], is_causal=True)
-            alone.append(attended[0].transpose(0, 1))
-        outputs = kernel(q, k, v, ends, 16, None), torch.cat(alone)
+    alone = rectangles([16, 8])
+    alone |= {name: torch.from_numpy(alone[name]).to(device) for name in ("gather", "back")}
+    with torch.autocast(device, enabled=False), sdpa_kernel(SDPBackend.MATH):
+        outputs = kernel(q, k, v, ends, 16, None), _in_rectangles([q, k, v], alone, None)
         found = [(output, *torch.autograd.grad((output * weights).sum(), (q, k, v))) for output in outputs]
     for ours, theirs in zip(*found, strict=True):
         off = float((ours - theirs).abs().max().detach() / theirs.abs().max().detach())

@@ -20,15 +20,11 @@ from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.io import local_folder
-from amazon_titles.processes import cores, run_child
+from amazon_titles.processes import run_child
 from amazon_titles.recipes import Recipe
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES
-from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome, child_environment
 from amazon_titles.training.rows import count_tokens
-
-SPIN_COUNT = "2000"
-"""How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
-else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one."""
 
 _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 # transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
@@ -132,18 +128,14 @@ def environment(cache: Path) -> dict[str, str]:
     Args:
         cache: Folder for the data that its `datasets` prepares: 3.2 fails on what 4 or newer left in a shared one.
     """
-    variables = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
-    return variables | {
+    # `accelerate launch` sets one thread on a CPU unless told otherwise.
+    variables = child_environment(processes=1) | {
         "HF_DATASETS_CACHE": str(cache),
-        # `accelerate launch` sets one thread on a CPU unless told otherwise.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores())),
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT),
         # AutoTrain's default is true: a base could run its own code.
         "ALLOW_REMOTE_CODE": "false",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
         "PYTHONUTF8": "1",  # it opens its recipe in the system's encoding, which is not UTF-8 on Windows
     }
+    return {key: value for key, value in variables.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
 
 
 def run_autotrain(
@@ -165,14 +157,12 @@ def run_autotrain(
     return log
 
 
-def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | Path | None) -> Outcome:
+def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> Outcome:
     """Trains as a recipe says.
 
     Args:
-        recipe: Without errors, and with a rendered config.
+        recipe: Without errors, with a rendered config, and its local folders spelt in full.
         folder: Receives what AutoTrain needs and leaves; exists.
-        base: The base's Hub id, or the absolute path of a folder.
-        data: The dataset's Hub id, or the absolute path of a folder.
         env: The environment that has AutoTrain; by default see `find_autotrain`.
 
     Raises:
@@ -180,10 +170,10 @@ def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | 
         TrainingError: It left no adapter; the message holds the reason that it gave, and its last lines.
     """
     python, cache = find_autotrain(env), folder / "datasets"
-    # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.with_settings({"base_model": base, "data.path": data}).dump(), encoding="utf-8")
-    counted = count_tokens(recipe, data, local_folder(base, allow_patterns=list(TOKENIZER_FILES)))
+    config.write_text(recipe.dump(), encoding="utf-8")
+    tokenizer = local_folder(recipe.base_model, allow_patterns=list(TOKENIZER_FILES))
+    counted = count_tokens(recipe, recipe.data_path, tokenizer)
     log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
     missing = [f"no {name}" for name in ADAPTER_FILES if not (trained / name).is_file()]
     if missing or not log.losses:

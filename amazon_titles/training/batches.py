@@ -41,13 +41,6 @@ class Plan:
         """Optimizer steps in all."""
         return len(self.batches) // self.parts
 
-    def rows_of_steps(self) -> list[Numbers]:
-        """Row numbers of each step, over all devices."""
-        return [
-            np.concatenate(self.batches[first : first + self.parts])
-            for first in range(0, len(self.batches), self.parts)
-        ]
-
 
 def plan(lengths: Numbers, *, tokens: int, accumulation: int, devices: int, epochs: int, seed: int) -> Plan:
     """Deals the rows out to steps and the rows of a step to its parts.
@@ -143,16 +136,16 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers, shape: Shape | None = 
     ids = np.concatenate([ids for ids, _ in pairs]).astype(np.int64)
     # A row begins with its prompt, so the token before an answer's is always of the same row.
     places = np.flatnonzero(np.concatenate([answers for _, answers in pairs])[1:])
-    targets, longest, filler = ids[places + 1], lengths[0], 0
+    targets, ends, longest, filler = ids[places + 1], np.cumsum([0, *lengths]), lengths[0], 0
     if shape is not None:
         longest, filler = shape.longest, shape.tokens - len(ids)
-        places, targets = (
-            np.pad(values, (0, shape.answers - len(values)), constant_values=value)
-            for values, value in ((places, 0), (targets, -1))
-        )
-    ends = np.concatenate([[0], np.cumsum([*lengths, filler])] if filler else [[0], np.cumsum(lengths)])
-    if shape is not None:  # rows without a token
-        ends = np.pad(ends, (0, shape.rows + 1 - len(ends)), mode="edge")
+        places, targets, ends = (
+            np.pad(values, (0, size - len(values)), constant_values=value)
+            for values, size, value in (
+                (places, shape.answers, 0), (targets, shape.answers, -1),
+                (ends, shape.rows + 1, shape.tokens),  # rows without a token
+            )
+        )  # fmt: skip
     return {
         "input_ids": np.pad(ids, (0, filler))[None],
         "position_ids": np.concatenate([np.arange(length) for length in (*lengths, filler)])[None],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import InputError
-from amazon_titles.io import read_object, to_json
+from amazon_titles.io import read_object, to_json, write_whole
 from amazon_titles.progress import say
 
 COMPLETE = "complete"
@@ -61,16 +61,13 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
     elif resume:
         say(f"No checkpoint in {folder}: beginning at the beginning.")
     remove(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".{_IDENTITY}"
-    beside.write_text(to_json(identity), encoding="utf-8")
-    beside.replace(folder / _IDENTITY)
+    write_whole({folder / _IDENTITY: to_json(identity)})
     return None
 
 
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
-    complete = [path for path in _leftovers(folder) if (path / COMPLETE).is_file() and path.name != BEST]
+    complete = [path for path in _leftovers(folder) if (path / COMPLETE).is_file()]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 

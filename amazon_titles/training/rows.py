@@ -135,12 +135,7 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it
         return Counted()
-    return Counted(len(lengths), sum(lengths), all_tokens(recipe, sum(lengths)))
-
-
-def all_tokens(recipe: Recipe, tokens_an_epoch: int) -> int:
-    """The tokens of all epochs."""
-    return int(tokens_an_epoch * recipe.params.epochs)
+    return Counted(len(lengths), sum(lengths), sum(lengths) * recipe.params.epochs)
 
 
 def _batches(rows: Any, column: str, doing: str) -> Iterator[list[str]]:  # noqa: ANN401 - pyarrow has no types

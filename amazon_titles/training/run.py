@@ -63,23 +63,19 @@ def train(
         with staged(target, ADAPTER) as new:
             folder = new.parent / "run"
             folder.mkdir()
-            base, data = full_name(recipe.base_model), full_name(recipe.data_path)
+            names = {"base_model": full_name(recipe.base_model), "data.path": full_name(recipe.data_path)}
+            full = recipe.with_settings(names)  # an engine may run in another folder than this one
             start = time.time()
             if place is None:
-                outcome = autotrain.fine_tune(recipe, folder, base=base, data=data, env=autotrain_env)
+                outcome = autotrain.fine_tune(full, folder, env=autotrain_env)
             else:
                 outcome = trl.fine_tune(
-                    recipe,
-                    folder,
-                    base=base,
-                    data=data,
-                    checkpoint_dir=place,
-                    resume=resume,
-                    devices=devices,
-                    launcher=launcher,
+                    full, folder, checkpoint_dir=place, resume=resume, devices=devices, launcher=launcher
                 )
-            run = _run_json(recipe, engine, base, data, outcome, time.time() - start, card_language)
-            finish_adapter(outcome.trained, new, base=base, template=recipe.template, recipe=recipe.dump(), run=run)
+            run = _run_json(full, engine, outcome, time.time() - start, card_language)
+            finish_adapter(
+                outcome.trained, new, base=full.base_model, template=recipe.template, recipe=recipe.dump(), run=run
+            )
             problem = _write_documents(run, recipe, new, target.name)
         if place is not None:
             checkpoints.remove(place)
@@ -129,9 +125,8 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
     return None
 
 
-def _run_json(
-    recipe: Recipe, engine: str, base: str, data: str, outcome: Outcome, seconds: float, card_language: str
-) -> dict[str, Any]:
+def _run_json(recipe: Recipe, engine: str, outcome: Outcome, seconds: float, card_language: str) -> dict[str, Any]:
+    base, data = recipe.base_model, recipe.data_path
     local = " and the ".join(what for what, path in (("base model", base), ("dataset", data)) if is_local(path))
     return {
         "library": __version__, "engine": engine, "base_model": base, "base_source": source_of(base),

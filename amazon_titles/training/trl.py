@@ -18,13 +18,12 @@ from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
 from amazon_titles.io import local_folder
-from amazon_titles.processes import cores, run_child
+from amazon_titles.processes import run_child
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
 from amazon_titles.training import checkpoints, rows
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
-from amazon_titles.training.autotrain import SPIN_COUNT
-from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
+from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome, child_environment
 
 MARK = "\x1e"
 """Stands before an event; whatever else a library prints does not begin with it."""
@@ -35,7 +34,7 @@ TRAINED = "trained"
 _DECIDES = (
     "lr", "epochs", "batch_size", "gradient_accumulation", "warmup_ratio", "optimizer", "scheduler", "weight_decay",
     "max_grad_norm", "seed", "quantization", "mixed_precision", "target_modules", "lora_r", "lora_alpha",
-    "lora_dropout", "eval_strategy",
+    "lora_dropout", "eval_strategy", "block_size", "valid_split", "keep",
 )  # fmt: skip
 MEMORY = (
     "The same training in less memory: halve batch_size and double gradient_accumulation; or lower block_size, "
@@ -51,12 +50,8 @@ class Job:
     Attributes:
         folder: Holds the token files `train.*` and `valid.*`; receives the adapter.
         base: Hub id or folder.
-        params: The recipe's.
-        block_size: Tokens, decided.
+        params: The recipe's, this library's own settings with them; `block_size` is decided.
         checkpoints: Folder.
-        checkpoint_steps: Steps between two checkpoints.
-        keep: `best` or `last`.
-        has_valid: Whether there is a validation split.
         resume_from: A checkpoint's folder; None to start anew.
         tensorboard: Whether to log for it.
     """
@@ -64,11 +59,7 @@ class Job:
     folder: str
     base: str
     params: dict[str, Any]
-    block_size: int
     checkpoints: str
-    checkpoint_steps: int
-    keep: str
-    has_valid: bool
     resume_from: str | None
     tensorboard: bool
 
@@ -145,23 +136,13 @@ def require_trl() -> dict[str, str]:
 
 
 def fine_tune(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    base: str,
-    data: str,
-    checkpoint_dir: Path,
-    resume: bool,
-    devices: int,
-    launcher: str | None,
+    recipe: Recipe, folder: Path, *, checkpoint_dir: Path, resume: bool, devices: int, launcher: str | None
 ) -> Outcome:
     """Makes a job of a recipe, and runs it.
 
     Args:
-        recipe: Without errors, and with a rendered config.
+        recipe: Without errors, with a rendered config, and its local folders spelt in full.
         folder: Receives what the job needs and leaves; exists.
-        base: The base's Hub id, or the absolute path of a folder.
-        data: The dataset's Hub id, or the absolute path of a folder.
         checkpoint_dir: Folder for checkpoints, in full; what a failure leaves there can be gone on from.
         resume: Go on from the last checkpoint.
         devices: Processes that share each step.
@@ -172,66 +153,61 @@ def fine_tune(
             checkpoints there do not fit the wish.
         TrainingError: It failed; the message says why and what to change.
     """
-    versions, params, settings = require_trl(), recipe.params, recipe.settings
+    versions, params = require_trl(), recipe.params
     if params.quantization and importlib.util.find_spec("bitsandbytes") is None:
         raise InputError(
             f"params.quantization is {params.quantization}, and bitsandbytes is not installed here.",
             hint="Install it: pip install bitsandbytes   Or train without: --set quantization=null",
         )
     # A block is no fence here: rows are never cut at its end, so only what the recipe's model takes is too long.
-    longest, block_size = params.model_max_length, params.block_size
-    block_size = block_size if block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
-    train, valid, revision = _tokenize(recipe, folder, base, data, longest)
+    longest = params.model_max_length
+    train, valid, revision = _tokenize(recipe, folder, longest)
     if train.cut:
         say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
-    identity: dict[str, Any] = {
-        "base_model": base, "train_split": recipe.train_split, "valid_split": settings["valid_split"],
-        "keep": settings["keep"], "block_size": block_size, "longest": longest, "rows": len(train.ends),
-        "tokens": len(train.ids), "dataset": dataset_of(data, revision), **{name: params[name] for name in _DECIDES},
+    block_size = params.block_size if params.block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
+    settled = {**params, **recipe.settings, "block_size": block_size}
+    identity = {
+        "base_model": recipe.base_model, "train_split": recipe.train_split, "longest": longest,
+        "rows": len(train.ends), "tokens": len(train.ids), "dataset": dataset_of(recipe.data_path, revision),
+        **{name: settled[name] for name in _DECIDES},
     }  # fmt: skip
     begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
     tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
     job = Job(
-        folder=str(folder), base=base, params=dict(params), block_size=block_size,
-        checkpoints=str(checkpoint_dir), checkpoint_steps=int(str(settings["checkpoint_steps"])),
-        keep=str(settings["keep"]), has_valid=valid is not None,
+        folder=str(folder), base=recipe.base_model, params=settled, checkpoints=str(checkpoint_dir),
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
     )  # fmt: skip
     log = _run(job, devices, launcher)
     run = {
         "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
-        "tokens": rows.all_tokens(recipe, len(train.ids)),
+        "tokens": len(train.ids) * params.epochs,
         "losses": log.losses, "answer_tokens_an_epoch": int(train.answers.sum()),
         "rows_cut": train.cut, "launcher": launcher, "steps": int(log.losses[-1]["step"]),
-        "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends), "kept": job.keep,
-        **log.ended,
+        "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends),
+        "kept": settled["keep"], **log.ended,
     }  # fmt: skip
     return Outcome(folder / TRAINED, revision, run)
 
 
-def _tokenize(
-    recipe: Recipe, folder: Path, base: str, data: str, longest: int
-) -> tuple[rows.Rows, rows.Rows | None, str | None]:
+def _tokenize(recipe: Recipe, folder: Path, longest: int) -> tuple[rows.Rows, rows.Rows | None, str | None]:
     """Writes the token files of the recipe's splits; both, and the dataset's revision on the Hub."""
     from tokenizers import Tokenizer
 
-    file = local_folder(base, allow_patterns=list(TOKENIZER_FILES)) / "tokenizer.json"
+    file = local_folder(recipe.base_model, allow_patterns=list(TOKENIZER_FILES)) / "tokenizer.json"
     if not file.is_file():
-        raise InputError(
-            f"The base {base} has no tokenizer.json.", hint="Take one that has, such as an Instruct Llama."
-        )
+        said = f"The base {recipe.base_model} has no tokenizer.json."
+        raise InputError(said, hint="Take one that has, such as an Instruct Llama.")
     tokenizer = Tokenizer.from_file(str(file))
-    template, column, config = recipe.template, recipe.text_column, recipe.dataset_config
+    template = recipe.template
     assert template is not None
-    assert config is not None
 
     def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
-        files, revision = rows.dataset_files(data, config, split)
-        return rows.write(files, column, tokenizer, template, folder / name, longest=longest), revision
+        files, revision = rows.dataset_files(recipe.data_path, str(recipe.dataset_config), split)
+        return rows.write(files, recipe.text_column, tokenizer, template, folder / name, longest=longest), revision
 
-    valid = recipe.settings["valid_split"]
+    valid = recipe.settings.valid_split
     train, revision = write("train", recipe.split)
-    return train, None if valid is None else write("valid", str(valid).rpartition(":")[2])[0], revision
+    return train, None if valid is None else write("valid", valid.rpartition(":")[2])[0], revision
 
 
 def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
@@ -262,21 +238,14 @@ def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
 
 
 def _environment(devices: int | None, checkpoints: Path) -> dict[str, str]:
-    given = {
-        # A launcher has an opinion of its own.
-        **({"OMP_NUM_THREADS": str(max(1, cores() // devices))} if devices else {}),
-        "GOMP_SPINCOUNT": SPIN_COUNT,
-        "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"),
-    }
-    # trl counts its users; whoever runs this has not been asked.
-    fixed = {
-        "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "ignore",
-    }  # fmt: skip
     # The package is found wherever this process found it, also from a folder that is not its own.
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return {**given, **os.environ, **fixed, "PYTHONPATH": path}
+    return {
+        "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"), **child_environment(devices), "PYTHONPATH": path,
+        # trl counts its users; whoever runs this has not been asked.
+        "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore",
+    }  # fmt: skip
 
 
 def require_adapter(job: Job, log: TrlLog, status: int) -> None:

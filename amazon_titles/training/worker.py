@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset, disable_caching
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -37,18 +39,6 @@ from amazon_titles.training.trl import MARK, MEMORY, TRAINED, Job
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
-# What SFTConfig calls the recipe's settings.
-_NAMES = {
-    "learning_rate": "lr", "lr_scheduler_type": "scheduler", "weight_decay": "weight_decay",
-    "max_grad_norm": "max_grad_norm", "seed": "seed",
-}  # fmt: skip
-_ALWAYS: dict[str, Any] = {
-    "per_device_train_batch_size": 1,  # of the plan's batches
-    "logging_nan_inf_filter": False,  # it would show the last good loss instead
-    "save_strategy": "steps", "save_total_limit": 2, "disable_tqdm": True, "max_length": None,
-    "dataset_kwargs": {"skip_prepare_dataset": True}, "remove_unused_columns": False,
-    "ddp_find_unused_parameters": False,
-}  # fmt: skip
 # Steps. On an H100 with 16 cores the compiler took 30 s (benchmarks/results) and saved about 16 ms of each step.
 _WORTH_COMPILING = 2000
 # Dettmers et al., "QLoRA", 2023: NormalFloat and double quantisation.
@@ -99,7 +89,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         base.lm_head = torch.nn.Identity()
         self.last_mlp = llama.speed_up(self.model)
         self.part_of_loss: llama.Part = llama.part_of_loss
-        self.totals = [(int(lengths[step].sum()), int(answers[step].sum())) for step in planned.rows_of_steps()]
+        sizes = [(lengths[numbers].sum(), answers[numbers].sum()) for numbers in planned.batches]
+        self.totals = np.reshape(sizes, (planned.steps, planned.parts, 2)).sum(1).tolist()
         """Tokens and answer tokens of each step, over all devices."""
         self.tokens = 0
         """Tokens that this process has trained on since it started, over all devices."""
@@ -155,9 +146,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
     def compute_loss(self, model: torch.nn.Module, inputs: Any, *_: object, num_items_in_batch: Any = None) -> Tensor:  # noqa: ANN401
         """The batch's share of the step's mean loss per answer token."""
-        answers = inputs["targets"].numel() if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over the devices, while the tokens were counted on all of them.
-        loss: Tensor = self.sum_of_losses(model, inputs) / answers * self.accelerator.num_processes
+        loss: Tensor = self.sum_of_losses(model, inputs) / num_items_in_batch * self.accelerator.num_processes
         return loss
 
     def held_out_loss(self, rows: Rows, tokens: int) -> float:
@@ -167,18 +157,17 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
             rows: The split.
             tokens: How many a batch has.
         """
-        total = torch.zeros(2, dtype=torch.float64)
+        total = np.zeros(2)
         model = self.accelerator.unwrap_model(self.model).eval()
         # Batches of many shapes would be compiled one by one.
         with torch.no_grad(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
             for numbers in in_order(rows.lengths, tokens)[mine]:
-                batch = default_convert(collate(rows, numbers))  # type: ignore[no-untyped-call]
-                inputs = self._prepare_inputs(batch)
-                loss = float(self.sum_of_losses(model, inputs))
-                total += torch.tensor([loss, inputs["targets"].numel()], dtype=torch.float64)
+                batch = self._prepare_inputs(default_convert(collate(rows, numbers)))  # type: ignore[no-untyped-call]
+                total += float(self.sum_of_losses(model, batch)), batch["targets"].numel()
         model.train()
-        loss, answers = self.accelerator.reduce(total.to(self.args.device, torch.float32), "sum").tolist()
+        shared = torch.tensor(total, dtype=torch.float32, device=self.args.device)
+        loss, answers = self.accelerator.reduce(shared, "sum").tolist()
         return float(loss / max(1.0, answers))
 
 
@@ -186,8 +175,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
     """Emits each step, evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
 
     Attributes:
-        seconds: How long the steps have taken, evaluations aside.
-        rate: Tokens a second meanwhile; None before the first step.
+        seconds: How long the steps have taken, evaluations aside; 0 before the first of them.
         best: Folder of the best adapter; None where the last is wanted.
 
     Args:
@@ -198,14 +186,11 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
 
     def __init__(self, trainer: AnswerTrainer, job: Job, steps_an_epoch: int) -> None:
         self.trainer, self.steps_an_epoch = trainer, steps_an_epoch
-        self.valid = Rows.open(Path(job.folder) / "valid") if job.has_valid else None
-        self.batch_tokens = job.params["batch_size"] * job.block_size
-        self.every = job.checkpoint_steps if job.params["eval_strategy"] == "steps" else steps_an_epoch
-        self.best = Path(job.checkpoints) / BEST if job.keep == "best" else None
-        rate = f"Lower the rate: --set lr={float(job.params['lr']) / 3:.1e}, or raise warmup_ratio."
-        self.advice = f"{rate} Under fp16 take bf16, where the GPU has it."
+        self.params = params = job.params
+        self.valid = None if params["valid_split"] is None else Rows.open(Path(job.folder) / "valid")
+        self.every = params["checkpoint_steps"] if params["eval_strategy"] == "steps" else steps_an_epoch
+        self.best = Path(job.checkpoints) / BEST if params["keep"] == "best" else None
         self.start, self.seconds = time.perf_counter(), 0.0
-        self.rate: float | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Starts the clock, and emits what a run that is resumed has behind it."""
@@ -220,10 +205,11 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
-                raise TrainingError(f"The loss is no number any more {at}.", hint=self.advice)
+                advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
+                hint = f"{advice} Under fp16 take bf16, where the GPU has it."
+                raise TrainingError(f"The loss is no number any more {at}.", hint=hint)
             self.seconds = time.perf_counter() - self.start
-            self.rate = self.trainer.tokens / self.seconds
-            self._emit_logged({**logs, "step": state.global_step, "rate": self.rate})
+            self._emit_logged({**logs, "step": state.global_step, "rate": self.trainer.tokens / self.seconds})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Evaluates every so many steps, and at the end, which is logged whatever its number."""
@@ -233,7 +219,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # steps that are still under way belong to the training's time
         started = time.perf_counter()
-        loss = self.trainer.held_out_loss(self.valid, self.batch_tokens)
+        loss = self.trainer.held_out_loss(self.valid, self.params["batch_size"] * self.params["block_size"])
         self.start += time.perf_counter() - started  # not a part of the tokens' time
         known = [entry["valid_loss"] for entry in state.log_history if "valid_loss" in entry]
         entry = {"valid_loss": loss, "step": state.global_step, "epoch": state.global_step / self.steps_an_epoch}
@@ -263,8 +249,7 @@ def main(path: str) -> int:
         failure = error
     except (MemoryError, RuntimeError) as error:  # torch's own errors are RuntimeErrors
         # On a CPU torch says: "DefaultCPUAllocator: can't allocate memory".
-        about_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
-        if isinstance(error, RuntimeError) and not about_memory:
+        if isinstance(error, RuntimeError) and not re.search("(?:allocate|out of) memory", str(error)):
             raise
         reason = str(error).partition("\n")[0][:200]
         failure = TrainingError(f"The memory did not suffice: {reason}", hint=MEMORY)
@@ -285,14 +270,14 @@ def fine_tune(job: Job) -> None:
         )
     accumulation = params["gradient_accumulation"]
     planned = plan(
-        rows.lengths, tokens=params["batch_size"] * accumulation * job.block_size, accumulation=accumulation,
+        rows.lengths, tokens=params["batch_size"] * accumulation * params["block_size"], accumulation=accumulation,
         devices=devices, epochs=params["epochs"], seed=params["seed"],
     )  # fmt: skip
     arguments = _arguments(job, planned.steps, planned.parts // devices)  # before the model: it sets the seed
     chosen = attention.choose(arguments.device.type, _half(job) or torch.float32)
     attention.register(chosen)
     trainer = AnswerTrainer(
-        rows=rows, planned=planned, attention=chosen, model=_model(job, arguments.seed), args=arguments,
+        rows=rows, planned=planned, attention=chosen, model=_model(job, arguments), args=arguments,
         # torch keeps what the generator said for a layer that is computed twice, and cannot while it records.
         records=params["disable_gradient_checkpointing"] or not params["lora_dropout"],
         train_dataset=Dataset.from_dict({"rows": planned.batches}),
@@ -308,7 +293,7 @@ def fine_tune(job: Job) -> None:
         else:
             trainer.save_adapter(trained)
     run: dict[str, Any] = {"device": "cpu", "devices": devices, "training_seconds": round(reporter.seconds, 3)}
-    run["tokens_a_second"] = None if reporter.rate is None else round(reporter.rate, 1)
+    run["tokens_a_second"] = round(trainer.tokens / reporter.seconds, 1) if reporter.seconds else None
     if torch.cuda.is_available():
         run["device"] = torch.cuda.get_device_name()
         run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
@@ -320,27 +305,28 @@ def fine_tune(job: Job) -> None:
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
     params, cuda, half = job.params, torch.cuda.is_available(), _half(job)
-    checkpointing = not params["disable_gradient_checkpointing"]
     return SFTConfig(
         # Whoever reads a loss waits for the GPU: as often as the recipe wants, else a hundred times.
         logging_steps=params["logging_steps"] if params["logging_steps"] > 0 else max(1, steps // 100),
         accelerator_config={"non_blocking": cuda},
         output_dir=job.checkpoints, max_steps=steps, gradient_accumulation_steps=accumulation,
         warmup_steps=math.ceil(steps * params["warmup_ratio"]),  # as transformers 4.48 rounds
-        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]), save_steps=job.checkpoint_steps,
+        learning_rate=params["lr"], lr_scheduler_type=params["scheduler"], weight_decay=params["weight_decay"],
+        max_grad_norm=params["max_grad_norm"], seed=params["seed"],
+        optim=_OPTIMIZERS.get(params["optimizer"], params["optimizer"]),
         bf16=half is torch.bfloat16, fp16=half is torch.float16, dataloader_pin_memory=cuda,
-        gradient_checkpointing=checkpointing,
-        gradient_checkpointing_kwargs=_checkpointing(params) if checkpointing else None,
+        gradient_checkpointing=not params["disable_gradient_checkpointing"],
+        gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": bool(params["lora_dropout"])},
+        save_strategy="steps", save_steps=params["checkpoint_steps"], save_total_limit=2, disable_tqdm=True,
+        logging_nan_inf_filter=False,  # it would show the last good loss instead
         report_to=["tensorboard"] if job.tensorboard else [],
         # Without it accelerate starts processes on a CPU that never speak to each other.
         use_cpu=not cuda and not torch.backends.mps.is_available(),
-        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not cuda else None,
-        **{name: params[ours] for name, ours in _NAMES.items()}, **_ALWAYS,
+        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not cuda else None, ddp_find_unused_parameters=False,
+        # The data are the plan's batches.
+        per_device_train_batch_size=1, max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
     )  # fmt: skip
-
-
-def _checkpointing(params: Mapping[str, Any]) -> dict[str, bool]:
-    return {"use_reentrant": False, "preserve_rng_state": bool(params["lora_dropout"])}
 
 
 def _half(job: Job) -> torch.dtype | None:
@@ -349,11 +335,10 @@ def _half(job: Job) -> torch.dtype | None:
     return half if torch.cuda.is_available() or half is torch.bfloat16 else None
 
 
-def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
+def _model(job: Job, arguments: Any) -> Any:  # noqa: ANN401 - an SFTConfig; a PeftModel
     """The base, frozen, in the recipe's precision, with a fresh adapter in float32."""
-    set_seed(seed)
+    set_seed(arguments.seed)
     params, half = job.params, _half(job)
-    checkpointing = not params["disable_gradient_checkpointing"]
     options: dict[str, Any] = {"dtype": half or torch.float32, "attn_implementation": attention.NAME}
     if quantization := params["quantization"]:
         compute = {"bnb_4bit_compute_dtype": half or torch.bfloat16}
@@ -369,13 +354,13 @@ def _model(job: Job, seed: int) -> Any:  # noqa: ANN401 - a PeftModel
     if quantization:
         head = base.get_output_embeddings().weight.dtype
         base = prepare_model_for_kbit_training(
-            base, use_gradient_checkpointing=checkpointing, gradient_checkpointing_kwargs=_checkpointing(params)
+            base, arguments.gradient_checkpointing, arguments.gradient_checkpointing_kwargs
         )
         # It makes everything float32 that is not quantised; for the norms that is wanted (QLoRA), for the vocabulary's
         # two matrices it is gigabytes and time.
         base.get_input_embeddings().to(head)
         base.get_output_embeddings().to(head)
-    elif checkpointing:
+    elif arguments.gradient_checkpointing:
         base.enable_input_require_grads()
     targets = params["target_modules"] or None
     if targets not in (None, "all-linear"):

@@ -15,8 +15,7 @@ from amazon_titles.training import trl
 
 def job(folder, **changes):
     told = {
-        "folder": str(folder), "base": "base", "params": {"lr": 3e-3}, "block_size": 256,
-        "checkpoints": str(folder), "checkpoint_steps": 10, "keep": "last", "has_valid": False, "resume_from": None,
+        "folder": str(folder), "base": "base", "params": {"lr": 3e-3}, "checkpoints": str(folder), "resume_from": None,
         "tensorboard": False,
     }  # fmt: skip
     return trl.Job(**{**told, **changes})
@@ -103,7 +102,7 @@ def failure(tmp_path, monkeypatch, capsys):
 
 PARAMS = {
     "lr": 3e-3, "batch_size": 1, "eval_strategy": "epoch", "mixed_precision": None, "quantization": None,
-    "disable_gradient_checkpointing": True,
+    "disable_gradient_checkpointing": True, "keep": "last", "valid_split": None,
 }  # fmt: skip
 
 
@@ -124,7 +123,7 @@ def test_a_base_that_is_no_llama_is_refused(failure, monkeypatch):
     def fine_tune(worker, job):
         gemma = SimpleNamespace(config=SimpleNamespace(model_type="gemma"))
         monkeypatch.setattr(worker.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: gemma)
-        worker._model(job, 1)
+        worker._model(job, SimpleNamespace(seed=1))
 
     error = failure(fine_tune)
     assert isinstance(error, InputError)
