@@ -61,7 +61,7 @@ def library_files() -> LibraryFiles:
         InputError: Neither is there to say what belongs to the library.
     """
     listed = _recorded() or _tracked()
-    if not listed:
+    if f"{_PACKAGE.name}/__init__.py" not in listed:
         raise InputError(
             f"Which files of {_PACKAGE.parent} are this library's, neither an installation nor git says, and only "
             "those are sent.",
@@ -125,7 +125,5 @@ def _tracked() -> set[str]:
         said = subprocess.run(command, capture_output=True, check=True, env=variables, stdin=subprocess.DEVNULL).stdout
     except (OSError, subprocess.CalledProcessError):
         return set()
-    names = [os.fsdecode(name) for name in said.split(b"\0") if name]
-    if f"{inside}__init__.py" not in names:
-        return set()
+    names = map(os.fsdecode, said.split(b"\0"))
     return {name if name.startswith(inside) else f"{inside}_files/{name}" for name in names}
