@@ -52,8 +52,9 @@ def find(data: bytes, known: dict[bytes, str]) -> str | None:
     for literal, shape, name in _SHAPES:
         start = data.find(literal)  # much faster than the regex, and mostly the end of it
         for hit in shape.finditer(data, start) if start >= 0 else ():
-            at = hit.start()
-            if literal != b"sk-" or not data[max(at - 1, 0) : at].isalnum():  # "a desk-organiser" is no key
+            before = data[max(hit.start() - 2, 0) : hit.start()]
+            # "a desk-organiser" is no key; JSON writes the end of a line as a letter.
+            if literal != b"sk-" or not before[-1:].isalnum() or before in (rb"\n", rb"\r", rb"\t"):
                 return name
     return None
 
