@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +13,6 @@ from amazon_titles.errors import InputError
 
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = ("autotrain", "hub_cards")
-_CACHE = "__pycache__"
-# Windows' number of a junction, a folder that is a link (winnt.h); `stat` has its name on Windows only.
-_JUNCTION = 0xA0000003
 
 
 def folder(name: str) -> Path:
@@ -64,29 +61,35 @@ def library_files() -> LibraryFiles:
         InputError: Neither is there to say what belongs to the library.
     """
     listed = _recorded() or _tracked()
-    if not listed:
+    if f"{_PACKAGE.name}/__init__.py" not in listed:
         raise InputError(
             f"Which files of {_PACKAGE.parent} are this library's, neither an installation nor git says, and only "
             "those are sent.",
             hint=f"Install it as it is: pip install {_PACKAGE.parent}   Or work in a clone of its repository.",
         )
-    sendable = {place: path for place, path in sorted(listed.items()) if _CACHE not in path.parts and path.is_file()}
-    files = {place: path for place, path in sendable.items() if _unsendable(path) is None}
-    left_out = {
-        f"{place}/{path.relative_to(root).as_posix()}": _unsendable(path) or "not one of the library's files"
-        for place, root in _roots().items()
-        for path in sorted(set(walk(root)).difference(files.values()))
-        if _CACHE not in path.parts
+    roots = {_PACKAGE.name: _PACKAGE} | {f"{_PACKAGE.name}/_files/{name}": folder(name) for name in _FOLDERS}
+    there = {
+        f"{place}/{path.relative_to(root).as_posix()}": path
+        for place, root in roots.items()
+        for path in walk(root)
+        if "__pycache__" not in path.parts
     }
-    return LibraryFiles(files, dict(sorted(left_out.items())))
+    files, left_out = {}, {}
+    for place, path in sorted(there.items()):
+        if is_link(path, _PACKAGE.parent):
+            left_out[place] = "a link"
+        elif "/." in place:
+            left_out[place] = "hidden"
+        elif place not in listed:
+            left_out[place] = "not one of the library's files"
+        else:
+            files[place] = path
+    return LibraryFiles(files, left_out)
 
 
-def walk(root: Path) -> Iterator[Path]:
+def walk(root: Path) -> list[Path]:
     """Every file below a folder; a folder that is a link comes as it is, and what it holds does not."""
-    for place, folders, names in os.walk(root):
-        linked = [name for name in folders if is_link(Path(place) / name, root)]
-        folders[:] = sorted(set(folders) - set(linked))
-        yield from (Path(place) / name for name in sorted([*names, *linked]))
+    return sorted(path for path in root.rglob("*") if is_link(path, root) or not path.is_dir())
 
 
 def is_link(path: Path, root: Path) -> bool:
@@ -94,58 +97,33 @@ def is_link(path: Path, root: Path) -> bool:
 
     The cache of the Hub's client is made of links from `snapshots/COMMIT/` into `blobs/` beside it: those are files.
     """
-    parts = path.relative_to(root).parts
-    if not any(_links(root.joinpath(*parts[: count + 1])) for count in range(len(parts))):
+    here, real = root.resolve(), Path(os.path.realpath(path))
+    if real == here / path.relative_to(root) and not path.is_symlink():  # one that leads to itself is its own real path
         return False
-    here = root.resolve()
-    return here.parent.name != "snapshots" or not path.resolve().is_relative_to(here.parents[1] / "blobs")
+    return here.parent.name != "snapshots" or not real.is_relative_to(here.parents[1] / "blobs")
 
 
-def _links(path: Path) -> bool:
-    return path.is_symlink() or (path.exists() and getattr(path.lstat(), "st_reparse_tag", 0) == _JUNCTION)
-
-
-def _unsendable(path: Path) -> str | None:
-    """Why a file is not sent even if it is one of the library's; None where it may be."""
-    if is_link(path, _PACKAGE.parent):
-        return "a link"
-    return "hidden" if any(part.startswith(".") for part in path.relative_to(_PACKAGE.parent).parts) else None
-
-
-def _roots() -> dict[str, Path]:
-    """Where the library's files lie: the place in a wheel of each folder, and the folder."""
-    roots = {f"{_PACKAGE.name}/_files/{name}": folder(name) for name in _FOLDERS}
-    inside = {place for place, root in roots.items() if root.is_relative_to(_PACKAGE)}
-    return {_PACKAGE.name: _PACKAGE} | {place: root for place, root in roots.items() if place not in inside}
-
-
-def _recorded() -> dict[str, Path]:
-    """What the installation lists of the package; {} where this is none, or an editable one."""
+def _recorded() -> set[str]:
+    """The places that the installation lists; none where this is no installation, or an editable one."""
     try:
-        listed = metadata.files("amazon-titles") or []
+        listed = {path.as_posix(): path for path in metadata.files("amazon-titles") or []}
     except metadata.PackageNotFoundError:
-        listed = []
-    found = {path.as_posix(): Path(str(path.locate())) for path in listed if path.parts[0] == _PACKAGE.name}
-    own = found.get(f"{_PACKAGE.name}/__init__.py")
+        return set()
+    own = listed.get(f"{_PACKAGE.name}/__init__.py")
     # Another installation than the one that runs says nothing of this folder.
-    if own is None or own.resolve() != _PACKAGE / "__init__.py":
-        return {}
-    return {place: _PACKAGE.parent / place for place in found}
+    return set(listed) if own and Path(str(own.locate())).resolve() == _PACKAGE / "__init__.py" else set()
 
 
-def _tracked() -> dict[str, Path]:
-    """What git tracks of the library in its checkout; {} where it is none, or there is no git."""
-    root = _PACKAGE.parent
-    command = ["git", "-C", str(root), "ls-files", "-z", "--", _PACKAGE.name, *_FOLDERS]
+def _tracked() -> set[str]:
+    """The places of what git tracks of the library in its checkout; none where it is none, or there is no git."""
+    inside = f"{_PACKAGE.name}/"
+    command = ["git", "-C", str(_PACKAGE.parent), "ls-files", "-z", "--", inside, *_FOLDERS]
     # What a hook of another repository sets would have git look there.
     elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     variables = {name: value for name, value in os.environ.items() if name not in elsewhere}
     try:
         said = subprocess.run(command, capture_output=True, check=True, env=variables, stdin=subprocess.DEVNULL).stdout
     except (OSError, subprocess.CalledProcessError):
-        return {}
-    names = [os.fsdecode(name) for name in said.split(b"\0") if name]
-    if f"{_PACKAGE.name}/__init__.py" not in names:
-        return {}
-    inside = f"{_PACKAGE.name}/"
-    return {name if name.startswith(inside) else f"{inside}_files/{name}": root / name for name in names}
+        return set()
+    names = map(os.fsdecode, said.split(b"\0"))
+    return {name if name.startswith(inside) else f"{inside}_files/{name}" for name in names}

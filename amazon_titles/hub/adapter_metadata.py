@@ -18,7 +18,7 @@ from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
 from amazon_titles.hub_errors import is_a
 from amazon_titles.io import read_object, to_json
-from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes import Recipe, source
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
@@ -32,10 +32,9 @@ class AdapterMetadata:
     Attributes:
         folder: The adapter folder.
         config: `adapter_config.json`.
-        run: `run.json`.
-        recipe: Text of `recipe.yml`; "" where there is none.
+        run: `run.json`, or what AutoTrain recorded of a run that left none.
+        recipe: Text of `recipe.yml`, or of what AutoTrain recorded; "" where there is neither.
         files: Files that the push writes in place of the folder's, or besides them.
-        parameters: Of AutoTrain, where run and recipe had to be made from what it left behind; else {}.
         outdated: Files of the folder that compare other evaluations than those given beside it → why they stay here.
         issues: Why the adapter must not be published as it is.
         warnings: What is worth a thought besides.
@@ -46,7 +45,6 @@ class AdapterMetadata:
     run: dict[str, Any]
     recipe: str
     files: dict[str, bytes] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
     outdated: dict[str, str] = field(default_factory=dict)
     issues: list[FileNote] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -75,16 +73,15 @@ class AdapterMetadata:
         """
         self.config |= {"base_model_name_or_path": base}
         self.run |= {"base_model": base, "publishable": True, "why_not_publishable": None}
-        settings, changes = {"base_model": base}, {"model": base}
+        settings = {"base_model": base}
         if dataset is not None:
             self.run["dataset"] = self.dataset | {"path": dataset.repo_id, "revision": dataset.seen.commit}
-            settings["data.path"] = changes["data_path"] = dataset.repo_id
-        if self.parameters:
-            self.recipe = autotrain_import.recipe_of(self.parameters | changes)
-        elif self.recipe:
-            self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
+            settings["data.path"] = dataset.repo_id
         self.files |= {"adapter_config.json": to_json(self.config).encode(), "run.json": to_json(self.run).encode()}
         if self.recipe:
+            path = self.folder / "recipe.yml"
+            recipe = Recipe(path, self.recipe, source.parse(self.recipe, path)).with_settings(settings)
+            self.recipe = recipe.text
             self.files["recipe.yml"] = self.recipe.encode()
 
     def read(self, path: str) -> bytes:
@@ -165,7 +162,6 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     if config != written:
         metadata.files["adapter_config.json"] = to_json(config).encode()
     if parameters and not is_there(folder, "run.json"):
-        metadata.parameters = parameters
         metadata.recipe = autotrain_import.recipe_of(parameters)
         metadata.run = autotrain_import.run_of(parameters, folder)
         if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
@@ -173,51 +169,26 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     return metadata
 
 
-def check_origin(
-    metadata: AdapterMetadata, token: str | None, *, base: str | None, dataset: str | None, ask: bool
-) -> tuple[Client | None, Client | None]:
-    """Finds base and dataset of an adapter on the Hub, and compares them with what training used.
+def find_base(metadata: AdapterMetadata, base: str | None, token: str | None, *, ask: bool) -> Client | None:
+    """Finds an adapter's base on the Hub; refused where its config is not the one that training used.
 
     Args:
-        metadata: What the adapter says of itself; gets the issues and the warnings.
+        metadata: What the adapter says of itself; gets the issues.
+        base: `--base`: an id; None for the one that the adapter names.
         token: To ask the Hub with.
-        base: `--base`: an id.
-        dataset: `--dataset`: `ID@REVISION`.
-        ask: Whether to ask the Hub about what is not named by an option too.
+        ask: Whether to ask the Hub about a base that no option names, too.
 
     Returns:
-        The base and the dataset as they stand there; None for what was not asked about.
+        The base as it stands there; None where it was not asked about.
     """
-    run, folder = metadata.run, metadata.folder
-    used, path = metadata.base, str(metadata.dataset.get("path") or "")
-    hub_base = hub_dataset = None
+    used, folder = metadata.base, metadata.folder
     if base is None and _is_folder(used, folder):
         metadata.refuse("adapter_config.json", f"its base is {used!r}, a folder here: name the Hub's with --base ID")
-    elif base is not None or ask:
-        hub_base = _base(metadata, Client(base or used, "model", token))
-    if dataset is not None:
-        hub_dataset = _dataset(metadata, dataset, token)
-    elif _is_folder(path, folder) and run:
-        reason = f"its dataset is {path!r}, a folder here: name the Hub's with --dataset ID@REVISION"
-        metadata.refuse("run.json", reason)
-    elif path and not metadata.dataset.get("revision"):
-        unknown = f"it is not said which revision of {path} it was trained on: --dataset {path}@REVISION"
-        metadata.warnings.append(unknown)
-    if run.get("publishable") is False and base is None and dataset is None and not metadata.issues:
-        why = run.get("why_not_publishable") or "it does not say why"
-        metadata.refuse("run.json", f"it says that this is not for publishing: {why}")
-    return hub_base, hub_dataset
-
-
-def _is_folder(name: str, folder: Path) -> bool:
-    """Whether a base or a dataset is a folder here: no id of the Hub, or a folder that training saw beside it."""
-    return not _HUB_ID.fullmatch(name) or any((place / name).is_dir() for place in (folder, folder.parent))
-
-
-def _base(metadata: AdapterMetadata, hub: Client) -> Client:
-    """The base on the Hub; refused where its config is not the one that training used."""
+        return None
+    if base is None and not ask:
+        return None
+    hub = Client(base or used, "model", token)
     hub.look()
-    used, folder = metadata.base, metadata.folder
     if used != hub.repo_id:
         there = _config(hub.download("config.json"))
         if not any(_config(place / used / "config.json") == there for place in (Path(), folder, folder.parent)):
@@ -226,25 +197,47 @@ def _base(metadata: AdapterMetadata, hub: Client) -> Client:
     return hub
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """What a config says, without what two copies of it may differ in: where it was saved, and by which version."""
-    ignored = ("_name_or_path", "transformers_version")
-    return {key: value for key, value in read_object(path).items() if key not in ignored}
+def find_dataset(metadata: AdapterMetadata, dataset: str | None, token: str | None) -> Client | None:
+    """Finds an adapter's dataset on the Hub; refused where its report is not the one that training saw.
 
+    Args:
+        metadata: What the adapter says of itself; gets the issues and the warnings.
+        dataset: `--dataset`: `ID@REVISION`.
+        token: To ask the Hub with.
 
-def _dataset(metadata: AdapterMetadata, dataset: str, token: str | None) -> Client:
-    """The dataset on the Hub; refused where its report is not the one that training saw."""
+    Returns:
+        The dataset as it stands there; None where no option names one.
+    """
+    known, path, trained_on = map(metadata.dataset.get, ("report_sha256", "path", "revision"))
+    if dataset is None:
+        if _is_folder(str(path or ""), metadata.folder) and metadata.run:
+            reason = f"its dataset is {path or ''!r}, a folder here: name the Hub's with --dataset ID@REVISION"
+            metadata.refuse("run.json", reason)
+        elif path and not trained_on:
+            unknown = f"it is not said which revision of {path} it was trained on: --dataset {path}@REVISION"
+            metadata.warnings.append(unknown)
+        return None
     name, _, revision = dataset.partition("@")
     if not _HUB_ID.fullmatch(name):
         raise InputError(f"{dataset!r} is no dataset of the Hub.", hint="Write --dataset USER/NAME@REVISION.")
     hub = Client(name, "dataset", token)
     hub.look(revision or None)
-    known, path = map(metadata.dataset.get, ("report_sha256", "path"))
     named = known is None and path == name
     if not named and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
         reason = f"it was trained on another dataset than {name} at {hub.seen.commit[:12]}: their report.json differ"
         metadata.refuse("run.json", reason if known else f"{reason}, or it lacks its own's report_sha256")
     return hub
+
+
+def _is_folder(name: str, folder: Path) -> bool:
+    """Whether a base or a dataset is a folder here: no id of the Hub, or a folder that training saw beside it."""
+    return not _HUB_ID.fullmatch(name) or any((place / name).is_dir() for place in (folder, folder.parent))
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """What a config says, without what two copies of it may differ in: where it was saved, and by which version."""
+    ignored = ("_name_or_path", "transformers_version")
+    return {key: value for key, value in read_object(path).items() if key not in ignored}
 
 
 def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str, *, private: bool) -> None:
@@ -265,7 +258,7 @@ def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str
             try:
                 metadata.files[path] = base.download(path).read_bytes()
             except PublishError as error:
-                if error.__context__ is None or not is_a(error.__context__, "GatedRepoError"):
+                if not is_a(error.__context__ or error, "GatedRepoError"):
                     raise
                 asked = f"the licence of {base.repo_id} asks for a copy of it"
                 reason = f"{asked}, and this login may not read it: put one here"

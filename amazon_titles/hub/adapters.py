@@ -9,11 +9,11 @@ from typing import Any
 
 from amazon_titles.adapter_files import config_problems, weight_problems
 from amazon_titles.errors import InputError, PublishError
-from amazon_titles.hub.adapter_metadata import add_legal_files, check_origin, read_adapter_metadata
+from amazon_titles.hub.adapter_metadata import add_legal_files, find_base, find_dataset, read_adapter_metadata
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, FileNote, gather, is_there
 from amazon_titles.hub.push import Plan, PushReport, publish
-from amazon_titles.io import is_local, read_object
+from amazon_titles.io import is_local, may_be_hub_id, read_object
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
@@ -59,10 +59,15 @@ def push_adapter_to_hub(
     metadata = read_adapter_metadata(here)
     if not dry_run:
         client.check_rights()
-    hub_base, hub_dataset = check_origin(metadata, client.token, base=base, dataset=dataset, ask=not dry_run)
+    hub_base = find_base(metadata, base, client.token, ask=not dry_run)
+    hub_dataset = find_dataset(metadata, dataset, client.token)
+    if metadata.run.get("publishable") is False and not (base or dataset or metadata.issues):
+        why = metadata.run.get("why_not_publishable") or "it does not say why"
+        metadata.refuse("run.json", f"it says that this is not for publishing: {why}")
     metadata.add_evaluations(before, after, comparison)
     if not metadata.issues:
-        named = metadata.parameters or base or dataset
+        # What AutoTrain left behind has no run.json of its own.
+        named = base or dataset or (metadata.run and not is_there(here, "run.json"))
         if named:
             metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
         if named or before or after or comparison or card_language or not is_there(here, "README.md"):
@@ -90,7 +95,7 @@ def _folder(folder: str | Path, token: str | None) -> Path:
     if is_local(folder):
         return Path(folder)
     name = str(folder)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if not may_be_hub_id(name):
         raise InputError(f"There is no folder {name}.", hint="Name an adapter folder, or a repository as USER/NAME.")
     from huggingface_hub import snapshot_download
 

@@ -170,12 +170,8 @@ class Client:
 
     def state(self) -> RepoState | None:
         """What stands in the repository now; None where there is none (or none that this account may see)."""
-        try:
-            return self.look()
-        except PublishError as error:
-            if type(error.__context__).__name__ == "RepositoryNotFoundError":
-                return None
-            raise
+        there = self.ask(f"looking for {self.repo_id}", self.api.repo_exists)
+        return self.look() if there else None
 
     def look(self, revision: str | None = None) -> RepoState:
         """What stands in the repository, at a commit or now; it is kept in `seen`, too.

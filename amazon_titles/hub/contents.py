@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,13 +71,10 @@ class Content:
     @classmethod
     def of(cls, path: str, source: Path | bytes) -> Content:
         """A file or bytes, read once for both ids."""
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        sha256, git_id = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            while piece := file.read(1 << 20):
-                sha256.update(piece)
-                git_id.update(piece)
-        return cls(path, source, size, sha256.hexdigest(), git_id.hexdigest())
+        from huggingface_hub.utils.sha import git_hash
+
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        return cls(path, source, len(data), hashlib.sha256(data).hexdigest(), git_hash(data))
 
 
 @dataclass(frozen=True, slots=True)

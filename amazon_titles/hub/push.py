@@ -8,7 +8,6 @@ up stay up, and the next run finds them there.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -104,7 +103,7 @@ class Plan:
         name: Of the folder, for the message where it must not be published.
         contents: Everything that the repository will hold, `KEPT` aside.
         left_out: Files of the folder that stay here.
-        mark: The path, or a glob of it, that every repository of the same sort has.
+        mark: The path that every repository of the same sort has.
         sort: What that is, in words, for the message where it is not.
         load_back: Loads these contents from the repository at a commit, and says in words what it got; raises
             PublishError.
@@ -185,7 +184,7 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
         client.ask("making the repository", client.api.create_repo, private=True, exist_ok=True, space_sdk=sdk)
         state = client.look()
     others = sorted(set(state.files) - KEPT)
-    if others and others != ["README.md"] and not fnmatch.filter(others, plan.mark):
+    if others and others != ["README.md"] and plan.mark not in others:
         there = f"{len(others)} files, such as {others[0]!r}"
         said = f"{client.repo_id} exists and holds something else than {plan.sort} ({there}); nothing was changed."
         raise PublishError(said, hint="Choose another name.")

@@ -219,6 +219,13 @@ def test_texts_that_look_a_little_like_secrets() -> None:
         assert secrets.find(text, {}) is None
 
 
+def test_a_key_at_the_start_of_a_line_is_found_in_json_too() -> None:
+    key = "sk-" + "a1" * 20
+    for text in (key, f"({key})", json.dumps(f"keys:\n{key}"), json.dumps(f"key\t{key}")):
+        assert secrets.find(text.encode(), {}) == "what looks like an API key"
+    assert secrets.find(f"de{key}".encode(), {}) is None
+
+
 def test_a_token_in_a_name_or_a_word(tmp_path: Path) -> None:
     token = "hf_" + "N" * 30
     folder = dataset_folder(tmp_path / "d")
