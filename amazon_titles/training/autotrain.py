@@ -20,15 +20,11 @@ from typing import Any
 
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.io import local_folder
-from amazon_titles.processes import cores, run_child
+from amazon_titles.processes import COMPUTING, cores, run_child
 from amazon_titles.recipes import Recipe
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES
 from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
 from amazon_titles.training.rows import count_tokens
-
-SPIN_COUNT = "2000"
-"""How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
-else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one."""
 
 _LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
 # transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
@@ -133,11 +129,10 @@ def environment(cache: Path) -> dict[str, str]:
         cache: Folder for the data that its `datasets` prepares: 3.2 fails on what 4 or newer left in a shared one.
     """
     variables = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
-    return variables | {
+    return COMPUTING | variables | {
         "HF_DATASETS_CACHE": str(cache),
         # `accelerate launch` sets one thread on a CPU unless told otherwise.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores())),
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT),
         # AutoTrain's default is true: a base could run its own code.
         "ALLOW_REMOTE_CODE": "false",
         "PYTHONUNBUFFERED": "1",

@@ -18,12 +18,11 @@ from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
 from amazon_titles.io import local_folder
-from amazon_titles.processes import cores, run_child
+from amazon_titles.processes import COMPUTING, cores, run_child
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
 from amazon_titles.training import checkpoints, rows
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
-from amazon_titles.training.autotrain import SPIN_COUNT
 from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome
 
 MARK = "\x1e"
@@ -265,7 +264,7 @@ def _environment(devices: int | None, checkpoints: Path) -> dict[str, str]:
     given = {
         # A launcher has an opinion of its own.
         **({"OMP_NUM_THREADS": str(max(1, cores() // devices))} if devices else {}),
-        "GOMP_SPINCOUNT": SPIN_COUNT,
+        **COMPUTING,
         "TENSORBOARD_LOGGING_DIR": str(checkpoints / "runs"),
     }
     # trl counts its users; whoever runs this has not been asked.
