@@ -14,7 +14,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, CatalogModel, loading
 from amazon_titles.model.loading import is_address
-from amazon_titles.training import SPIN_COUNT
+from amazon_titles.processes import COMPUTING
 
 MAX_QUESTION_CHARS = 1000
 """Longest question: a title has at most 200 characters, and a page is open to everybody who reaches it."""
@@ -95,7 +95,7 @@ class Pair:
             dataset = loading.dataset_of(model, revision=None, token=None)
             if dataset is None:
                 raise _without_dataset(Path(model).name)
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
+        os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
         return cls(CatalogModel.from_pretrained(model, dataset=dataset))
 
     def turns(self, question: str, *, closed_book: bool, language: str = "en") -> Iterator[Turn]:

@@ -20,13 +20,14 @@ from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_m
 from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import read_object
 from amazon_titles.model import CatalogModel
+from amazon_titles.processes import COMPUTING
 from amazon_titles.progress import say, step
 from amazon_titles.quickstart.base import expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
 from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
-from amazon_titles.training import SPIN_COUNT, Base, TrainingRun, find_autotrain, find_base, train
+from amazon_titles.training import Base, TrainingRun, find_autotrain, find_base, train
 from amazon_titles.training.speed import accelerator, computes_in_bf16, upper_half
 
 SAMPLE_ROWS = 2000
@@ -63,7 +64,7 @@ def quickstart(
     """
     folder = Path(out)
     find_autotrain(autotrain_env)  # before anything is made
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is loaded
+    os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
     _quiet_libraries()
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)

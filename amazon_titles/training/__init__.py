@@ -5,7 +5,6 @@ from __future__ import annotations
 from amazon_titles.training.adapter import TrainingRun
 from amazon_titles.training.autotrain import find_autotrain
 from amazon_titles.training.bases import Base, find_base
-from amazon_titles.training.engine import SPIN_COUNT
 from amazon_titles.training.run import train
 
-__all__ = ["SPIN_COUNT", "Base", "TrainingRun", "find_autotrain", "find_base", "train"]
+__all__ = ["Base", "TrainingRun", "find_autotrain", "find_base", "train"]

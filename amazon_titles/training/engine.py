@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.processes import cores
+from amazon_titles.processes import COMPUTING, cores
 from amazon_titles.progress import bar
-
-SPIN_COUNT = "2000"
-"""How long a waiting thread of libgomp spins. With its default a training ran five times slower as soon as anything
-else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one."""
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface-hub")
 """Whose versions decide what a training does."""
@@ -46,7 +42,7 @@ def child_environment(processes: int | None) -> dict[str, str]:
         processes: How many share the cores; None where what starts them has an opinion of its own.
     """
     threads = {"OMP_NUM_THREADS": str(max(1, cores() // processes))} if processes else {}
-    given = {**threads, "GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
+    given = {**threads, **COMPUTING, **os.environ}
     return given | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
