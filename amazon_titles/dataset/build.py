@@ -114,9 +114,8 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    (out / "lengths.png").write_bytes(
-        plot_lengths(report.lengths, words=partial(name_of, language=options.card_language))
-    )
+    words = partial(name_of, language=options.card_language)
+    (out / "lengths.png").write_bytes(plot_lengths(report.lengths, words=words))
     return report
 
 

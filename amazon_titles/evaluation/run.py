@@ -82,10 +82,7 @@ def evaluate_model(
                 advance()
         done = dict(zip(order, outcomes, strict=True))
         yardsticks, refused = measure_baselines(asked, dataset)
-        examples = [
-            Example.of(question, done[n], score(question, done[n]) | {"index_refused": float(refused[n])})
-            for n, question in enumerate(asked)
-        ]
+        examples = [_example(question, done[n], refused[n]) for n, question in enumerate(asked)]
         made_with = _made_with(model, weights)
         report = EvalReport(model.name, fingerprint, settings, examples, prompts, VERSION, made_with, yardsticks)
         if out is not None:
@@ -124,6 +121,14 @@ def _ask(model: Any, asked: Sequence[Question], losses: bool, **limits: int) -> 
             nlls = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
         for said, nll in zip(told, nlls, strict=True):
             yield Outcome(said.text, said.finished, said.tokens, *nll)
+
+
+def _example(question: Question, outcome: Outcome, index_refused: bool) -> Example:
+    scores = score(question, outcome) | {"index_refused": float(index_refused)}
+    return Example(
+        question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
+        outcome.tokens, outcome.nll_tokens,
+    )  # fmt: skip
 
 
 def _made_with(model: Generator, weights: str) -> dict[str, str]:
