@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -52,14 +51,13 @@ def plot_lengths(lengths: Mapping[str, Mapping[str, Any]], *, words: Callable[[s
 
 
 def plot_losses(
-    losses: Sequence[Mapping[str, float]], path: Path | IO[bytes], *, title: str,
-    valid: Sequence[Mapping[str, float]] = (), words: Callable[[str], str] = str,
-) -> None:  # fmt: skip
-    """Draws the training loss (nats a token) over the epochs.
+    losses: Sequence[Mapping[str, float]], *, title: str, valid: Sequence[Mapping[str, float]] = (),
+    words: Callable[[str], str] = str,
+) -> bytes:  # fmt: skip
+    """Draws the training loss (nats a token) over the epochs, as a PNG.
 
     Args:
         losses: `{"epoch", "loss"}` a logged step.
-        path: The PNG to write.
         title: Above the plot.
         valid: The same of the validation split, where there is one.
         words: Gives each word of the plot as it is to stand there.
@@ -71,18 +69,15 @@ def plot_losses(
     if valid:
         axes.legend()
     axes.set(xlabel=words("epoch"), ylabel=words("loss (nats a token)"), title=title, ylim=(0, None))
-    axes.figure.savefig(path, format="png")
+    return _png(axes)
 
 
-def plot_before_after(
-    rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, title: str, words: Callable[[str], str] = str
-) -> None:
-    """Draws pairs of bars, before and after, for each measure of each set, with their 95 % intervals.
+def plot_before_after(rows: Sequence[Mapping[str, Any]], *, title: str, words: Callable[[str], str] = str) -> bytes:
+    """Draws pairs of bars, before and after, for each measure of each set, with their 95 % intervals, as a PNG.
 
     Args:
         rows: `{"set", "n", "measure", "before", "after"}`, and `before_interval` and `after_interval` where there are
             such; the values 0 to 1.
-        path: The PNG to write.
         title: Above the plot.
         words: Gives each word of the plot as it is to stand there.
     """
@@ -96,17 +91,16 @@ def plot_before_after(
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), title=title)
     axes.legend(loc="best")
-    axes.figure.savefig(path, format="png")
+    return _png(axes)
 
 
-def plot_changes(rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, title: str) -> None:
-    """Draws the change of each measure of each set as a point with its 95 % interval.
+def plot_changes(rows: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
+    """Draws the change of each measure of each set as a point with its 95 % interval, as a PNG.
 
     Green is for the better, red for the worse, grey for neither or where the interval holds zero.
 
     Args:
         rows: `{"set", "n", "measure", "better", "before", "after"}`, and `change_interval` where there is one.
-        path: The PNG to write.
         title: Above the plot.
     """
     axes = _axes(height=1.2 + 0.24 * len(rows))
@@ -121,7 +115,7 @@ def plot_changes(rows: Sequence[Mapping[str, Any]], path: Path | IO[bytes], *, t
     axes.set_yticks(range(len(rows)), [f"{row['set']}: {row['measure']} (n={row['n']})" for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.set(xlim=(-1.05, 1.05), xlabel="after - before", title=title)
-    axes.figure.savefig(path, format="png")
+    return _png(axes)
 
 
 def _errors(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
@@ -137,3 +131,9 @@ def _axes(*, height: float) -> Any:  # noqa: ANN401 - matplotlib's
     except ImportError as error:
         raise MissingExtraError("model", "matplotlib") from error
     return Figure(figsize=(8, height), dpi=120, layout="constrained").add_subplot()
+
+
+def _png(axes: Any) -> bytes:  # noqa: ANN401 - matplotlib's
+    data = io.BytesIO()
+    axes.figure.savefig(data, format="png")
+    return data.getvalue()

@@ -54,7 +54,7 @@ def pretend(
     text = fill_recipe("quickstart-tiny", dataset=str(folder), settings={"base_model": str(base), **settings})
     (folder / "recipe.yml").write_text(text, encoding="utf-8")
     training._check, training.autotrain.fine_tune, training.trl.fine_tune = (lambda *_, **__: None), autotrain, trl  # type: ignore
-    training.plot_losses = lambda losses, path, **_: path.write_bytes(b"a plot")  # type: ignore
+    training.plot_losses = lambda losses, **_: b"a plot"  # type: ignore
     return training.train(
         load_recipe(folder / "recipe.yml"), engine=engine, output_dir=folder / "adapter", resume=engine == "trl"
     )

@@ -12,10 +12,8 @@ from amazon_titles import resources
 @cache
 def portuguese() -> dict[str, str]:
     """Every such name in Portuguese, by its English: the cards' own, and those of `hub_cards/names.yml`."""
-    cards, names = (
-        yaml.safe_load((resources.folder("hub_cards") / name).read_text(encoding="utf-8"))
-        for name in ("model_card.yml", "names.yml")
-    )
+    folder = resources.folder("hub_cards")
+    cards, names = (yaml.safe_load((folder / name).read_bytes()) for name in ("model_card.yml", "names.yml"))
     said = [name for key, name in cards.items() if key.startswith(("set_name_", "measure_"))]
     return {name["en"]: name["pt"] for name in said} | dict(names)
 

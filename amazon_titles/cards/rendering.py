@@ -16,14 +16,13 @@ _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|&~$@-])")
 
 
 def environment() -> jinja2.Environment:
-    """Jinja over `hub_cards/` with the filters `code`, `plain` and `number`."""
+    """Jinja over `hub_cards/`, whose files are Markdown, not HTML, with the filters `code`, `plain` and `number`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resources.folder("hub_cards")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # Markdown, not HTML
     )
     environment.filters |= {"code": _code, "plain": _plain, "number": _number}
     return environment

@@ -96,29 +96,26 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     stats.clear()
     counts.dropped += plan.dropped
     if not len(plan.kept):
-        empty = max(counts.dropped, key=counts.dropped.__getitem__, default="").removeprefix("empty_")
-        named = (
-            f"Where it is in another field: --field {empty}=NAME" if empty in FIELDS else "Lower --min-content-chars."
-        )
-        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint=named)
+        empty = counts.dropped.most_common(1)[0][0].removeprefix("empty_")
+        other = f"Where it is in another field: --field {empty}=NAME"
+        hint = other if empty in FIELDS else "Lower --min-content-chars."
+        raise InputError(f"No product is left: {_listed(counts.dropped)}.", hint=hint)
     counted: dict[str, Any] = {name: dict(sorted(getattr(counts, name).items())) for name in _COUNTED}
     source = {"name": opened.name, "bytes": opened.size or opened.bytes_read, "sha256": sha256}
     lengths = {name: histogram(plan.products[f"{name}_chars"][plan.kept]) for name in ("title", "content")}
+    splits = _write(plan, out, scratch, options, processes)
+    catalogue = options.catalogue(opened.name, counts)
+    if options.rules != "amazon":  # trn.json and its sample are English
+        catalogue["language"] = folder.language_of(out)
     report = BuildReport(
         rows_read=counts.rows_read, kept=len(plan.kept), lengths=lengths, options=options.recorded(), source=source,
-        splits=_write(plan, out, scratch, options, processes), catalogue=options.catalogue(opened.name, counts),
-        version=__version__, **counted,
+        splits=splits, catalogue=catalogue, version=__version__, **counted,
     )  # fmt: skip
-    if report.catalogue["rules"] != "amazon":  # trn.json and its sample are English
-        from amazon_titles.dataset.language import language_of
-
-        report.catalogue["language"] = language_of(out)
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    (out / "lengths.png").write_bytes(
-        plot_lengths(report.lengths, words=partial(name_of, language=options.card_language))
-    )
+    words = partial(name_of, language=options.card_language)
+    (out / "lengths.png").write_bytes(plot_lengths(report.lengths, words=words))
     return report
 
 
@@ -148,10 +145,9 @@ def _extract(
 ) -> tuple[Counts, list[BlockStats]]:  # fmt: skip
     """The first pass: every row is read, cleaned and put aside, and every line that holds none is listed."""
     counts, stats, lines, seen = Counts(), [], 0, 0
-    arguments, rejected = (reader, scratch), folder.rejected(target)
-    megabytes = opened.size and opened.size / 1e6
+    rejected, megabytes = folder.rejected(target), opened.size and opened.size / 1e6
     with bar("reading", megabytes, unit="MB") as advance, (scratch / rejected.name).open("wb") as file:
-        for block in ordered(Extractor, arguments, blocks, workers=processes):
+        for block in ordered(partial(Extractor, reader, scratch), blocks, workers=processes):
             if block.bad and not counts.rows_read + block.counts.rows_read:
                 # Not some bad lines, but another kind of file.
                 raise explain(block.bad[0], opened.name)
@@ -186,10 +182,10 @@ def _write(plan: SplitPlan, out: Path, scratch: Path, options: BuildOptions, pro
     """The second pass: every shard becomes its files."""
     shards = plan.shards()
     spread(general_rows(options.general), shards, options.seed)
-    arguments = (scratch, plan.titles, out, options.mix(), options.render)
+    writer = partial(ShardWriter, scratch, plan.titles, out, options.mix(), options.render)
     rows: dict[str, Counter[str]] = {split: Counter() for split in plan.splits}
     with bar("writing", len(plan.kept), unit="products", announce=False) as advance:
-        results = ordered(ShardWriter, arguments, shards, workers=min(processes, len(shards)))
+        results = ordered(writer, shards, workers=min(processes, len(shards)))
         for shard, made in zip(shards, results, strict=True):
             rows[shard.split].update(made)
             advance(len(shard.products))

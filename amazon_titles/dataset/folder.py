@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ _MESSAGES = pa.list_(pa.struct({"role": _TEXT, "content": _TEXT}))
 CHAT = pa.schema({"uid": _TEXT, "task": _TEXT, "language": _TEXT, "messages": _MESSAGES})
 TEXT = pa.schema({"uid": _TEXT, "text": _TEXT})
 CATALOG = pa.schema({"uid": _TEXT, "title": _TEXT, "content": _TEXT, "related": pa.list_(_TEXT)})
+
+
+_SAMPLE = 200  # products whose language is told
 
 
 def require_apart(target: Path, *read: str | Path | None) -> None:
@@ -129,6 +134,17 @@ def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
         InputError: It is not a dataset folder, or has no such split.
     """
     yield from _rows(folder, "chat", split)
+
+
+def language_of(folder: Path) -> str | None:
+    """The language of most of a dataset's first products, by its ISO 639-1 code; None where no language has half."""
+    # py3langid takes a second to load its model.
+    from py3langid import classify
+
+    products = list(islice(read_catalog(folder), _SAMPLE))
+    found = Counter(classify(f"{product.title}. {product.content}")[0] for product in products)
+    language, votes = found.most_common(1)[0]
+    return str(language) if 2 * votes > len(products) else None
 
 
 @dataclass(frozen=True, slots=True)

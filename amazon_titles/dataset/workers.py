@@ -24,13 +24,13 @@ Result = TypeVar("Result")
 _work: Callable[[Any], Any]
 
 
-def _start(make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
+def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _work
     # Ctrl-C reaches the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
-    _work = make(*arguments)
+    _work = make()
 
 
 def _end_with_parent() -> None:
@@ -65,14 +65,11 @@ def _undisturbed() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def ordered(
-    make: Callable[..., Callable[[Task], Result]], arguments: tuple[Any, ...], tasks: Iterable[Task], *, workers: int
-) -> Iterator[Result]:
+def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, workers: int) -> Iterator[Result]:
     """Yields the result of every task, in the order of the tasks.
 
     Args:
-        make: Gives what does a task; called once in every worker.
-        arguments: Of `make`. Under Linux they are forked, elsewhere pickled.
+        make: Gives what does a task; called once in every worker. Under Linux it is forked, elsewhere pickled.
         tasks: Read as workers become free: three tasks a worker are in flight at most.
         workers: Processes; 1 works in this one.
 
@@ -84,14 +81,14 @@ def ordered(
         enabled = gc.isenabled()
         gc.disable()
         try:
-            yield from map(make(*arguments), tasks)
+            yield from map(make(), tasks)
         finally:
             if enabled:
                 gc.enable()
         return
     # Forked where that is the custom: no script needs a guard around `build_dataset`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _start, (make, arguments))
+    pool = ProcessPoolExecutor(workers, context, _start, (make,))
     waiting: deque[Future[Result]] = deque()
     try:
         with _undisturbed():

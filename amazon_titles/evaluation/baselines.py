@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.evaluation.measures import Outcome, worth
+from amazon_titles.evaluation.measures import worth
 from amazon_titles.evaluation.report import Example, summary
 from amazon_titles.evaluation.sets import Question
 from amazon_titles.search import CatalogIndex
@@ -31,15 +31,16 @@ def measure_baselines(
     for name in ("seen", "unseen"):  # questions about one product, with no text in view
         here = [(question, hit) for question, hit in zip(questions, found, strict=True) if question.set == name]
         asked = [question for question, _ in here]
-        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for _, hit in here]
         # In the place of the right text that of the product before.
         others = [question.record.partition("\n")[2] for question in asked[-1:] + asked[:-1]]
         in_view = [replace(question, shown=(question.record,)) for question in asked]
-        for by, said_of, said in (
-            ("the title echoed", asked, [question.title for question in asked]),
-            ("another product's text", asked if len(asked) > 1 else [], others),
-            ("the record copied, no model", in_view, copies),
-        ):
-            if examples := [Example.of(q, Outcome(a), worth(q, a)) for q, a in zip(said_of, said, strict=False)]:
+        copies = [f"{hit.product.content} [{hit.product.uid}]" if hit else "" for _, hit in here]
+        answered = {
+            "the title echoed": zip(asked, (question.title for question in asked), strict=True),
+            "another product's text": zip(asked, others, strict=True) if len(asked) > 1 else (),
+            "the record copied, no model": zip(in_view, copies, strict=True),
+        }
+        for by, pairs in answered.items():
+            if examples := [Example(q.set, q.uid, q.text, q.reference, said, worth(q, said)) for q, said in pairs]:
                 result.setdefault(by, {})[name] = summary(examples)
     return result, [hit is None for hit in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -62,8 +61,14 @@ class Comparison:
     after: EvalReport
 
     @cached_property
+    def _pairs(self) -> dict[str, list[tuple[Example, Example]]]:
+        """Both answers to every question, by set."""
+        both = list(zip(self.before.examples, self.after.examples, strict=True))
+        return {name: pairs for name in SETS if (pairs := [pair for pair in both if pair[0].set == name])}
+
+    @cached_property
     def _rows(self) -> list[dict[str, Any]]:
-        return [row for name in SETS for measure in MEASURES for row in _rows(name, measure, self._pairs(name))]
+        return [row for name, pairs in self._pairs.items() for key in MEASURES for row in _rows(name, key, pairs)]
 
     def rows(self) -> list[dict[str, Any]]:
         """`{"set", "n", "measure", "key", "headline", "before", "after"}` for each measure that both have.
@@ -76,7 +81,7 @@ class Comparison:
         more is better, -1 where less is, 0 where neither. A loss stands only where both models cut the answers into
         the same tokens.
         """
-        return [dict(row) for row in self._rows]
+        return self._rows
 
     def yardsticks(self) -> list[dict[str, Any]]:
         """Who answers how well on the products of `seen` and `unseen`: baselines without a model, then both models.
@@ -104,10 +109,10 @@ class Comparison:
         `general` are about no product, so that what the index says there means nothing.
         """
         rows = []
-        for name in SETS:
-            here = [pair for pair in self._pairs(name) if name != "general" and "index_refused" in pair[1].scores]
-            kinds = sorted({before.kind for before, _ in here} - {""})
-            for kind in ["", *(kinds if len(kinds) > 1 else [])] if here else []:
+        for name, pairs in self._pairs.items():
+            here = [pair for pair in pairs if name != "general" and "index_refused" in pair[1].scores]
+            kinds = sorted({before.kind for before, _ in here})
+            for kind in ["", *kinds] if len(kinds) > 1 else kinds and [""]:
                 chosen = [pair for pair in here if kind in ("", pair[0].kind)]
                 index = [after.scores["index_refused"] for _, after in chosen]
                 first, then = ([_refused(example) for example in side] for side in zip(*chosen, strict=True))
@@ -122,18 +127,17 @@ class Comparison:
         An example is judged by the first of right answer, property, fact recall, ROUGE-L and refusal that it has; in
         `unseen`, where no model can know the facts, an example counts as any other.
         """
-        improved: list[Pair] = []
-        damaged: list[Pair] = []
-        for name in SETS:
-            pairs = [
+        found: dict[str, list[Pair]] = {"improved": [], "damaged": []}
+        for name, pairs in self._pairs.items():
+            judged = [
                 Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
-                for before, after in self._pairs(name)
+                for before, after in pairs
                 for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
             ]
-            ordered = sorted(pairs, key=lambda pair: (-pair.change, pair.before.uid))
-            improved += [pair for pair in ordered if pair.change > 0][:count]
-            damaged += [pair for pair in reversed(ordered) if pair.change < 0][:count]
-        return {"improved": improved, "damaged": damaged}
+            judged.sort(key=lambda pair: (-pair.change, pair.before.uid))
+            found["improved"] += [pair for pair in judged if pair.change > 0][:count]
+            found["damaged"] += [pair for pair in reversed(judged) if pair.change < 0][:count]
+        return found
 
     def to_markdown(self, *, full: bool = True) -> str:
         """The table of before and after.
@@ -151,9 +155,6 @@ class Comparison:
         made_with = {"before": before.made_with, "after": after.made_with}
         tables = {"rows": self._rows, "yardsticks": self.yardsticks(), "refusals": self.refusals()}
         return to_json({**about, "made_with": made_with, **tables})
-
-    def _pairs(self, name: str) -> list[tuple[Example, Example]]:
-        return [both for both in zip(self.before.examples, self.after.examples, strict=True) if both[0].set == name]
 
 
 def compare(before: EvalReport, after: EvalReport) -> Comparison:
@@ -182,7 +183,7 @@ def compare(before: EvalReport, after: EvalReport) -> Comparison:
 
 def _rows(name: str, measure: str, pairs: Sequence[tuple[Example, Example]]) -> list[dict[str, Any]]:
     """A measure of a set, before and after, and beside a loss its perplexity; none where both lack it."""
-    if not pairs or measure == "index_refused":
+    if measure == "index_refused":
         return []
     if measure == "loss" and any(before.loss_tokens != after.loss_tokens for before, after in pairs):
         return []  # other tokens: nats a token of two tokenizers do not compare
@@ -227,15 +228,13 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    before_after, changes = io.BytesIO(), io.BytesIO()
     headlines = [row for row in shares if row["headline"]]
-    plot_before_after(headlines, before_after, title="Before and after the fine-tuning")
-    plot_changes(shares, changes, title="Change by the fine-tuning, with 95 % intervals")
-    files: dict[str, str | bytes] = {
-        "before_after.png": before_after.getvalue(), "changes.png": changes.getvalue(),
-        "comparison.md": page(comparison), "comparison.json": comparison.to_json(),
-    }  # fmt: skip
-    write_whole({folder / name: data for name, data in files.items()})
+    write_whole({
+        folder / "before_after.png": plot_before_after(headlines, title="Before and after the fine-tuning"),
+        folder / "changes.png": plot_changes(shares, title="Change by the fine-tuning, with 95 % intervals"),
+        folder / "comparison.md": page(comparison),
+        folder / "comparison.json": comparison.to_json(),
+    })  # fmt: skip
 
 
 def page(comparison: Comparison) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from amazon_titles.errors import InputError
-from amazon_titles.evaluation.measures import MEASURES, Outcome
-from amazon_titles.evaluation.sets import SETS, Question
+from amazon_titles.evaluation.measures import MEASURES
+from amazon_titles.evaluation.sets import SETS
 from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import bootstrap_interval, mean
 
@@ -43,14 +43,6 @@ class Example:
     kind: str = ""
     tokens: int | None = None
     loss_tokens: int = 0
-
-    @classmethod
-    def of(cls, question: Question, outcome: Outcome, scores: dict[str, float]) -> Example:
-        """What a model did with a question, and what that is worth."""
-        return cls(
-            question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
-            outcome.tokens, outcome.nll_tokens,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

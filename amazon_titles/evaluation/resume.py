@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from amazon_titles.progress import say
 @contextmanager
 def resumed(
     report: str | Path | None, about: Mapping[str, Any]
-) -> Iterator[tuple[dict[int, Outcome], Callable[[int, Outcome], None]]]:
+) -> Iterator[tuple[list[Outcome], Callable[[Outcome], None]]]:
     """Keeps outcomes in a JSON Lines file: a line that says what is being measured, then one an answered question.
 
     It stands beside the report (`after.json` → `after.partial.jsonl`) until the block ends well: then the report has
@@ -30,14 +29,14 @@ def resumed(
         about: What is being measured: a file of something else is refused.
 
     Yields:
-        The outcomes by the number of the question, from 0; and what adds one.
+        The outcomes in the order in which the questions are asked; and what adds the next one.
 
     Raises:
         InputError: The file is another evaluation's, or the report could not be written in the end.
     """
-    done: dict[int, Outcome] = {}
+    done: list[Outcome] = []
     if report is None:
-        yield done, done.__setitem__
+        yield done, done.append
         return
     if Path(report).is_dir():
         raise InputError(f"{report} is a folder.", hint="Name a file: --out after.json")
@@ -49,19 +48,21 @@ def resumed(
         found = f"{path.parent} cannot be made or written to ({error.strerror})."
         raise InputError(found, hint="Choose another --out.") from None
 
-    def add(number: int, outcome: Outcome) -> None:
-        done[number] = outcome
-        file.write(msgspec.json.encode({"number": number, **asdict(outcome)}) + b"\n")
+    def add(outcome: Outcome) -> None:
+        done.append(outcome)
+        file.write(msgspec.json.encode(outcome) + b"\n")
         file.flush()
 
     with file:
         file.seek(0)
         written = file.read()
         whole = written[: written.rfind(b"\n") + 1]
-        if whole:
-            done |= _read(path, whole, about)
         file.truncate(len(whole))
-        if not whole:
+        if whole:
+            begun, _, answered = whole.partition(b"\n")
+            _require_same(path, read_object(begun), about)
+            done += msgspec.json.Decoder(Outcome).decode_lines(answered)
+        else:
             file.write(msgspec.json.encode(about) + b"\n")
         try:
             yield done, add
@@ -72,13 +73,9 @@ def resumed(
     path.unlink()
 
 
-def _read(path: Path, data: bytes, about: Mapping[str, Any]) -> dict[int, Outcome]:
-    first, *rows = data.splitlines()
-    begun = read_object(first)
+def _require_same(path: Path, begun: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     if differ := [key for key in sorted(begun.keys() | about.keys()) if begun.get(key) != about.get(key)]:
         raise InputError(
             f"{path} is no journal of this evaluation: it was begun with another {' and '.join(differ)}.",
             hint="Run with the options that it was begun with, or remove it to begin anew.",
         )
-    answered = map(read_object, rows)
-    return {row.pop("number"): Outcome(**row) for row in answered}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -72,13 +72,17 @@ def evaluate_model(
         "model": model.name, "weights": weights, "dataset": fingerprint, "settings": settings, "questions": prompts,
         "version": VERSION, "losses": losses,
     }  # fmt: skip
-    with resumed(out, about) as (done, add):
-        _ask(model, asked, done, add, losses=losses, max_new_tokens=max_new_tokens, batch_size=batch_size)
+    # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
+    order = sorted(range(len(asked)), key=lambda n: -len(asked[n].text))
+    with resumed(out, about) as (outcomes, add):
+        left = [asked[n] for n in order[len(outcomes) :]]
+        with bar(f"asking {model.name}", len(asked), unit="questions", done=len(outcomes)) as advance:
+            for outcome in _ask(model, left, losses, max_new_tokens=max_new_tokens, batch_size=batch_size):
+                add(outcome)
+                advance()
+        done = dict(zip(order, outcomes, strict=True))
         yardsticks, refused = measure_baselines(asked, dataset)
-        examples = [
-            Example.of(question, done[n], score(question, done[n]) | {"index_refused": float(refused[n])})
-            for n, question in enumerate(asked)
-        ]
+        examples = [_example(question, done[n], refused[n]) for n, question in enumerate(asked)]
         made_with = _made_with(model, weights)
         report = EvalReport(model.name, fingerprint, settings, examples, prompts, VERSION, made_with, yardsticks)
         if out is not None:
@@ -102,28 +106,29 @@ def weights_of(model: str | Path) -> str:
     return _hash([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]) if files else ""
 
 
-def _ask(
-    model: Any,  # noqa: ANN401 - a Generator, maybe with more
-    asked: Sequence[Question], done: Mapping[int, Outcome], add: Callable[[int, Outcome], None], *, losses: bool,
-    **limits: int,
-) -> None:  # fmt: skip
-    # Like lengths go together, so that little is padded; the longest come first, where memory could run out.
-    left = sorted((n for n in range(len(asked)) if n not in done), key=lambda n: -len(asked[n].text))
-    with bar(f"asking {model.name}", len(asked), unit="questions", done=len(done)) as advance:
-        for start in range(0, len(left), limits["batch_size"]):
-            batch = left[start : start + limits["batch_size"]]
-            turns = [[{"role": "user", "content": asked[n].text}] for n in batch]
-            if hasattr(model, "generate_full"):
-                told = model.generate_full(turns, **limits)
-            else:
-                told = map(Outcome, model.generate(turns, **limits))
-            nlls = [(None, 0)] * len(batch)
-            if losses and hasattr(model, "answer_losses"):
-                right = ({"role": "assistant", "content": asked[n].reference} for n in batch)
-                nlls = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
-            for number, said, nll in zip(batch, told, nlls, strict=True):
-                add(number, Outcome(said.text, said.finished, said.tokens, *nll))
-            advance(len(batch))
+def _ask(model: Any, asked: Sequence[Question], losses: bool, **limits: int) -> Iterator[Outcome]:  # noqa: ANN401
+    """What a generator, maybe one that tells more, does with each question."""
+    for start in range(0, len(asked), limits["batch_size"]):
+        batch = asked[start : start + limits["batch_size"]]
+        turns = [[{"role": "user", "content": question.text}] for question in batch]
+        if hasattr(model, "generate_full"):
+            told = model.generate_full(turns, **limits)
+        else:
+            told = map(Outcome, model.generate(turns, **limits))
+        nlls = [(None, 0)] * len(batch)
+        if losses and hasattr(model, "answer_losses"):
+            right = ({"role": "assistant", "content": question.reference} for question in batch)
+            nlls = model.answer_losses([[*turn, answer] for turn, answer in zip(turns, right, strict=True)])
+        for said, nll in zip(told, nlls, strict=True):
+            yield Outcome(said.text, said.finished, said.tokens, *nll)
+
+
+def _example(question: Question, outcome: Outcome, index_refused: bool) -> Example:
+    scores = score(question, outcome) | {"index_refused": float(index_refused)}
+    return Example(
+        question.set, question.uid, question.text, question.reference, outcome.text, scores, question.kind,
+        outcome.tokens, outcome.nll_tokens,
+    )  # fmt: skip
 
 
 def _made_with(model: Generator, weights: str) -> dict[str, str]:

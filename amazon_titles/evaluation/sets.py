@@ -6,6 +6,7 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,7 @@ def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, A
     split, task, _ = SETS[name]
     of_task = (row for row in read_messages(dataset, split) if row["task"] == task)
     if task == "recall":
-        # A row with passages has more than the question in its message.
-        return drawn((row for row in of_task if "\n" not in row["messages"][0]["content"]), limit)
+        return drawn(of_task, limit)
     about = read_messages(dataset, split)
     if task == "property":
         uids = {row["uid"] for row in read_messages(dataset, split)}
@@ -143,19 +143,15 @@ def _rows(dataset: str | Path, name: str, limit: int | None) -> list[dict[str, A
 
 
 def drawn(rows: Iterable[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
-    """The first row of each product, of at most `limit` products; no more than that many rows are ever held."""
-    kept: dict[str, tuple[int, dict[str, Any]]] = {}
-    worst: list[tuple[int, str]] = []
+    """The first row of each product, of at most `limit` products; no more than twice as many rows are ever held."""
+    kept: dict[str, tuple[int, int, dict[str, Any]]] = {}
     for place, row in enumerate(rows):
-        uid = row["uid"]
-        if uid not in kept:
-            kept[uid] = (place, row)
-            entry = (-draws(uid, 0)[0], uid)
-            if limit is None or len(worst) < limit:
-                heapq.heappush(worst, entry)
-            else:
-                del kept[heapq.heappushpop(worst, entry)[1]]  # met again, it is the worst again
-    return [row for _, row in sorted(kept.values(), key=lambda both: both[0])]
+        if row["uid"] not in kept:
+            kept[row["uid"]] = (draws(row["uid"], 0)[0], place, row)
+        if limit is not None and len(kept) >= 2 * limit:
+            kept = dict(sorted(kept.items(), key=itemgetter(1))[:limit])  # met again, a product is among the last again
+    chosen = sorted(kept.values())[:limit]
+    return [row for _, _, row in sorted(chosen, key=itemgetter(1))]
 
 
 def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, Any]]:

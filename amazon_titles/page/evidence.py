@@ -6,7 +6,6 @@ Anybody may have written what lies beside a model: what is not of the expected t
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -125,11 +124,10 @@ class Evidence:
             if name == _LOSS:
                 title, figures, draw = texts.plot_loss, self.run.get("losses") or [], draw_losses
             if figures and language != "en":
-                anew = io.BytesIO()
                 # The two others are what matplotlib says of names that it cannot set, or of too many bars.
                 with suppress(MissingExtraError, ValueError, RuntimeError):
-                    draw(figures, anew, title=title, words=partial(name_of, language=language))
-                    png = base64.b64encode(anew.getvalue()).decode()
+                    anew = draw(figures, title=title, words=partial(name_of, language=language))
+                    png = base64.b64encode(anew).decode()
             yield title, png
 
 

@@ -115,7 +115,7 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
         try:
             words = partial(name_of, language=run["card_language"])
             title, valid = f"{name}, {run['engine']}", run.get("valid_losses", ())
-            plot_losses(run["losses"], plot, title=title, valid=valid, words=words)
+            plot.write_bytes(plot_losses(run["losses"], title=title, valid=valid, words=words))
         except MissingExtraError as error:
             say(f"No loss.png: {error}")
         card = cards.model_card(run, recipe.dump(), plots=(plot.name,) if plot.is_file() else ())

@@ -210,9 +210,9 @@ def test_every_word_of_a_plot_has_a_portuguese_one():
         return name_of(word, "pt")
 
     losses = [{"epoch": 1, "loss": 2.0}]
-    plot_losses(losses, io.BytesIO(), title="", valid=losses, words=words)
+    plot_losses(losses, title="", valid=losses, words=words)
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
-    plot_before_after(rows, io.BytesIO(), title="", words=words)
+    plot_before_after(rows, title="", words=words)
     assert len(set(said)) == 8
     assert set(said) <= portuguese().keys()
 
