@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import combinations
 from typing import Any
 
 import msgspec
@@ -17,12 +18,10 @@ FIELDS = ("uid", "title", "content")
 """What every product has; `--field` names them in another catalogue."""
 
 GUESSES = {
-    "uid": (
-        "uid", "id", "sku", "asin", "parent_asin", "codigo", "product_id", "item_id", "codigo_produto", "cod_produto",
-    ),
-    "title": ("title", "name", "product_name", "titulo", "nome", "nome_produto", "product_title", "nome_do_produto"),
-    "content": ("content", "description", "descricao", "text", "product_description", "descricao_produto", "texto"),
-}  # fmt: skip
+    "uid": "uid id sku asin parent_asin codigo product_id item_id codigo_produto cod_produto",
+    "title": "title name product_name titulo nome nome_produto product_title nome_do_produto",
+    "content": "content description descricao text product_description descricao_produto texto",
+}
 """Usual names, the likeliest first; case, accents, and blanks around and between words make no difference."""
 
 _SHOWN = 30  # names in a sentence
@@ -56,7 +55,7 @@ class Columns:
     @property
     def renamed(self) -> dict[str, str]:
         """The fields that have another name, where `plain`."""
-        return {field: names[0] for field, names in self.of.items() if names != (field,)} if self.plain else {}
+        return self.recorded if self.plain else {}
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -122,58 +121,48 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
             hint=f"Expected --field NAME=YOURS with NAME of: {', '.join(FIELDS)}.",
         )
     asked = {field: (names,) if isinstance(names, str) else tuple(names) for field, names in given.items()}
-    _require_apart(asked)
     if not rows:
         return Columns({field: (field,) for field in FIELDS}, plain=True, guessed=False)
     _require_rows(rows, name)
     names = list(dict.fromkeys(path for row in rows for path in _paths(row)))
     of = {field: tuple(_one(column, names, name) for column in columns) for field, columns in asked.items()}
-    free = [one for one in names if one not in {column for columns in of.values() for column in columns}]
-    guesses = {field: _guess(field, free) for field in FIELDS if field not in of}
-    if missing := [field for field in ("title", "content") if guesses.get(field) == ()]:
+    for (one, its), (other, others) in combinations(of.items(), 2):
+        if both := set(its).intersection(others):
+            raise InputError(
+                f"{one} and {other} are both said to be {min(both)!r}.", hint="Name another field for one of them."
+            )
+    free = [one for one in names if not any(one in columns for columns in of.values())]
+    of = {field: of.get(field) or _guess(field, free) for field in FIELDS}
+    if missing := [field for field in ("title", "content") if not of[field]]:
         raise InputError(
             f"{name} has the fields {_quoted(names)}, and none that is usual for {' and '.join(missing)}.",
             hint=f"Name {'it' if len(missing) == 1 else 'them'}: {' '.join(f'--field {one}=NAME' for one in missing)}",
         )
-    of = {field: (of | guesses)[field] for field in FIELDS}
-    _require_apart(of)
-    top = {key for row in rows for key in row}
-    plain = all(len(columns) == 1 and columns[0] in top for columns in of.values())
-    changed = of != {field: asked.get(field, (field,)) for field in FIELDS}
-    return Columns(of, plain=plain, guessed=changed)
+    plain = all(len(columns) == 1 and any(columns[0] in row for row in rows) for columns in of.values())
+    return Columns(of, plain=plain, guessed=of != {field: asked.get(field, (field,)) for field in FIELDS})
 
 
 def _require_rows(rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Refuses one object that holds all products within, instead of being one."""
-    held = {key: value for key, value in rows[0].items() if value and isinstance(value, dict | list)}
-    if len(rows) > 1 or any(isinstance(value, str) for value in rows[0].values()) or not held:
+    first = rows[0]
+    if len(rows) > 1 or any(isinstance(value, str) for value in first.values()):
         return
-    key, value = next(iter(held.items()))
-    if isinstance(value, list) and isinstance(value[0], dict):
-        raise InputError(
-            f"{name} is one object, with the products in {_quoted([key])}.",
-            hint=f"Write that list alone: jq .{key} FILE",
-        )
-    if all(isinstance(one, dict) for one in rows[0].values()):
+    for key, value in first.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            raise InputError(
+                f"{name} is one object, with the products in {_quoted([key])}.",
+                hint=f"Write that list alone: jq .{key} FILE",
+            )
+    if all(isinstance(value, dict) for value in first.values()):
         raise InputError(
             f"{name} holds a column after the other, not a product after the other.",
             hint='In pandas: to_json(…, orient="records", lines=True)',
         )
 
 
-def _require_apart(of: Mapping[str, Sequence[str]]) -> None:
-    taken: dict[str, str] = {}
-    for field, columns in of.items():
-        for column in columns:
-            if (other := taken.setdefault(column, field)) != field:
-                raise InputError(
-                    f"{other} and {field} are both said to be {column!r}.", hint="Name another field for one of them."
-                )
-
-
 def _guess(field: str, names: Sequence[str]) -> tuple[str, ...]:
     folded = {_folded(one): one for one in reversed(names)}
-    return next(((folded[usual],) for usual in GUESSES[field] if usual in folded), ())
+    return next(((folded[usual],) for usual in GUESSES[field].split() if usual in folded), ())
 
 
 def _one(column: str, names: Sequence[str], source: str) -> str:

@@ -13,14 +13,14 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator
-from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import msgspec
 
 from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.io import read_object
 
 LINES, JSON, CSV, PARQUET, EXCEL = "lines", "json", "csv", "parquet", "excel"
 
@@ -35,11 +35,6 @@ _LOOK_AHEAD = 1 << 20  # characters of one JSON object, where it cannot be decod
 _SEPARATORS = ",;\t|"
 _MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
           codecs.BOM_UTF16_BE: "utf-16"}  # fmt: skip
-
-
-@cache
-def _others() -> Any:  # noqa: ANN401 - what YAML holds
-    return msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes())
 
 
 def may_be_catalogue(path: str) -> bool:
@@ -60,43 +55,24 @@ def known_encoding(encoding: str) -> str:
         raise InputError(f"There is no encoding {encoding!r}.", hint="Usual ones: utf-8, latin-1, utf-16.") from None
 
 
-class Form(NamedTuple):
-    """What a catalogue is.
-
-    Attributes:
-        kind: One of `LINES`, `JSON`, `CSV`, `PARQUET`, `EXCEL`.
-        name: Of the source, for sentences.
-        encoding: Of its text.
-        sheet: Of a workbook; None for the first.
-    """
-
-    kind: str
-    name: str
-    encoding: str = ""
-    sheet: str | None = None
-
-
-def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> Form:
-    """What a catalogue is.
+def form_of(head: bytes, name: str, encoding: str | None) -> tuple[str, str]:
+    """What a catalogue is: one of `LINES`, `JSON`, `CSV`, `PARQUET`, `EXCEL`, and the encoding of its text.
 
     Args:
         head: Its first bytes, unpacked.
         name: Of the source, for sentences.
         encoding: As given; by default UTF-8, or what its byte-order mark says.
-        sheet: As given.
 
     Raises:
         InputError: It is something that is not read, such as a PDF.
     """
     if head.startswith(b"PAR1"):
-        return Form(PARQUET, name)
+        return PARQUET, ""
     if head.startswith(b"PK\3\4"):
-        return Form(EXCEL, name, sheet=sheet)
-    for other in _others():
-        if head.lstrip().startswith(other["begins"].encode("latin-1")):
+        return EXCEL, ""
+    for other in msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes()):
+        if re.match(rf"(?s:\s*{other['begins']})", head[:500].decode("latin-1")):
             raise InputError(f"{name} is {other['is']}.", hint=other["then"])
-    if head[257:262] == b"ustar":
-        raise InputError(f"{name} is a tar archive.", hint="Unpack it, and name the file that was in it.")
     marked = next((found for mark, found in _MARKS.items() if head.startswith(mark)), None)
     chosen = marked or encoding or "utf-8"
     if chosen.startswith(("utf-8", "cp")) and head[:1000].count(0) > 50:
@@ -104,8 +80,7 @@ def form_of(head: bytes, name: str, encoding: str | None, sheet: str | None) -> 
             f"{name} holds bytes of value 0, as no text in UTF-8 does.",
             hint=f"Where it is UTF-16 without its mark: --encoding utf-16-le. Else expected {FORMS}.",
         )
-    text = codecs.getincrementaldecoder(chosen)("replace").decode(head).lstrip()
-    return Form(_kind_of_text(text), name, chosen)
+    return _kind_of_text(codecs.getincrementaldecoder(chosen)("replace").decode(head).lstrip()), chosen
 
 
 def _kind_of_text(text: str) -> str:
@@ -116,41 +91,37 @@ def _kind_of_text(text: str) -> str:
     if line[0] == "[" or line == "{":
         return JSON
     try:
-        json.loads(line)
+        json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError):
-        try:
-            json.JSONDecoder(strict=False).raw_decode(text)
-        except (ValueError, RecursionError):
-            return LINES
-        return JSON
-    return LINES
+        return LINES
+    return LINES if read_object(line.encode()) else JSON
 
 
-def blocks(file: IO[bytes], form: Form, *, size: int) -> Iterator[bytes]:
+def blocks(file: IO[bytes], kind: str, encoding: str, name: str, sheet: str | None, *, size: int) -> Iterator[bytes]:
     """Yields a catalogue's rows as blocks of JSON lines.
 
     Args:
         file: It is read from its beginning, and closed.
-        form: As `form_of` tells it.
+        kind: As `form_of` tells it.
+        encoding: As `form_of` tells it.
+        name: Of the source, for sentences.
+        sheet: Of a workbook; None for the first.
         size: Bytes of a block of text.
     """
-    if form.kind == PARQUET:
-        yield from _encoded(_parquet_rows(file))
-        return
-    if form.kind == EXCEL:
-        yield from _encoded(_excel_rows(file, form))
-        return
-    # Bytes that are no character of the encoding go through as they are: they are bad in their own row alone.
-    errors = "surrogateescape" if form.encoding.startswith("utf-8") else "replace"
-    text = io.TextIOWrapper(file, form.encoding, errors, newline="")
-    if form.kind == LINES:
-        while block := text.read(size):
-            yield _bytes(block + text.readline())
+    rows: Iterator[Any]
+    if kind == PARQUET:
+        rows = _parquet_rows(file)
+    elif kind == EXCEL:
+        rows = _excel_rows(file, name, sheet)
     else:
-        yield from _encoded(_csv_rows(text, form.name) if form.kind == CSV else _json_rows(text, size))
-
-
-def _encoded(rows: Iterator[Any]) -> Iterator[bytes]:
+        # Bytes that are no character of the encoding go through as they are: they are bad in their own row alone.
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+        text = io.TextIOWrapper(file, encoding, errors, newline="")
+        if kind == LINES:
+            while block := text.read(size):
+                yield _bytes(block + text.readline())
+            return
+        rows = _csv_rows(text, name) if kind == CSV else _json_rows(text, size)
     encoder = msgspec.json.Encoder(enc_hook=str)
     while several := list(islice(rows, _ROWS)):
         try:
@@ -196,53 +167,44 @@ def _csv_rows(text: IO[str], name: str) -> Iterator[dict[str, str] | list[str]]:
     first = text.readline()
     if told := re.fullmatch(r"\ufeff?sep=(.)\s*", first):  # as Excel writes it
         first = text.readline()
-    how = _dialect(first, told[1] if told else _SEPARATORS)
-    if how is None:
+    separators = told[1] if told else _SEPARATORS
+    quote = "'" if re.match(rf"\s*(?:'[^']*')+ *[{re.escape(separators)}]", first) else '"'
+    # In quoted names other separators may stand.
+    unquoted = re.sub(f"{quote}[^{quote}]*{quote}", "", first)
+    separator = max(separators, key=unquoted.count)
+    if separator not in unquoted:
         raise InputError(
             f"{name} is no JSON, and its first line has no separator, as a CSV's header has.", hint=f"Expected {FORMS}."
         )
-    lines, separator = _Lines(first, text), how["delimiter"]
-    rows = csv.reader(lines, strict=True, **how)
-    header = next(rows)
+    blanks = unquoted.count(separator) == unquoted.count(f"{separator} ")
+    used, again = list[str](), deque([first])  # the lines of a row, and those that are read again
+
+    def line() -> str:
+        used.append(again.popleft() if again else text.readline())
+        return used[-1]
+
+    how: dict[str, Any] = {"delimiter": separator, "quotechar": quote, "skipinitialspace": blanks, "strict": True}
+    rows = csv.reader(iter(line, ""), **how)
+    header = _without_blanks(next(rows), 0)
     if (odd := "".join(header)).encode(errors="replace").decode() != odd:
         raise not_utf8(name, in_latin1(_bytes(odd)))
-    while header and not header[-1]:
-        header.pop()
     while True:
-        lines.used.clear()
-        swallowed = False
+        used.clear()
         try:
-            cells = _without_blanks(next(rows), len(header))
-            if len(cells) != len(header):
-                swallowed = any(line.count(separator) >= len(header) - 1 for line in lines.used[1:])
+            row = _without_blanks(next(rows), len(header))
+            swallowed = len(row) != len(header) and any(line.count(separator) >= len(header) - 1 for line in used[1:])
         except csv.Error:
             swallowed = True
         except StopIteration:
             return
         if swallowed:
             # A cell begins with a quotation mark and does not end with one: other rows must not become a part of it.
-            alone = csv.reader(lines.used[:1], delimiter=separator, quoting=csv.QUOTE_NONE)
-            cells = _without_blanks(next(alone), len(header))
-            lines.again.extendleft(reversed(lines.used[1:]))
-        if any(cells):
-            yield dict(zip(header, cells, strict=True)) if len(cells) == len(header) else cells
-
-
-class _Lines:
-    """The lines of a text, of which some can be read again: `used` holds those read last, `again` those to come."""
-
-    def __init__(self, first: str, text: IO[str]) -> None:
-        self._text, self.again, self.used = text, deque([first]), list[str]()
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self.again.popleft() if self.again else self._text.readline()
-        if not line:
-            raise StopIteration
-        self.used.append(line)
-        return line
+            alone = csv.reader(used[:1], delimiter=separator, quoting=csv.QUOTE_NONE)
+            row = _without_blanks(next(alone), len(header))
+            again.extendleft(reversed(used[1:]))
+            rows = csv.reader(iter(line, ""), **how)  # the other one may have come to the end of the lines
+        if any(row):
+            yield dict(zip(header, row, strict=True)) if len(row) == len(header) else row
 
 
 def _without_blanks(cells: list[str], most: int) -> list[str]:
@@ -252,17 +214,6 @@ def _without_blanks(cells: list[str], most: int) -> list[str]:
     return cells
 
 
-def _dialect(header: str, separators: str) -> dict[str, Any] | None:
-    commonest = max(separators, key=header.count)
-    try:
-        # In quoted names other separators may stand; where none is quoted, the sniffer would prefer a lone comma.
-        found = csv.Sniffer().sniff(header, separators if re.search("[\"']", header) else commonest)
-        quote = found.quotechar if header.lstrip().startswith(found.quotechar or '"') else '"'
-        return {"delimiter": found.delimiter, "quotechar": quote, "skipinitialspace": found.skipinitialspace}
-    except csv.Error:
-        return {"delimiter": commonest} if commonest in header else None
-
-
 def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
@@ -270,7 +221,7 @@ def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _excel_rows(file: IO[bytes], form: Form) -> Iterator[dict[str, Any] | list[Any]]:
+def _excel_rows(file: IO[bytes], name: str, sheet: str | None) -> Iterator[dict[str, Any]]:
     try:
         import openpyxl
     except ImportError:
@@ -279,11 +230,8 @@ def _excel_rows(file: IO[bytes], form: Form) -> Iterator[dict[str, Any] | list[A
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (KeyError, SyntaxError, TypeError, ValueError) as error:  # what it meets in a damaged one
         raise OSError(error) from error
-    sheet = form.sheet
     if sheet is not None and sheet not in book.sheetnames:
-        raise InputError(
-            f"{form.name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}."
-        )
+        raise InputError(f"{name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}.")
     rows = (row for row in book[sheet or book.sheetnames[0]].iter_rows(values_only=True) if any(row))
     header = [str(cell) if cell is not None else "" for cell in next(rows, ())]
     for row in rows:

@@ -25,7 +25,8 @@ MAX_TITLE = 200
 """Characters of a title; p95 of trn.json is 125, its maximum 1,999. A longer one is cut between two words."""
 
 _SHOWN = 200
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # the last one of brackets without an end
+# UnicodeError also of half a character beside a NaN; RecursionError of brackets without an end.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,7 @@ class Reader:
                     if line.strip():
                         rows.append(_decoded(decoder, line))
                 except _UNREADABLE as error:
-                    reason, detail = _reason(error, line)
-                    bad.append(BadLine(number, reason, detail, line[:_SHOWN].decode(errors="replace")))
+                    bad.append(BadLine(number, *_reason(error, line), line[:_SHOWN].decode(errors="replace")))
         counts.rows_read += len(rows)
         counts.bad_lines.update(line.reason for line in bad)
         return [product for row in rows if (product := self._product(row, counts)) is not None], bad
@@ -180,8 +180,10 @@ class Reader:
                 counts.examples[name] = {"uid": uid, "before": before[shown], "after": after[shown]}
         if reason:
             return None
-        if self.rules != "amazon" and not (content.isascii() and title.isascii()):
-            self._suspect(uid, title, content, counts)
+        if self.rules != "amazon" and (odd := next((one for one in (title, content) if fix_encoding(one) != one), "")):
+            counts.double_encoded += 1
+            example = {"uid": uid, "before": odd[:80], "after": fix_encoding(odd)[:80]}
+            counts.examples.setdefault("double_encoded", example)
         known = len(self.labels)
         related = [self.labels[index].decode() for index in row.target_ind if 0 <= index < known] if known else ()
         return Product(uid, title, content, tuple(related))
@@ -189,19 +191,10 @@ class Reader:
     def _rules(self, rules: dict[str, Rule]) -> dict[str, Rule]:
         return {"encoding": fix_encoding, **rules} if self.fix_encoding else rules
 
-    def _suspect(self, uid: str, title: str, content: str, counts: Counts) -> None:
-        for text in (title, content):
-            if (mended := fix_encoding(text)) != text:
-                counts.double_encoded += 1
-                counts.examples.setdefault("double_encoded", {"uid": uid, "before": text[:80], "after": mended[:80]})
-                return
-
 
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:  # noqa: ANN401 - a struct made at run time
     try:
         return decoder.decode(line)
-    except msgspec.ValidationError:
-        raise
     except msgspec.DecodeError:
         # pandas and Python write NaN, which is no JSON: the library reads it, and writes null.
         if b"NaN" in line and (row := read_object(line)):

@@ -67,7 +67,7 @@ class Source:
         name: What the report calls it: the file's name, never its folder.
         archive: Whether it is the archive that trn.json was published in, once blocks are read.
         bytes_read: Bytes of the file itself read so far, packed ones where it is packed.
-        size: The file's bytes; None for a pipe.
+        size: The file's bytes; None for a pipe, unless it had to be put aside to be unpacked.
     """
 
     def __init__(
@@ -93,15 +93,17 @@ class Source:
             stream = self._open(self._file) if self._path else self._file
             head = next(lines := self._lines(stream), b"")
             if not self._path and head.startswith(_PACKED):
-                stream = self._open(self._whole(stream, head))
+                self._file = self._whole(stream, head)
+                self.size, self._unpacked = self._unpacked, 0
+                stream = self._open(self._file)
                 head = next(lines := self._lines(stream), b"")
-            form = forms.form_of(head, self.name, self._encoding, self._sheet)
-            if form.kind == forms.LINES and form.encoding in ("utf-8", "utf-8-sig"):
+            kind, encoding = forms.form_of(head, self.name, self._encoding)
+            if kind == forms.LINES and encoding in ("utf-8", "utf-8-sig"):
                 yield head.removeprefix(codecs.BOM_UTF8)
                 yield from lines
                 return
             file = self._whole(stream, head)
-            for block in forms.blocks(file, form, size=BLOCK):
+            for block in forms.blocks(file, kind, encoding, self.name, self._sheet, size=BLOCK):
                 if stream is self._file and not file.closed:
                     self.bytes_read = file.tell()
                 yield block
@@ -122,9 +124,10 @@ class Source:
                 rest = self._counted(stream.readline(most))
 
     def _whole(self, stream: Any, head: bytes) -> Any:  # noqa: ANN401
-        """All of a stream of which the head was read, as a file: opened again, or put aside unpacked."""
-        if self._path and stream is self._file:
-            return self._path.open("rb")
+        """All of a stream of which the head was read, as a file: from its beginning, or put aside unpacked."""
+        if stream is self._file and self.size is not None:
+            stream.seek(0)
+            return stream
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last reader
         while head:
             file.write(head)
@@ -150,12 +153,9 @@ class Source:
         return self._open(archive.open(member))
 
     def _member(self, held: list[str]) -> str:
-        for wanted in MEMBERS:
-            for member in held:
-                if member.rsplit("/", 1)[-1] == wanted:
-                    return member
+        wanted = [member for name in MEMBERS for member in held if member.rsplit("/", 1)[-1] == name]
         files = [member for member in held if not _NOT_MEMBERS.fullmatch(member)]
-        found = list(filter(forms.may_be_catalogue, files))
+        found = wanted[:1] or list(filter(forms.may_be_catalogue, files))
         if len(found) != 1:
             raise InputError(
                 f"{self.name} holds no {MEMBERS[0]} but {', '.join(found[:5] or files[:5]) or 'nothing'}.",
@@ -166,9 +166,9 @@ class Source:
 
     def _counted(self, data: bytes) -> bytes:
         self._unpacked += len(data)
-        self.bytes_read = self._file.tell() if self._path else self._unpacked
-        if not self._path:
+        if self.size is None:
             self._digest.update(data)
+        self.bytes_read = self._unpacked if self.size is None else self._file.tell()
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
                 f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does.",

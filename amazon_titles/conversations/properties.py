@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
 
 from amazon_titles.conversations.wording import PROPERTIES
 
+_WORDS = msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes())
 _NUMBER = r"\d+(?:[.,]\d+)*"
-_WEIGHT = r"(?:kg|kilos?|kilograms?|quilos?|quilogramas?|g|grams?|gramas?|lbs?|pounds?|libras?|ounces?|oz)"
-_VOLUME = (r"(?:litros?|lit(?:re|er)s?|l|ml|millilit(?:re|er)s?|mililitros?|gallons?|galões|quarts?|ounces?|oz|cups?"
-           r"|xícaras)")  # fmt: skip
-_DISTANCE = (r"(?:mm|cm|m|centimet(?:re|er)s?|centímetros?|met(?:re|er)s?|metros?|inch(?:es)?|polegadas?|feet|foot|ft"
-             r"|pés)")  # fmt: skip
+_WEIGHT, _VOLUME, _DISTANCE, _MATERIAL_EN, _MATERIAL_PT = (
+    f"(?:{'|'.join(_WORDS[name])})" for name in ("weight", "volume", "distance", "material", "material_pt")
+)
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _ENDS = r"(?![\w-])"
 # An item of a list of measures: "900 rpm, 7.1 kg."
@@ -57,13 +59,7 @@ _PARTICLE = r"(?:[A-ZÀ-Ý]\. ?|(?:de|da|do|dos|von|van|der|den|del|di|la|le) )"
 _NAME = rf"(?:[A-ZÀ-Ý]\. ?)*{_WORD}(?: {_PARTICLE}*{_WORD})*"
 # Not the beginning of a longer name, of a list of names, or of "Ana's team".
 _WHOLE = r"(?![\w'’-]|,? (?:and |e |& ?)?[A-ZÀ-Ý]| &)"
-_VERBS = {
-    "designed": "designed desenhado desenhada projetado projetada", "invented": "invented inventado inventada",
-    "written": "written escrito escrita", "illustrated": "illustrated ilustrado ilustrada",
-    "tuned": "tuned afinado afinada", "tested": "tested testado testada",
-    "made": "made manufactured created crafted feito feita fabricado fabricada criado criada",
-}  # fmt: skip
-_KIND_OF = {verb: kind for kind, verbs in _VERBS.items() for verb in verbs.split()}
+_KIND_OF = {verb: kind for kind, verbs in _WORDS["verbs"].items() for verb in verbs}
 # "designed by Ana Kloiv in 1967", "woven by hand in Porto since 1930": found by the small word before a name, which
 # costs a tenth of a search for all the verbs.
 _LINK = re.compile(r" (by|por|in|em) (?=[A-ZÀ-Ý])")
@@ -82,18 +78,9 @@ _NOVEL = re.compile(
     r"(?=[,.;:)]| (?:is|was|has|tells|takes|follows|about)\b)"
 )
 _WROTE = re.compile(_WRITTEN)
-_STUFF = (
-    "aluminium|aluminum|iron|steel|copper|brass|bronze|silver|gold|titanium|wood|oak|pine|beech|birch|cedar|walnut|bamboo"
-    "|plywood|cardboard|paper|plastic|nylon|polyester|acrylic|silicone|rubber|leather|cotton|wool|linen|silk|fleece|felt"
-    "|glass|crystal|ceramic|stoneware|porcelain|terracotta|enamel|stone|marble|clay"
-)
-_MATERIA = (
-    "alumínio|ferro|aço|cobre|latão|prata|ouro|titânio|madeira|carvalho|pinho|bambu|papelão|papel|plástico|náilon|poliéster"
-    "|acrílico|silicone|borracha|couro|algodão|lã|linho|seda|vidro|cristal|cerâmica|porcelana|barro|pedra|mármore"
-)
 _MATERIAL = re.compile(
-    rf"\b[Mm]ade (?:of|from) (?:[a-z-]+ ){{0,2}}(?:{_STUFF})(?![\w/-]| (?:and|with|or|&)\b|, [a-z]+ and\b)"
-    rf"|\b[Ff]eit[oa] (?:de|em) (?:{_MATERIA})(?: (?:inoxidável|fundido|maciç[ao]|orgânico|natural|reciclad[oa]))?"
+    rf"\b[Mm]ade (?:of|from) (?:[a-z-]+ ){{0,2}}{_MATERIAL_EN}(?![\w/-]| (?:and|with|or|&)\b|, [a-z]+ and\b)"
+    rf"|\b[Ff]eit[oa] (?:de|em) {_MATERIAL_PT}(?: (?:inoxidável|fundido|maciç[ao]|orgânico|natural|reciclad[oa]))?"
     r"(?![\w/-]| (?:e|com|ou)\b)"
 )
 _AGE = re.compile(

@@ -121,6 +121,14 @@ def test_every_form_comes_through_a_pipe(tmp_path, monkeypatch, form):
     assert build_dataset("-", tmp_path / "out", workers=1).kept == 40
 
 
+@pytest.mark.parametrize("form", ["csv.gz", "parquet.zst", "jsonl.gz.zip", "csv.zip"])
+def test_what_is_packed_is_the_same_source_through_a_pipe(tmp_path, monkeypatch, form):
+    (tmp_path / "shop").write_bytes(FORMS[form])
+    file = build_dataset(tmp_path / "shop", tmp_path / "file", workers=1).source
+    monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": io.BytesIO(FORMS[form])}))
+    assert build_dataset("-", tmp_path / "pipe", workers=1).source == {**file, "name": "stdin"}
+
+
 def test_large_objects_over_several_lines(tmp_path):
     rows = [dict(row, id=f"{n}-{row['id']}") for n in range(400) for row in ROWS]
     (tmp_path / "shop.json").write_text(pretty(rows), encoding="utf-8")

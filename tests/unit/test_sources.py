@@ -158,6 +158,13 @@ def test_bad_lines_are_counted_by_reason(tmp_path):
     assert counts.rows_read == 50
 
 
+def test_half_a_character_beside_a_nan_is_bad_alone(tmp_path):
+    path, counts = tmp_path / "trn.json", Counts()
+    path.write_bytes(LINES + b'{"uid": "5", "title": "\\ud800", "content": NaN}\n')
+    assert len(list(read_products(path, counts=counts))) == 50
+    assert counts.bad_lines == {"not_json": 1}
+
+
 def test_another_catalogue_by_naming_its_fields(tmp_path):
     path = tmp_path / "shop.jsonl"
     row = {"sku": 17, "name": "Brass Lamp", "text": ["A lamp of brass.", "It burns for 12 hours at a time."]}
