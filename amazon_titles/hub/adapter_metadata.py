@@ -82,7 +82,7 @@ class AdapterMetadata:
         if self.parameters:
             self.recipe = autotrain_import.recipe_of(self.parameters | changes)
         elif self.recipe:
-            self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).dump()
+            self.recipe = load_recipe(self.folder / "recipe.yml").with_settings(settings).text
         self.files |= {"adapter_config.json": to_json(self.config).encode(), "run.json": to_json(self.run).encode()}
         if self.recipe:
             self.files["recipe.yml"] = self.recipe.encode()

@@ -182,7 +182,7 @@ def fine_tune(recipe: Recipe, folder: Path, *, base: str, data: str, env: str | 
     python, cache = find_autotrain(env), folder / "datasets"
     # The same recipe with its local folders spelt in full, so that AutoTrain may run in a folder of its own.
     config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.with_settings({"base_model": base, "data.path": data}).dump(), encoding="utf-8")
+    config.write_text(recipe.with_settings({"base_model": base, "data.path": data}).text, encoding="utf-8")
     counted = count_tokens(recipe, data, local_folder(base, allow_patterns=list(TOKENIZER_FILES)))
     log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
     missing = [f"no {name}" for name in ADAPTER_FILES if not (trained / name).is_file()]

@@ -184,17 +184,18 @@ def fine_tune(
     train, valid, revision = _tokenize(recipe, folder, base, data, longest)
     if train.cut:
         say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
+    settled = asdict(params)
     identity: dict[str, Any] = {
-        "base_model": base, "train_split": recipe.train_split, "valid_split": settings["valid_split"],
-        "keep": settings["keep"], "block_size": block_size, "longest": longest, "rows": len(train.ends),
-        "tokens": len(train.ids), "dataset": dataset_of(data, revision), **{name: params[name] for name in _DECIDES},
+        "base_model": base, "train_split": recipe.train_split, "valid_split": settings.valid_split,
+        "keep": settings.keep, "block_size": block_size, "longest": longest, "rows": len(train.ends),
+        "tokens": len(train.ids), "dataset": dataset_of(data, revision), **{name: settled[name] for name in _DECIDES},
     }  # fmt: skip
     begin = checkpoints.starting_point(checkpoint_dir, identity, resume=resume)
     tensorboard = recipe.section().get("log") == "tensorboard" and importlib.util.find_spec("tensorboard") is not None
     job = Job(
-        folder=str(folder), base=base, params=dict(params), block_size=block_size,
-        checkpoints=str(checkpoint_dir), checkpoint_steps=int(str(settings["checkpoint_steps"])),
-        keep=str(settings["keep"]), has_valid=valid is not None,
+        folder=str(folder), base=base, params=settled, block_size=block_size,
+        checkpoints=str(checkpoint_dir), checkpoint_steps=settings.checkpoint_steps,
+        keep=settings.keep, has_valid=valid is not None,
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
     )  # fmt: skip
     log = _run(job, devices, launcher)
@@ -223,15 +224,14 @@ def _tokenize(
     tokenizer = Tokenizer.from_file(str(file))
     template, column, config = recipe.template, recipe.text_column, recipe.dataset_config
     assert template is not None
-    assert config is not None
 
     def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
         files, revision = rows.dataset_files(data, config, split)
         return rows.write(files, column, tokenizer, template, folder / name, longest=longest), revision
 
-    valid = recipe.settings["valid_split"]
+    valid = recipe.settings.valid_split
     train, revision = write("train", recipe.split)
-    return train, None if valid is None else write("valid", str(valid).rpartition(":")[2])[0], revision
+    return train, None if valid is None else write("valid", valid.rpartition(":")[2])[0], revision
 
 
 def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
