@@ -114,7 +114,7 @@ def command(name: str, setup: Setup) -> list[str]:
 
         paths = {"base_model": setup.folder / "base", "data.path": setup.folder / "dataset", "project_name": name}
         config = setup.folder / f"{name}.yml"
-        config.write_text(recipe.with_settings({key: str(value) for key, value in paths.items()}).dump())
+        config.write_text(recipe.with_settings({key: str(value) for key, value in paths.items()}).text)
         return [str(find_autotrain(setup.autotrain_env)), "-m", "autotrain.cli.autotrain", "--config", str(config)]
     params = recipe.params
     half = {"bf16": "bfloat16", "fp16": "float16"}.get(params.mixed_precision, "float32")

@@ -160,7 +160,7 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
     if not (online or is_local(path)):
         raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
     try:
-        return look(path, recipe.dataset_config or "", recipe.split, recipe.text_column)
+        return look(path, recipe.dataset_config, recipe.split, recipe.text_column)
     except CorpusError as error:
         raise InputError(f"The dataset {path} {error}.", hint="See amazon-titles check.") from None
     except Exception as error:  # the Hub's clients have no common class of errors
@@ -169,7 +169,7 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
 
 def _bytes_per_token(recipe: Recipe, sample: Sequence[str]) -> tuple[float, str]:
     """UTF-8 bytes a token, and where the number comes from."""
-    assumed, path = _BYTES_PER_TOKEN.get(recipe.dataset_config or "", 4.0), Path(recipe.base_model) / "tokenizer.json"
+    assumed, path = _BYTES_PER_TOKEN.get(recipe.dataset_config, 4.0), Path(recipe.base_model) / "tokenizer.json"
     if not path.is_file() or not sample:
         return assumed, f"{assumed:.1f} bytes a token, assumed (English)"
     try:
@@ -188,12 +188,12 @@ class RecipeCheck:
     """What is known of a recipe before it runs.
 
     Attributes:
-        path: The recipe.
+        recipe: Its file.
         problems: Errors and warnings, in the order of their lines.
         budget: What a run takes; why it cannot be said, in a sentence, where it cannot.
     """
 
-    path: str
+    recipe: str
     problems: tuple[Problem, ...]
     budget: Budget | str
 
@@ -204,13 +204,12 @@ class RecipeCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        budget = None if isinstance(self.budget, str) else asdict(self.budget)
-        return {"recipe": self.path, "problems": [asdict(problem) for problem in self.problems], "budget": budget}
+        return asdict(self) | ({"budget": None} if isinstance(self.budget, str) else {})
 
     def __str__(self) -> str:
         problems = f"{len(self.problems)} problem(s)" if self.problems else "ok"
         told = [f"no budget: {self.budget}"] if isinstance(self.budget, str) else self.budget.lines()
-        return "\n  ".join([f"{self.path}: {problems}", *map(str, self.problems), *told])
+        return "\n  ".join([f"{self.recipe}: {problems}", *map(str, self.problems), *told])
 
 
 def check_recipes(

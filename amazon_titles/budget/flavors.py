@@ -92,10 +92,8 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
             source = "prices asked from the Hub just now"
         except Exception as error:  # offline, a client without jobs, a changed reply
             source += f" (the Hub did not say: {type(error).__name__})"
-    found = [here()]
-    for name, (chip, devices, dollars) in machines.items():
-        found.append(Flavor(name, devices, *_CHIPS[chip], dollars, bf16=chip != "T4"))
-    return found, source
+    listed = [Flavor(name, n, *_CHIPS[chip], cost, bf16=chip != "T4") for name, (chip, n, cost) in machines.items()]
+    return [here(), *listed], source
 
 
 def dollars_an_hour(item: JobHardwareInfo) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -58,12 +59,10 @@ class Shape(msgspec.Struct, frozen=True):
             modules: `target_modules`: `all-linear`, names with commas, or None for peft's own choice (q and v).
         """
         adapted = list(self.linear) if modules == "all-linear" else (modules or "q_proj,v_proj").split(",")
-        total = 0
-        for name, widths in self.linear.items():
-            # `29.mlp.up_proj` is of one layer, `up_proj` of every one.
-            single = sum(one.endswith(f".{name}") for one in adapted)
-            total += (self.num_hidden_layers if name in adapted else single) * rank * sum(widths)
-        return total
+        # `29.mlp.up_proj` is of one layer, `up_proj` of every one.
+        single = Counter(name.rpartition(".")[2] for name in adapted)
+        layers = {name: self.num_hidden_layers if name in adapted else single[name] for name in self.linear}
+        return rank * sum(layers[name] * sum(widths) for name, widths in self.linear.items())
 
 
 # From the config.json of each base on the Hub.

@@ -88,8 +88,8 @@ def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_
             raise click.UsageError("--resume, --devices and --launcher are for --on local.")
         ask = _confirm if sys.stdin.isatty() and sys.stderr.isatty() else None
         job = train_on_jobs(wanted, flavor=flavor, dry_run=dry_run, ask=ask, **options)
-        if job.id is not None:
-            click.echo(f"{job.repo_id}  job {job.id}")
+        if job is not None:
+            click.echo("{}  job {}".format(*job))
         return
     if flavor or dry_run:
         raise click.UsageError("--flavor and --dry-run belong to --on jobs.")

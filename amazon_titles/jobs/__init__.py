@@ -4,7 +4,7 @@ A file a noun: `spec` (what the job is given), `preflight` (what would make it f
 it).
 """
 
-from amazon_titles.jobs.run import JobRun, train_on_jobs
-from amazon_titles.jobs.spec import TRL_PINS, JobSpec, make_job_spec
+from amazon_titles.jobs.run import train_on_jobs
+from amazon_titles.jobs.spec import TRL_PINS, make_job_spec
 
-__all__ = ["TRL_PINS", "JobRun", "JobSpec", "make_job_spec", "train_on_jobs"]
+__all__ = ["TRL_PINS", "make_job_spec", "train_on_jobs"]

@@ -73,15 +73,9 @@ def check_recipe(recipe: Recipe, engine: str) -> None:
             hint="Add --set backend=local-cli, or run plain `autotrain --config` with it.",
         )
     # A job sees the Hub, and nothing of this machine.
-    data = context.text("data.path")
-    publish = f"Publish it: amazon-titles push-dataset {data} USER/NAME, and write --set data.path=USER/NAME"
-    mends = {"data.path": publish, "base_model": "Write a Hub id."}
-    here = [
-        context.problem(key, f"is {name}, a folder of this machine, which a job cannot reach.", mend)
-        for key, mend in mends.items()
-        if is_local_path(name := context.text(key)) or (name and "/" not in name)
-    ]
-    require_sound(recipe, [*here, *recipe.problems(online=True, engine=engine)])
+    named = {"dataset-and-a-job": context.text("data.path"), "base-and-a-job": context.text("base_model")}
+    here = {rule: is_local_path(name) or (name and "/" not in name) for rule, name in named.items()}
+    require_sound(recipe, [*context.found(here), *recipe.problems(online=True, engine=engine)])
 
 
 def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHardwareInfo:

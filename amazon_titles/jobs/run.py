@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,23 +26,10 @@ FILES_REPO = "amazon-titles-jobs"
 """The account's private dataset repository that jobs read this library from."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRun:
-    """A training that ran as a job.
-
-    Attributes:
-        id: Of the job; None in a dry run.
-        repo_id: Where the adapter stands.
-    """
-
-    id: str | None
-    repo_id: str
-
-
 def train_on_jobs(
     recipe: Recipe, *, flavor: str | None, engine: str = "autotrain", card_language: str = "en",
     ask: Callable[[str], bool] | None = None, dry_run: bool = False,
-) -> JobRun:  # fmt: skip
+) -> tuple[str, str] | None:  # fmt: skip
     """Runs a recipe as a Hugging Face Job: trains there, and publishes the adapter with its card, privately.
 
     The token of the login or of HF_TOKEN goes to the job as a secret, and nowhere else. The log goes to stderr. Ctrl-C
@@ -56,6 +42,9 @@ def train_on_jobs(
         card_language: Of the model card: `en` or `pt`.
         ask: Puts a question that is answered by yes or no; None where nobody can be asked.
         dry_run: Checks everything and says what would be sent.
+
+    Returns:
+        The repository where the adapter stands, and the job's id; None of a dry run.
 
     Raises:
         InputError: The recipe cannot run as a job, or there is no such machine.
@@ -78,11 +67,11 @@ def train_on_jobs(
     files = _publish_files(spec, client.token, dry_run=dry_run)
     if dry_run:
         say(str(files))
-        return JobRun(None, client.repo_id)
+        return None
     job = _start(spec, client, files, machine.name, hours)
     tail, ended = _follow(client, job, ask)
     _judge(client, tail, ended, before, machine)
-    return JobRun(job.id, client.repo_id)
+    return client.repo_id, job.id
 
 
 def _publish_files(spec: JobSpec, token: str | None, *, dry_run: bool) -> PushReport:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
 from amazon_titles import resources
+from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import Recipe
 
@@ -34,16 +35,6 @@ TRL_PINS = (
 )  # fmt: skip
 """Of the job of the trl engine: what `constraints.txt` pins, on which this library is tested."""
 _BITSANDBYTES = "bitsandbytes==0.50.2"
-
-_CARD = """---
-license: apache-2.0
----
-# amazon-titles, for jobs
-
-The library amazon-titles, a recipe, and the script that a Hugging Face Job runs.
-`amazon-titles train RECIPE --on jobs` writes them anew for each job, and a job reads the commit that was made for it.
-This repository may be deleted when no job runs.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +67,24 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
         InputError: The library runs without having been installed, so that nobody knows what it depends on; or nothing
             says which files belong to it.
     """
-    script = _script(recipe, repo_id, engine, card_language)
+    needs: list[str] = []
     if engine == "trl":
         quantizer = [_BITSANDBYTES] if recipe.params.quantization is not None else []
-        script = _header([*_requirements("train"), *TRL_PINS, *quantizer]) + script
+        needs = [*_requirements("train"), *TRL_PINS, *quantizer]
         image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     else:
         install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", *_requirements("autotrain")])
         line = f'export PATH="/app/env/bin:$PATH"; {install} && exec python {MOUNT}/job.py'
         image, command = _AUTOTRAIN_IMAGE, ("bash", "-c", line)
+    # The script trains and publishes; `uv run` makes the environment that its head asks for, as PEP 723 has it.
+    options, templates = ["--engine", engine, "--card-language", card_language], environment()
+    script = templates.get_template("job.py.jinja").render(
+        needs=needs, options=options, folder=recipe.project_name, repo_id=repo_id, json=json.dumps
+    )
+    card = templates.get_template("job_card.md.jinja").render()
     library = resources.library_files()
     files = {place: path.read_bytes() for place, path in library.files.items()}
-    texts = {"recipe.yml": recipe.dump(), "README.md": _CARD, "job.py": script}
+    texts = {"recipe.yml": recipe.text, "README.md": card, "job.py": script}
     return JobSpec(files | {name: text.encode() for name, text in texts.items()}, image, command, library.left_out)
 
 
@@ -102,36 +99,3 @@ def _requirements(extra: str) -> list[str]:
         ) from None
     wanted = re.compile(rf"""\s*(extra == ['"]{extra}['"])?""")
     return [need.strip() for need, _, condition in needs if wanted.fullmatch(condition)]
-
-
-def _header(needs: Sequence[str]) -> str:
-    """The script's own environment, as PEP 723 has it: `uv run` makes it."""
-    lines = ["# /// script", '# requires-python = "==3.11.*"', "# dependencies = ["]
-    return "\n".join([*lines, *(f"#   {json.dumps(need)}," for need in needs), "# ]", "# ///", ""])
-
-
-def _script(recipe: Recipe, repo_id: str, engine: str, card_language: str) -> str:
-    """Trains, then publishes; a failure of either ends the job with its exit status."""
-    train = ["--engine", engine, "--card-language", card_language]
-    return f'''"""Trains the recipe beside this file and publishes the adapter: a job of `amazon-titles train`."""
-
-import os
-import tempfile
-import time
-from pathlib import Path
-
-from amazon_titles.cli import main
-
-recipe = Path(__file__).resolve().parent / "recipe.yml"
-os.chdir(tempfile.mkdtemp())
-main(["train", str(recipe), *{json.dumps(train)}])
-# The adapter goes with this machine, so a Hub that is busy is asked again.
-for pause in (60, 600, None):
-    try:
-        main(["push-adapter", {json.dumps(recipe.project_name)}, {json.dumps(repo_id)}])
-        break
-    except SystemExit:
-        if pause is None:
-            raise
-        time.sleep(pause)
-'''

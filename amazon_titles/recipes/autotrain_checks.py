@@ -23,11 +23,10 @@ _LINEAR = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_pr
 _TRL_ONLY = tuple(f"amazon_titles.{name}" for name in ("valid_split", "checkpoint_dir", "checkpoint_steps", "keep"))
 _LOCAL = ("local", "local-cli")
 # autotrain/backends/base.py, AVAILABLE_HARDWARE.
-_HARDWARE = (
+SPACES = tuple(f"spaces-{name}" for name in (
     "cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4", "a10g-small", "a10g-large", "a10g-largex2",
     "a10g-largex4", "a100-large", "l40sx1", "l40sx4", "l40sx8",
-)  # fmt: skip
-SPACES = tuple(f"spaces-{name}" for name in _HARDWARE)
+))  # fmt: skip
 """The Spaces backends that AutoTrain knows."""
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 """How a recipe names an environment variable."""

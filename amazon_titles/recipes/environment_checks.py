@@ -15,6 +15,7 @@ from amazon_titles.io import is_local, read_object
 from amazon_titles.recipes.corpus import TEXTS, CorpusError, look
 from amazon_titles.recipes.gpus import gpus, has_cuda
 from amazon_titles.recipes.problems import LintContext, Problem, Rule
+from amazon_titles.recipes.source import lookup
 from amazon_titles.templates import ChatTemplate, template_of_config
 
 BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "chat_template.jinja")
@@ -45,7 +46,7 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
         corpus = look(path, config, split, column)
     except CorpusError as error:
         missing = {"split-missing": template, "file-missing": not template}
-        yield from context.found(missing, path=path, error=error, template=template and template.name)
+        yield from context.found(missing, path=path, error=error, template=template)
         return
     own = _own_tokens(corpus.sample, template) if template else []
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
@@ -86,7 +87,6 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
     eos = tokenizer.get("eos_token")
     eos = eos.get("content") if isinstance(eos, dict) else eos
     template = template_of_config(context.text("data.train_split").partition(":")[0]) if tokenizer else None
-    name, end = (template.name, template.end) if template else ("", "")
     can_chat = tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()
     kind, longest = config.get("model_type"), tokenizer.get("model_max_length")
     tokens, embeddings = _count_tokens(folder), config.get("vocab_size")
@@ -94,7 +94,7 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
     rules = {
         "base-brings-code": config.get("auto_map") or tokenizer.get("auto_map"),
         "base-not-llama": config and kind != "llama",
-        "base-of-another-family": template and eos != end,
+        "base-of-another-family": template and eos != template.end,
         "base-cannot-chat": template and not can_chat,
         "rope-of-transformers-5": config.get("rope_parameters") and "rope_theta" not in config,
         "tokenizer-of-transformers-5": tokenizer.get("tokenizer_class") == "TokenizersBackend",
@@ -104,7 +104,7 @@ def base_problems(context: LintContext, folder: Path) -> Iterator[Problem]:
         "embeddings-not-tokens": tokens and isinstance(embeddings, int) and embeddings != tokens,
     }
     sizes = {"longest": longest, "embeddings": embeddings, "tokens": tokens}
-    return context.found(rules, kind=kind, eos=eos, template=name, end=end, **sizes)
+    return context.found(rules, kind=kind, eos=eos, template=template, **sizes)
 
 
 def _is_missing(context: LintContext, path: str) -> bool:
@@ -117,8 +117,7 @@ def _is_missing(context: LintContext, path: str) -> bool:
 def _count_tokens(folder: Path) -> int:
     """How many tokens the tokenizer has, added ones included; 0 where tokenizer.json does not say."""
     whole = read_object(folder / "tokenizer.json")
-    model, added = whole.get("model"), whole.get("added_tokens")
-    vocab = model.get("vocab") if isinstance(model, dict) else None
+    vocab, added = lookup(whole, ("model", "vocab")), whole.get("added_tokens")
     if not isinstance(vocab, dict) or not isinstance(added, list):
         return 0
     return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
@@ -134,7 +133,7 @@ def site_packages() -> Path | None:
 
 
 def machine(context: LintContext) -> Iterator[Problem]:
-    """What needs a GPU, where there is none, and int4 on a stack whose CUDA versions do not meet.
+    """What needs a GPU, where there is none, int4 on a stack whose CUDA versions do not meet, and a hidden AutoTrain.
 
     A recipe that says `amazon_titles.needs: cuda` knows it: only where the training is about to start is it told.
     """
@@ -143,36 +142,32 @@ def machine(context: LintContext) -> Iterator[Problem]:
     precision, knows = get("params.mixed_precision"), get("amazon_titles.needs") == "cuda"
     older = next((gpu.name for gpu in gpus() if gpu.capability < 8.0), None) if here and cuda else None
     lacks = here and not cuda and not knows
+    built = _unfit_torch(site_packages()) if here and cuda and quantized else ""
     rules = {
         "bf16-without-ampere": older and precision == "bf16",
         "needs-cuda": here and not cuda and knows and context.run_here,
         "int4-without-cuda": lacks and quantized,
         "fp16-without-cuda": lacks and precision == "fp16",
         "optimizer-without-cuda": lacks and re.search("8bit|paged|lion", context.text("params.optimizer")),
+        "no-bitsandbytes": built,
+        # A package of that name in the working folder comes before AutoTrain's own.
+        "autotrain-hidden": here and Path("autotrain/__init__.py").exists(),
     }
-    yield from context.found(rules, gpu=older)
-    if here and cuda and quantized:
-        yield from _bitsandbytes(context)
+    return context.found(rules, gpu=older, built=built)
 
 
-def _bitsandbytes(context: LintContext) -> Iterator[Problem]:
-    site = site_packages()
-    if site is None or not (site / "torch/version.py").is_file():
-        return
-    version = re.search(r"^cuda\b.*=\s*'([\d.]+)'", (site / "torch/version.py").read_text(encoding="utf-8"), re.M)
-    cuda = version[1] if version else ""
-    libraries = (site / "bitsandbytes").glob(f"libbitsandbytes_cuda{cuda.replace('.', '')}.*")
-    found = f"CUDA {cuda}" if cuda else "CPUs"
-    yield from context.found({"no-bitsandbytes": not cuda or not any(libraries)}, found=found)
+def _unfit_torch(site: Path | None) -> str:
+    """What AutoTrain's torch is built for, if it has no bitsandbytes for that; "" where it has, or nobody knows."""
+    if site is None or not (version := site / "torch/version.py").is_file():
+        return ""
+    cuda = re.search(r"^cuda\b.*=\s*'([\d.]+)'", version.read_text(encoding="utf-8"), re.M)
+    if cuda is None:
+        return "CPUs"
+    libraries = (site / "bitsandbytes").glob(f"libbitsandbytes_cuda{cuda[1].replace('.', '')}.*")
+    return "" if any(libraries) else f"CUDA {cuda[1]}"
 
 
-def shadow(context: LintContext) -> Iterator[Problem]:
-    """A folder `autotrain` that is a package hides AutoTrain from whoever starts it here."""
-    here = context.text("backend").startswith("local")
-    return context.found({"autotrain-hidden": here and Path("autotrain/__init__.py").exists()})
-
-
-RULES: tuple[Rule, ...] = (dataset, base, machine, shadow)
+RULES: tuple[Rule, ...] = (dataset, base, machine)
 """Every rule of this file."""
 
 

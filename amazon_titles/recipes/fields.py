@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from amazon_titles.errors import InputError
 
 Value = bool | int | float | str | None
@@ -35,7 +37,7 @@ class Field:
         choices: The only texts allowed; empty for any.
     """
 
-    kind: type
+    kind: type[bool | int | float | str]
     default: Value = None
     optional: bool = False
     low: float = -math.inf
@@ -60,16 +62,12 @@ class Field:
         """
         if value is None and self.optional:
             return None
-        # YAML 1.1 already turns yes/no/on/off into booleans; these are the texts of `--set`.
-        if self.kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if self.kind in (bool, str) and isinstance(value, bool | str) and isinstance(value, self.kind):
-            return value
-        if self.kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
-            number = float(value)
-            if self.kind is float or number.is_integer():
-                return number if self.kind is float else int(number)
-        raise ValueError(f"not {self.expected}")
+        try:
+            # Python reads .1 and 1., which JSON and so msgspec do not have.
+            number = float(value) if self.kind in (int, float) and isinstance(value, str) else value
+            return msgspec.convert(number, self.kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise ValueError(error) from None
 
     def misfit(self, value: object) -> str:
         """What is wrong with a value as it is written: its type, its range (or choices), or nothing."""
@@ -82,24 +80,13 @@ class Field:
         return "out of range" if self.choices and value not in (None, *self.choices) else ""
 
 
-class Section:
-    """A section's settings, as attributes of their own types; `settings["lr"]` and `dict(settings)` work too."""
-
-    def __getitem__(self, name: str) -> Value:
-        return vars(self)[name]  # type: ignore[no-any-return]
-
-    def keys(self) -> Iterable[str]:
-        """Their names."""
-        return vars(self).keys()
-
-    @classmethod
-    def fields(cls) -> dict[str, Field]:
-        """Every setting of the section by its name."""
-        table, kinds = {}, {kind.__name__: kind for kind in _WORDS}
-        for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # every section is a dataclass
-            kind, _, null = str(item.type).partition(" | ")
-            table[item.name] = Field(kinds[kind], getattr(cls, item.name), bool(null), **item.metadata)
-        return table
+def _fields(section: type) -> dict[str, Field]:
+    """Every setting of a section by its name, from the annotations and defaults of its dataclass."""
+    table, kinds = {}, {kind.__name__: kind for kind in _WORDS}
+    for item in dataclasses.fields(section):
+        kind, _, null = str(item.type).partition(" | ")
+        table[item.name] = Field(kinds[kind], getattr(section, item.name), bool(null), **item.metadata)
+    return table
 
 
 def _range(default: Value, low: float, high: float = math.inf) -> Any:  # noqa: ANN401 - a dataclass's field
@@ -124,7 +111,7 @@ _OPTIMIZERS = (
 
 
 @dataclass(frozen=True)
-class Params(Section):
+class Params:
     """What may stand under `params`."""
 
     add_eos_token: bool = True
@@ -170,7 +157,7 @@ class Params(Section):
 
 
 @dataclass(frozen=True)
-class Hub(Section):
+class Hub:
     """What must stand under `hub`, where there is such a section."""
 
     username: str | None = None
@@ -179,7 +166,7 @@ class Hub(Section):
 
 
 @dataclass(frozen=True)
-class Own(Section):
+class Own:
     """Settings of this library in the top-level section `amazon_titles`, which AutoTrain does not read."""
 
     needs: str = _choice("cpu", "cpu", "cuda")
@@ -190,7 +177,7 @@ class Own(Section):
     max_hours: float | None = _range(None, 0)
 
 
-PARAMS, HUB = Params.fields(), Hub.fields()
+PARAMS, HUB = _fields(Params), _fields(Hub)
 """What may stand under `params`, and what must stand under `hub`."""
 _TEXT, _OPTIONAL_TEXT = Field(str), Field(str, optional=True)
 COLUMNS = {
@@ -210,7 +197,7 @@ SECTIONS: dict[tuple[str, ...], dict[str, Field]] = {
     ("data", "column_mapping"): COLUMNS,
     ("params",): PARAMS,
     ("hub",): HUB,
-    ("amazon_titles",): Own.fields(),
+    ("amazon_titles",): _fields(Own),
 }  # fmt: skip
 """Every section by its place in the file. What stands at the top and under `data` is required."""
 

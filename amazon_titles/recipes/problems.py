@@ -13,7 +13,7 @@ import msgspec
 
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import source
-from amazon_titles.recipes.fields import Value
+from amazon_titles.recipes.fields import KEYS, Value
 
 if TYPE_CHECKING:
     from amazon_titles.recipes.recipe import Recipe
@@ -102,12 +102,6 @@ class LintContext:
         value = self.get(key)
         return value if isinstance(value, int | float) else 0
 
-    def problem(self, key: str, reason: str, mend: str, severity: Severity = "error") -> Problem:
-        """A problem at a key, with its line; where the key is missing, the line of the section it belongs to."""
-        path = tuple(key.split("."))
-        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
-        return Problem(line, key, reason, mend, severity)
-
     def found(self, rules: Mapping[str, Any], **values: object) -> Iterator[Problem]:
         """The problems of `problems.yml` that are there.
 
@@ -123,8 +117,11 @@ class LintContext:
             if severity == "machine":
                 severity = "error" if self.run_here else "warning"
             for key in [entry.key] if entry.key else holds:
-                values["value"] = self.get(key)
-                yield self.problem(key, entry.reason.format_map(values), entry.mend.format_map(values), severity)
+                path = tuple(key.split("."))
+                # Of a key that is missing, the line of the section that it belongs to.
+                line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
+                values["value"] = self.get(key) if path in KEYS else None
+                yield Problem(line, key, entry.reason.format_map(values), entry.mend.format_map(values), severity)
 
 
 def single_values(context: LintContext) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from amazon_titles.recipes import autotrain_checks, environment_checks, fields, 
 from amazon_titles.recipes.problems import LintContext, Problem
 from amazon_titles.templates import ChatTemplate, template_of_config
 
-_S = TypeVar("_S", bound=fields.Section)
+_S = TypeVar("_S")
 # AutoTrain expands ${…} from the environment here and nowhere else. No token: the login serves, and AutoTrain leaves a
 # token in clear in the output folder's training_params.json unless it pushes.
 _HUB_SECTION: Mapping[str, fields.Value] = {"push_to_hub": False, "token": None, "username": "${HF_USERNAME}"}
@@ -63,10 +63,9 @@ class Recipe:
         return str(self.value("data", "train_split", required=True))
 
     @property
-    def dataset_config(self) -> str | None:
-        """The dataset config that is trained on, such as `text-llama3`; None where only a split is named."""
-        config, colon, _ = self.train_split.partition(":")
-        return config if colon else None
+    def dataset_config(self) -> str:
+        """The dataset config that is trained on, such as `text-llama3`; "" where only a split is named."""
+        return self.train_split.rpartition(":")[0]
 
     @property
     def split(self) -> str:
@@ -81,7 +80,7 @@ class Recipe:
     @property
     def template(self) -> ChatTemplate | None:
         """The template in which the `text-…` config is rendered; None for any other config."""
-        return template_of_config(self.dataset_config or "")
+        return template_of_config(self.dataset_config)
 
     @cached_property
     def params(self) -> fields.Params:
@@ -141,10 +140,6 @@ class Recipe:
         found = {problem for rule in rules for problem in rule(context)}
         return sorted(found, key=lambda problem: (problem.line or 0, problem.key, problem.reason))
 
-    def dump(self) -> str:
-        """The recipe as YAML text, comments included."""
-        return self.text
-
     def value(self, *path: str, required: bool = False) -> fields.Value:
         """A setting as AutoTrain takes it: its default where the recipe is silent.
 
@@ -155,13 +150,12 @@ class Recipe:
         Raises:
             InputError: It is of the wrong type, or required and missing.
         """
-        section, known, found = self.section(*path[:-1]), fields.KEYS[path], "is missing"
-        if path[-1] in section:
-            found = f"is {section[path[-1]]!r}"
+        section, name, known = self.section(*path[:-1]), path[-1], fields.KEYS[path]
         with suppress(ValueError):
-            value = known.coerce(section[path[-1]]) if path[-1] in section else known.default
+            value = known.coerce(section[name]) if name in section else known.default
             if value or not required:
                 return value
+        found = f"is {section[name]!r}" if name in section else "is missing"
         hint = f"See every problem at once: amazon-titles check {self.path}"
         raise InputError(f"{self.path}: {'.'.join(path)} {found}; expected {known.expected}.", hint=hint)
 

@@ -20,8 +20,7 @@ def repeated(context: LintContext) -> Iterator[Problem]:
     """A key that stands twice."""
     for path, count in Counter(path for path, _, _ in source.walk(context.recipe.text)).items():
         if count > 1:
-            reason = f"stands {count} times, of which YAML silently takes the last."
-            yield context.problem(".".join(path), reason, "Keep one.")
+            yield from context.found({"key-twice": [".".join(path)]}, count=count)
 
 
 def sections(context: LintContext) -> Iterator[Problem]:
@@ -29,39 +28,33 @@ def sections(context: LintContext) -> Iterator[Problem]:
     for names in SECTIONS:
         section = source.lookup(context.recipe.config, names)
         if isinstance(section, Mapping):
-            for name in _REQUIRED.get(names, ()):
-                if name not in section:
-                    path = (*names, name)
-                    mend = f"Add `{name}:`, {KEYS[path].expected if path in KEYS else 'a section of keys'}."
-                    yield context.problem(".".join(path), "is missing, and AutoTrain stops with a KeyError.", mend)
+            for path in [(*names, name) for name in _REQUIRED.get(names, ()) if name not in section]:
+                expected = KEYS[path].expected if path in KEYS else "a section of keys"
+                yield from context.found({"key-missing": [".".join(path)]}, name=path[-1], expected=expected)
             for name, value in section.items():
-                path = (*names, str(name))
-                wrong = None if path in KEYS else _unknown(path)
-                if path in KEYS and (misfit := KEYS[path].misfit(value)):
-                    wrong = f"is {value!r}, which is {misfit}.", f"Write {KEYS[path].expected}."
-                if wrong:
-                    yield context.problem(".".join(path), *wrong)
+                yield from _key(context, (*names, str(name)), value)
         elif section is not None or (names[:1] == ("data",) and names in context.lines):
-            mend = f"Write its keys below {names[-1]}, indented."
-            yield context.problem(".".join(names), f"holds {section!r}, not keys.", mend)
+            yield from context.found({"section-without-keys": [".".join(names)]}, written=section, name=names[-1])
 
 
-def _unknown(path: source.KeyPath) -> tuple[str, str] | None:
-    """Reason and mend of a key that AutoTrain does not know, or that overwrites another section's."""
-    names, name = path[:-1], path[-1]
-    if path in SECTIONS:
-        return None
-    if names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in PARAMS):
-        place = ELSEWHERE.get(name, f"params.{name}")
-        return f"silently overwrites {place}.", f"Take it out, and set {place}."
-    known = {known[-1] for known in (*KEYS, *SECTIONS) if known and known[:-1] == names}
-    own = names == ("amazon_titles",)
-    reason = "is not a setting of amazon-titles." if own else "is not known, and AutoTrain ignores it."
-    if close := nearest(name, known):
-        return reason, f"Did you mean {close}?"
-    if elsewhere := next((known for known in KEYS if known[-1] == name), None):
-        return reason, f"Write it as {'.'.join(elsewhere)}."
-    return reason, f"Take it out, or choose one of: {', '.join(sorted(known))}."
+def _key(context: LintContext, path: source.KeyPath, value: object) -> Iterator[Problem]:
+    """A value that does not fit, a key that AutoTrain does not know, or one that overwrites another section's."""
+    names, name, key = path[:-1], path[-1], [".".join(path)]
+    if path in KEYS:
+        if misfit := KEYS[path].misfit(value):
+            told = {"written": value, "misfit": misfit, "expected": KEYS[path].expected}
+            yield from context.found({"value-does-not-fit": key}, **told)
+    elif names in (("params",), ("data", "column_mapping")) and (name in ELSEWHERE or name in PARAMS):
+        yield from context.found({"key-overwrites": key}, place=ELSEWHERE.get(name, f"params.{name}"))
+    elif path not in SECTIONS:
+        known = {known[-1] for known in (*KEYS, *SECTIONS) if known and known[:-1] == names}
+        mend = f"Take it out, or choose one of: {', '.join(sorted(known))}."
+        if elsewhere := next((known for known in KEYS if known[-1] == name), None):
+            mend = f"Write it as {'.'.join(elsewhere)}."
+        if close := nearest(name, known):
+            mend = f"Did you mean {close}?"
+        rule = "own-key-unknown" if names == ("amazon_titles",) else "key-unknown"
+        yield from context.found({rule: key}, mend=mend)
 
 
 RULES: tuple[Rule, ...] = (repeated, sections)

@@ -171,7 +171,7 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> Outcom
     """
     python, cache = find_autotrain(env), folder / "datasets"
     config, trained = folder / "recipe.yml", folder / recipe.project_name
-    config.write_text(recipe.dump(), encoding="utf-8")
+    config.write_text(recipe.text, encoding="utf-8")
     tokenizer = local_folder(recipe.base_model, allow_patterns=list(TOKENIZER_FILES))
     counted = count_tokens(recipe, recipe.data_path, tokenizer)
     log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))

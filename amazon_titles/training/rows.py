@@ -130,7 +130,7 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         from tokenizers import Tokenizer
 
         encode = Tokenizer.from_file(str(model / "tokenizer.json")).encode_batch_fast
-        rows = open_split(data, recipe.dataset_config or "", recipe.split)
+        rows = open_split(data, recipe.dataset_config, recipe.split)
         batches = _batches(rows, recipe.text_column, "counting tokens")
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it

@@ -74,7 +74,7 @@ def train(
                 )
             run = _run_json(full, engine, outcome, time.time() - start, card_language)
             finish_adapter(
-                outcome.trained, new, base=full.base_model, template=recipe.template, recipe=recipe.dump(), run=run
+                outcome.trained, new, base=full.base_model, template=recipe.template, recipe=recipe.text, run=run
             )
             problem = _write_documents(run, recipe, new, target.name)
         if place is not None:
@@ -95,14 +95,14 @@ def _check(recipe: Recipe, engine: str, devices: int, *, alone: bool) -> None:
     if devices < 1:
         raise InputError(f"{devices} devices cannot train.", hint="Use: --devices 1")
     # A repo that stands already makes AutoTrain's own push die at the end: better to hear it before the training.
-    problems = recipe.problems(run_here=True, online=bool(recipe.hub["push_to_hub"]), engine=engine)
+    problems = recipe.problems(run_here=True, online=recipe.hub.push_to_hub, engine=engine)
     require_sound(recipe, problems)
 
 
 def _checkpoints(recipe: Recipe, target: Path) -> Path:
     """The folder for the checkpoints: the recipe's, else one beside the adapter's."""
-    given = recipe.settings["checkpoint_dir"]
-    place = (target.parent / f"{target.name}.checkpoints" if given is None else Path(str(given))).resolve()
+    given = recipe.settings.checkpoint_dir
+    place = (target.parent / f"{target.name}.checkpoints" if given is None else Path(given)).resolve()
     if target.resolve() in (place, *place.parents):
         raise InputError(f"{given} is where the adapter will stand, and is no place for checkpoints.", hint=_ELSEWHERE)
     return place
@@ -118,7 +118,7 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
             plot.write_bytes(plot_losses(run["losses"], title=title, valid=valid, words=words))
         except MissingExtraError as error:
             say(f"No loss.png: {error}")
-        card = cards.model_card(run, recipe.dump(), plots=(plot.name,) if plot.is_file() else ())
+        card = cards.model_card(run, recipe.text, plots=(plot.name,) if plot.is_file() else ())
         (folder / "README.md").write_text(card, encoding="utf-8")
     except Exception as error:
         return error

@@ -165,7 +165,7 @@ def fine_tune(
     if train.cut:
         say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
     block_size = params.block_size if params.block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
-    settled = {**params, **recipe.settings, "block_size": block_size}
+    settled = {**asdict(params), **asdict(recipe.settings), "block_size": block_size}
     identity = {
         "base_model": recipe.base_model, "train_split": recipe.train_split, "longest": longest,
         "rows": len(train.ends), "tokens": len(train.ids), "dataset": dataset_of(recipe.data_path, revision),

@@ -125,7 +125,7 @@ def read(real_base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for name, base in (("real", real_base.folder), ("unpadded", folder / "unpadded")):
         settings = {"base_model": str(base), "block_size": 256, "lora_r": 4, **ON_A_CPU}
         recipes[name] = str(folder / f"{name}.yml")
-        Path(recipes[name]).write_text(load_recipe(folder / "plain.yml").with_settings(settings).dump())
+        Path(recipes[name]).write_text(load_recipe(folder / "plain.yml").with_settings(settings).text)
     jobs = {
         "today": "2031-12-01", "recipes": recipes, "conversations": rows,
         "bases": {"chatml": str(real_base.folder)},

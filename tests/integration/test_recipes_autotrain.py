@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,13 @@ def autotrain(tmp_path_factory):
             "batch_size": 2,
             "gradient_accumulation": 1,
         }
-        (folder / f"{name}.yml").write_text(recipe.with_settings(tiny).dump(), encoding="utf-8")
+        (folder / f"{name}.yml").write_text(recipe.with_settings(tiny).text, encoding="utf-8")
         jobs["parse"][name] = str(path)
         jobs["run"][name] = str(folder / f"{name}.yml")
         if name.startswith("quickstart"):
             for trap, settings in TRAPS.items():
                 broken = recipe.with_settings({**tiny, **settings, "project_name": trap})
-                (folder / f"{trap}.yml").write_text(broken.dump(), encoding="utf-8")
+                (folder / f"{trap}.yml").write_text(broken.text, encoding="utf-8")
                 jobs["run"][trap] = str(folder / f"{trap}.yml")
     jobs["parse"]["misspelt"] = str(ROOT / "tests/unit/broken_recipes/misspelt-setting.yml")
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
@@ -85,7 +86,7 @@ def test_autotrain_reads_what_we_read(autotrain, name):
     assert theirs["text_column"] == recipe.text_column
     assert theirs["chat_template"] is None
     assert theirs["valid_split"] is None
-    ours = dict(recipe.params)
+    ours = asdict(recipe.params)
     ours.pop("trainer")  # of the task
     assert {key: theirs[key] for key in ours} == ours
 
@@ -119,7 +120,7 @@ def test_our_table_is_autotrains(autotrain):
 def test_a_few_steps_leave_an_adapter(autotrain, name):
     left, params = autotrain["run"][name], load_recipe(RECIPES[name]).params
     assert {"adapter_model.safetensors", "adapter_config.json"} <= set(left["files"])
-    assert left["adapter"]["r"] == params["lora_r"]
-    assert left["adapter"]["lora_alpha"] == params["lora_alpha"]
+    assert left["adapter"]["r"] == params.lora_r
+    assert left["adapter"]["lora_alpha"] == params.lora_alpha
     linear = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert set(left["adapter"]["target_modules"]) == linear

@@ -123,7 +123,7 @@ def read(tmp_path_factory):
     for name in ("quickstart-tiny", "smollm2-135m-lora") if built else ():
         recipes[f"built-{name}"] = recipes[name].with_settings({"data.path": str(folder / "built")})
     for name, recipe in recipes.items():
-        (folder / f"{name}.yml").write_text(recipe.dump(), encoding="utf-8")
+        (folder / f"{name}.yml").write_text(recipe.text, encoding="utf-8")
 
     answers = {"rows": rows, "built": built, "bases": bases}
     for date in DATES:

@@ -89,7 +89,7 @@ def rehearse(hub: LoopbackHub, story: Path, home: Path, old: Path) -> None:
             "hub.push_to_hub": True, "hub.username": "ana",
         }  # fmt: skip
         say(f"  recipe.yml: the quickstart's, with {', '.join(f'{key}={value}' for key, value in settings.items())}")
-        recipe = load_recipe(story / "recipe.yml").with_settings(settings).dump()
+        recipe = load_recipe(story / "recipe.yml").with_settings(settings).text
         (home / "recipe.yml").write_text(recipe)
         autotrain(old, hub, home)
     with step(5, STEPS, "Finish what AutoTrain pushed: card, template, recipe, no pickle"):

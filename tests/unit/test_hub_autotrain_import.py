@@ -70,7 +70,7 @@ def test_metadata_of_what_autotrain_left(tmp_path: Path) -> None:
     (tmp_path / "recipe.yml").write_text(metadata.recipe)
     recipe = load_recipe(tmp_path / "recipe.yml")
     assert recipe.project_name == "Llama-x", "no path of a machine"
-    assert recipe.params["lr"] == 0.005
+    assert recipe.params.lr == 0.005
     assert recipe.template is TEMPLATES["llama3"]
     assert [problem for problem in recipe.problems() if problem.severity == "error"] == []
     assert not any(b"hf_s" in content for content in metadata.files.values())

@@ -140,15 +140,15 @@ def test_a_busy_hub_is_asked_again_before_the_adapter_is_lost(monkeypatch, tmp_p
 def test_a_job_publishes_by_itself():
     """AutoTrain's own push would leave a generic card, and die of a repository that exists."""
     job = for_job(recipe("llama-3.2-1b-lora-space"), gpu=True)
-    assert job.hub["push_to_hub"] is False
-    assert job.hub["token"] is None
-    assert job.settings["needs"] == "cuda"
+    assert job.hub.push_to_hub is False
+    assert job.hub.token is None
+    assert job.settings.needs == "cuda"
 
 
 def test_a_job_knows_no_folder_of_this_machine():
     elsewhere = recipe("llama-3.2-1b-lora-t4", checkpoint_dir="/content/drive/run")
-    assert "/content" not in for_job(elsewhere, gpu=True).dump()
-    assert for_job(elsewhere, gpu=True).settings["checkpoint_dir"] is None
+    assert "/content" not in for_job(elsewhere, gpu=True).text
+    assert for_job(elsewhere, gpu=True).settings.checkpoint_dir is None
 
 
 @pytest.mark.parametrize("name", resources.recipes())

@@ -21,8 +21,8 @@ def test_every_shipped_recipe_is_complete(name):
     assert recipe.template is not None
     assert recipe.split == "train"
     assert recipe.text_column == "text"
-    assert recipe.params["peft"] is True
-    assert recipe.params["target_modules"] == "all-linear"
+    assert recipe.params.peft is True
+    assert recipe.params.target_modules == "all-linear"
     for word in ("Needs", "Run", "Override"):
         assert f"\n# {word} " in recipe.text
 
@@ -53,9 +53,18 @@ def test_numbers_are_numbers_where_yaml_reads_a_text(tmp_path):
     path.write_text("params:\n  lr: 5e-3\n  epochs: '4'\n")
     recipe = load_recipe(path)
     assert recipe.config["params"]["lr"] == "5e-3"
-    assert recipe.params["lr"] == 0.005
-    assert recipe.params["epochs"] == 4
-    assert recipe.params.batch_size == recipe.params["batch_size"] == 2  # AutoTrain's default
+    assert recipe.params.lr == 0.005
+    assert recipe.params.epochs == 4
+    assert recipe.params.batch_size == 2  # AutoTrain's default
+
+
+def test_values_are_taken_as_pydantic_takes_them():
+    lr, peft, epochs = KEYS["params", "lr"], KEYS["params", "peft"], KEYS["params", "epochs"]
+    assert [lr.coerce(value) for value in ("5e-3", ".1", "1.", 1)] == [0.005, 0.1, 1.0, 1.0]
+    assert [peft.coerce(value) for value in (True, "true", "False", 1)] == [True, True, False, True]
+    assert [epochs.coerce(value) for value in ("4", 4.0, "4.0")] == [4, 4, 4]
+    for field, value in ((lr, True), (lr, None), (lr, 10**400), (epochs, "1e400"), (peft, "x"), (epochs, 0.5)):
+        assert field.misfit(value) == "of the wrong type"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,7 @@ def test_a_missing_section_is_put_in(tmp_path):
     assert changed.config["data"] == {"path": "a b: c"}
     assert changed.config["amazon_titles"] == {"keep": "best"}
     for comment in ("# head", "# all defaults", "# the end"):
-        assert comment in changed.dump()
+        assert comment in changed.text
 
 
 values = st.one_of(

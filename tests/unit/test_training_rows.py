@@ -94,7 +94,7 @@ def test_rows_are_counted_as_they_are_trained_on(tmp_path, tokenizer):
     parquet(file, texts)
     written = rows.write([file], "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
     recipe = load_recipe(resources.recipes()["quickstart-tiny"])
-    epochs = recipe.params["epochs"]
+    epochs = recipe.params.epochs
     assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (None, None, None)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (3, len(written.ids), epochs * len(written.ids))
