@@ -14,7 +14,7 @@ from typing import Any
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.hub.contents import LEGAL_FILES
-from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, to_json
+from amazon_titles.io import FolderKind, local_folder, may_be_hub_id, read_object, require_replaceable, staged, to_json
 from amazon_titles.model.generation import Generation
 from amazon_titles.model.loading import quiet, require_model, template_of
 from amazon_titles.model.local import LocalModel
@@ -117,7 +117,8 @@ def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = N
         _judge(same, len(questions), kind)
         size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         # The path of a folder here is nobody else's business.
-        report = MergeReport(target.name, Path(name).name if is_local(name) else name, kind, size, len(questions), same)
+        known = name if may_be_hub_id(name) else base.name
+        report = MergeReport(target.name, known, kind, size, len(questions), same)
         (new / _REPORT).write_text(report.to_json(), encoding="utf-8")
     return replace(report, folder=str(target))
 
@@ -147,9 +148,7 @@ def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _base(name: str, revision: str | None) -> Path:
     """The base's folder: its config and generation settings are copied, its weights read."""
-    if name and (Path(name) / "config.json").is_file():
-        return Path(name)
-    if is_local(name) or name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if not (may_be_hub_id(name) or (name and (Path(name) / "config.json").is_file())):
         said = f"The adapter's base {name!r} is not there."
         raise InputError(said, hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"')
     legal = ["LICEN[CS]E*", "NOTICE*", "USE_POLICY*"]
@@ -177,9 +176,8 @@ def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> s
     """Fills the merged model's folder; gives the type of its weights."""
     merged.save_pretrained(folder, safe_serialization=True)
     kind = str(merged.dtype).removeprefix("torch.")
-    saved = read_object(folder / "config.json")
-    config = (read_object(base / "config.json") or saved) | {"vocab_size": saved["vocab_size"]}
-    config |= {"torch_dtype": kind, "dtype": kind}
+    config = read_object(base / "config.json")
+    config |= {"vocab_size": merged.config.vocab_size, "torch_dtype": kind, "dtype": kind}
     config.pop("quantization_config", None)
     (folder / "config.json").write_text(to_json(both_spellings(config)), encoding="utf-8")
     # The adapter's own notice comes last.

@@ -81,19 +81,18 @@ class CatalogModel:
             MissingExtraError: torch, transformers or peft is not installed.
             AmazonTitlesError: The Hub, or the server, does not answer; the message says how.
         """
-        where = {"revision": revision, "token": token}
-        served = loading.is_address(model)
-        if not served:
-            loading.require_model(model)
-        named, dataset = dataset, dataset if dataset or served else loading.dataset_of(model, **where)
-        # First, because it is the quicker one to find wanting.
-        catalogue = Catalog.open(dataset, token=token) if dataset else None
-        if named and catalogue and not served:
-            loading.tell_of_another_catalogue(model, catalogue.revision, **where)
-        if served:
+        # The catalogue first, because it is the quicker one to find wanting.
+        if loading.is_address(model):
             from amazon_titles.model.served import ServedModel
 
+            catalogue = Catalog.open(dataset, token=token) if dataset else None
             return cls(ServedModel(str(model), name=name), catalogue)
+        where = {"revision": revision, "token": token}
+        loading.require_model(model)
+        named = dataset or loading.dataset_of(model, **where)
+        catalogue = Catalog.open(named, token=token) if named else None
+        if dataset and catalogue:
+            loading.tell_of_another_catalogue(model, catalogue.revision, **where)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
 
     def generate(self, conversations: Sequence[Sequence[Message]], **limits: int) -> list[str]:
@@ -186,8 +185,7 @@ class CatalogModel:
         if isinstance(prompt, Answer):
             yield prompt
             return
-        limits: Any = {"max_new_tokens": how.max_new_tokens, "sampling": how.sampling}
-        for piece in self._chat_model.stream(prompt.messages, **limits):
+        for piece in self._chat_model.stream(prompt.messages, max_new_tokens=how.max_new_tokens, sampling=how.sampling):
             yield finalize(prompt, piece, catalogue, how.k) if isinstance(piece, Generation) else piece
 
     def without_adapter(self) -> CatalogModel | None:

@@ -40,12 +40,7 @@ def question_language(question: str, default: str = "en") -> str:
         if found[0][0].islower() or text[: found.start()].rstrip()[-1:] in _OPENING
     ]
     told = [code for word in spoken if word not in _BOTH for code, words in _FRAMING.items() if word in words]
-    portuguese = told.count("pt")
-    if not told:
-        return default
-    if portuguese * 2 < len(told):
-        return "en"
-    return "pt" if portuguese * 2 > len(told) else told[0]
+    return max(told, key=told.count, default=default)
 
 
 def locale_language() -> str:

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,16 +97,11 @@ def _problems(folder: Path) -> Iterator[InputError]:
     """What is damaged or missing in a model's folder, or in its base's as far as that lies on this machine."""
     from safetensors import SafetensorError, safe_open
 
-    checks: dict[str, Any] = {
-        "*.json": lambda path: json.loads(path.read_bytes()),
-        "*.safetensors": partial(safe_open, framework="np"),
-    }
-    for pattern, check in checks.items():
-        for path in sorted(folder.glob(pattern)):
-            try:
-                check(path)
-            except (OSError, ValueError, SafetensorError) as error:
-                yield InputError(f"{path} is damaged ({error}).", hint=_AGAIN)
+    for path in (*sorted(folder.glob("*.json")), *sorted(folder.glob("*.safetensors"))):
+        try:
+            json.loads(path.read_bytes()) if path.suffix == ".json" else safe_open(path, framework="np")
+        except (OSError, ValueError, SafetensorError) as error:
+            yield InputError(f"{path} is damaged ({error}).", hint=_AGAIN)
     adapter = (folder / _ADAPTER).is_file()
     shards = read_object(folder / "model.safetensors.index.json").get("weight_map", {}).values()
     weights = sorted(set(shards)) or ["adapter_model.safetensors" if adapter else "model.safetensors"]
@@ -221,11 +215,9 @@ def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | No
     """
     run = _file(model, "run.json", **hub)
     trained = read_object(run).get("dataset") if run else None
-    if not isinstance(trained, dict):
-        return
     # A commit is compared with a commit, a report with a report.
     name = "report_sha256" if catalogue.startswith("sha256:") else "revision"
-    known = trained.get(name)
+    known = trained.get(name) if isinstance(trained, dict) else None
     if known and not str(known).startswith(catalogue.removeprefix("sha256:")):
         say(
             "This is not the catalogue that the model was trained on: its records decide, what it lacks is refused, "

@@ -82,25 +82,22 @@ class LocalModel:
             AmazonTitlesError: One conversation alone does not fit the device's memory.
         """
         prompts = [self.template.prompt(messages) for messages in conversations]
-        waiting = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
-        answers: dict[int, Generation] = {}
-        while waiting:
-            rows = waiting[:batch_size]
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        said: list[list[int]] = []
+        while len(said) < len(order):
+            batch = [prompts[row] for row in order[len(said) :][:batch_size]]
             try:
-                texts, drawing = [prompts[row] for row in rows], _drawing(sampling)
-                said = self._generate(texts, max_new_tokens=max_new_tokens, logits_processor=drawing)
+                said += self._generate(batch, max_new_tokens=max_new_tokens, logits_processor=_drawing(sampling))
             except RuntimeError as error:
                 if "out of memory" not in str(error):  # CUDA's words and MPS's
                     raise
-                if len(rows) == 1:
+                if len(batch) == 1:
                     raise AmazonTitlesError(
                         "The device has not enough memory for this model and one question.",
                         hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
                     ) from None
-                batch_size = len(rows) // 2
-                continue
-            waiting = waiting[batch_size:]
-            answers |= {row: self._generation(tokens) for row, tokens in zip(rows, said, strict=True)}
+                batch_size = len(batch) // 2
+        answers = dict(zip(order, map(self._generation, said), strict=True))
         return [answers[row] for row in range(len(prompts))]
 
     def stream(
@@ -165,28 +162,27 @@ class LocalModel:
 
         prompts = self._encode([messages[:-1] for messages in conversations])
         said = [self.template.escape(messages[-1]["content"].strip()) + self.template.end for messages in conversations]
-        answers = [torch.tensor(self._tokenizer(text, add_special_tokens=False).input_ids) for text in said]
-        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]) + len(answers[row]))
-        losses = [(0.0, 0)] * len(prompts)
+        answers = [self._tokenizer(text, add_special_tokens=False).input_ids for text in said]
+        whole = [torch.tensor(prompt + answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        order = sorted(range(len(whole)), key=lambda row: len(whole[row]))
+        losses: dict[int, tuple[float, int]] = {}
         # The model of transformers under an adapter, its layers included.
         model = self._model.get_base_model() if hasattr(self._model, "get_base_model") else self._model
         head = model.get_output_embeddings()
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             # Padded on the right: what follows a token cannot change it, so neither mask nor positions are needed.
-            ids = pad_sequence(
-                [torch.cat([torch.tensor(prompts[row]), answers[row]]) for row in rows], batch_first=True
-            )
+            ids = pad_sequence([whole[row] for row in rows], batch_first=True).to(self.device)
             with self._running():
-                hidden = model.get_decoder()(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
-                for row, states in zip(rows, hidden, strict=True):
+                hidden = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+                for row, states, tokens in zip(rows, hidden, ids, strict=True):
+                    first, end = len(prompts[row]), len(whole[row])
                     # The position before a token is the one that foretells it.
-                    states = torch.split(states[len(prompts[row]) - 1 :][: len(answers[row])], _POSITIONS)
-                    wanted = torch.split(answers[row].to(self.device), _POSITIONS)
-                    parts = zip(states, wanted, strict=True)
+                    seen, wanted = states[first - 1 : end - 1], tokens[first:end]
+                    parts = zip(seen.split(_POSITIONS), wanted.split(_POSITIONS), strict=True)
                     loss = sum(float(cross_entropy(head(s).float(), w, reduction="sum")) for s, w in parts)
-                    losses[row] = loss, len(answers[row])
-        return losses
+                    losses[row] = loss, end - first
+        return [losses[row] for row in range(len(whole))]
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -217,9 +217,7 @@ def _refusal(answer: Answer, catalogue: Catalog, k: int) -> Answer:
 
 
 def _told_apart(products: Sequence[Product]) -> dict[str, str]:
-    """By uid, what the descriptions of products of one title tell them apart by; none where they have several."""
-    if len({product.title for product in products}) != 1 or len(products) < 2:
-        return {}
+    """By uid, what the descriptions of products of one title tell them apart by; "" of what is alone."""
     told = [[word for word in words_of(product.content) if word in VARIANT] for product in products]
     common = set.intersection(*map(set, told))
     return {

@@ -22,13 +22,9 @@ def answered(turn: Turn | None, texts: Texts, before: str | None, after: str) ->
         after: Name of the fine-tuned model.
     """
     side = partial(markup.part, "side", texts=texts)
-    left = markup.part("note", sentence=texts.no_base)
-    if before:
-        left = side(kind="before", heading=texts.before, name=before, said=turn and turn.before)
+    left = side(kind="before", heading=texts.before, name=before, said=turn and turn.before)
     right = side(kind="after", heading=texts.after if before else texts.answer, name=after, said=turn and turn.after)
-    if turn is None or turn.after.answer is None:
-        return left, right, ""
-    return left, right, markup.part("sources", answer=turn.after.answer, records=turn.records, texts=texts)
+    return left, right, markup.part("sources", turn=turn, texts=texts)
 
 
 def failed(error: Exception, texts: Texts) -> str:

@@ -105,9 +105,4 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
 
 
 def _head(pair: Pair, language: str) -> str:
-    texts = TEXTS[language]
-    said = (texts.lead if pair.before else texts.lead_base).format(
-        model=pair.after.name, base=pair.before.name if pair.before else ""
-    )
-    said += " " + texts.products.format(products=markup.number(len(pair.catalogue.index), texts))
-    return markup.part("head", texts=texts, lead=said, made_up=pair.catalogue.made_up)
+    return markup.part("head", pair=pair, texts=TEXTS[language])

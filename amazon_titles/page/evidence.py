@@ -153,9 +153,10 @@ def _fetched(model: str, name: str) -> bytes | None:
         AmazonTitlesError: As `Evidence.of`.
     """
     path = Path(model, name)
-    if is_address(model):
-        return b""
-    if not is_local(model):
+    if is_local(model) or is_address(model):
+        if not path.is_file() or resources.is_link(path, Path(model)):
+            return b""  # what a link leads to may be anybody's, and the page would show it to everybody
+    else:
         from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -167,8 +168,6 @@ def _fetched(model: str, name: str) -> bytes | None:
             return b""
         except Exception as error:
             raise explain(error, model) from None
-    elif not path.is_file() or resources.is_link(path, Path(model)):
-        return b""  # what a link leads to may be anybody's, and the page would show it to everybody
     with suppress(OSError):
         return path.read_bytes()
     return b""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import yaml
+
+# A language without its country, and how much it is wanted, from 0 to 1.
+_ACCEPTED = re.compile(r"([a-z]+)(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d+)?))?\s*(?:,|$)")
 
 LANGUAGES = {"en": "English", "pt": "Português"}
 """Code → its name in itself, as the switch shows it."""
@@ -44,11 +48,6 @@ def preferred(accepted: str, default: str) -> str:
         accepted: The header, such as `pt-BR,pt;q=0.9,en;q=0.8` (RFC 9110, 12.5.4).
         default: Where it names none of ours.
     """
-    wanted: dict[str, float] = {}
-    for part in accepted.split(","):
-        name, _, quality = part.partition(";q=")
-        code = name.strip().split("-")[0].lower()
-        with suppress(ValueError):
-            if code in LANGUAGES and (weight := float(quality or 1)) > 0:
-                wanted[code] = max(weight, wanted.get(code, 0.0))
-    return max(wanted, key=wanted.__getitem__, default=default)
+    named = _ACCEPTED.findall(accepted.lower())
+    wanted: list[tuple[float, str]] = [(float(quality or 1), code) for code, quality in named if code in LANGUAGES]
+    return max([(0.0, default), *wanted], key=itemgetter(0))[1]

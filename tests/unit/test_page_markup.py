@@ -102,6 +102,7 @@ def test_both_languages_say_everything_with_the_same_fields(texts):
     [
         ("pt-BR,pt;q=0.9,en;q=0.8", "pt"),
         ("en;q=0.1, pt;q=0.7", "pt"),
+        ("en; q=0.1, pt ;q=0.7", "pt"),
         ("de,fr;q=0.5,en;q=0.3", "en"),
         ("pt;q=0, de", "en"),
         ("", "en"),
