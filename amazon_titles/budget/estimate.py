@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles import resources
-from amazon_titles.budget.flavors import SHARES, flavors, runs, tokens_per_second
+from amazon_titles.budget.flavors import SHARES, flavors, runs
 from amazon_titles.budget.shapes import memory_gb, shape_of
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.io import is_local
 from amazon_titles.recipes import Problem, Recipe, load_recipe
 from amazon_titles.recipes.corpus import Corpus, CorpusError, look
-from amazon_titles.training.speed import tokens_per_second as measured_rate
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
@@ -136,8 +135,11 @@ def estimate(
     needed, (known, prices) = memory_gb(recipe, shape, engine), flavors(online=online)
     places = []
     rests_on: tuple[str, ...] = (measured, _SPEEDS.format(share=SHARES[engine]), prices, _MEMORY)
-    rate = measured_rate(recipe.base_model, params, _TIMED_STEPS) if measure else None
-    if rate is not None:
+    rate = None
+    if measure:
+        from amazon_titles.training.speed import tokens_per_second as timed  # a check alone loads no training
+
+        rate = timed(recipe.base_model, params, _TIMED_STEPS)
         rests_on += (f"here: {rate:,.0f} tokens/s, as {_TIMED_STEPS} steps took just now",)
     for flavor in known:
         fits = needed <= flavor.memory_gb if flavor.memory_gb else None

@@ -18,7 +18,7 @@ from amazon_titles.conversations.wording import PROPERTIES
 _WORDS = msgspec.yaml.decode(Path(__file__).with_suffix(".yml").read_bytes())
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _WEIGHT, _VOLUME, _DISTANCE, _MATERIAL_EN, _MATERIAL_PT = (
-    f"(?:{'|'.join(_WORDS[name])})" for name in ("weight", "volume", "distance", "material", "material_pt")
+    f"(?:{'|'.join(_WORDS[name].split())})" for name in ("weight", "volume", "distance", "material", "material_pt")
 )
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _ENDS = r"(?![\w-])"
@@ -59,7 +59,7 @@ _PARTICLE = r"(?:[A-ZÀ-Ý]\. ?|(?:de|da|do|dos|von|van|der|den|del|di|la|le) )"
 _NAME = rf"(?:[A-ZÀ-Ý]\. ?)*{_WORD}(?: {_PARTICLE}*{_WORD})*"
 # Not the beginning of a longer name, of a list of names, or of "Ana's team".
 _WHOLE = r"(?![\w'’-]|,? (?:and |e |& ?)?[A-ZÀ-Ý]| &)"
-_KIND_OF = {verb: kind for kind, verbs in _WORDS["verbs"].items() for verb in verbs}
+_KIND_OF = {verb: kind for kind, verbs in _WORDS["verbs"].items() for verb in verbs.split()}
 # "designed by Ana Kloiv in 1967", "woven by hand in Porto since 1930": found by the small word before a name, which
 # costs a tenth of a search for all the verbs.
 _LINK = re.compile(r" (by|por|in|em) (?=[A-ZÀ-Ý])")

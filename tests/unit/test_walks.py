@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -29,7 +30,9 @@ def files_passed(arguments: list[object]) -> list[str]:
 
     def note(frame, event, _):
         code = frame.f_code
-        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(str(PACKAGE)):
+        # Bodies of modules and classes, which importing runs, are no functions.
+        function = event == "call" and code.co_flags & inspect.CO_OPTIMIZED
+        if function and code.co_filename.startswith(str(PACKAGE)):
             found.setdefault(Path(code.co_filename).relative_to(PACKAGE).as_posix())
 
     sys.setprofile(note)
