@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles import resources
-from amazon_titles.budget.flavors import SHARES, flavors, runs
+from amazon_titles.budget.flavors import SHARES, flavors, runs, tokens_per_second
 from amazon_titles.budget.shapes import memory_gb, shape_of
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.io import is_local
