@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import log1p
 from pathlib import Path
 
@@ -90,12 +91,12 @@ class CatalogIndex:
 
     def __init__(self, products: Iterable[Product]) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
-        storage.write(Path(self._scratch.name), [storage.as_table(products)])
+        storage.write(Path(self._scratch.name), storage.as_blocks(products))
         self._open(Path(self._scratch.name))
 
     def _open(self, folder: Path) -> None:
         self._store = storage.Store(folder)
-        self._weigh = _rarity(self._store)
+        self._weigh: Weigh = lru_cache(maxsize=1 << 16)(self._rarity)
 
     def __len__(self) -> int:
         return len(self._store)
@@ -160,11 +161,11 @@ class CatalogIndex:
         sure, _, rest = codes(question := plain(question))
         words = question_words(rest)
         naming = [word for word in words if not word.filler or (word.capital and not word.breaks)]
-        unknown = [not self._store.frequency(word.text) for word in naming]
+        unknown = {word.text for word in naming if not self._store.frequency(word.text)}
         # "zorvex teapot", alone or in a sentence of small letters.
         together = any(
-            naming[place + 1].start - word.end <= 1 and any(unknown[place : place + 2])
-            for place, word in enumerate(naming[:-1])
+            after.start - word.end <= 1 and not unknown.isdisjoint((word.text, after.text))
+            for word, after in pairwise(naming)
         )
         alone = bool(naming) and len(naming) == len(words)
         capital = [word for word in naming if word.capital and not word.filler]
@@ -278,24 +279,17 @@ class CatalogIndex:
                 terms.setdefault(both, (both, 1.0, 0))
         return sorted(terms.values(), key=lambda term: -self._weigh(term[0]) * term[1])[:_TERMS]
 
+    def _rarity(self, word: str) -> float:
+        """How much a word says: the less, the more titles have it."""
+        count = len(self._store)
+        return log1p(count / (self._store.frequency(word) + 0.5)) / (log1p(2 * count) or 1.0)
+
     def _parts(self, text: str) -> list[str]:
         """Two words that were written as one."""
         for at in range(2, len(text) - 1):
             if self._store.frequency(text[:at]) and self._store.frequency(text[at:]):
                 return [text[:at], text[at:]]
         return []
-
-
-def _rarity(store: storage.Store) -> Weigh:
-    """How much a word says: the less, the more titles have it."""
-    count = len(store)
-    most = log1p(2 * count) or 1.0
-
-    @lru_cache(maxsize=1 << 16)
-    def weigh(word: str) -> float:
-        return log1p(count / (store.frequency(word) + 0.5)) / most
-
-    return weigh
 
 
 def _order(ranked: tuple[int, MatchScore]) -> tuple[float, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from amazon_titles.search.stopwords import COLOURS, IN, LABELS, LINKS, OF, STOP, VARIANTS
 from amazon_titles.search.words import Word, closest
@@ -94,13 +94,19 @@ def _colours(question: Sequence[Word], title: Sequence[str], met: Met) -> set[st
     for place, word in enumerate(question):
         for step, end in ((-1, title[-1]), (1, title[0])) if word.text in COLOURS else ():
             at = place
-            while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
-                at += step
+            for at in _outward(place, step, question):
                 if question[at].text not in IN and question[at].text not in COLOURS:
                     break
             if {place, at} & met.keys() or question[at].text in have or (at != place and question[at].text == end):
                 found.add(COLOURS[word.text])
     return found
+
+
+def _outward(place: int, step: int, question: Sequence[Word]) -> Iterator[int]:
+    """The places from a word's on, away from it, up to where a sentence, or a part of one, ends."""
+    while 0 <= place + step < len(question) and not question[max(place, place + step)].breaks:
+        place += step
+        yield place
 
 
 def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
@@ -147,13 +153,11 @@ def _met(question: Sequence[Word], title: Sequence[str], weigh: Weigh) -> tuple[
         if place in met or place in idle:
             continue
         together = asked.text + question[place + 1].text if place + 1 < len(question) else ""
-        if together in pairs:
-            # A blank that stands a letter off: "Trai nSet".
-            met[place] = met[place + 1] = 1.0, pairs[together]
+        if together in pairs or (together in have and not asked.stop):
+            # A blank that should not be, or stands a letter off: "Trai nSet".
+            met[place] = met[place + 1] = 1.0, pairs.get(together, (together,))
         elif asked.stop:
             continue
-        elif together in have:
-            met[place] = met[place + 1] = 1.0, (together,)
         elif asked.text in pairs:
             met[place] = 1.0, pairs[asked.text]
         elif (colour := colours.get(COLOURS.get(asked.text, ""))) is not None:
@@ -182,13 +186,8 @@ def _in_name(place: int, question: Sequence[Word], met: Met) -> bool:
         return True
     if all(question[at].filler for at in met):
         return not question[place].stop or all(question[at].stop for at in met)
-    for step in (-1, 1):
-        at = place + step
-        while at in met and not question[max(at, at - step)].breaks:
-            if not question[at].filler:
-                return True
-            at += step
-    return False
+    beside = (at for step in (-1, 1) for at in takewhile(met.__contains__, _outward(place, step, question)))
+    return any(not question[at].filler for at in beside)
 
 
 def _penalties(
@@ -207,8 +206,9 @@ def _penalties(
         near = _position(place, question, met, ends)
         if near == "beside" and any(word.text in variants and variants.intersection(title) for variants in VARIANTS):
             other = True
-        if word.number and (near == "beside" or _labelled(place, question)):
-            other = True
+        if word.number:
+            around = question[max(place - 1, 0) : place + 2]
+            other = other or near == "beside" or any(one.text in LABELS for one in around)
         if word.filler and (near == "apart" or not _looks_like_name(word)):
             continue
         weight = weigh(word.text)
@@ -244,21 +244,11 @@ def _penalty(word: Word, near: str, weight: float, *, replaced: bool) -> float:
     return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
 
 
-def _labelled(place: int, question: Sequence[Word]) -> bool:
-    """Whether a number stands beside a word such as "volume"."""
-    return any(0 <= at < len(question) and question[at].text in LABELS for at in (place - 1, place + 1))
-
-
 def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
     """Whether the question says "volume 3" where the title says "volume 4"; a 3 elsewhere in it does not help."""
-    numbers: dict[str, set[str]] = {}
-    for label, number in pairwise(title):
-        if label in LABELS and number[0].isdigit():
-            numbers.setdefault(label, set()).add(number)
-    return any(
-        second.text[0].isdigit() and second.text not in numbers.get(first.text, {second.text})
-        for first, second in pairwise(question)
-    )
+    told = {(label, number) for label, number in pairwise(title) if label in LABELS and number[0].isdigit()}
+    asked = ((first.text, second.text) for first, second in pairwise(question) if second.text[0].isdigit())
+    return any(label in dict(told) and (label, number) not in told for label, number in asked)
 
 
 def _looks_like_name(word: Word) -> bool:
@@ -284,9 +274,8 @@ def _position(place: int, question: Sequence[Word], met: Container[int], ends: s
     nearest, sides = "apart", 0
     names = question[place].capital or question[place].number
     for step in (-1, 1):
-        at, link, filler = place, "", False
-        while 0 <= at + step < len(question) and not question[max(at, at + step)].breaks:
-            at += step
+        link, filler = "", False
+        for at in _outward(place, step, question):
             word = question[at]
             if at in met and not word.stop:
                 sides += 1

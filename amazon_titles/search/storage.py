@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -29,15 +30,15 @@ from amazon_titles.io import shards
 from amazon_titles.progress import bar, say
 from amazon_titles.search.words import words_of
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when what `write` writes changes."""
 
 _TITLES, _TEXTS, _WORDS, _CHECKSUM = "titles.arrow", "texts.arrow", "words", "checksum"
 _TITLE_FIELDS = pa.schema([("uid", pa.string()), ("title", pa.string())])
 _TEXT_FIELDS = pa.schema([("content", pa.string()), ("related", pa.list_(pa.string()))])
 _SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
-_ROWS_AT_ONCE = 8192
 # A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
+# A row's number is its block's, times this, and its place there: a file's last block has fewer rows, and leaves a gap.
 _BLOCK = 256
 # Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
 _HEAP = 200_000_000
@@ -115,7 +116,7 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> 
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
         building = Path(place) / "index"
         building.mkdir()
-        products = write(building, _tables(files))
+        products = write(building, _blocks(files))
         if not products:
             raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
         if _states(files) != seen:  # an index under the name of another content would be wrong for good
@@ -127,12 +128,12 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> 
         say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
 
 
-def _tables(files: Sequence[Path]) -> Iterator[pa.Table]:
+def _blocks(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     for path in files:
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=_SCHEMA.names):
-                    yield pa.Table.from_batches([batch]).select(_SCHEMA.names).cast(_SCHEMA)
+                for batch in file.iter_batches(_BLOCK, columns=_SCHEMA.names):
+                    yield batch.select(_SCHEMA.names).cast(_SCHEMA)
         except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
@@ -168,12 +169,12 @@ def _remove_unused(kept: Path) -> None:
                 shutil.rmtree(checksum.parent)
 
 
-def write(folder: Path, tables: Iterable[pa.Table]) -> int:
+def write(folder: Path, blocks: Iterable[pa.RecordBatch]) -> int:
     """Writes the index of a catalogue.
 
     Args:
         folder: An empty one.
-        tables: The catalogue, with the columns `uid`, `title`, `content` and `related`.
+        blocks: The catalogue, at most `_BLOCK` rows at once, with the columns `uid`, `title`, `content` and `related`.
 
     Returns:
         How many products it holds.
@@ -184,40 +185,28 @@ def write(folder: Path, tables: Iterable[pa.Table]) -> int:
     schema.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
     schema.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
     writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
-    packed = pa.ipc.IpcWriteOptions(compression="zstd")
-    row = 0
+    packed, count = pa.ipc.IpcWriteOptions(compression="zstd"), 0
     with (
         pa.ipc.new_file(str(folder / _TITLES), _TITLE_FIELDS) as titles,
         pa.ipc.new_file(str(folder / _TEXTS), _TEXT_FIELDS, options=packed) as texts,
         bar("indexing", unit="products", announce=False) as advance,
     ):
-        for table in _even(tables):
-            titles.write_table(table.select(_TITLE_FIELDS.names))
-            texts.write_table(table.select(_TEXT_FIELDS.names), max_chunksize=_BLOCK)
-            for uid, title in zip(table["uid"].to_pylist(), table["title"].to_pylist(), strict=True):
+        for number, block in enumerate(blocks):
+            titles.write_batch(block.select(_TITLE_FIELDS.names))
+            texts.write_batch(block.select(_TEXT_FIELDS.names))
+            named = zip(block["uid"].to_pylist(), block["title"].to_pylist(), strict=True)
+            for row, (uid, title) in enumerate(named, start=number * _BLOCK):
                 writer.add_document(tantivy.Document(row=row, uid=uid, title=" ".join(words_of(title))))
-                row += 1
-            advance(table.num_rows)
+            advance(block.num_rows)
+            count += block.num_rows
         writer.commit()
         writer.wait_merging_threads()
-    return row
+    return count
 
 
-def _even(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in whole blocks, the last ones aside, so that a row's place tells its block."""
-    held = _SCHEMA.empty_table()
-    for table in tables:
-        held = pa.concat_tables([held, table])
-        whole = held.num_rows - held.num_rows % _BLOCK
-        yield held.slice(0, whole).combine_chunks()
-        held = held.slice(whole)
-    yield held.combine_chunks()
-
-
-def as_table(products: Iterable[Product]) -> pa.Table:
-    """Products as a table that `write` takes."""
-    rows = [{name: getattr(product, name) for name in _SCHEMA.names} for product in products]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+def as_blocks(products: Iterable[Product]) -> Iterator[pa.RecordBatch]:
+    """Products as `write` takes them."""
+    yield from pa.Table.from_pylist(list(map(asdict, products)), schema=_SCHEMA).to_batches(max_chunksize=_BLOCK)
 
 
 class Store:
@@ -228,35 +217,33 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._scratch, index = None, None
         try:
-            index = tantivy.Index.open(str(folder / _WORDS))
-        except ValueError as error:
+            index: Any = tantivy.Index.open(str(folder / _WORDS))
+        except ValueError:
             # Tantivy takes a lock for as long as it opens the files, in their own folder, where nobody may write.
-            if "Lockfile" not in str(error):
-                raise
             self._scratch = tempfile.TemporaryDirectory(prefix="amazon-titles-", ignore_cleanup_errors=True)
             locks = shutil.ignore_patterns("*.lock")
             shutil.copytree(folder / _WORDS, self._scratch.name, ignore=locks, dirs_exist_ok=True)
             index = tantivy.Index.open(self._scratch.name)
         self._schema: Any = index.schema
         self._searcher: Any = index.searcher()
-        self._uids, self._titles = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all().columns
+        mapped = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all()
+        self._uids, self._titles = (column.chunks for column in mapped.columns)
         alone = pa.ipc.IpcReadOptions(use_threads=False)
         self._texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)), options=alone)
 
     def __len__(self) -> int:
-        return len(self._titles)
+        return int(self._searcher.num_docs)
 
     def title(self, row: int) -> str:
         """The title of a row."""
-        return str(self._titles[row])
+        return str(self._titles[row // _BLOCK][row % _BLOCK])
 
     def product(self, row: int) -> Product:
         """The product of a row."""
-        block = self._texts.get_batch(row // _BLOCK)
-        content, related = (column[row % _BLOCK].as_py() for column in block.columns)
-        return Product(str(self._uids[row]), self.title(row), content, tuple(related or ()))
+        number, place = divmod(row, _BLOCK)
+        content, related = (column[place].as_py() for column in self._texts.get_batch(number).columns)
+        return Product(str(self._uids[number][place]), self.title(row), content, tuple(related or ()))
 
     def frequency(self, word: str) -> int:
         """How many titles have a word."""
@@ -264,9 +251,8 @@ class Store:
 
     def rows_of(self, uid: str) -> list[int]:
         """The rows of a uid: one, or none; a catalogue that was not made by this library may have several."""
-        if not self._searcher.doc_freq("uid", uid):
-            return []
-        return self._rows(tantivy.Query.term_query(self._schema, "uid", uid, "basic"), 3)
+        known = self._searcher.doc_freq("uid", uid)
+        return self._rows(tantivy.Query.term_query(self._schema, "uid", uid, "basic"), 3) if known else []
 
     def find(self, terms: Sequence[Term], most: int) -> list[int]:
         """The rows whose titles have the most of some words, the best first (BM25).

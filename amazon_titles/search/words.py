@@ -195,29 +195,27 @@ def similarity(asked: str, word: str, *, known: bool = True) -> float:
         known: Whether some title has the question's word. What none has, and one stroke makes the title's, is a slip
             wherever that stroke is.
     """
-    most = allowed_typos(asked if known else max(asked, word, key=len))
+    short, long = sorted((asked, word), key=len)
+    most = allowed_typos(asked if known else long)
     # Optimal string alignment: letters added, left out, changed or swapped with the next.
     strokes = OSA.distance(asked, word, score_cutoff=most)
     if strokes == 0:
         return 1.0
-    if len(asked) >= _SHORTEST and word.isalpha() and asked + "s" == word:
+    if long == short + "s" and len(short) >= _SHORTEST and short.isalpha():
         return _PLURAL
-    if strokes > most or has_digit(word):
+    if strokes > most or has_digit(asked + word):
         return 0.0
     if strokes == 2:
         return _TWO_SLIPS if asked[0] == word[0] and not known else 0.0
-    if word + "s" == asked:
-        return _PLURAL
     if not known:
         return _SLIP
-    short = len(word) <= _SHORT
     if asked[0] != word[0]:
-        return 0.0 if short else _DOUBTFUL
-    changed = len(asked) == len(word) and sorted(asked) != sorted(word)
-    return _DOUBTFUL if changed and short else _SLIP
+        return _DOUBTFUL if len(word) > _SHORT else 0.0
+    changed = len(short) == len(long) and sorted(asked) != sorted(word)
+    return _DOUBTFUL if changed and len(word) <= _SHORT else _SLIP
 
 
-def closest(asked: str, words: Iterable[str], *, known: bool = True) -> tuple[float, str]:
+def closest(asked: str, words: Iterable[str], *, known: bool) -> tuple[float, str]:
     """The word that a mistyped one is most like, and how much of it that is worth; 0 where it is like none.
 
     Args:
@@ -227,8 +225,6 @@ def closest(asked: str, words: Iterable[str], *, known: bool = True) -> tuple[fl
     """
     size, first, last = len(asked), asked[0], asked[-1]
     most = allowed_typos(asked) or int(size == _SHORTEST and asked.isalpha())
-    if not most:
-        return 0.0, ""
     # One stroke leaves the beginning or the end; two leave the beginning.
     near = [word for word in words if abs(len(word) - size) <= most and (word[0] == first or word[-1] == last)]
     return max(((similarity(asked, word, known=known), word) for word in near), default=(0.0, ""))
