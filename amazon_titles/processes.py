@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 COMPUTING = {
@@ -20,6 +22,14 @@ COMPUTING = {
     "MALLOC_TOP_PAD_": str(1 << 28),
 }
 """Variables of the environment that a process which trains on a CPU wants, where nobody set them."""
+
+
+def keep_freed_memory() -> None:
+    """Does for this process, where its C library is glibc, what `COMPUTING` does for those that it starts."""
+    with suppress(AttributeError, OSError, TypeError):
+        libc = ctypes.CDLL(None)
+        for option, value in ((-4, 0), (-1, (1 << 31) - 1), (-2, 1 << 28)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+            libc.mallopt(option, value)
 
 
 def cores() -> int:

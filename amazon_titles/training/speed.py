@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import MissingExtraError
+from amazon_titles.processes import keep_freed_memory
 from amazon_titles.recipes.fields import Params
 
 _MODULES = (
@@ -66,6 +67,7 @@ def tokens_per_second(base: str | Path, params: Params, steps: int = 2) -> float
     except ImportError as error:
         raise MissingExtraError("train", str(error.name)) from None
 
+    keep_freed_memory()
     device = accelerator() or "cpu"
     model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
     modules = params.target_modules or "all-linear"
