@@ -28,7 +28,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.io import shards
 from amazon_titles.progress import bar, say
-from amazon_titles.search.words import words_of
+from amazon_titles.text import words_of
 
 FORMAT = 3
 """Counts up when what `write` writes changes."""
@@ -184,7 +184,7 @@ def write(folder: Path, blocks: Iterable[pa.RecordBatch]) -> int:
     schema.add_integer_field("row", stored=False, indexed=False, fast=True)
     schema.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
     schema.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
-    writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
+    writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=1)
     packed, count = pa.ipc.IpcWriteOptions(compression="zstd"), 0
     with (
         pa.ipc.new_file(str(folder / _TITLES), _TITLE_FIELDS) as titles,

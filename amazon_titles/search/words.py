@@ -11,9 +11,8 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 
 from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
+from amazon_titles.text import words_of
 
-_MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
-_WORD = re.compile(r"[^\W_]+")
 _ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
 _BREAK = re.compile(r"[.:;!?<>|\n]|\s[-–—]\s|--")
 
@@ -76,18 +75,6 @@ class Word:
 def plain(question: str) -> str:
     """What is looked at of a question, its accents one with their letters."""
     return unicodedata.normalize("NFC", question[:_MAX_CHARACTERS])
-
-
-def fold(text: str) -> str:
-    """Lower case, without accents and apostrophes: "Mog’s Café" becomes "mogs cafe"."""
-    if text.isascii():
-        return text.lower().replace("'", "").replace("`", "")
-    return _MARK.sub("", unicodedata.normalize("NFKD", text).lower())
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
-    return _WORD.findall(fold(text))
 
 
 def has_digit(word: str) -> bool:
