@@ -223,21 +223,15 @@ def open_source(source: str | Path, *, encoding: str | None = None, sheet: str |
     if str(source) == "-":
         yield Source(sys.stdin.buffer, encoding=encoding, sheet=sheet)
         return
-    if str(source).startswith("hf://"):
-        name, paths = _from_hub(str(source))
-        with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb")) for path in paths]
-            how: dict[str, Any] = {"encoding": encoding, "sheet": sheet}
-            parts = [Source(file, path, **how) for file, path in zip(files, paths, strict=True)]
-            yield parts[0] if len(parts) == 1 else Parts(name, parts)
-        return
-    path = Path(source)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder.", hint="Name the one file in it that holds the catalogue.")
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
-    with path.open("rb") as file:
-        yield Source(file, path, encoding=encoding, sheet=sheet)
+    name, paths = _from_hub(str(source)) if str(source).startswith("hf://") else ("", [Path(source)])
+    if paths[0].is_dir():
+        raise InputError(f"{paths[0]} is a folder.", hint="Name the one file in it that holds the catalogue.")
+    if not paths[0].is_file():
+        raise InputError(f"There is no file {paths[0]}.", hint="trn.json is fetched with: amazon-titles download")
+    with ExitStack() as stack:
+        files = [(stack.enter_context(path.open("rb")), path) for path in paths]
+        parts = [Source(file, path, encoding=encoding, sheet=sheet) for file, path in files]
+        yield parts[0] if len(parts) == 1 else Parts(name, parts)
 
 
 def sha256_of(path: Path) -> str:

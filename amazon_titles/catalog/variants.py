@@ -49,8 +49,7 @@ def told_apart(contents: Sequence[str]) -> list[str]:
     Returns:
         Of each the words as they stand in its description; "" of one that nothing tells apart.
     """
-    told = [_attributes(content) for content in contents]
-    labels: list[list[str]] = [[] for _ in contents]
+    told, labels = [_attributes(content) for content in contents], [list[str]() for _ in contents]
     for kind in _KINDS:
         shared = Counter(word for one in told for word in one[kind])
         own = [{word: as_is for word, as_is in one[kind].items() if shared[word] < len(told)} for one in told]

@@ -123,26 +123,25 @@ class SplitPlan:
     def _tell_apart(self, stays: Numbers, scratch: Path) -> Numbers:
         """Products of one title get one of their own where their descriptions tell them apart: "Desk Lamp (red)"."""
         _, which, count = np.unique(self._title[stays], return_inverse=True, return_counts=True)
-        shared = np.flatnonzero(count[which] > 1)
+        shared, leaves = np.flatnonzero(count[which] > 1), np.zeros(len(stays), dtype=bool)
         shared = shared[np.argsort(which[shared], kind="stable")]
-        nameless = np.zeros(len(stays), dtype=bool)
         with (scratch / "0").open("wb") as file:  # no worker has this number
             for places in np.split(shared, np.flatnonzero(np.diff(which[shared])) + 1):
                 products = put_aside(scratch, self.products[stays[places]])
                 labels = told_apart([product.content for product in products])
-                nameless[places] = [any(labels) and not label for label in labels]
-                for row, product, label in zip(stays[places], products, labels, strict=True):
+                for place, product, label in zip(places, products, labels, strict=True):
+                    leaves[place], row = any(labels) and not label, stays[place]
                     if label:
                         named = replace(product, title=f"{product.title} ({label})")
-                        record, numbers = msgspec.msgpack.encode(named), self.products[row]
-                        self._title[row], numbers["title_chars"] = key_hash(named.title), len(named.title)
-                        numbers["file"], numbers["offset"], numbers["size"] = 0, file.tell(), len(record)
+                        record = msgspec.msgpack.encode(named)
+                        told = key_hash(named.title), len(named.title), 0, file.tell(), len(record)
+                        self.products[["title", "title_chars", "file", "offset", "size"]][row] = told
                         file.write(record)
                         self.counts.cleaned["variant"] += 1
                         example = {"uid": product.uid, "before": product.title, "after": named.title}
                         self.counts.examples.setdefault("variant", example)
         self.titles = np.union1d(self.titles, self._title[stays])
-        return self._drop("duplicate_title", stays, nameless)
+        return self._drop("duplicate_title", stays, leaves)
 
     def _beyond(self, products: Numbers, limit: int | None) -> Numbers:
         """Which products are not among the `limit` first by `sampling_rank`."""

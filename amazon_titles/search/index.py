@@ -179,9 +179,8 @@ class CatalogIndex:
 
         Nor "the kettle of Zorvex", where there are kettles, and nothing of that name.
         """
-        at = words.index(name)
-        linked = list(takewhile(lambda word: word.stop, reversed(words[:at])))
-        noun = words[at - len(linked) - 1] if len(linked) < at else name
+        linked = list(takewhile(lambda word: word.stop, reversed(words[: words.index(name)])))
+        noun = words[words.index(name) - len(linked) - 1]
         kind = self._store.frequency(noun.text) and not self._store.frequency(name.text)
         return not (noun.filler or noun.capital or kind) and any(word.text in OF - {"the"} for word in linked)
 
@@ -209,8 +208,8 @@ class CatalogIndex:
                 if word.text in COLOURS:
                     question = question[: word.start] + question[word.end :]
             plainly = self._surely(question, self._ranked(question))
-            return [one for one in plainly if asked & self._colours(one[0])]
-        told = {row: self._colours(row) for row, _ in fitting}
+            return [one for one in plainly if asked & colours_of(self._store.product(one[0]).content)]
+        told = {row: colours_of(self._store.product(row).content) for row, _ in fitting}
         named = [one for one in fitting if asked & told[one[0]]]
         return named or [one for one in fitting if not told[one[0]]]
 
@@ -227,10 +226,6 @@ class CatalogIndex:
         # "The Green Geranium", where "The Blue Geranium" is what is there, is no title with a weaker likeness.
         near = max((found.evidence for _, found in ranked if found.other), default=0.0)
         return fitting if best.evidence > near - _ALIKE else []
-
-    def _colours(self, row: int) -> set[str]:
-        """The colours that a description tells of."""
-        return colours_of(self._store.product(row).content)
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]

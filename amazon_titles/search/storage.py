@@ -40,8 +40,9 @@ _SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
 # A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
 # A row's number is its block's, times this, and its place there: a file's last block has fewer rows, and leaves a gap.
 _BLOCK = 256
-# Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
-_HEAP = 200_000_000
+# Bytes of words that tantivy gathers before it writes a segment, at most; 100,000 titles take some 27 MB. What is in
+# one segment, written by one thread, is found in the order of the rows where scores are equal: alike in every build.
+_HEAP = 600_000_000
 _UNUSED_DAYS = 30
 _AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
 

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
+from amazon_titles.catalog.variants import COLOURS
+from amazon_titles.search.stopwords import FILLER, IN, KINDS, LINKS, STOP
 from amazon_titles.text import words_of
 
 _ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
@@ -89,8 +90,15 @@ def quotations(question: str) -> list[str]:
         if len(found) == 1 and _NAME_GOES_ON.match(question, found[0].end()):
             return []  # a title that begins with a quotation
         if found:
-            return [match.group(1).strip() for match in found]
+            return [_with_colour(question, match) for match in found]
     return []
+
+
+def _with_colour(question: str, found: re.Match[str]) -> str:
+    """A quotation, and the colour that stands beside it: the red "Desk Lamp", or "Desk Lamp" in red."""
+    before, after = words_of(question[: found.start()]), words_of(question[found.end() :])
+    beside = before[-1:] + [word for word in after[:2] if word not in IN][:1]
+    return " ".join([found.group(1).strip(), *filter(COLOURS.__contains__, beside)])
 
 
 def codes(question: str) -> tuple[list[str], list[str], str]:

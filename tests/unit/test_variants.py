@@ -52,10 +52,15 @@ def test_a_build_keeps_variants_apart_and_a_question_finds_its_own(tmp_path):
     assert "colour, size or edition" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     index = CatalogIndex.build(tmp_path / "out")
     for n, colour in enumerate(colours):
-        for asked in (f"the {colour} Umbra Desk Lamp", f'What is "Umbra Desk Lamp" in {colour}?'):
+        for asked in (
+            f"the {colour} Umbra Desk Lamp",
+            f'What is "Umbra Desk Lamp" in {colour}?',
+            f'The {colour} "Umbra Desk Lamp"?',
+        ):
             assert [(hit.product.uid, hit.tied) for hit in index.search(asked)] == [(f"L{n}", False)]
     assert [hit.product.uid for hit in index.search("luminária Umbra Desk Lamp azul")] == ["L1"]
-    assert index.search("the purple Umbra Desk Lamp") == []
+    for asked in ("the purple Umbra Desk Lamp", 'What is "Umbra Desk Lamp" in purple?', 'the purple "Umbra Desk Lamp"'):
+        assert index.search(asked) == []
     assert {hit.product.uid for hit in index.search("Umbra Desk Lamp", 9) if hit.tied} == {f"L{n}" for n in range(5)}
 
 
