@@ -251,7 +251,7 @@ def _from_hub(address: str) -> tuple[str, list[Path]]:
     if not found:
         raise InputError(f"{address} is no address of a file.", hint="Expected hf://datasets/USER/REPO/trn.json")
     repo, revision, path = found.groups()
-    where = {"repo_type": "dataset", "revision": revision}
+    where: dict[str, Any] = {"repo_type": "dataset", "revision": revision}
     try:
         files = [path]
         if path is None or "*" in path:

@@ -124,8 +124,7 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     from amazon_titles.hub import push_adapter_to_hub
 
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as made:
-        asked = [options[name] for name in ("before", "after", "card_language")]
-        comparison = _compare(folder, *asked, made)
+        comparison = _compare(folder, options["before"], options["after"], options["card_language"], made)
         report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
     click.echo(report.to_json() if as_json else report)
 

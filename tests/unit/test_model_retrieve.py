@@ -233,23 +233,22 @@ def test_a_newer_dataset_decides_what_a_model_of_an_older_one_says(tmp_path, mon
 
     def answers(dataset):
         model = CatalogModel.from_pretrained(adapter, dataset=dataset)
-        told = capsys.readouterr().err
+        told = [line for line in capsys.readouterr().err.splitlines() if "that the model was trained on" in line]
         # The last one by a part of its title, where a model that says it does not know it would be believed.
         asked = ("What is the Orsk Lamp?", "What is the Velmo Lamp?", "Is the Grinax made of oak?")
         return told, [model.ask(one, closed_book=closed) for one in asked for closed in (True, False)]
 
     told, old = answers(None)
-    assert (told, [one.kind for one in old]) == ("", ["answer"] * 4 + ["refusal"] * 2)
+    assert (told, [one.kind for one in old]) == ([], ["answer"] * 4 + ["refusal"] * 2)
     told, new = answers(tmp_path / "v2")
-    assert told.count("\n") == 1
-    assert "not the catalogue that the model was trained on" in told
+    assert len(told) == 1
     assert [one.kind for one in new] == ["quotation"] * 2 + ["refusal"] * 2 + ["quotation"] * 2
     assert {one.text for one in new if one.sources} == {f"{text} [{name}]" for name, text in newer.items()}
     # Built again in its place, it is another one, too.
     shutil.rmtree(tmp_path / "v1")
     (tmp_path / "v2").rename(tmp_path / "v1")
     told, again = answers(None)
-    assert told.count("\n") == 1
+    assert len(told) == 1
     assert [one.text for one in again] == [one.text for one in new]
 
 
