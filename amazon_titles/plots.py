@@ -94,7 +94,7 @@ def plot_before_after(rows: Sequence[Mapping[str, Any]], *, title: str, words: C
     return _png(axes)
 
 
-def plot_changes(rows: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
+def plot_changes(rows: Sequence[Mapping[str, Any]], *, title: str, words: Callable[[str], str] = str) -> bytes:
     """Draws the change of each measure of each set as a point with its 95 % interval, as a PNG.
 
     Green is for the better, red for the worse, grey for neither or where the interval holds zero.
@@ -102,6 +102,7 @@ def plot_changes(rows: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
     Args:
         rows: `{"set", "n", "measure", "better", "before", "after"}`, and `change_interval` where there is one.
         title: Above the plot.
+        words: Gives each word of the plot as it is to stand there.
     """
     axes = _axes(height=1.2 + 0.24 * len(rows))
     for place, row in enumerate(rows):
@@ -112,9 +113,11 @@ def plot_changes(rows: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
         errors = _errors([{**row, "change": change}], "change")
         axes.errorbar([change], [place], xerr=errors, fmt="o", color=color, capsize=2, markersize=4)
     axes.axvline(0, color="#57606a", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [f"{row['set']}: {row['measure']} (n={row['n']})" for row in rows], fontsize=8)
+    axes.set_yticks(
+        range(len(rows)), [f"{words(row['set'])}: {words(row['measure'])} (n={row['n']})" for row in rows], fontsize=8
+    )
     axes.invert_yaxis()
-    axes.set(xlim=(-1.05, 1.05), xlabel="after - before", title=title)
+    axes.set(xlim=(-1.05, 1.05), xlabel=words("after - before"), title=title)
     return _png(axes)
 
 

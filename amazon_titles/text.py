@@ -1,9 +1,12 @@
-"""Where a long text may be cut: at the end of a sentence."""
+"""Texts: their words, and where a long one may be cut."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
+_MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
+_WORD = re.compile(r"[^\W_]+")
 _ENDS = (". ", "! ", "? ", '." ', '!" ', '?" ', ".) ", ".” ", "!” ", "?” ")
 
 # "Arthur C. ", "Dr. ", "e.g. ": a full stop that ends no sentence.
@@ -35,3 +38,15 @@ def _last_end(head: str, least: int) -> int:
         # The commonest mark is not there: ask for all.
         end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
     return end if end > least else 0
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents and apostrophes: "Mog’s Café" becomes "mogs cafe"."""
+    if text.isascii():
+        return text.lower().replace("'", "").replace("`", "")
+    return _MARK.sub("", unicodedata.normalize("NFKD", text).lower())
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
+    return _WORD.findall(fold(text))

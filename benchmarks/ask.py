@@ -67,7 +67,7 @@ def ours(folder: Path, _: Path) -> Callable[[str], Found]:
 def sqlite(folder: Path, out: Path) -> Callable[[str], Found]:
     """SQLite FTS5, on disk."""
     from amazon_titles.search.stopwords import STOP
-    from amazon_titles.search.words import words_of
+    from amazon_titles.text import words_of
 
     database = sqlite3.connect(out / "fts.db")
     database.execute("PRAGMA synchronous=OFF")

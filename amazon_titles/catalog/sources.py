@@ -15,7 +15,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from amazon_titles.catalog import forms
 from amazon_titles.errors import InputError
+from amazon_titles.hub_errors import explain
 from amazon_titles.io import read_object
 from amazon_titles.sample import is_made_up
 
@@ -177,13 +179,38 @@ class Source:
         return data
 
 
+class Parts(Source):
+    """Several files that hold one catalogue together, such as those of a dataset on the Hub; read one after the other.
+
+    Args:
+        name: Of the catalogue.
+        parts: Its files, in order.
+    """
+
+    def __init__(self, name: str, parts: Sequence[Source]) -> None:
+        self.name, self.size = name, sum(part.size or 0 for part in parts)
+        self.archive, self.bytes_read, self._parts = False, 0, parts
+
+    def sha256(self) -> str:
+        """Of what the SHA-256 of each file is, in order."""
+        return hashlib.sha256("".join(part.sha256() for part in self._parts).encode()).hexdigest()
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yields the blocks of each file, as `Source` does."""
+        for part in self._parts:
+            for block in part.blocks():
+                self.bytes_read = sum(one.bytes_read for one in self._parts)
+                yield block
+
+
 @contextmanager
 def open_source(source: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Iterator[Source]:
     """Opens a catalogue.
 
     Args:
         source: A file in one of `forms.FORMS`; the zip as downloaded; `-` for stdin; or
-            `hf://datasets/USER/REPO[@REVISION][/PATH]`.
+            `hf://datasets/USER/REPO[@REVISION][/PATH]`. Files there that differ in their numbers alone, or
+            that a pattern such as `data/train-*.parquet` fits, are one catalogue.
         encoding: Of its text; by default UTF-8, or what its byte-order mark says.
         sheet: Of a workbook; by default the first.
 
@@ -196,13 +223,15 @@ def open_source(source: str | Path, *, encoding: str | None = None, sheet: str |
     if str(source) == "-":
         yield Source(sys.stdin.buffer, encoding=encoding, sheet=sheet)
         return
-    path = _from_hub(str(source)) if str(source).startswith("hf://") else Path(source)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder.", hint="Name the one file in it that holds the catalogue.")
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", hint="trn.json is fetched with: amazon-titles download")
-    with path.open("rb") as file:
-        yield Source(file, path, encoding=encoding, sheet=sheet)
+    name, paths = _from_hub(str(source)) if str(source).startswith("hf://") else ("", [Path(source)])
+    if paths[0].is_dir():
+        raise InputError(f"{paths[0]} is a folder.", hint="Name the one file in it that holds the catalogue.")
+    if not paths[0].is_file():
+        raise InputError(f"There is no file {paths[0]}.", hint="trn.json is fetched with: amazon-titles download")
+    with ExitStack() as stack:
+        files = [(stack.enter_context(path.open("rb")), path) for path in paths]
+        parts = [Source(file, path, encoding=encoding, sheet=sheet) for file, path in files]
+        yield parts[0] if len(parts) == 1 else Parts(name, parts)
 
 
 def sha256_of(path: Path) -> str:
@@ -214,7 +243,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_hub(address: str) -> Path:
+def _from_hub(address: str) -> tuple[str, list[Path]]:
     # Imported here: 0.3 s that no local build pays.
     from huggingface_hub import hf_hub_download, list_repo_files
 
@@ -222,14 +251,23 @@ def _from_hub(address: str) -> Path:
     if not found:
         raise InputError(f"{address} is no address of a file.", hint="Expected hf://datasets/USER/REPO/trn.json")
     repo, revision, path = found.groups()
-    if path is None:
-        held = list_repo_files(repo, repo_type="dataset", revision=revision)
-        files = list(filter(forms.may_be_catalogue, held))
-        if len(files) != 1:
-            shown = ", ".join(files[:5] or held[:5]) or "nothing"
-            raise InputError(f"{repo} holds {shown}.", hint=f"Name one file: {address}/FILE")
-        path = files[0]
-    return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+    where: dict[str, Any] = {"repo_type": "dataset", "revision": revision}
+    try:
+        files = [path]
+        if path is None or "*" in path:
+            held = list_repo_files(repo, **where)
+            files = sorted(name for name in held if fnmatchcase(name, path or "*") and forms.may_be_catalogue(name))
+            # Shards of one table are named alike; other files are other tables.
+            if not files or (path is None and len({re.sub(r"\d+", "", name) for name in files}) > 1):
+                shown = ", ".join(files[:5] or held[:5]) or "nothing"
+                address = address.removesuffix(f"/{path}")
+                raise InputError(
+                    f"{repo} holds {shown}.",
+                    hint=f"Name one file: {address}/FILE, or shards: '{address}/data/train-*.parquet'",
+                )
+        return repo.rpartition("/")[2], [Path(hf_hub_download(repo, name, **where)) for name in files]
+    except Exception as error:
+        raise explain(error, repo, "dataset") from None
 
 
 class Origin(NamedTuple):

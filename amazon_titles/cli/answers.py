@@ -44,16 +44,17 @@ def evaluate(model: str, dataset: str | None, sets: str, **options: Any) -> None
 @click.argument("before")
 @click.argument("after")
 @click.option("--out", metavar="DIR", help="Write the table, the examples, JSON and plots there too.")
+@shared.card_language(default="en")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(before: str, after: str, out: str | None, as_json: bool) -> None:
+def compare(before: str, after: str, out: str | None, card_language: str, as_json: bool) -> None:
     """Print the table of before and after from two reports of `evaluate`."""
     from amazon_titles.evaluation import EvalReport, save_comparison
     from amazon_titles.evaluation import compare as side_by_side
 
     comparison = side_by_side(EvalReport.load(before), EvalReport.load(after))
     if out is not None:
-        save_comparison(comparison, out)
-    click.echo(comparison.to_json() if as_json else comparison.to_markdown(), nl=False)
+        save_comparison(comparison, out, language=card_language)
+    click.echo(comparison.to_json() if as_json else comparison.to_markdown(language=card_language), nl=False)
 
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")

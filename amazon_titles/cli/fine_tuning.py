@@ -124,15 +124,16 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     from amazon_titles.hub import push_adapter_to_hub
 
     with tempfile.TemporaryDirectory(prefix="amazon-titles-") as made:
-        comparison = _compare(folder, options["before"], options["after"], made)
+        comparison = _compare(folder, options["before"], options["after"], options["card_language"], made)
         report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
     click.echo(report.to_json() if as_json else report)
 
 
-def _compare(folder: str, before: str | None, after: str | None, made: str) -> Path | None:
+def _compare(folder: str, before: str | None, after: str | None, language: str | None, made: str) -> Path | None:
     """Writes the comparison of two reports, of which one may be the adapter folder's; None where none is given.
 
-    The page and the card show the comparison, so reports that came without it would not be seen there.
+    The page and the card show the comparison, so reports that came without it would not be seen there. It is in the
+    card's language.
     """
     from amazon_titles.hub.contents import is_there
 
@@ -142,9 +143,12 @@ def _compare(folder: str, before: str | None, after: str | None, made: str) -> P
     if not (before or after) or not there:
         return None
     from amazon_titles.evaluation import EvalReport, compare, save_comparison
+    from amazon_titles.io import read_object
 
+    language = language or read_object(Path(folder, "run.json")).get("card_language") or "en"
+    reports = [EvalReport.load(path or Path(folder, name)) for name, path in named.items()]
     try:
-        save_comparison(compare(*(EvalReport.load(path or Path(folder, name)) for name, path in named.items())), made)
+        save_comparison(compare(*reports), made, language=language)
     except MissingExtraError as error:  # publishing needs no extra; only the plots do
         click.echo(f"The comparison of the reports stays out. {error}", err=True)
         return None

@@ -28,7 +28,7 @@ settings = click.option(
     "--set", "settings", multiple=True, type=key_value, metavar="KEY=VALUE", help="Change a recipe's value."
 )
 dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
-card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of the model card.")
+card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of the model card and its plots.")
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Of rows (repeatable).")
 language = partial(click.option, "--language", type=LANGUAGE, default="en")

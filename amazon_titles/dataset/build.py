@@ -92,9 +92,9 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     sha256 = opened.sha256()
     if not force:
         folder.require_same_source(target, opened.name, sha256=sha256)
-    plan = SplitPlan(stats, options)
+    plan = SplitPlan(stats, options, scratch)
     stats.clear()
-    counts.dropped += plan.dropped
+    counts.add(plan.counts)
     if not len(plan.kept):
         empty = counts.dropped.most_common(1)[0][0].removeprefix("empty_")
         other = f"Where it is in another field: --field {empty}=NAME"

@@ -142,7 +142,7 @@ class ShardWriter:
 
     def __call__(self, shard: Shard) -> Counter[str]:
         """Writes one shard; gives its rows by task."""
-        products, tasks, begin, rows = self._read(shard), Counter[str](), 0, list[Conversation]()
+        products, tasks, begin, rows = put_aside(self._scratch, shard.products), Counter[str](), 0, list[Conversation]()
         files = [("catalog", shard.catalog_file, CATALOG), ("chat", shard.file, CHAT)]
         files += [(f"text-{template.name}", shard.file, TEXT) for template in self._templates]
         with ExitStack() as stack:
@@ -162,13 +162,6 @@ class ShardWriter:
                 begin, rows = stop, []
         return tasks
 
-    def _read(self, shard: Shard) -> list[Product]:
-        places = shard.products[["file", "offset", "size"]].tolist()
-        names = np.unique(shard.products["file"]).tolist()
-        files = {name: np.memmap(self._scratch / str(name), np.uint8, "r").data for name in names}
-        decode = msgspec.msgpack.Decoder(Product).decode
-        return [decode(files[file][offset : offset + size]) for file, offset, size in places]
-
     def _rows(self, products: Sequence[Product], shard: Shard, start: int, stop: int) -> list[Conversation]:
         """A window's rows in the order of a hash: the same row in the same place when others come or go."""
         numbered: list[tuple[int, Conversation]] = []
@@ -185,6 +178,14 @@ class ShardWriter:
         value = np.uint64(key_hash(text))
         place = np.searchsorted(self._titles, value)
         return bool(np.any(self._titles[place : place + 1] == value))
+
+
+def put_aside(scratch: Path, numbers: Numbers) -> list[Product]:
+    """The products that were put aside in a folder, by their `NUMBERS`."""
+    places = numbers[["file", "offset", "size"]].tolist()
+    files = {name: np.memmap(scratch / str(name), np.uint8, "r").data for name in np.unique(numbers["file"]).tolist()}
+    decode = msgspec.msgpack.Decoder(Product).decode
+    return [decode(files[file][offset : offset + size]) for file, offset, size in places]
 
 
 def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> None:

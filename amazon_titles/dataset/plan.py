@@ -1,16 +1,22 @@
-"""Which products stay, in which split each stands, and which stand side by side: decided on numbers alone."""
+"""Which products stay, in which split each stands, and which stand side by side.
+
+Decided on numbers alone, but for products that share a title: what tells them apart stands in their texts.
+"""
 
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from amazon_titles.catalog import key_hash
+from amazon_titles.catalog import Counts, key_hash
+from amazon_titles.catalog.variants import told_apart
 from amazon_titles.dataset.options import BuildOptions
-from amazon_titles.dataset.passes import BlockStats, Numbers, Shard
+from amazon_titles.dataset.passes import BlockStats, Numbers, Shard, put_aside
 
 SPLITS = ("train", "validation", "test")
 
@@ -76,40 +82,66 @@ class SplitPlan:
     Args:
         stats: What the first pass gave, in the order of the source.
         options: Of the build.
+        scratch: Folder of the products that were put aside.
 
     Attributes:
-        dropped: Products that leave, by reason.
+        counts: Products that leave, by reason, and those whose titles were told apart.
         kept: Index of every product that stays, in the order of the source.
         titles: Hashes of all titles that were read, sorted: an invention must not be among them.
         splits: Index of every product of each split.
         products: `passes.NUMBERS` of every product that was put aside.
     """
 
-    def __init__(self, stats: list[BlockStats], options: BuildOptions) -> None:
+    def __init__(self, stats: list[BlockStats], options: BuildOptions, scratch: Path) -> None:
         self.products = np.concatenate([block.products for block in stats])
         self._words = np.concatenate([block.words for block in stats])
-        self._title, self._seed, self.dropped = self.products["title"], options.seed, Counter[str]()
-        distinct = self._distinct()
-        self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, options.limit))
+        self._title, self._seed, self.counts = self.products["title"], options.seed, Counts()
         self.titles = np.unique(self._title)
+        # trn.json's rows of one title are editions of one text as a rule: the richest stays.
+        distinct = self._distinct(scratch if options.rules != "amazon" else None)
+        self.kept = self._drop("not_sampled", distinct, self._beyond(distinct, options.limit))
         split = _splits(self._title[self.kept], options.validation, options.test)
         self.splits = {name: self.kept[split == number] for number, name in enumerate(SPLITS)}
         self._recall = np.ones(len(self._title), dtype=bool)
         train = self.splits["train"]
         self._recall[train[self._beyond(train, options.recall_products)]] = False
 
-    def _distinct(self) -> Numbers:
+    def _distinct(self, scratch: Path | None) -> Numbers:
         title, content = self._title, self.products["content"]
         stays = self._drop("duplicate", np.arange(len(title)), _repeated(self.products["uid"]))
         stays = self._drop("duplicate", stays, _repeated(_mix(title[stays]) ^ content[stays]))
         # What is left of a description's products has as many titles as rows.
         _, which, count = np.unique(content[stays], return_inverse=True, return_counts=True)
         stays = self._drop("shared_blurb", stays, count[which] > 1)
+        stays = self._tell_apart(stays, scratch) if scratch else stays
         # The richest first, then the first in the source.
         richest = np.argsort(-self.products["content_chars"][stays].astype(np.int64), kind="stable")
         poorer = np.zeros(len(stays), dtype=bool)
         poorer[richest] = _repeated(title[stays][richest])
         return self._drop("duplicate_title", stays, poorer)
+
+    def _tell_apart(self, stays: Numbers, scratch: Path) -> Numbers:
+        """Products of one title get one of their own where their descriptions tell them apart: "Desk Lamp (red)"."""
+        _, which, count = np.unique(self._title[stays], return_inverse=True, return_counts=True)
+        shared, leaves = np.flatnonzero(count[which] > 1), np.zeros(len(stays), dtype=bool)
+        shared = shared[np.argsort(which[shared], kind="stable")]
+        with (scratch / "0").open("wb") as file:  # no worker has this number
+            for places in np.split(shared, np.flatnonzero(np.diff(which[shared])) + 1):
+                products = put_aside(scratch, self.products[stays[places]])
+                labels = told_apart([product.content for product in products])
+                for place, product, label in zip(places, products, labels, strict=True):
+                    leaves[place], row = any(labels) and not label, stays[place]
+                    if label:
+                        named = replace(product, title=f"{product.title} ({label})")
+                        record = msgspec.msgpack.encode(named)
+                        told = key_hash(named.title), len(named.title), 0, file.tell(), len(record)
+                        self.products[["title", "title_chars", "file", "offset", "size"]][row] = told
+                        file.write(record)
+                        self.counts.cleaned["variant"] += 1
+                        example = {"uid": product.uid, "before": product.title, "after": named.title}
+                        self.counts.examples.setdefault("variant", example)
+        self.titles = np.union1d(self.titles, self._title[stays])
+        return self._drop("duplicate_title", stays, leaves)
 
     def _beyond(self, products: Numbers, limit: int | None) -> Numbers:
         """Which products are not among the `limit` first by `sampling_rank`."""
@@ -120,7 +152,7 @@ class SplitPlan:
 
     def _drop(self, reason: str, stays: Numbers, leaves: Numbers) -> Numbers:
         if leaves.any():
-            self.dropped[reason] += int(leaves.sum())
+            self.counts.dropped[reason] += int(leaves.sum())
         return stays[~leaves]
 
     def shards(self) -> list[Shard]:

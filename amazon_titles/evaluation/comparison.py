@@ -6,11 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import exp
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jinja2 import Template
+
+from amazon_titles.cards.names import name_of
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import MEASURES, better
@@ -139,14 +142,15 @@ class Comparison:
             found["damaged"] += [pair for pair in reversed(judged) if pair.change < 0][:count]
         return found
 
-    def to_markdown(self, *, full: bool = True) -> str:
+    def to_markdown(self, *, full: bool = True, language: str = "en") -> str:
         """The table of before and after.
 
         Args:
             full: Every measure; else the headlines of each set.
+            language: `en` or `pt`.
         """
         rows = [row for row in self._rows if full or row["headline"]]
-        return environment().get_template("comparison_table.md.jinja").render(rows=rows)
+        return _template("comparison_table", language).render(rows=rows)
 
     def to_json(self) -> str:
         """All tables as JSON, with what they were measured on."""
@@ -213,12 +217,13 @@ def _refused(example: Example) -> float:
     return max(example.scores.get("abstained", 0.0), example.scores.get("false_abstention", 0.0))
 
 
-def save_comparison(comparison: Comparison, folder: str | Path) -> None:
+def save_comparison(comparison: Comparison, folder: str | Path, *, language: str = "en") -> None:
     """Writes `comparison.md`, `comparison.json`, `before_after.png` and `changes.png`, all or none of them.
 
     Args:
         comparison: Of two reports.
         folder: Made if need be; what else stands in it stays.
+        language: Of texts and plots, `en` or `pt`, as the model card's; the JSON is the same in both.
 
     Raises:
         InputError: The folder is a file.
@@ -228,29 +233,35 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    headlines = [row for row in shares if row["headline"]]
+    headlines, words = [row for row in shares if row["headline"]], partial(name_of, language=language)
+    titles = map(words, ("Before and after the fine-tuning", "Change by the fine-tuning, with 95 % intervals"))
     write_whole({
-        folder / "before_after.png": plot_before_after(headlines, title="Before and after the fine-tuning"),
-        folder / "changes.png": plot_changes(shares, title="Change by the fine-tuning, with 95 % intervals"),
-        folder / "comparison.md": page(comparison),
+        folder / "before_after.png": plot_before_after(headlines, title=next(titles), words=words),
+        folder / "changes.png": plot_changes(shares, title=next(titles), words=words),
+        folder / "comparison.md": page(comparison, language=language),
         folder / "comparison.json": comparison.to_json(),
     })  # fmt: skip
 
 
-def page(comparison: Comparison) -> str:
-    """The comparison in Markdown: the table, the baselines, the refusals, and examples side by side."""
+def page(comparison: Comparison, *, language: str = "en") -> str:
+    """The comparison in Markdown, `en` or `pt`: the table, the baselines, the refusals, and examples side by side."""
     yardsticks = comparison.yardsticks()
     shares = {key: MEASURES[key].title for key in _SHARES if any(key in row for row in yardsticks)}
+    return _template("comparison", language).render(
+        comparison=comparison, yardsticks=yardsticks, shares=shares, sets=SETS, measures=MEASURES
+    )
+
+
+def _template(name: str, language: str) -> Template:
     jinja = environment()
-    jinja.filters |= {"fenced": _fenced, "bare": bare_question}
-    template = jinja.get_template("comparison.md.jinja")
-    return template.render(comparison=comparison, yardsticks=yardsticks, shares=shares, sets=SETS, measures=MEASURES)
+    jinja.filters |= {"say": partial(name_of, language=language), "fenced": _fenced, "bare": bare_question}
+    return jinja.get_template(f"{name}.md.jinja", globals={"card_language": language})
 
 
-def _fenced(text: str) -> str:
+def _fenced(text: str, language: str = "en") -> str:
     """A text as it is, whatever markup it holds: a fence that is longer than any run of backticks in it."""
     if not text.strip():
-        return "(nothing)"
+        return name_of("(nothing)", language)
     text = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
     fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
     return f"{fence}text\n{text}\n{fence}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from amazon_titles.search.stopwords import STOP
-from amazon_titles.search.words import words_of
+from amazon_titles.text import words_of
 
 
 class GeneralQuestion(NamedTuple):

@@ -119,7 +119,9 @@ class Answer:
             seen = "shown" if self.sources[0].shown else "hidden"
             lines.append("  " + words[seen].format(share=f"{self.grounded:.0%}"))
         if self.others:
-            if any(other.title == self.sources[0].title for other in self.others):
+            # A build tells variants apart in brackets: "Desk Lamp (red)".
+            shared = self.sources[0].title.partition(" (")[0]
+            if any(other.title.partition(" (")[0] == shared for other in self.others):
                 lines.append(words["shared"])
             lines.append(words["others"] + "; ".join(other.name for other in self.others))
         if self.nearest and not self.did_you_mean:

@@ -28,6 +28,7 @@ class Catalog:
         url: Link of a product, with `{uid}`; "" where there are none.
         folder: Where the dataset lies on this machine; None where it does not.
         made_up: Whether it is the made-up sample, whose products do not exist.
+        another: Whether the model was trained on another one, such as an older version: then the records decide.
     """
 
     index: CatalogIndex
@@ -36,6 +37,7 @@ class Catalog:
     url: str
     folder: Path | None
     made_up: bool = False
+    another: bool = False
 
     @classmethod
     def open(cls, dataset: str | Path, *, token: str | None = None) -> Catalog:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amazon_titles.errors import InputError
+from amazon_titles.io import is_local
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
@@ -91,8 +93,10 @@ class CatalogModel:
         loading.require_model(model)
         named = dataset or loading.dataset_of(model, **where)
         catalogue = Catalog.open(named, token=token) if named else None
-        if dataset and catalogue:
-            loading.tell_of_another_catalogue(model, catalogue.revision, **where)
+        # Of the Hub an adapter names its dataset's commit; a folder may have been built again since.
+        if catalogue and (dataset or is_local(model)):
+            another = loading.tell_of_another_catalogue(model, catalogue.revision, **where)
+            catalogue = replace(catalogue, another=another)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
 
     def generate(self, conversations: Sequence[Sequence[Message]], **limits: int) -> list[str]:

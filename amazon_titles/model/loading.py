@@ -205,8 +205,8 @@ def dataset_of(model: str | Path, **hub: str | None) -> str | None:
     return f"{path}@{commit}" if commit else path
 
 
-def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | None) -> None:
-    """Says in one line where an adapter was trained on another catalogue than the one that it is asked about.
+def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | None) -> bool:
+    """Whether an adapter was trained on another catalogue than the one that it is asked about; one line says so.
 
     Args:
         model: Folder or Hub id.
@@ -218,11 +218,13 @@ def tell_of_another_catalogue(model: str | Path, catalogue: str, **hub: str | No
     # A commit is compared with a commit, a report with a report.
     name = "report_sha256" if catalogue.startswith("sha256:") else "revision"
     known = trained.get(name) if isinstance(trained, dict) else None
-    if known and not str(known).startswith(catalogue.removeprefix("sha256:")):
+    another = bool(known) and not str(known).startswith(catalogue.removeprefix("sha256:"))
+    if another:
         say(
             "This is not the catalogue that the model was trained on: its records decide, what it lacks is refused, "
             "and what is new is answered from its record."
         )
+    return another
 
 
 def _file(model: str | Path, name: str, *, revision: str | None = None, token: str | None = None) -> Path | None:

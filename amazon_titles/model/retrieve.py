@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from amazon_titles import conversations as talk
 from amazon_titles.catalog import Product
+from amazon_titles.catalog.variants import colours_of, told_apart
 from amazon_titles.errors import InputError
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
 from amazon_titles.model.language import LANGUAGES, question_language
-from amazon_titles.search.stopwords import VARIANT
-from amazon_titles.search.words import words_of
 from amazon_titles.templates import Message
 from amazon_titles.text import cut_text
 
@@ -163,7 +162,8 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
     """What the model said as an answer: with the records behind it, or the record itself where they support too little.
 
     A model that says there is no such product is believed, unless the question names a product's uid, or a title that
-    was found stands in it word for word. Where it names a uid, an answer must tell something of that product.
+    was found stands in it word for word. Where it names a uid, an answer must tell something of that product. A model
+    that was trained on another catalogue is not believed, and quoted only where the records have all of its words.
 
     Args:
         prompt: What it was asked.
@@ -173,13 +173,16 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
     """
     text = without_false_citations(said.text, prompt.products).strip()
     abstains, asked = talk.is_abstention(text), prompt.answer.question.casefold()
-    if abstains and not (prompt.by_uid or any(product.title.casefold() in asked for product in prompt.products)):
+    # What a model was not trained on, it does not know: the index does.
+    sure = prompt.by_uid or catalogue.another
+    if abstains and not (sure or any(product.title.casefold() in asked for product in prompt.products)):
         return _refusal(prompt.answer, catalogue, k)
     sources, grounded = behind(text, prompt.products)
     true_facts = fact_share(text, sources)
     quoted = (
         abstains
-        or grounded < QUOTE_BELOW
+        or grounded < (1.0 if catalogue.another else QUOTE_BELOW)
+        or not colours_of(text) <= set().union(*(colours_of(f"{one.title} {one.content}") for one in sources))
         or (true_facts is not None and true_facts < QUOTE_BELOW_FACTS)
         or (prompt.by_uid and not tells(text, sources[0]))
     )
@@ -187,7 +190,8 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
         sources = prompt.products[:1]
         text = f"{sources[0].content} [{sources[0].uid}]"
     shown, others = not prompt.answer.closed_book, [one for one in prompt.others if one not in sources]
-    apart = _told_apart([*sources[:1], *(one for one in others if one.title == sources[0].title)])
+    alike = [*sources[:1], *(one for one in others if one.title == sources[0].title)]
+    apart = dict(zip((one.uid for one in alike), told_apart([one.content for one in alike]), strict=True))
     return replace(
         prompt.answer,
         text=text,
@@ -214,13 +218,3 @@ def _refusal(answer: Answer, catalogue: Catalog, k: int) -> Answer:
     if meant:
         text += words["did_you_mean"].format(titles=words["or"].join(f'"{title}"' for title in meant))
     return replace(answer, text=text, nearest=nearest, did_you_mean=meant)
-
-
-def _told_apart(products: Sequence[Product]) -> dict[str, str]:
-    """By uid, what the descriptions of products of one title tell them apart by; "" of what is alone."""
-    told = [[word for word in words_of(product.content) if word in VARIANT] for product in products]
-    common = set.intersection(*map(set, told))
-    return {
-        product.uid: ", ".join(dict.fromkeys(word for word in words if word not in common))
-        for product, words in zip(products, told, strict=True)
-    }

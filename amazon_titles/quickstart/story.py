@@ -211,7 +211,7 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
-    save_comparison(comparison, run.folder / "eval")
+    save_comparison(comparison, run.folder / "eval", language=run.run["card_language"])
     for name, report in (("before", comparison.before), ("after", comparison.after)):
         (run.folder / "eval" / f"{name}.json").write_text(report.to_json(), encoding="utf-8")
     adapter = read_adapter_metadata(run.folder)

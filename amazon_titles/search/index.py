@@ -6,18 +6,20 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import log1p
 from pathlib import Path
 
 from amazon_titles.catalog import Product
+from amazon_titles.catalog.variants import COLOURS, colours_of
 from amazon_titles.errors import InputError
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, local_folder, may_be_hub_id
 from amazon_titles.search import storage
 from amazon_titles.search.matching import MatchScore, Weigh, match_score
-from amazon_titles.search.stopwords import COLOURS, STOP
-from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations, words_of
+from amazon_titles.search.stopwords import OF, STOP
+from amazon_titles.search.words import Word, allowed_typos, codes, name_in, plain, question_words, quotations
+from amazon_titles.text import words_of
 
 # How many titles tantivy ranks for one question before they are compared word by word.
 _CANDIDATES = 30
@@ -169,8 +171,18 @@ class CatalogIndex:
         )
         alone = bool(naming) and len(naming) == len(words)
         capital = [word for word in naming if word.capital and not word.filler]
-        told = len(capital) > 1 or any(not word.breaks for word in capital)
+        told = len(capital) > 1 or any(not word.breaks and not self._of_the_world(words, word) for word in capital)
         return bool(sure or quotations(rest)) or told or together or alone
+
+    def _of_the_world(self, words: list[Word], name: Word) -> bool:
+        """Whether a name is told of by a noun that no product has: "the capital of France", but "the price of Zorvex".
+
+        Nor "the kettle of Zorvex", where there are kettles, and nothing of that name.
+        """
+        linked = list(takewhile(lambda word: word.stop, reversed(words[: words.index(name)])))
+        noun = words[words.index(name) - len(linked) - 1]
+        kind = self._store.frequency(noun.text) and not self._store.frequency(name.text)
+        return not (noun.filler or noun.capital or kind) and any(word.text in OF - {"the"} for word in linked)
 
     def named(self, question: str) -> str:
         """What a question seems to name: the quotation in it, else its words that can name a product."""
@@ -196,8 +208,8 @@ class CatalogIndex:
                 if word.text in COLOURS:
                     question = question[: word.start] + question[word.end :]
             plainly = self._surely(question, self._ranked(question))
-            return [one for one in plainly if asked & self._colours(one[0])]
-        told = {row: self._colours(row) for row, _ in fitting}
+            return [one for one in plainly if asked & colours_of(self._store.product(one[0]).content)]
+        told = {row: colours_of(self._store.product(row).content) for row, _ in fitting}
         named = [one for one in fitting if asked & told[one[0]]]
         return named or [one for one in fitting if not told[one[0]]]
 
@@ -214,10 +226,6 @@ class CatalogIndex:
         # "The Green Geranium", where "The Blue Geranium" is what is there, is no title with a weaker likeness.
         near = max((found.evidence for _, found in ranked if found.other), default=0.0)
         return fitting if best.evidence > near - _ALIKE else []
-
-    def _colours(self, row: int) -> set[str]:
-        """The colours that a description tells of."""
-        return {COLOURS[word] for word in words_of(self._store.product(row).content) if word in COLOURS}
 
     def _named_by_uid(self, rows: Sequence[int]) -> list[Hit]:
         return [Hit(self._store.product(row), 1.0, tied=len(rows) > 1, by_uid=True) for row in rows]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from amazon_titles.search.stopwords import COLOURS, IN, LABELS, LINKS, OF, STOP, VARIANTS
+from amazon_titles.catalog.variants import COLOURS, LABELS, MORE, VARIANTS
+from amazon_titles.search.stopwords import IN, LINKS, OF, STOP
 from amazon_titles.search.words import Word, closest
 
 Weigh = Callable[[str], float]
@@ -22,6 +23,8 @@ _OTHER = 0.5
 # Where names are written with capitals, other words weigh no more than this in all, and one that goes on a name more.
 _LOWER = 0.25
 _NOUN = 0.4
+# After these a size is asked for.
+_HOW = {"how", "quao"}
 # Words so near to each other keep company.
 _COMPANY = 2
 # Where a name is complete, what else a question says speaks against it so much less.
@@ -82,7 +85,7 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
     score = evidence / (evidence + (missed + lost)) if evidence else 0.0
     colours, own = _colours(question, title, met), {COLOURS[word] for word in title if word in COLOURS}
     other = other or _numbered_otherwise(question, title) or bool(own and colours and not own & colours)
-    other = other or _replaced(question, title, met)
+    other = other or _replaced(question, title, met) or _sized_otherwise(question, title)
     slips = frozenset(word for worth, words in met.values() if worth < 1 for word in words)
     score = min(score, _OTHER) if other else score
     return MatchScore(score, evidence, coverage, other, slips, frozenset() if own else frozenset(colours))
@@ -249,6 +252,12 @@ def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
     told = {(label, number) for label, number in pairwise(title) if label in LABELS and number[0].isdigit()}
     asked = ((first.text, second.text) for first, second in pairwise(question) if second.text[0].isdigit())
     return any(label in dict(told) and (label, number) not in told for label, number in asked)
+
+
+def _sized_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
+    """Whether the question has "large", but for "how large", where the title has "X-Large"."""
+    asked = {word.text for at, word in enumerate(question) if not at or question[at - 1].text not in _HOW}
+    return any(more in MORE and size in asked and more not in asked for more, size in pairwise(title))
 
 
 def _looks_like_name(word: Word) -> bool:

@@ -35,15 +35,3 @@ LINKS = OF | _words("links")
 
 IN = OF | _words("in")
 """Function words by which a colour is joined to what has it: "the lamp in red"."""
-
-COLOURS = {word: line.split()[0] for line in _LISTS["colours"]["one a line"] for word in line.split()}
-"""Each word for a colour, with the one that stands for all of its names, in both languages."""
-
-VARIANTS = (frozenset(COLOURS), _words("sizes"), _words("bindings"))
-"""Two products that differ in a word of one of these are two products."""
-
-VARIANT = frozenset().union(*VARIANTS) - {"x", "extra", "print"}
-"""Words of all of them that tell products of one title apart where their descriptions have them."""
-
-LABELS = _words("labels")
-"""Words beside which a number tells one product of a series from the next."""

@@ -28,7 +28,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.io import shards
 from amazon_titles.progress import bar, say
-from amazon_titles.search.words import words_of
+from amazon_titles.text import words_of
 
 FORMAT = 3
 """Counts up when what `write` writes changes."""
@@ -40,8 +40,9 @@ _SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
 # A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
 # A row's number is its block's, times this, and its place there: a file's last block has fewer rows, and leaves a gap.
 _BLOCK = 256
-# Bytes of words that tantivy gathers before it writes a segment; the memory of a build is about twice as much.
-_HEAP = 200_000_000
+# Bytes of words that tantivy gathers before it writes a segment, at most; 100,000 titles take some 27 MB. What is in
+# one segment, written by one thread, is found in the order of the rows where scores are equal: alike in every build.
+_HEAP = 600_000_000
 _UNUSED_DAYS = 30
 _AGAIN = "Build the dataset again: amazon-titles build SOURCE --out DIR"
 
@@ -184,7 +185,7 @@ def write(folder: Path, blocks: Iterable[pa.RecordBatch]) -> int:
     schema.add_integer_field("row", stored=False, indexed=False, fast=True)
     schema.add_text_field("uid", stored=False, tokenizer_name="raw", index_option="basic")
     schema.add_text_field("title", stored=False, tokenizer_name="whitespace", index_option="freq")
-    writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=2)
+    writer: Any = tantivy.Index(schema.build(), path=str(folder / _WORDS)).writer(heap_size=_HEAP, num_threads=1)
     packed, count = pa.ipc.IpcWriteOptions(compression="zstd"), 0
     with (
         pa.ipc.new_file(str(folder / _TITLES), _TITLE_FIELDS) as titles,

@@ -10,10 +10,10 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from amazon_titles.search.stopwords import FILLER, KINDS, LINKS, STOP
+from amazon_titles.catalog.variants import COLOURS
+from amazon_titles.search.stopwords import FILLER, IN, KINDS, LINKS, STOP
+from amazon_titles.text import words_of
 
-_MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
-_WORD = re.compile(r"[^\W_]+")
 _ASKED = re.compile(r"[^\W_]+(?:['’‘`´][^\W_]+)*")
 _BREAK = re.compile(r"[.:;!?<>|\n]|\s[-–—]\s|--")
 
@@ -78,18 +78,6 @@ def plain(question: str) -> str:
     return unicodedata.normalize("NFC", question[:_MAX_CHARACTERS])
 
 
-def fold(text: str) -> str:
-    """Lower case, without accents and apostrophes: "Mog’s Café" becomes "mogs cafe"."""
-    if text.isascii():
-        return text.lower().replace("'", "").replace("`", "")
-    return _MARK.sub("", unicodedata.normalize("NFKD", text).lower())
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a title, folded. Markup and query syntax are no words, so they do nothing."""
-    return _WORD.findall(fold(text))
-
-
 def has_digit(word: str) -> bool:
     """Whether a digit stands in a word."""
     return not word.isalpha() and any(map(str.isdecimal, word))
@@ -102,8 +90,15 @@ def quotations(question: str) -> list[str]:
         if len(found) == 1 and _NAME_GOES_ON.match(question, found[0].end()):
             return []  # a title that begins with a quotation
         if found:
-            return [match.group(1).strip() for match in found]
+            return [_with_colour(question, match) for match in found]
     return []
+
+
+def _with_colour(question: str, found: re.Match[str]) -> str:
+    """A quotation, and the colour that stands beside it: the red "Desk Lamp", or "Desk Lamp" in red."""
+    before, after = words_of(question[: found.start()]), words_of(question[found.end() :])
+    beside = before[-1:] + [word for word in after[:2] if word not in IN][:1]
+    return " ".join([found.group(1).strip(), *filter(COLOURS.__contains__, beside)])
 
 
 def codes(question: str) -> tuple[list[str], list[str], str]:

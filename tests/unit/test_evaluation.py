@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from math import exp
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_titles import plots
 from amazon_titles.cli import main
 from amazon_titles.conversations import abstention, draws
 from amazon_titles.dataset import build_dataset, read_catalog
@@ -504,6 +506,35 @@ def test_compare_writes_everything_and_prints_the_table(dataset, truth, tmp_path
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in ("before_after.png", "changes.png"))
     with pytest.raises(InputError, match="is a file"):
         save_comparison(compare(*(EvalReport.load(tmp_path / "after.json"),) * 2), tmp_path / "after.json")
+
+
+def test_a_comparison_follows_the_language_of_the_card(dataset, truth, tmp_path, capsys, monkeypatch):
+    drawn = []
+    for name in ("plot_before_after", "plot_changes"):
+        plot = getattr(plots, name)
+        monkeypatch.setattr(
+            f"amazon_titles.evaluation.comparison.{name}",
+            lambda rows, *, title, words, plot=plot: (
+                drawn.append((title, words("after"))) or plot(rows, title=title, words=words)
+            ),
+        )
+    for name, answers in (("before", {}), ("after", truth)):
+        evaluate_model(Talker(name, answers), dataset, limit=3, out=tmp_path / f"{name}.json")
+    files = [str(tmp_path / f"{name}.json") for name in ("before", "after")]
+    for language in ("en", "pt"):
+        main(["compare", *files, "--out", str(tmp_path / language), "--card-language", language])
+    assert drawn[2:] == [
+        ("Antes e depois do fine-tuning", "depois"), ("Mudança com o fine-tuning, com intervalos de 95 %", "depois"),
+    ]  # fmt: skip
+    out = capsys.readouterr().out
+    english, portuguese = ((tmp_path / language / "comparison.md").read_text("utf-8") for language in ("en", "pt"))
+    assert "| vistos | 3 | ROUGE-L F1 | 0,00 | 1,00 | +1,00 |" in portuguese
+    assert "| vistos | 3 | ROUGE-L F1 | 0,00 | 1,00 | +1,00 |" in out
+    jsons = [(tmp_path / language / "comparison.json").read_bytes() for language in ("en", "pt")]
+    assert jsons[0] == jsons[1]
+    # What is ours is not left in English: no line is the same but those of questions and answers.
+    ours = [set(re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", text).splitlines()) for text in (english, portuguese)]
+    assert [line for line in set.intersection(*ours) if re.search("[a-z]{3}", line)] == []
 
 
 def test_every_headline_is_of_a_set_and_the_short_table_is_short(dataset, truth):

@@ -191,12 +191,17 @@ def test_doubly_encoded_texts_are_counted_and_mended_on_demand(tmp_path, capsys)
     report = build_dataset(tmp_path / "shop", tmp_path / "out", workers=1)
     assert report.catalogue["double_encoded"] == report.kept == 40
     assert "40 products hold UTF-8 that was read as Latin-1" in capsys.readouterr().err
+    card = " ".join((tmp_path / "out" / "README.md").read_text("utf-8").split())
+    assert "40 products hold UTF-8 that was read as Latin-1" in card
+    assert "a build with `--fix-encoding` mends them" in card
     report = build_dataset(tmp_path / "shop", tmp_path / "out", fix_encoding=True, card_language="pt", workers=1)
     assert (report.cleaned["encoding"], report.catalogue["fix_encoding"]) == (40, True)
     assert "double_encoded" not in report.catalogue
     assert "Latin-1" not in capsys.readouterr().err
     assert {product.title for product in read_catalog(tmp_path / "out")} <= {row["title"] for row in ROWS}
-    assert "UTF-8 lido como Latin-1 corrigido (`encoding`) | 40" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "UTF-8 lido como Latin-1 corrigido (`encoding`) | 40" in card
+    assert "produtos contêm UTF-8" not in card
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,8 @@ def test_a_question_about_no_product_is_told_what_can_be_asked():
     for asked, said in (
         ("Which kettle is cheapest?", "Ask about a product"),
         ("qual é o mais barato?", "Pergunte sobre"),
+        ("What is the capital of France?", "Ask about a product"),
+        ("Bom dia!", "Pergunte sobre"),
     ):
         answer = asked_of(Told(RIGHT)).ask(asked)
         assert (answer.kind, answer.nearest) == ("refusal", ())
@@ -194,6 +198,58 @@ def test_a_title_that_several_share_says_so_and_what_tells_them_apart():
     assert "[B00blue] Umbra Desk Lamp (blue)" in answer.to_text()
     blue = model.ask("What is the blue Umbra Desk Lamp?")
     assert ([source.uid for source in blue.sources], blue.others) == (["B00blue"], ())
+
+
+def test_the_models_words_name_no_colour_that_the_record_lacks():
+    lamp = Product("B00LAMP", "Umbra Desk Lamp", "The Umbra Desk Lamp in red has a switch at its base, and a cable.")
+    for colour, quoted in (("red", False), ("blue", True)):
+        told = Told(lamp.content.replace("red", colour))
+        model = CatalogModel(told, Catalog(CatalogIndex([lamp]), "ana/data", "", "", None))
+        assert model.ask("What is the Umbra Desk Lamp?", closed_book=True).quoted == quoted
+
+
+def test_a_newer_dataset_decides_what_a_model_of_an_older_one_says(tmp_path, monkeypatch, capsys):
+    """The changed record wins, what went is refused, what is new is answered from its record, and one line says so."""
+    lamps = {name: f"The {name} Lamp is made of brass, and has a switch at its base." for name in ("Orsk", "Velmo")}
+    newer = {"Orsk": lamps["Orsk"].replace("brass", "steel"), "Grinax": "The Grinax Lamp is made of oak, and is tall."}
+    for version, told in (("v1", lamps), ("v2", newer)):
+        rows = [{"uid": name, "title": f"{name} Lamp", "content": text} for name, text in told.items()]
+        (tmp_path / f"{version}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        build_dataset(tmp_path / f"{version}.jsonl", tmp_path / version, validation=0, test=0)
+    trained_on = hashlib.sha256((tmp_path / "v1" / "report.json").read_bytes()).hexdigest()
+    run = {"dataset": {"path": str(tmp_path / "v1"), "revision": None, "report_sha256": trained_on}}
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "run.json").write_text(json.dumps(run))
+    (adapter / "adapter_config.json").write_text("{}")
+
+    class ByHeart(Told):
+        def generate_full(self, conversations, **_):
+            asked = [messages[-1]["content"].rpartition("\n")[2] for messages in conversations]
+            known = [next((text for name, text in lamps.items() if name in one), abstention("it")) for one in asked]
+            return [Generation(text, True, 3) for text in known]
+
+    monkeypatch.setattr("amazon_titles.model.loading.load_local", lambda *_, **__: ByHeart())
+
+    def answers(dataset):
+        model = CatalogModel.from_pretrained(adapter, dataset=dataset)
+        told = [line for line in capsys.readouterr().err.splitlines() if "that the model was trained on" in line]
+        # The last one by a part of its title, where a model that says it does not know it would be believed.
+        asked = ("What is the Orsk Lamp?", "What is the Velmo Lamp?", "Is the Grinax made of oak?")
+        return told, [model.ask(one, closed_book=closed) for one in asked for closed in (True, False)]
+
+    told, old = answers(None)
+    assert (told, [one.kind for one in old]) == ([], ["answer"] * 4 + ["refusal"] * 2)
+    told, new = answers(tmp_path / "v2")
+    assert len(told) == 1
+    assert [one.kind for one in new] == ["quotation"] * 2 + ["refusal"] * 2 + ["quotation"] * 2
+    assert {one.text for one in new if one.sources} == {f"{text} [{name}]" for name, text in newer.items()}
+    # Built again in its place, it is another one, too.
+    shutil.rmtree(tmp_path / "v1")
+    (tmp_path / "v2").rename(tmp_path / "v1")
+    told, again = answers(None)
+    assert len(told) == 1
+    assert [one.text for one in again] == [one.text for one in new]
 
 
 def test_a_model_that_does_not_know_is_believed_unless_the_title_stands_there():

@@ -12,7 +12,8 @@ from rapidfuzz.distance import OSA
 
 from amazon_titles.catalog import Product
 from amazon_titles.search import CatalogIndex
-from amazon_titles.search.words import quotations, similarity, words_of
+from amazon_titles.search.words import quotations, similarity
+from amazon_titles.text import words_of
 
 TITLES = (
     "Velmo Tarkin Kettle",
@@ -373,6 +374,31 @@ def test_no_other_colour_is_found(lamps, index):
     assert first(index, "a Dorvan Lamp KX-4500 vermelha") == "Dorvan Lamp KX-4500, Red"
     assert first(lamps, "Velmo Tarkin Kettle in red") == "Velmo Tarkin Kettle", "its record names no colour"
     assert {hit.product.uid for hit in lamps.search("Umbra Desk Lamp") if hit.tied} == set(LAMPS.values())
+
+
+def test_another_size_is_another_product():
+    index = CatalogIndex([Product("1", "Velmo Shirt X-Large", "1"), Product("2", "Orsk Bag Large", "2")])
+    for asked in ("the large Velmo Shirt", "Velmo Shirt, Large", "an X-Large Orsk Bag", "Orsk Bag extra large"):
+        assert index.search(asked) == []
+    for asked in ("Velmo Shirt X-Large", "the x large velmo shirt", "How large is the Velmo Shirt?", "Velmo Shirt"):
+        assert first(index, asked) == "Velmo Shirt X-Large"
+    assert first(index, "a large Orsk Bag") == "Orsk Bag Large"
+
+
+def test_the_world_is_no_product(index):
+    for asked in ("What is the capital of France?", "Qual é a capital da França?", "Who is the president of Brazil?"):
+        assert index.search(asked) == []
+        assert not index.names_product(asked)
+    for asked in ("What is the price of Zorvex?", "Tell me about the Zorvex", "What is the kettle of Zorvex?"):
+        assert index.names_product(asked)
+
+
+def test_two_builds_of_a_catalogue_break_ties_alike():
+    """Of equally good titles those that come first in the catalogue are compared, however many there are."""
+    products = [Product(str(n), f"Velmo Kettle {n}", "k") for n in range(400)]
+    for _ in range(2):
+        index = CatalogIndex(products)
+        assert index._store.find([("kettle", 1.0, 0)], 30) == list(range(30))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.sample import write_sample
 from amazon_titles.search import CatalogIndex
 from amazon_titles.search.stopwords import STOP
-from amazon_titles.search.words import words_of
+from amazon_titles.text import words_of
 
 DATA = Path(__file__).parent.parent / "data"
 

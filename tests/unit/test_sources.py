@@ -15,7 +15,7 @@ from amazon_titles.catalog import Counts, Reader, open_source, products, sources
 from amazon_titles.catalog import download as fetch
 from amazon_titles.catalog.products import read_labels
 from amazon_titles.dataset import build_dataset
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from tests.catalogue import read_products
 
 ROWS = [
@@ -69,10 +69,47 @@ def test_a_file_on_the_hub(tmp_path, monkeypatch):
     list(read_products("hf://datasets/ada/shop"))
     assert asked[1] == ("ada/shop", "shop.csv.gz", "dataset", None)
     held += ["b.parquet"]
-    with pytest.raises(InputError, match=r"(?s)ada/shop holds shop\.csv\.gz, b\.parquet.*hf://datasets/ada/shop/FILE"):
+    with pytest.raises(InputError, match=r"(?s)ada/shop holds b\.parquet, shop\.csv\.gz.*hf://datasets/ada/shop/FILE"):
         list(read_products("hf://datasets/ada/shop"))
+    with pytest.raises(InputError, match=r"(?s)ada/shop holds README.*'hf://datasets/ada/shop/data/train-\*\.parquet'"):
+        list(read_products("hf://datasets/ada/shop/x-*.csv"))
     with pytest.raises(InputError, match="no address"):
         list(read_products("hf://ada"))
+
+
+def test_a_catalogue_of_several_files_on_the_hub(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    held = [f"data/train-{n:05}-of-00002.jsonl.gz" for n in (1, 0)]
+    asked = []
+
+    def got(repo, name, *, repo_type, revision):
+        asked.append((name, revision))
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        rows = LINES.splitlines(keepends=True)
+        (tmp_path / name).write_bytes(gzip.compress(b"".join(rows[25:] if "train-00001" in name else rows[:25])))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", got)
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda repo, **_: ["README.md", *held])
+    with open_source("hf://datasets/ada/shop@v1") as opened:
+        assert b"".join(opened.blocks()) == LINES
+        assert (opened.name, opened.size, opened.bytes_read) == ("shop", opened.size, opened.size)
+        whole = opened.sha256()
+    assert asked == [(name, "v1") for name in sorted(held)]
+    report = build_dataset("hf://datasets/ada/shop", tmp_path / "out", rules="generic")
+    assert (report.kept, report.source) == (50, {"name": "shop", "bytes": opened.size, "sha256": whole})
+    held.append("data/test-00000-of-00001.jsonl.gz")
+    with pytest.raises(InputError, match="ada/shop holds data/test"):
+        list(read_products("hf://datasets/ada/shop"))
+    assert len(list(read_products("hf://datasets/ada/shop/data/train-*"))) == 50
+
+    def missing(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", missing)
+    with pytest.raises(AmazonTitlesError, match="ada/shop"):
+        list(read_products("hf://datasets/ada/shop"))
 
 
 @pytest.mark.parametrize("plain", [True, False])
