@@ -21,7 +21,7 @@ FLOORS = {
     "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "text": 1, "templates": 1, "adapter_files": 1,
     "default_model": 1, "sample": 1,
     "io": 2, "hub_errors": 2,
-    "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3,
+    "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3, "pdf": 3,
     "dataset": 4, "training": 4,
     "search": 5, "budget": 5,
     "model": 6, "evaluation": 6,
