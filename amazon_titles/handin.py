@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import jinja2
 import yaml
@@ -21,7 +19,7 @@ from amazon_titles import resources
 from amazon_titles.cards import dataset_card
 from amazon_titles.cards.evaluations import compared_rows
 from amazon_titles.cards.names import name_of
-from amazon_titles.cards.rendering import render
+from amazon_titles.cards.rendering import environment, render
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.evaluation.measures import MEASURES
@@ -29,6 +27,7 @@ from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_met
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
+from amazon_titles.links import PRIVATE, look, video_seconds
 from amazon_titles.pdf import write_pdf
 from amazon_titles.plots import plot_before_after, plot_changes, plot_lengths, plot_losses
 from amazon_titles.recipes.autotrain_checks import is_local_path
@@ -52,18 +51,10 @@ _FOLDER = FolderKind(
     hint="Name a new folder: amazon-titles handin DIR …",
 )
 
-_LANGUAGES = ("en", "pt")
 _DATES = {"en": "%Y-%m-%d", "pt": "%d/%m/%Y"}
 # What a browser could open: `https://…`, as the help writes it, is none.
 _ADDRESS = re.compile(r"(?!.*\.\.\.)https?://(?=[.-]*\w)[\w.-]+(?::\d+)?(?:[/?#][^\s…]*)?")
 _MEMBER = re.compile(r"(.*?)[\s,;:(–-]*\bRM[\s:.-]*(\d+)\)?\s*", re.IGNORECASE)
-# Where sites send somebody whom they do not know; and how schema.org has a page tell a video's length (ISO 8601).
-_LOGIN = re.compile(r"/(?:[\w.]+/)*(?:login|sign_?in|servicelogin)\b", re.IGNORECASE)
-_DURATION = re.compile(
-    r'(?:itemprop="duration" content=|"duration":\s*)"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?"'
-)
-_PRIVATE, _READ_BYTES, _PATIENCE_SECONDS = (401, 404, 410), 4 << 20, 10
-
 Said = Iterator[tuple[str, dict[str, object]]]
 """What is missing or worth a look: a key of `hub_cards/handin.yml`, and what is filled in."""
 
@@ -119,7 +110,7 @@ def hand_in(
             something else.
         MissingExtraError: matplotlib or fpdf2, which draw and write the PDF, is not installed.
     """
-    if language not in _LANGUAGES:
+    if language not in _DATES:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
         if address is not None and not (_ADDRESS.fullmatch(address) and address.isprintable()):
@@ -130,8 +121,7 @@ def hand_in(
     path, revision = map(adapter.dataset.get, ("path", "revision"))
     source = str(dataset or (f"{path}@{revision}" if path and revision else path or ""))
     data = _report(source)
-    report = read_object(data)
-    texts = _texts(language, report.get("catalogue"))
+    texts = _texts(language, read_object(data).get("catalogue"))
     people = [found.groups() if (found := _MEMBER.fullmatch(member)) else (member, None) for member in members]
     cover = {"title": texts["title"], "course": course, "phase": phase, "group": group, "people": people}
     cover |= {"repository": repository, "video": video, "date": f"{date.today():{_DATES[language]}}"}
@@ -139,17 +129,15 @@ def hand_in(
     with staged(target, _FOLDER) as made:
         said = [
             *_evidence(made, adapter, str(model), source, texts, language),
-            *_data(made, adapter, source, data, language),
+            *_data(made, adapter, source, data, texts, language),
             *_addresses(video, repository),
             *([] if members else [("need_members", {})]),
             *(("note_rm", {"name": name}) for name, rm in people if rm is None),
             *((f"note_{key}", {}) for key in ("course", "group") if not cover[key]),
         ]
         missing, notes = ([texts[key].format(**v) for key, v in said if key.startswith(k)] for k in ("need", "note"))
-        lines = [texts["title"], "", texts["about"], "", f"{texts['base']}: {cover['base']}"]
-        lines += [f"{texts['repository']}: {repository}"] if repository else []
-        lines += ["", f"{texts['members']}:", *(f"- {member}" for member in members)] if members else []
-        (made / "video.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        described = environment().get_template("video.txt.jinja").render(cover, texts=texts, members=members)
+        (made / "video.txt").write_text(described, encoding="utf-8")
         document = render("handin", {**cover, "missing": missing}) + _parts(made, texts)
         # Half a PDF would be handed in as if it were whole.
         name = "draft.pdf" if missing else "handin.pdf"
@@ -164,7 +152,7 @@ def _texts(language: str, catalogue: object) -> dict[str, str]:
     told = catalogue if isinstance(catalogue, dict) else {}
     way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
     named = texts[way].replace("{name}", str(told.get("name")))
-    return {key: text.replace("{catalogue}", named) for key, text in texts.items()}
+    return {"catalogue": named} | {key: text.replace("{catalogue}", named) for key, text in texts.items()}
 
 
 def _adapter_folder(model: str) -> Path:
@@ -228,7 +216,9 @@ def _evidence(
         yield "note_local", {"model": shlex.quote(model)}
 
 
-def _data(made: Path, adapter: AdapterMetadata, dataset: str, data: bytes, language: str) -> Said:
+def _data(
+    made: Path, adapter: AdapterMetadata, dataset: str, data: bytes, texts: dict[str, str], language: str
+) -> Said:
     """Writes the document of the data with its plot; says what is missing of it, or wrong with it."""
     report = read_object(data)
     if not report:
@@ -245,44 +235,26 @@ def _data(made: Path, adapter: AdapterMetadata, dataset: str, data: bytes, langu
     trained_on = adapter.dataset.get("report_sha256")
     if trained_on and trained_on != hashlib.sha256(data).hexdigest():
         yield "need_same_data", {"dataset": dataset}
-    catalogue = report["catalogue"]
-    if catalogue.get("made_up") or catalogue["rules"] != "amazon":
-        made_up = _texts(language, None)["is_made_up"] if catalogue.get("made_up") else ""
-        yield "need_trn", {"name": catalogue["name"], "made_up": made_up}
+    if report["catalogue"].get("made_up") or report["catalogue"]["rules"] != "amazon":
+        yield "need_trn", {"of": texts["catalogue"]}
 
 
 def _addresses(video: str | None, repository: str | None) -> Said:
     """Says which address is missing, hidden from others or could not be checked, and whether the video is too long."""
-    page, seconds = "", None
+    page = ""
     for name, option, address in (("repository", "--repo", repository), ("video", "--video", video)):
         if address is None:
             yield f"need_{name}", {}
             continue
-        status, page = _page(address)
-        key = "need_public" if status in _PRIVATE else "note_unchecked"
+        status, page = look(address)
         if status != 200:
+            key = "need_public" if status in PRIVATE else "note_unchecked"
             yield key, {"option": option, "address": address, "status": status or "?"}
-    if told := _DURATION.search(page):  # the video's page is the last one
-        hours, minutes, rest = (int(number or 0) for number in told.groups())
-        seconds = 3600 * hours + 60 * minutes + rest
+    seconds = video_seconds(page)  # of the last page, which is the video's
     if seconds is not None and seconds > MOST_SECONDS:
         yield "need_shorter", {"minutes": f"{seconds // 60}:{seconds % 60:02}"}
-    elif seconds is None and video:
+    elif video and seconds is None:
         yield "note_length", {}
-
-
-def _page(address: str) -> tuple[int, str]:
-    """Status and text of a page, as somebody without an account gets it; 401 for a login, 0 for no answer."""
-    try:
-        request = Request(address, headers={"User-Agent": "Mozilla/5.0 (compatible; amazon-titles)"})
-        with urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
-            if _LOGIN.search(answer.url.partition("?")[0].partition("://")[2]) and answer.url != address:
-                return 401, ""
-            return answer.status, answer.read(_READ_BYTES).decode("utf-8", "replace")
-    except HTTPError as error:
-        return error.code, ""
-    except (OSError, ValueError):  # no network, no such host, or an answer that is no HTTP
-        return 0, ""
 
 
 def _parts(made: Path, texts: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MARGIN, _LINE = 18, 4.8  # mm
 _SIZE, _SMALL, _HEADINGS = 9.5, 7.5, {1: 19, 2: 13.5, 3: 11}  # points
-_INK, _LINK, _PALE = (36, 41, 47), (6, 69, 173), (240, 242, 245)
+_INK, _LINK, _PALE, _RULE = (36, 41, 47), (6, 69, 173), (240, 242, 245), (190, 196, 202)
 _WIDEST, _NARROWEST = 60, 5  # characters by which the columns of a table share its width
 _CHARS_A_MM = 30  # of a column: more text than this would not fit a page, and a row is not broken
 _KEPT_MM = 35  # a heading is never the last of a page
@@ -125,6 +125,7 @@ def _table(pdf: Any, node: SyntaxTreeNode) -> None:  # noqa: ANN401
     # A column is never narrower than its longest word, up to a length that no word of a language has.
     shares = [max(*most, *(min(n, 22) for n in words), _NARROWEST) for most, words in zip(whole, lengths, strict=True)]
     most = [int(pdf.epw * share / sum(shares) * _CHARS_A_MM) for share in shares]
+    pdf.set_draw_color(*_RULE)
     headed = any(map(_text, rows[0]))
     pdf.set_font("DejaVu", size=_SMALL)
     options = {"borders_layout": "HORIZONTAL_LINES", "v_align": "TOP", "padding": 0.8, "line_height": 3.7}
@@ -147,7 +148,8 @@ def _runs(node: SyntaxTreeNode, style: str = "", link: str = "") -> Iterator[tup
     """Pieces of text: each with the letters of its style, its font, and where it leads."""
     for child in node.children:
         if child.type in ("text", "code_inline"):
-            yield child.content, style, "Mono" if child.type == "code_inline" else "DejaVu", link
+            if child.content:  # beside bold ones stand empty texts
+                yield child.content, style, "Mono" if child.type == "code_inline" else "DejaVu", link
         elif child.type in ("softbreak", "hardbreak"):
             yield " " if child.type == "softbreak" else "\n", style, "DejaVu", link
         elif child.type != "image":

@@ -33,13 +33,12 @@ SHOP = [
 TRN = [row | {"uid": f"{n:010}", "target_ind": [], "target_rel": []} for n, row in enumerate(SHOP)]
 WHO = {"members": ["Zoë $5$ Ångström, RM 358123"], "course": "Pós Tech", "group": "42"}
 FILM = '<meta itemprop="duration" content="PT2M5S">'
-_page, _write_pdf = handin._page, handin.write_pdf
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """No network; and a PDF or a plot is a second, so that they are made in the tests of them alone."""
-    monkeypatch.setattr(handin, "_page", lambda _: (200, FILM))
+    monkeypatch.setattr(handin, "look", lambda _: (200, FILM))
     monkeypatch.setattr(handin, "write_pdf", lambda path, text, *_, **__: path.write_text(text, encoding="utf-8"))
     monkeypatch.setattr(handin, "plot_losses", lambda *_, **__: b"plot")
 
@@ -109,8 +108,9 @@ def test_everything_is_there(tmp_path, adapter, dataset):
 
 ORDER = {
     "pt": [
-        "Parte 1:", "Um produto e sua conversa", "Seleção:", "Parte 2:", "Três perguntas", "A que mais melhorou", "Fonte",
-        "Antes e depois", "Todas as medidas", "Como foi treinado", "Parâmetros:", "Parte 3:", "load_dataset(", "peft",
+        "Parte 1:", "Um produto e sua conversa", "Seleção:", "Parte 2:", "Três perguntas", "A que mais melhorou",
+        "Fonte", "Antes e depois", "Todas as medidas", "Como foi treinado", "Parâmetros:", "Parte 3:", "load_dataset(",
+        "peft",
     ],
     "en": [
         "Part 1:", "A product and its conversation", "Selection:", "Part 2:", "Three questions", "Most improved",
@@ -124,7 +124,7 @@ ORDER = {
 def test_the_pdf_tells_it_in_order_with_every_picture(tmp_path, adapter, dataset, monkeypatch, language, words):
     pdfium = pytest.importorskip("pypdfium2")
     monkeypatch.undo()
-    monkeypatch.setattr(handin, "_page", lambda _: (200, FILM))
+    monkeypatch.setattr(handin, "look", lambda _: (200, FILM))
     measured(adapter)
     links = LINKS | {"video": "https://video.example/watch?v=" + "W" * 150}
     options = {"language": language, **WHO, **links}
@@ -233,7 +233,7 @@ def site(pages):
     ("/open", "/private", ["acesso a --video"], ["não foi possível ler a duração"]),
 ])  # fmt: skip
 def test_addresses_are_looked_at_as_a_stranger_would(monkeypatch, repository, film, missing, notes):
-    monkeypatch.setattr(handin, "_page", _page)
+    monkeypatch.undo()
     duration = '<meta itemprop="duration" content="PT{}">'
     pages = {
         "/open": (200, "code", None), "/broken": (503, "", None), "/login-first": (302, "", "/users/sign_in"),
@@ -251,7 +251,7 @@ def test_addresses_are_looked_at_as_a_stranger_would(monkeypatch, repository, fi
 
 
 def test_an_address_that_nobody_answers_is_a_note(monkeypatch):
-    monkeypatch.setattr(handin, "_page", _page)
+    monkeypatch.undo()
     with site({}) as gone:
         pass
     assert [key for key, _ in handin._addresses(None, gone)] == ["note_unchecked", "need_video"]
