@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from amazon_titles.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def write_pdf(path: Path, markdown: str, folder: Path, *, title: str, language: 
     """Writes a PDF with numbered pages; each heading of the first level begins a page, and all stand in its outline.
 
     A paragraph that is an address alone, `<https://…>`, stands on one line whatever its length, so that it can be
-    copied.
+    copied. A picture is never higher than a page.
 
     Args:
         path: Of the PDF.
@@ -101,13 +103,16 @@ def _block(pdf: Any, node: SyntaxTreeNode, folder: Path) -> None:  # noqa: ANN40
 def _paragraph(pdf: Any, node: SyntaxTreeNode, folder: Path) -> None:  # noqa: ANN401
     runs = list(_runs(node))
     for image in (child for child in node.children[0].children if child.type == "image"):
-        pdf.image(folder / str(image.attrs["src"]), w=pdf.epw, alt_text=_text(image))
-    if len(runs) == 1 and runs[0][0] == runs[0][3]:
-        address = runs[0][0]
+        picture = folder / str(image.attrs["src"])
+        with Image.open(picture) as opened:
+            width = min(pdf.epw, pdf.eph * opened.width / opened.height)
+        pdf.image(picture, w=width, alt_text=_text(image))
+    if len(runs) == 1 and runs[0][3]:
+        address, _, _, link = runs[0]
         pdf.set_font("Mono", size=_SIZE)
         pdf.set_font_size(min(_SIZE, _SIZE * (pdf.epw - 3) / pdf.get_string_width(address)))
         pdf.set_text_color(*_LINK)
-        pdf.cell(0, _LINE, address, link=address)
+        pdf.cell(0, _LINE, address, link=link)
         runs = []
     for text, style, font, link in runs:
         pdf.set_font(font, style, _SIZE if font == "DejaVu" else _SIZE - 1)
