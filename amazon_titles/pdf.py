@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MARGIN, _LINE = 18, 4.8  # mm
 _SIZE, _SMALL, _HEADINGS = 9.5, 7.5, {1: 19, 2: 13.5, 3: 11}  # points
 _INK, _LINK, _PALE, _RULE = (36, 41, 47), (6, 69, 173), (240, 242, 245), (190, 196, 202)
-_WIDEST, _NARROWEST = 60, 5  # characters by which the columns of a table share its width
+_WIDEST, _NARROWEST = 50, 5  # characters by which the columns of a table share its width
 _CHARS_A_MM = 30  # of a column: more text than this would not fit a page, and a row is not broken
 _KEPT_MM = 35  # a heading is never the last of a page
 
@@ -125,10 +125,8 @@ def _table(pdf: Any, node: SyntaxTreeNode) -> None:  # noqa: ANN401
     from fpdf.fonts import FontFace
 
     rows = [row.children for part in node.children for row in part.children]
-    lengths = [[max(map(len, _text(cell).split() or [""])) for cell in column] for column in zip(*rows, strict=True)]
-    whole = [[min(len(_text(cell)), _WIDEST) for cell in column] for column in zip(*rows, strict=True)]
-    # A column is never narrower than its longest word, up to a length that no word of a language has.
-    shares = [max(*most, *(min(n, 22) for n in words), _NARROWEST) for most, words in zip(whole, lengths, strict=True)]
+    columns = zip(*([len(_text(cell)) for cell in row] for row in rows), strict=True)
+    shares = [_NARROWEST + max(min(length, _WIDEST) for length in column) for column in columns]
     most = [int(pdf.epw * share / sum(shares) * _CHARS_A_MM) for share in shares]
     pdf.set_draw_color(*_RULE)
     headed = any(map(_text, rows[0]))
