@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _MARGIN, _LINE = 18, 4.8  # mm
 _SIZE, _SMALL, _HEADINGS = 9.5, 7.5, {1: 19, 2: 13.5, 3: 11}  # points
 _INK, _LINK, _PALE, _RULE = (36, 41, 47), (6, 69, 173), (240, 242, 245), (190, 196, 202)
-_WIDEST, _NARROWEST = 50, 5  # characters by which the columns of a table share its width
+_WIDEST, _NARROWEST, _LONGEST_WORD = 60, 5, 22  # characters by which the columns of a table share its width
+_WORD_MM = 1.9  # a character of a table, bold or monospaced, with what the columns give to each other
 _CHARS_A_MM = 30  # of a column: more text than this would not fit a page, and a row is not broken
 _KEPT_MM = 35  # a heading is never the last of a page
 
@@ -117,6 +118,9 @@ def _paragraph(pdf: Any, node: SyntaxTreeNode, folder: Path) -> None:  # noqa: A
     for text, style, font, link in runs:
         pdf.set_font(font, style, _SIZE if font == "DejaVu" else _SIZE - 1)
         pdf.set_text_color(*(_LINK if link else _INK))
+        # fpdf2 would break a word of another font where the line ends.
+        if pdf.x > pdf.l_margin and pdf.x + pdf.get_string_width(text.split(" ")[0]) > pdf.w - pdf.r_margin:
+            pdf.ln(_LINE)
         pdf.write(_LINE, text, link)
     pdf.ln(_LINE + 2)
 
@@ -125,8 +129,11 @@ def _table(pdf: Any, node: SyntaxTreeNode) -> None:  # noqa: ANN401
     from fpdf.fonts import FontFace
 
     rows = [row.children for part in node.children for row in part.children]
-    columns = zip(*([len(_text(cell)) for cell in row] for row in rows), strict=True)
-    shares = [_NARROWEST + max(min(length, _WIDEST) for length in column) for column in columns]
+    columns = list(zip(*([_text(cell) for cell in row] for row in rows), strict=True))
+    shares: list[float] = [max(_NARROWEST, *(min(len(text), _WIDEST) for text in column)) for column in columns]
+    # No column is narrower than its longest word, up to a length that words of a language seldom have.
+    words = [max(min(len(word), _LONGEST_WORD) for word in " ".join(column).split() or [""]) for column in columns]
+    shares = [max(share, word * _WORD_MM * sum(shares) / pdf.epw) for share, word in zip(shares, words, strict=True)]
     most = [int(pdf.epw * share / sum(shares) * _CHARS_A_MM) for share in shares]
     pdf.set_draw_color(*_RULE)
     headed = any(map(_text, rows[0]))
