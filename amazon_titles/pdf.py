@@ -18,7 +18,7 @@ _MARGIN, _LINE = 18, 4.8  # mm
 _SIZE, _SMALL, _HEADINGS = 9.5, 7.5, {1: 19, 2: 13.5, 3: 11}  # points
 _INK, _LINK, _PALE, _RULE = (36, 41, 47), (6, 69, 173), (240, 242, 245), (190, 196, 202)
 _WIDEST, _NARROWEST, _LONGEST_WORD = 60, 5, 22  # characters by which the columns of a table share its width
-_WORD_MM = 1.9  # a character of a table, bold or monospaced, with what the columns give to each other
+_WORD_MM = 2.1  # a character of a table, bold or monospaced, with what the columns give to each other
 _CHARS_A_MM = 30  # of a column: more text than this would not fit a page, and a row is not broken
 _KEPT_MM = 35  # a heading is never the last of a page
 
