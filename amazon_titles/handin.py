@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
-import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
 
 from amazon_titles import resources
 from amazon_titles.cards import dataset_card
+from amazon_titles.cards.evaluations import compared_rows
+from amazon_titles.cards.names import name_of
+from amazon_titles.cards.rendering import environment, render
 from amazon_titles.default_model import find_model
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
+from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
+from amazon_titles.links import PRIVATE, look, video_seconds
+from amazon_titles.pdf import write_pdf
+from amazon_titles.plots import plot_before_after, plot_changes, plot_lengths, plot_losses
 from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.search.index import dataset_folder
 from amazon_titles.training.adapter import EVALUATION_FILES
 
-FILES = ("data.md", "fine-tuning.md", "recipe.yml", "eval", "loss.png", "video.txt", "handin.pdf")
-"""Everything that a hand-in's folder may hold; `eval` is a folder."""
+FILES = (
+    "handin.pdf", "draft.pdf", "data.md", "fine-tuning.md", "recipe.yml", "eval", "lengths.png", "loss.png",
+    "video.txt",
+)  # fmt: skip
+"""Everything that a hand-in's folder may hold; `eval` is a folder; `draft.pdf` while something is missing."""
+
+MOST_SECONDS = 600
+"""Of the video: the assignment says 10 minutes."""
 
 _FOLDER = FolderKind(
     command="handin",
@@ -36,12 +50,13 @@ _FOLDER = FolderKind(
     marks=("fine-tuning.md", "video.txt"),
     hint="Name a new folder: amazon-titles handin DIR …",
 )
-# Of a line of the PDF, in letters that are all as wide as each other, and in others.
-_LINK_CHARS, _NAME_CHARS = 80, 60
 
-_LANGUAGES = ("en", "pt")
+_DATES = {"en": "%Y-%m-%d", "pt": "%d/%m/%Y"}
 # What a browser could open: `https://…`, as the help writes it, is none.
 _ADDRESS = re.compile(r"(?!.*\.\.\.)https?://(?=[.-]*\w)[\w.-]+(?::\d+)?(?:[/?#][^\s…]*)?")
+_MEMBER = re.compile(r"(.*?)[\s,;:(–-]*\bRM[\s:.-]*(\d+)\)?\s*", re.IGNORECASE)
+Said = Iterator[tuple[str, dict[str, object]]]
+"""What is missing or worth a look: a key of `hub_cards/handin.yml`, and what is filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +66,32 @@ class HandIn:
     Attributes:
         folder: Where it is.
         missing: What the assignment asks for and the folder does not have yet, each with what to do.
+        notes: What is worth a look besides: nothing of it is asked for, or it could not be checked.
+        language: Of both, and of the documents.
     """
 
     folder: Path
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    language: str = "pt"
 
     def to_text(self) -> str:
-        """The files there are, then what is missing, for people."""
+        """The files there are, then what is missing, then what is worth a look, for people."""
+        texts = _texts(self.language, None)
         there = [f"  {name}" for name in FILES if (self.folder / name).exists()]
-        missing = [f"  - {what}" for what in self.missing] or ["  nothing"]
-        return "\n".join([f"{self.folder}:", *there, "Still missing:", *missing]) + "\n"
+        missing = [f"  - {what}" for what in self.missing] or [f"  {texts['nothing']}"]
+        notes = [texts["notes"], *(f"  - {what}" for what in self.notes)] if self.notes else []
+        return "\n".join([f"{self.folder}:", *there, texts["missing"], *missing, *notes]) + "\n"
 
 
 def hand_in(
     output_dir: str | Path, *, model: str | Path, dataset: str | Path | None = None, video: str | None = None,
-    repository: str | None = None, members: Sequence[str] = (), language: str = "pt",
+    repository: str | None = None, members: Sequence[str] = (),
+    course: str | None = None, phase: str | None = None, group: str | None = None, language: str = "pt",
 ) -> HandIn:  # fmt: skip
-    """Gathers the two documents, the recipe, the evaluation, the video's description and the PDF with both links.
+    """Gathers the two documents and both in one PDF, the plots, the recipe, the evaluation and the video's description.
+
+    Both addresses are asked for once, as somebody without an account would; where there is no network, that is a note.
 
     Args:
         output_dir: The folder to make. One that this function made, and nobody added to, is replaced.
@@ -75,15 +99,18 @@ def hand_in(
         dataset: Dataset folder or Hub id; by default the one that the adapter names.
         video: Address of the video.
         repository: Address of the source code.
-        members: Names of those who hand it in.
-        language: Of documents and texts: `pt` or `en`.
+        members: Names of those who hand it in, each with its RM, the number of a student: `Ada Lovelace, RM 123456`.
+        course: For the title page.
+        phase: For the title page; by default the third of the Tech Challenge.
+        group: For the title page.
+        language: Of documents, plots and texts: `pt` or `en`.
 
     Raises:
         InputError: An address is none, the language is unknown, the model is no adapter, or `output_dir` holds
             something else.
-        MissingExtraError: matplotlib, which writes the PDF, is not installed.
+        MissingExtraError: matplotlib or fpdf2, which draw and write the PDF, is not installed.
     """
-    if language not in _LANGUAGES:
+    if language not in _DATES:
         raise InputError(f"No language {language!r}.", hint="Use: --language pt or --language en")
     for option, address in (("--video", video), ("--repo", repository)):
         if address is not None and not (_ADDRESS.fullmatch(address) and address.isprintable()):
@@ -91,16 +118,31 @@ def hand_in(
     target = Path(output_dir)
     require_replaceable(target, _FOLDER)
     adapter = read_adapter_metadata(_adapter_folder(str(model)))
-    adapter.write_card(language=language)
     path, revision = map(adapter.dataset.get, ("path", "revision"))
     source = str(dataset or (f"{path}@{revision}" if path and revision else path or ""))
-    report = _report(source)
+    data = _report(source)
+    texts = _texts(language, read_object(data).get("catalogue"))
+    people = [found.groups() if (found := _MEMBER.fullmatch(member)) else (member, None) for member in members]
+    cover = {"title": texts["title"], "course": course, "phase": phase, "group": group, "people": people}
+    cover |= {"repository": repository, "video": video, "date": f"{date.today():{_DATES[language]}}"}
+    cover |= {"base": Path(adapter.base).name, "card_language": language}
     with staged(target, _FOLDER) as made:
-        missing = [
-            *_documents(made, adapter, str(model), source, report, language),
-            *_links(made, adapter, video, repository, members, _texts(language, report.get("catalogue"))),
+        said = [
+            *_evidence(made, adapter, str(model), source, texts, language),
+            *_data(made, adapter, source, data, texts, language),
+            *_addresses(video, repository),
+            *([] if members else [("need_members", {})]),
+            *(("note_rm", {"name": name}) for name, rm in people if rm is None),
+            *((f"note_{key}", {}) for key in ("course", "group") if not cover[key]),
         ]
-    return HandIn(target, tuple(missing))
+        missing, notes = ([texts[key].format(**v) for key, v in said if key.startswith(k)] for k in ("need", "note"))
+        described = environment().get_template("video.txt.jinja").render(cover, texts=texts, members=members)
+        (made / "video.txt").write_text(described, encoding="utf-8")
+        document = render("handin", {**cover, "missing": missing}) + _parts(made, texts)
+        # Half a PDF would be handed in as if it were whole.
+        name = "draft.pdf" if missing else "handin.pdf"
+        write_pdf(made / name, document, made, title=texts["title"], language=language)
+    return HandIn(target, tuple(missing), tuple(notes), language)
 
 
 def _texts(language: str, catalogue: object) -> dict[str, str]:
@@ -110,7 +152,7 @@ def _texts(language: str, catalogue: object) -> dict[str, str]:
     told = catalogue if isinstance(catalogue, dict) else {}
     way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
     named = texts[way].replace("{name}", str(told.get("name")))
-    return {key: text.replace("{catalogue}", named) for key, text in texts.items()}
+    return {"catalogue": named} | {key: text.replace("{catalogue}", named) for key, text in texts.items()}
 
 
 def _adapter_folder(model: str) -> Path:
@@ -123,101 +165,108 @@ def _adapter_folder(model: str) -> Path:
         raise explain(error, model) from None
 
 
-def _report(dataset: str) -> dict[str, Any]:
-    """The report of a dataset folder or of `ID@REVISION`; {} where it cannot be had: what is missing is listed."""
+def _report(dataset: str) -> bytes:
+    """The report of a dataset folder or of `ID@REVISION`; b"" where it cannot be had: what is missing is listed."""
     with suppress(AmazonTitlesError):
-        return read_object(dataset_folder(dataset, ["report.json"]) / "report.json") if dataset else {}
-    return {}
+        return read_file(dataset_folder(dataset, ["report.json"]), "report.json") if dataset else b""
+    return b""
 
 
-def _documents(
-    made: Path, adapter: AdapterMetadata, model: str, dataset: str, report: dict[str, Any], language: str
-) -> Iterator[str]:
-    """Writes the documents, the recipe and the evaluation; yields what is missing of them."""
+def _evidence(
+    made: Path, adapter: AdapterMetadata, model: str, dataset: str, texts: dict[str, str], language: str
+) -> Said:
+    """Writes the document of the fine-tuning with its plots, the recipe and the evaluation; says what is missing."""
+    words = partial(name_of, language=language)
+    rows = [
+        row for row in compared_rows(read_object(adapter.read("eval/comparison.json"))) if row.get("key") in MEASURES
+    ]
+    shares = [row for row in rows if MEASURES[row["key"]].share]
+    headlines = [row for row in shares if row.get("headline")]
+    if headlines:  # the folder's may be in another language
+        drawn = plot_before_after(headlines, title=texts["plot_before_after"], words=words)
+        adapter.files["eval/before_after.png"] = drawn
+        adapter.files["eval/changes.png"] = plot_changes(shares, title=texts["plot_changes"], words=words)
+    if losses := adapter.run.get("losses"):
+        valid = adapter.run.get("valid_losses") or ()
+        adapter.files["loss.png"] = plot_losses(losses, title=texts["plot_loss"], valid=valid, words=words)
+    adapter.write_card(language=language)
     (made / "fine-tuning.md").write_text(_body(adapter.files["README.md"].decode()), encoding="utf-8")
     if adapter.recipe:
         (made / "recipe.yml").write_text(adapter.recipe, encoding="utf-8")
     else:
-        yield "the recipe: the adapter's folder has no recipe.yml"
-    yield from _tests(adapter, model, dataset)
+        yield "need_recipe", {}
     for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES)):
-        if (adapter.folder / name).is_file():
+        if data := adapter.read(name):
             (made / name).parent.mkdir(exist_ok=True)
-            shutil.copy(adapter.folder / name, made / name)
-    if not adapter.run.get("publishable", True):
-        yield f"a real base model: this adapter is a trial's ({adapter.run.get('why_not_publishable')})"
-    if not report:
-        yield f"the document of the data: no dataset {dataset} here. Name it: --dataset DIR|REPO"
-        return
-    try:
-        card = dataset_card(report, language=language)
-    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
-        yield f"the document of the data: the report.json of {dataset} is none that `amazon-titles build` wrote"
-        return
-    (made / "data.md").write_text(_body(card), encoding="utf-8")
-    if report["catalogue"].get("made_up"):
-        yield "a real catalogue: the products of this one are made up"
-
-
-def _tests(adapter: AdapterMetadata, model: str, dataset: str) -> Iterator[str]:
-    """What is missing of both tests and of their comparison, which stand in the adapter's `eval`."""
-    there = {path.name for path in (adapter.folder / "eval").glob("*") if path.is_file()}
+            (made / name).write_bytes(data)
     # What stands on the Hub is put there by a push, which makes the comparison too.
     place = Path(model, "eval") if is_local(model) else Path()
     before, after, folder = (shlex.quote(str(place / name)) for name in ("before.json", "after.json", ""))
     push = f"{shlex.join(['amazon-titles', 'push-adapter', model, model])} --before {before} --after {after}"
-    then = "" if is_local(model) else f", then {push}"
+    then = "" if is_local(model) else f", {push}"
     for when, what, report in (("before", adapter.base or "BASE", before), ("after", model, after)):
-        if f"{when}.json" not in there:
+        if not adapter.read(f"eval/{when}.json"):
             ask = f"amazon-titles evaluate {shlex.quote(what)} --dataset {shlex.quote(dataset or 'DIR|REPO')}"
-            yield f"the test {when} the training: {ask} --out {report}{then}"
+            yield f"need_{when}", {"command": f"{ask} --out {report}{then}"}
+    there = {name for name in EVALUATION_FILES if adapter.read(f"eval/{name}")}
     if {"before.json", "after.json"} <= there and not {"comparison.json", "comparison.md"} <= there:
         compare = f"amazon-titles compare {before} {after} --out {folder}"
-        yield f"the comparison of both tests: {compare if is_local(model) else push}"
+        yield "need_comparison", {"command": compare if is_local(model) else push}
+    if not adapter.run.get("publishable", True):
+        yield "note_local", {"model": shlex.quote(model)}
 
 
-def _links(
-    made: Path, adapter: AdapterMetadata, video: str | None, repository: str | None, members: Sequence[str],
-    texts: dict[str, str],
-) -> Iterator[str]:  # fmt: skip
-    """Writes the video's description and the PDF; yields what is missing of them."""
-    code = [f"{texts['repository']}: {repository}"] if repository else []
-    people = [f"{texts['members']}:", *(f"- {member}" for member in members)] if members else []
-    lines = [texts["title"], "", texts["about"], "", f"{texts['base']}: {Path(adapter.base).name}", *code, "", *people]
-    (made / "video.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    if not members:
-        yield "the members' names: --member NAME, once for each"
-    if not repository:
-        yield "the source code's address: --repo URL"
-    if not video:
-        yield "the video's address: make one (at most 10 minutes), upload it, then --video URL"
-    # Half a PDF would be handed in as if it were whole.
-    if video and repository and members:
-        _write_pdf(made / "handin.pdf", members, {texts["repository"]: repository, texts["video"]: video}, texts)
-    else:
-        yield "handin.pdf, which needs the members and both addresses"
-
-
-def _write_pdf(path: Path, members: Sequence[str], links: dict[str, str], texts: dict[str, str]) -> None:
-    """One A4 page with the title, the members and the links, which can be clicked."""
+def _data(
+    made: Path, adapter: AdapterMetadata, dataset: str, data: bytes, texts: dict[str, str], language: str
+) -> Said:
+    """Writes the document of the data with its plot; says what is missing of it, or wrong with it."""
+    report = read_object(data)
+    if not report:
+        yield "need_data", {"dataset": dataset}
+        return
     try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("model", "matplotlib") from error
-    plain: dict[str, Any] = {"fontsize": 11}
-    lines = [(piece, plain | {"fontsize": 14}) for piece in textwrap.wrap(texts["title"], _NAME_CHARS)]
-    lines += [("", plain), (f"{texts['members']}:", plain)]
-    lines += [(f"    {piece}", plain) for member in members for piece in textwrap.wrap(member, _NAME_CHARS)]
-    for name, link in links.items():
-        # Each piece leads to the whole address.
-        clickable: dict[str, Any] = {"url": link, "color": "#0645ad", "family": "monospace", "fontsize": 9}
-        pieces = [link[start : start + _LINK_CHARS] for start in range(0, len(link), _LINK_CHARS)]
-        lines += [("", plain), (f"{name}:", plain), *((piece, clickable) for piece in pieces)]
-    page = Figure(figsize=(8.27, 11.69))
-    for number, (text, style) in enumerate(lines):
-        # parse_math: a name with a $ in it is a name.
-        page.text(0.1, 0.92 - 0.028 * number, text, parse_math=False, **style)
-    page.savefig(path, metadata={"Title": texts["title"], "CreationDate": None})
+        card = dataset_card(report, language=language)
+        plot = plot_lengths(report["lengths"], words=partial(name_of, language=language))
+    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
+        yield "need_report", {"dataset": dataset}
+        return
+    (made / "data.md").write_text(_body(card), encoding="utf-8")
+    (made / "lengths.png").write_bytes(plot)
+    trained_on = adapter.dataset.get("report_sha256")
+    if trained_on and trained_on != hashlib.sha256(data).hexdigest():
+        yield "need_same_data", {"dataset": dataset}
+    if report["catalogue"].get("made_up") or report["catalogue"]["rules"] != "amazon":
+        yield "need_trn", {"of": texts["catalogue"]}
+
+
+def _addresses(video: str | None, repository: str | None) -> Said:
+    """Says which address is missing, hidden from others or could not be checked, and whether the video is too long."""
+    page = ""
+    for name, option, address in (("repository", "--repo", repository), ("video", "--video", video)):
+        if address is None:
+            yield f"need_{name}", {}
+            continue
+        status, page = look(address)
+        if status != 200:
+            key = "need_public" if status in PRIVATE else "note_unchecked"
+            yield key, {"option": option, "address": address, "status": status or "?"}
+    seconds = video_seconds(page)  # of the last page, which is the video's
+    if seconds is not None and seconds > MOST_SECONDS:
+        yield "need_shorter", {"minutes": f"{seconds // 60}:{seconds % 60:02}"}
+    elif video and seconds is None:
+        yield "note_length", {}
+
+
+def _parts(made: Path, texts: dict[str, str]) -> str:
+    """Both documents as one: what each says of loading stands at the end."""
+    parts = code = ""
+    for name, part, of in (("data", texts["part_data"], "of_data"), ("fine-tuning", texts["part_model"], "of_model")):
+        path = made / f"{name}.md"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        section = re.compile(rf"^## {re.escape(texts['load'])}\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+        code += "".join(f"\n## {texts[of]}\n{found[1]}" for found in section.finditer(text))
+        parts += re.sub(r"\A# (.*)", rf"# {part}\n\n**\1**", section.sub("", text)) + "\n"
+    return f"{parts}\n# {texts['part_code']}\n{code}"
 
 
 def _body(card: str) -> str:

@@ -32,9 +32,11 @@ def dataset_card(report: Mapping[str, Any], *, language: str = "en") -> str:
     catalogue = report["catalogue"]
     made_up, license = bool(catalogue.get("made_up")), catalogue["license"] or ""
     rows = sum(sum(split["rows"].values()) for split in report["splits"].values())
+    shown = report.get("conversations") or {}
     tasks = ["recall", "grounded", "abstain", "property", *(["general"] if report["options"]["general"] else [])]
     context = {
-        "card_language": language, "report": report, "catalogue": catalogue, "options": report["options"],
+        "card_language": language, "report": report, "example": shown.get(language) or next(iter(shown.values()), None),
+        "catalogue": catalogue, "options": report["options"],
         # The sample is cleaned as trn.json, whose defects it has, and is not Amazon's for that.
         "amazon": catalogue["rules"] == "amazon" and not made_up, "made_up": made_up,
         "text_language": catalogue.get("language"), "published": TRN_ROWS, "rows": rows, "tasks": tasks,

@@ -26,6 +26,9 @@ DEFAULTS: dict[str, Any] = {
     "mixed_precision": None, "disable_gradient_checkpointing": False, "merge_adapter": False,
 }  # fmt: skip
 _VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what `--max-lora-rank` takes: vllm/config/lora.py, MaxLoRARanks
+# Measures of the table that the card begins with; the others are under a heading of their own.
+_FIRST, _FIRST_ROWS = ("fact recall", "right source cited", "said it does not know", "right answer"), 5
+_MODULES = 7  # what a Llama's layer has: so many names fit a cell of a table
 _CURVE = 9  # points of the loss curve in the card's table
 
 
@@ -74,14 +77,17 @@ def model_card(
     request = {"model": "titles", "temperature": 0, "max_tokens": 160}
     request |= {"messages": [{"role": "user", "content": question}]}
     headlines = [row for row in table if row.get("headline", True)]
+    chosen = [row for row in headlines if row["measure"] in _FIRST and row["set"] != "unseen"]
+    first = (chosen or headlines)[:_FIRST_ROWS]
     eval_settings = [f"{key} {value}" for key, value in evaluated.get("settings", {}).items() if value is not None]
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
-        "name": name, "run": known, "licence": licence, "params": params, "defaults": DEFAULTS,
+        "name": name, "run": known, "licence": licence, "params": _shortened(params), "defaults": DEFAULTS,
         # A folder of this machine is nobody else's business: its name is enough.
         "recipe": _without_paths(recipe.strip(), base, dataset), "base": _short(base), "dataset": _short(dataset),
-        "rows": headlines, "more_rows": len(headlines) < len(table), "examples": examples,
+        "rows": first, "other_rows": [row for row in headlines if row not in first], "examples": examples,
+        "more_rows": len(headlines) < len(table),
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
         "eval_settings": ", ".join(eval_settings), "eval_dataset": str(evaluated.get("dataset") or ""),
@@ -100,6 +106,13 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     dataset = defaultdict(lambda: None, told.get("dataset", {}))
     dataset["path"] = str(dataset["path"] or "")
     return defaultdict(lambda: None, {"publishable": True, "versions": {}, "losses": [], **told, "dataset": dataset})
+
+
+def _shortened(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a table shows them: of many modules the first, the last and how many; the recipe has them all."""
+    modules = str(params["target_modules"]).split(",")
+    few = f"{modules[0]}, …, {modules[-1]} ({len(modules)})"
+    return {**params, "target_modules": few} if len(modules) > _MODULES else dict(params)
 
 
 def _settings(recipe: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,29 @@ def video(model: str, questions: str | None, **options: Any) -> None:
     click.echo(make_video(model, questions=asked, **options).to_text())
 
 
-@click.command(epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada Lovelace'")
+@click.command(
+    epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada, RM 123456'"
+)
 @click.argument("folder")
 @shared.default_model(help="The adapter.")
 @shared.dataset
 @click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
-@click.option("--repo", "repository", metavar="URL", help="Address of the source code.")
-@click.option("--member", "members", multiple=True, metavar="NAME", help="Who hands it in (repeatable).")
+@click.option("--repo", "repository", metavar="URL", help="Address of the source code; others must be able to see it.")
+@click.option(
+    "--member", "members", multiple=True, metavar="NAME", help="Who hands it in: 'Ada, RM 123456' (repeatable)."
+)
+@click.option("--course", help="For the title page.")
+@click.option("--phase", help="For the title page.  [default: Tech Challenge, phase 3]")
+@click.option("--group", help="For the title page.")
 @shared.language(type=click.Choice(["pt", "en"]), default="pt", help="Of the documents.")
 def handin(folder: str, **options: Any) -> None:
-    """Gather in FOLDER what the assignment asks for, and list what is still missing."""
+    """Gather in FOLDER what the assignment asks for, as one PDF too, and list what is still missing.
+
+    Exits with 1 while something is missing; the PDF is called draft.pdf until then.
+    """
     from amazon_titles.handin import hand_in
 
-    click.echo(hand_in(folder, **options).to_text(), nl=False)
+    made = hand_in(folder, **options)
+    click.echo(made.to_text(), nl=False)
+    if made.missing:
+        sys.exit(1)

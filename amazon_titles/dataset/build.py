@@ -110,6 +110,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     report = BuildReport(
         rows_read=counts.rows_read, kept=len(plan.kept), lengths=lengths, options=options.recorded(), source=source,
         splits=splits, catalogue=catalogue, version=__version__, **counted,
+        conversations=folder.first_conversations(out),
     )  # fmt: skip
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -35,6 +35,7 @@ CATALOG = pa.schema({"uid": _TEXT, "title": _TEXT, "content": _TEXT, "related": 
 
 
 _SAMPLE = 200  # products whose language is told
+_SHOWN = 10_000  # rows, and products, among which one of each language is looked for
 
 
 def require_apart(target: Path, *read: str | Path | None) -> None:
@@ -136,6 +137,18 @@ def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
     yield from _rows(folder, "chat", split)
 
 
+def first_conversations(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a card shows of a dataset's rows, as `BuildReport.conversations` has it."""
+    rows = islice(read_messages(folder, "train"), _SHOWN) if shards(folder, "chat", "train") else ()
+    first = {row["language"]: row for row in reversed([row for row in rows if row["task"] == "recall"])}
+    products = {product.uid: product for product in islice(read_catalog(folder), _SHOWN)}
+    return {
+        language: {"uid": of.uid, "title": of.title, "content": of.content, "messages": row["messages"]}
+        for language, row in sorted(first.items())
+        if (of := products.get(row["uid"])) is not None
+    }
+
+
 def language_of(folder: Path) -> str | None:
     """The language of most of a dataset's first products, by its ISO 639-1 code; None where no language has half."""
     # py3langid takes a second to load its model.
@@ -167,6 +180,8 @@ class BuildReport:
             of the made-up sample also `"made_up": true`; `"encoding"`, `"sheet"` and `"fix_encoding"` where given, and
             `"double_encoded"`, products that hold UTF-8 read as Latin-1, where there are some.
         version: The library's.
+        conversations: By language: `{"uid", "title", "content", "messages"}` of the first row of the train split that
+            asks for a product by its title; none where there is no such row.
     """
 
     rows_read: int
@@ -181,6 +196,7 @@ class BuildReport:
     source: dict[str, Any]
     catalogue: dict[str, Any]
     version: str
+    conversations: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """The funnel for people."""

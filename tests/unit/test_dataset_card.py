@@ -51,10 +51,27 @@ def test_every_count_is_in_the_card(report):
 
 
 @pytest.mark.parametrize("language", ["en", "pt"])
+def test_a_product_and_its_conversation_stand_before_the_code(report, language):
+    shown = report["conversations"][language]
+    card = cards.dataset_card(report, language=language)
+    top, _, rest = card.partition("```python")
+    cells = {"`title`": shown["title"], "`content`": shown["content"]}
+    cells |= {f"`{message['role']}`": message["content"] for message in shown["messages"]}
+    told = dict(re.findall(r"^\| (`\w+`) \| (.*) \|$", top, re.M))
+    assert {name: re.sub(r"\\(.)", r"\1", told[name]) for name in cells} == cells
+    assert re.search(r"^## (Selection|Seleção)", rest, re.M)
+    (other,) = {"en", "pt"} - {language}
+    alone = cards.dataset_card({**report, "conversations": {other: report["conversations"][other]}}, language=language)
+    assert report["conversations"][other]["messages"][0]["content"].split(" ")[0] in alone
+    without = cards.dataset_card({**report, "conversations": {}}, language=language)
+    assert "`assistant`" not in without.partition("```python")[0]
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
 def test_text_of_products_breaks_no_table(report, language):
     for line in cards.dataset_card(report, language=language).splitlines():
         if line.startswith("|"):
-            cells = re.sub(r"`[^`]*`", "", line.replace("\\|", ""))
+            cells = re.sub(r"`[^`]*`", "", re.sub(r"\\.", "", line))
             assert "<" not in cells
             assert cells.count("`") == 0
 

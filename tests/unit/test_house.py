@@ -19,9 +19,9 @@ ROOT = Path(amazon_titles.__file__).parent
 FLOORS = {
     "errors": 0,
     "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "text": 1, "templates": 1, "adapter_files": 1,
-    "default_model": 1, "sample": 1,
+    "default_model": 1, "sample": 1, "links": 1,
     "io": 2, "hub_errors": 2,
-    "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3,
+    "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3, "pdf": 3,
     "dataset": 4, "training": 4,
     "search": 5, "budget": 5,
     "model": 6, "evaluation": 6,
@@ -59,9 +59,9 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1640, "model": 1000, "catalog": 920, "hub": 865, "recipes": 835, "search": 725, "dataset": 700,
-    "evaluation": 660, "page": 525, "cli": 425, "video": 345, "conversations": 290, "jobs": 260, "budget": 285,
-    "quickstart": 280, "cards": 275,
+    "training": 1645, "model": 1000, "catalog": 920, "hub": 865, "recipes": 835, "search": 720, "dataset": 710,
+    "evaluation": 660, "page": 525, "cli": 435, "video": 345, "conversations": 290, "jobs": 260, "budget": 285,
+    "quickstart": 280, "cards": 285,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 

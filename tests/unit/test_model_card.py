@@ -104,6 +104,35 @@ def test_what_was_adjusted_is_bold_and_the_recipe_is_whole():
     assert "--max-lora-rank 32" in card
 
 
+def test_of_many_modules_the_table_shows_the_ends_and_the_recipe_all():
+    names = [f"{n}.self_attn.q_proj" for n in range(30)]
+    card = model_card(
+        RUNS["published"], RECIPE.replace("target_modules: all-linear", f"target_modules: {','.join(names)}")
+    )
+    assert "**`0.self_attn.q_proj, …, 29.self_attn.q_proj (30)`**" in card
+    assert card.count("15.self_attn.q_proj") == 1
+
+
+def test_the_questions_come_first_then_one_plot_and_five_rows():
+    measures = ("ROUGE-L F1", "fact recall", "said it does not know", "right source cited", "right answer", "chrF")
+    table = [{"set": name, "n": 4, "measure": measure, "before": 0.1, "after": 0.6}
+             for name in ("unseen", "seen", "invented") for measure in measures]  # fmt: skip
+    table = [*rows(BEFORE, AFTER), *table]
+    plots = ["eval/before_after.png", "eval/changes.png", "loss.png"]
+    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": table}, plots=plots)
+    told = [card.index(f"\n{part}") for part in (
+        "## Three questions", "| Source |", "| Before |", "| After |", "## Before and after", "![Before and after]",
+        "| Set | n |", "## All measures", "![Change of every measure]", "## How to load it", "![Loss]",
+    )]  # fmt: skip
+    assert told == sorted(told)
+    first, rest = (card[told[a] : told[b]].count("\n| seen |") for a, b in ((6, 7), (7, 9)))
+    shown = card[told[6] : told[7]]
+    assert shown.count("\n| ") - 1 == 5, "five rows below a head"
+    assert "| unseen |" not in shown
+    assert "| unseen |" in card[told[7] :]
+    assert first + rest == len([row for row in table if row["set"] == "seen"])
+
+
 def test_a_trial_names_no_folder_of_the_machine():
     recipe = RECIPE.replace(LLAMA, "/home/ada/base")
     card = model_card(TRIAL, recipe)

@@ -214,7 +214,7 @@ def test_every_word_of_a_plot_has_a_portuguese_one():
     plot_losses(losses, title="", valid=losses, words=words)
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
     plot_before_after(rows, title="", words=words)
-    assert len(set(said)) == 8
+    assert len(set(said)) == 12
     assert set(said) <= portuguese().keys()
 
 
