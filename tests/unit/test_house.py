@@ -27,7 +27,7 @@ FLOORS = {
     "model": 6, "evaluation": 6,
     "hub": 7,
     "quickstart": 8, "merge": 8, "handin": 8, "jobs": 8, "page": 8,
-    "video": 9,
+    "video": 9, "export": 9,
     "cli": 10, "__init__": 11, "__main__": 11,
 }  # fmt: skip
 
