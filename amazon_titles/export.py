@@ -12,7 +12,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,7 +94,7 @@ def export_gguf(
 
     Raises:
         InputError: Its architecture, rope or tokenizer is none that is known here, or `out` is no place for the file.
-        TrainingError: In llama.cpp most answers are others than the model's.
+        TrainingError: In llama.cpp all answers are others than the model's, or in float32 one is.
         MissingExtraError: torch, transformers, peft or gguf is not installed.
     """
     target, modelfile = Path(out), Path(out).with_name("Modelfile")
@@ -122,9 +122,8 @@ def export_gguf(
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
-    return ExportReport(
-        str(target), quantize, target.stat().st_size, len(asked), same, str(modelfile) if ollama else None
-    )
+    told = str(modelfile) if ollama else None
+    return ExportReport(str(target), quantize, target.stat().st_size, len(asked), same, told)
 
 
 @contextmanager
@@ -149,8 +148,8 @@ def _whole(answer: Generation) -> str:
 
 
 def _judge(same: int, asked: int, quantize: str) -> None:
-    """Rounded weights may change an answer; where float32 changes one, or 8 bits and more most, the file is wrong."""
-    if quantize in QUANTIZATIONS[:4] and same < asked * (1 if quantize == "f32" else 0.5):
+    """Rounded weights may change an answer; where float32 changes one, or 8 bits and more change all, it is wrong."""
+    if same < asked if quantize == "f32" else same == 0 and asked > 1 and quantize in QUANTIZATIONS[:4]:
         said = f"Asked in llama.cpp, the file answers {asked - same} of {asked} questions otherwise than the model."
         raise TrainingError(said, hint=f"Nothing was written. {_ELSEWHERE}")
 
@@ -180,7 +179,7 @@ def _origin(model: str | Path) -> dict[str, str]:
 def _conversations(model: str | Path, dataset: str | Path | None) -> list[list[Message]]:
     """Questions of the dataset, which the model has learnt; one about a book where it is not on this machine."""
     texts = ['What is "The Prophet"?']
-    with suppress(AmazonTitlesError):
+    with suppress(AmazonTitlesError) if dataset is None else nullcontext():
         texts = [row.text for row in questions(dataset or dataset_of(model) or "", ["seen"], limit=_QUESTIONS)]
     return [[{"role": "user", "content": text}] for text in texts]
 
@@ -276,16 +275,14 @@ def _write(path: Path, network: Any, about: Mapping[str, Any], quantize: str) ->
     writer.add_file_type(gguf.LlamaFileType["ALL_F32" if quantize == "f32" else f"MOSTLY_{quantize.upper()}"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_size_label(gguf.size_label(network.num_parameters(), 0, 0, 0))
-    written = []
-    for name, values in _tensors(network):
+    for count, (name, values) in enumerate(_tensors(network), start=1):
         kind = _kind(name, values.shape, quantize)
         writer.add_tensor(name, gguf.quantize(values, kind), raw_dtype=kind)
-        written.append(name)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    if [tensor.name for tensor in gguf.GGUFReader(path).tensors] != written:
+    if len(gguf.GGUFReader(path).tensors) != count:
         raise AmazonTitlesError(f"{path} does not hold what was written.", hint="Is the disk full? Export again.")
 
 
