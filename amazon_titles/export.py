@@ -275,9 +275,10 @@ def _write(path: Path, network: Any, about: Mapping[str, Any], quantize: str) ->
     writer.add_file_type(gguf.LlamaFileType["ALL_F32" if quantize == "f32" else f"MOSTLY_{quantize.upper()}"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_size_label(gguf.size_label(network.num_parameters(), 0, 0, 0))
-    for count, (name, values) in enumerate(_tensors(network), start=1):
+    for name, values in _tensors(network):
         kind = _kind(name, values.shape, quantize)
         writer.add_tensor(name, gguf.quantize(values, kind), raw_dtype=kind)
+    count = len(writer.tensors[0])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
