@@ -26,6 +26,11 @@ _OFF: tuple[Any, ...] = (None, False, {}, [], "")
 # safetensors' name of a type → numpy's; of bfloat16, which numpy lacks, the bits.
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
+GGUF_ADAPTER, GGUF_TEMPLATE = "amazon_titles.adapter_sha256", "amazon_titles.template"
+"""The keys of a GGUF file that say which adapter_model.safetensors is in it, and which of our templates."""
+
+CONTEXT = 4096
+"""Tokens that Ollama is told to hold: a question with product texts is longer than what it holds by itself."""
 
 UNTRAINED = "its weights are all zero: nothing was trained"
 """The problem of weights that are as a training finds them."""

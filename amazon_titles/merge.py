@@ -22,7 +22,7 @@ from amazon_titles.progress import bar, say
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
 # The tokenizer, and what else of an adapter folder says where the merged model comes from.
-_COPIED = (*TOKENIZER_FILES, "chat_template.jinja", "run.json", "recipe.yml")
+_COPIED = (*TOKENIZER_FILES, "run.json", "recipe.yml")
 _REPORT = "merge.json"  # says what was merged, and marks a merged model
 _MERGED = FolderKind(
     command="merge",

@@ -49,15 +49,27 @@ class ChatTemplate:
     def jinja(self) -> str:
         """The same template for `tokenizer.chat_template`."""
         before, after = self.header.split("{role}")
-        broken = "".join(f" | replace('<{begin}', '< {begin}')" for begin in self.begins)
+        # Split and joined, because not every program that renders a template has the filter `replace`:
+        # onnxruntime-genai has none.
+        broken = "".join(f"{{% set text = text.split('<{begin}') | join('< {begin}') %}}" for begin in self.begins)
         return (
             "{% for message in messages %}"
             + ("{% if loop.first %}{{ bos_token }}{% endif %}" if self.bos else "")
-            + f"{{{{ {before!r} + message['role'] + {after!r} "
-            + f"+ (message['content'] | trim){broken} + {self.end + self.separator!r} }}}}"
+            + f"{{% set text = message['content'] | trim %}}{broken}"
+            + f"{{{{ {before!r} + message['role'] + {after!r} + text + {self.end + self.separator!r} }}}}"
             + "{% endfor %}"
             + f"{{% if add_generation_prompt %}}{{{{ {before + 'assistant' + after!r} }}}}{{% endif %}}"
         )
+
+    @cached_property
+    def ollama(self) -> str:
+        """The same template in Go's language, for a Modelfile's TEMPLATE: Ollama reads no Jinja, and writes BOS itself.
+
+        Go has no filter that would trim or break what a message says. By Ollama's docs/template.mdx.
+        """
+        before, after = self.header.split("{role}")
+        turn = f"{before}{{{{ .Role }}}}{after}{{{{ .Content }}}}{self.end}{self.separator}"
+        return f"{{{{- range .Messages }}}}{turn}{{{{ end }}}}{before}assistant{after}"
 
     def escape(self, text: str) -> str:
         """Breaks what the tokenizer would read as a special token: user text is text.

@@ -20,7 +20,7 @@ from tests.loopback_hub.folders import adapter_folder
 MOMENTS = ("in the training", "in the card", "before the swap", "between two renames", "after the swap")
 FILES = {
     "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
-    "tokenizer.json", "tokenizer_config.json",
+    "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
 }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ _CURVE = 9  # points of the loss curve in the card's table
 def model_card(
     run: Mapping[str, Any], recipe: str, *, before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None, comparison: Mapping[str, Any] | None = None, plots: Sequence[str] = (),
-    repo_id: str | None = None, language: str | None = None,
+    repo_id: str | None = None, language: str | None = None, gguf: str | None = None,
 ) -> str:  # fmt: skip
     """The card of an adapter: the document of the fine-tuning, every number of it from the files given.
 
@@ -49,6 +49,7 @@ def model_card(
         plots: Paths of plots, relative to the card.
         repo_id: Where it will stand on the Hub; otherwise the examples say `USER/NAME`, or `FOLDER` in a trial run.
         language: `en` or `pt`; by default the run's `card_language`, else English.
+        gguf: Name of the GGUF file that stands beside it.
 
     Returns:
         Markdown with YAML at its head.
@@ -91,7 +92,7 @@ def model_card(
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
         "eval_settings": ", ".join(eval_settings), "eval_dataset": str(evaluated.get("dataset") or ""),
-        "plots": plots, "losses": _curve(known["losses"]),
+        "gguf": gguf, "plots": plots, "losses": _curve(known["losses"]),
         "adapter": (repo_id or "USER/NAME") if known["publishable"] else "FOLDER",
         "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),
         "request": shlex.quote(json.dumps(request, ensure_ascii=False)),

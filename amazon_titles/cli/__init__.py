@@ -47,8 +47,8 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 @click.group(
     commands=[
         data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
-        answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, answers.ask, show.demo,
-        show.push_space, show.video, show.quickstart, show.handin,
+        answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, fine_tuning.export, answers.ask,
+        show.demo, show.push_space, show.video, show.quickstart, show.handin,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog="Start here, with no account and no GPU:  amazon-titles quickstart",

@@ -114,6 +114,7 @@ def _confirm(question: str) -> bool:
 @click.option("--dataset", metavar="ID@REV", help="The dataset on the Hub, likewise.")
 @click.option("--before", metavar="FILE", help="Report of the base model; what `compare` makes of both goes along.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
+@click.option("--gguf", metavar="FILE", help="What `export` made of this adapter: for Ollama, LM Studio, llama.cpp.")
 @shared.card_language()
 @shared.publishing
 def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:
@@ -165,4 +166,22 @@ def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
     from amazon_titles.merge import merge_adapter
 
     report = merge_adapter(adapter, out, dtype=dtype)
+    click.echo(report.to_json() if as_json else report.to_text(), nl=False)
+
+
+@click.command(epilog="Example:  amazon-titles export adapter --out titles.gguf --quantize q8_0")
+@click.argument("model")
+@click.option("--out", required=True, metavar="FILE.gguf", help="The file to write.")
+@click.option("--quantize", default="q8_0", metavar="TYPE", help="f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0.")
+@click.option("--ollama", is_flag=True, help="Write Ollama's Modelfile beside it.")
+@click.option("--dataset", metavar="DIR", help="Whose questions check it; by default the one that MODEL names.")
+@shared.json_report
+def export(model: str, as_json: bool, **options: Any) -> None:
+    """Write an adapter, merged, or a whole model (a folder, or USER/NAME) as GGUF: for llama.cpp, Ollama, LM Studio.
+
+    Where llama.cpp's library is installed (the extra `export`), eight answers of the file are compared with MODEL's.
+    """
+    from amazon_titles.export import export_gguf
+
+    report = export_gguf(model, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)

@@ -90,15 +90,17 @@ class AdapterMetadata:
             return b""
         return self.files[path] if path in self.files else read_file(self.folder, path)
 
-    def write_card(self, repo_id: str | None = None, *, language: str | None = None) -> None:
+    def write_card(self, repo_id: str | None = None, *, language: str | None = None, gguf: str | None = None) -> None:
         """Writes the card anew: the folder's was a trial run's, AutoTrain's, or without an evaluation.
 
         Args:
             repo_id: Where it will stand.
             language: `en` or `pt`; None for the run's.
+            gguf: Name of a GGUF file beside it.
         """
         told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
         told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
+        told["gguf"] = gguf
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
@@ -166,6 +168,11 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         metadata.run = autotrain_import.run_of(parameters, folder)
         if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
             metadata.files["tokenizer_config.json"] = to_json(finished).encode()
+            tokenizer = finished
+    # As a file too, where the folder has none, or AutoTrain's: vLLM and llama.cpp take it by name.
+    known = "tokenizer_config.json" in metadata.files or not is_there(folder, "chat_template.jinja")
+    if known and isinstance(template := tokenizer.get("chat_template"), str):
+        metadata.files["chat_template.jinja"] = template.encode()
     return metadata
 
 

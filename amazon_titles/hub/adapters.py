@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.adapter_files import config_problems, weight_problems
-from amazon_titles.errors import InputError, PublishError
+from amazon_titles.adapter_files import CONTEXT, GGUF_ADAPTER, GGUF_TEMPLATE, config_problems, weight_problems
+from amazon_titles.errors import InputError, MissingExtraError, PublishError
 from amazon_titles.hub.adapter_metadata import add_legal_files, find_base, find_dataset, read_adapter_metadata
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, FileNote, gather, is_there
 from amazon_titles.hub.push import Plan, PushReport, publish
-from amazon_titles.io import is_local, may_be_hub_id, read_object
+from amazon_titles.io import is_local, may_be_hub_id, read_object, to_json
+from amazon_titles.templates import get_template
 
 NEEDED = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "run.json")
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
@@ -23,7 +27,7 @@ def push_adapter_to_hub(
     folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None,
     before: str | Path | None = None, after: str | Path | None = None, comparison: str | Path | None = None,
     base: str | None = None, dataset: str | None = None, tag: str | None = None, commit_message: str | None = None,
-    card_language: str | None = None, dry_run: bool = False,
+    card_language: str | None = None, gguf: str | Path | None = None, dry_run: bool = False,
 ) -> PushReport:  # fmt: skip
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
 
@@ -45,6 +49,8 @@ def push_adapter_to_hub(
         tag: A name for the commit.
         commit_message: For the repository's history.
         card_language: `en` or `pt`: writes the card anew in it.
+        gguf: What `export` wrote of this adapter, to stand beside it, with what Ollama reads; the card tells how to run
+            it. A push without it takes an earlier one away.
         dry_run: Only checks, and reports what would go up. It asks the Hub about `base` and `dataset`, if given.
 
     Returns:
@@ -52,11 +58,13 @@ def push_adapter_to_hub(
 
     Raises:
         InputError: `folder` is no adapter folder, or an option is wrong.
+        MissingExtraError: `gguf` is given, and the package that reads it is not installed.
         PublishError: It must not, or could not, be published; nothing half-done is visible.
     """
     client = Client(repo_id, "model", token)
     here = _folder(folder, client.token)
     metadata = read_adapter_metadata(here)
+    exported = _exported(Path(gguf), here) if gguf else []
     if not dry_run:
         client.check_rights()
     hub_base = find_base(metadata, base, client.token, ask=not dry_run)
@@ -70,10 +78,12 @@ def push_adapter_to_hub(
         named = base or dataset or (metadata.run and not is_there(here, "run.json"))
         if named:
             metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
-        if named or before or after or comparison or card_language or not is_there(here, "README.md"):
-            metadata.write_card(client.repo_id, language=card_language)
+        if named or before or after or comparison or card_language or gguf or not is_there(here, "README.md"):
+            name = Path(gguf).name if gguf else None
+            metadata.write_card(client.repo_id, language=card_language, gguf=name)
     add_legal_files(metadata, hub_base, client.repo_id, private=private)
     contents, left_out = gather(here, ADAPTER_FILES, metadata.files, client.repo_id, metadata.outdated)
+    contents = sorted([*contents, *exported], key=lambda content: content.path)
     # A base or a dataset that is a folder is told with its mend: the metadata would only tell its path again.
     told = ("adapter_config.json", "run.json", "recipe.yml") if metadata.issues else ()
     for what, hub in (("base", hub_base), ("dataset", hub_dataset)):
@@ -88,6 +98,32 @@ def push_adapter_to_hub(
     )  # fmt: skip
     message = commit_message or "Publish the adapter"
     return publish(plan, client, private=private, message=message, tag=tag, dry_run=dry_run)
+
+
+def _exported(file: Path, adapter: Path) -> list[Content]:
+    """A GGUF file of this adapter, with the template and the settings that Ollama takes from a repository.
+
+    By the Hub's docs/hub/ollama.md: the file `template` in Go's language, and `params` in JSON.
+
+    Raises:
+        InputError: It is no GGUF file, or of another adapter.
+        MissingExtraError: The package gguf is not installed.
+    """
+    if find_spec("gguf") is None:
+        raise MissingExtraError("model", "gguf")
+    from gguf import GGUFReader
+
+    fields: Any = {}
+    weights = hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()
+    with suppress(OSError, ValueError):  # it is not there, or no GGUF
+        fields = GGUFReader(file).fields
+    if GGUF_ADAPTER not in fields or fields[GGUF_ADAPTER].contents() != weights:
+        said = f"{file} is no GGUF file of this adapter as it is now."
+        raise InputError(said, hint=f"Make it: amazon-titles export {adapter} --out FILE.gguf")
+    template = get_template(str(fields[GGUF_TEMPLATE].contents()))
+    params = {"stop": [template.end], "temperature": 0, "num_ctx": CONTEXT}
+    beside: dict[str, Path | bytes] = {"template": template.ollama.encode(), "params": to_json(params).encode()}
+    return [Content.of(path, data) for path, data in ({file.name: file} | beside).items()]
 
 
 def _folder(folder: str | Path, token: str | None) -> Path:

@@ -62,6 +62,10 @@ class LocalModel:
         name = Path(str(self._model.active_peft_config.base_model_name_or_path)).name
         return LocalModel(self._model, self._tokenizer, name=name, template=self.template, adapted=False)
 
+    def parts(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The model of transformers or peft, and its tokenizer."""
+        return self._model, self._tokenizer
+
     def count_tokens(self, conversation: Sequence[Message]) -> int:
         """Tokens of the prompt that a conversation becomes."""
         return len(self._encode([conversation])[0])

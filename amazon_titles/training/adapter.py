@@ -18,7 +18,7 @@ from amazon_titles.templates import ChatTemplate
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "vocab.json", "merges.txt",
-    "added_tokens.json",
+    "added_tokens.json", "chat_template.jinja",
 )  # fmt: skip
 """Copied from the base, never saved anew: a tokenizer saved by transformers 5 does not load in 4.48."""
 
@@ -104,6 +104,8 @@ def finish_adapter(
         "recipe.yml": recipe,
         "run.json": to_json(run),
     }
+    if template:  # as a file too: vLLM and llama.cpp take it by name, and the base's own may be such a file
+        written["chat_template.jinja"] = template.jinja
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
 

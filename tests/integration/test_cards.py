@@ -149,20 +149,21 @@ def test_a_trials_card_runs_offline(story: Story, tmp_path: Path) -> None:
     card = model_card(run_told, (adapter / "recipe.yml").read_text(), **reports, language="pt")
     card = card.replace("FOLDER", str(adapter)).replace("DATASET", str(dataset))
     offline = [block for block in blocks.blocks(card, "sh") if block.offline]
-    assert len(offline) == 2
+    assert len(offline) == 3
     for block in offline:
         for words in blocks.commands(block.text):
             values = environment(story.hub, tmp_path) | {"HF_HUB_OFFLINE": "1"}
             command = [sys.executable, "-m", "amazon_titles", *words[1:]]
             subprocess.run(command, env=values, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert (tmp_path / "titles" / "titles.gguf").read_bytes()[:4] == b"GGUF"
     done = run(sys.executable, blocks.python(card), story.hub, tmp_path, timeout=300, HF_HUB_OFFLINE="1")
     assert done.stdout.strip()
 
 
 def test_the_dataset_card_runs_as_written(story: Story, client_python: str, tmp_path: Path) -> None:
     code = story.dataset_card
-    names = {"REPO_ID": "ana/titles", "BASE_MODEL": "ana/tiny-llama"}
+    names = {"REPO_ID": "ana/titles", "BASE_MODEL": "ana/tiny-llama", "ADAPTER": "ana/Llama-tiny-titles"}
     for name, there in names.items():
         code = code.replace(name, there)
     run(client_python, blocks.python(code), story.hub, tmp_path, timeout=300)

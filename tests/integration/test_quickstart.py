@@ -76,7 +76,7 @@ def test_the_adapter_folder_is_that_of_the_design(sample):
         "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "eval/before.json", "eval/after.json",
         "eval/comparison.json", "eval/comparison.md", "eval/before_after.png",
-        "eval/changes.png",
+        "eval/changes.png", "chat_template.jinja",
     }  # fmt: skip
     assert json.loads((adapter / "run.json").read_text())["publishable"] is False
     assert "| seen | 24 | fact recall |" in (adapter / "README.md").read_text()

@@ -47,7 +47,7 @@ def test_an_adapter_folder_comes_out(workplace):
     names = {path.name for path in adapter.iterdir()}
     assert names == {
         "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
-        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
     }  # fmt: skip
     run = json.loads((adapter / "run.json").read_text())
     assert run["publishable"] is False

@@ -74,7 +74,7 @@ def curve(run, name="losses"):
 def test_the_folder_is_the_one_that_autotrain_would_leave(workplace, undisturbed):
     assert {path.name for path in undisturbed.iterdir()} == {
         "README.md", "adapter_config.json", "adapter_model.safetensors", "loss.png", "recipe.yml", "run.json",
-        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
     }  # fmt: skip
     run = run_of(undisturbed)
     assert run["engine"] == "trl"

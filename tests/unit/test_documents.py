@@ -25,7 +25,10 @@ ROOT = Path(__file__).resolve().parents[2]
 REAL_THING = texts.REAL_THING.read_text(encoding="utf-8")
 RECIPE = (resources.folder("autotrain") / "quickstart.yml").read_text(encoding="utf-8")
 # What a document may ask for besides: each is a program of its own.
-OTHERS = {"hf", "huggingface-cli", "vllm", "curl", "pip", "gdown", "make", "git", "autotrain", "python"}
+OTHERS = {
+    "hf", "huggingface-cli", "vllm", "llama-server", "ollama", "mlx_lm.generate", "curl", "pip", "gdown", "make", "git",
+    "autotrain", "python",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

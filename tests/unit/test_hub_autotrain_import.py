@@ -67,6 +67,7 @@ def test_metadata_of_what_autotrain_left(tmp_path: Path) -> None:
     assert metadata.run["training_seconds"] == pytest.approx(12.34)
     assert metadata.run["dataset"] == {"path": "ana/titles", "revision": None, "report_sha256": None, "url": None}
     assert json.loads(metadata.files["tokenizer_config.json"])["chat_template"] == TEMPLATES["llama3"].jinja
+    assert metadata.files["chat_template.jinja"].decode() == TEMPLATES["llama3"].jinja
     (tmp_path / "recipe.yml").write_text(metadata.recipe)
     recipe = load_recipe(tmp_path / "recipe.yml")
     assert recipe.project_name == "Llama-x", "no path of a machine"
