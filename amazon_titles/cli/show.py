@@ -63,9 +63,7 @@ def api(**options: Any) -> None:
     the key that clients must send.
     """
     from amazon_titles.api import serve
-    from amazon_titles.default_model import find_model
 
-    find_model(options["model"])
     serve(**options, on_ready=click.echo)
 
 

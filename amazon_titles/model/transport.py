@@ -51,11 +51,11 @@ class _Bounded(io.RawIOBase):
         if (seconds := self._end - time.monotonic()) <= 0:
             raise TimeoutError
         self._socket.settimeout(seconds)
-        count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # it is a SocketIO
+        count = self._raw.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:
             raise TooLongError(MOST_BYTES)
-        return count  # type: ignore[no-any-return]
+        return count
 
     def close(self) -> None:
         self._raw.close()

@@ -331,18 +331,20 @@ def test_one_client_cannot_fill_the_queue(monkeypatch, model, product, chat_mode
         assert send(port, asking(product.title))[0] == 200
 
 
-def test_eight_clients_are_all_answered(port, product):
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_eight_clients_are_all_answered(model, product, at_once):
     found = []
 
-    def ask():
-        found.append(send(port, asking(product.title))[0])
+    def ask(port):
+        found.extend(send(port, asking(text))[0] for text in (product.title, "Zorvex Quillomar 9000"))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert found == [200] * 8
+    with running(model, at_once=at_once) as port:
+        threads = [threading.Thread(target=ask, args=(port,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert found == [200] * 16
 
 
 def test_a_body_that_does_not_come_and_a_client_that_says_nothing_are_cut_off(monkeypatch, model):
