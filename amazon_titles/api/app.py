@@ -76,16 +76,15 @@ class Places:
 
 
 def build_app(
-    model: CatalogModel, *, hosts: Iterable[str] = (), any_address: bool = False, origins: Sequence[str] = (),
-    key: str = "", at_once: int = 1, max_new_tokens: int = 256, sources_in_text: bool = False,
+    model: CatalogModel, *, hosts: Iterable[str] = (), origins: Sequence[str] = (), key: str = "", at_once: int = 1,
+    max_new_tokens: int = 256, sources_in_text: bool = False,
     **options: Any,  # noqa: ANN401 - those of `CatalogModel.ask`
 ) -> Any:  # noqa: ANN401 - an ASGI application  # fmt: skip
     """The application that `serve` runs.
 
     Args:
         model: With its catalogue.
-        hosts: Names and addresses that it answers to, besides this machine's own.
-        any_address: Whether it answers to any numeric address, as behind 0.0.0.0; no name can be made to lead there.
+        hosts: Names that it answers to, besides `localhost` and every address in numbers.
         origins: Of web pages whose scripts may ask, such as `https://shop.example`.
         key: That clients must send; "" for none.
         at_once: Questions that the model answers at a time.
@@ -93,7 +92,7 @@ def build_app(
         sources_in_text: Whether the sources stand below the answer, too, for clients that show nothing else.
         **options: Of every question, such as `k` and `closed_book`.
     """
-    own, places, begun = {"localhost", "127.0.0.1", "::1", *hosts}, Places(at_once), int(time.time())
+    own, places, begun = {"localhost", *hosts}, Places(at_once), int(time.time())
 
     async def models(_: Request) -> Response:
         row = {"id": model.name, "object": "model", "created": begun, "owned_by": "amazon_titles"}
@@ -121,7 +120,7 @@ def build_app(
         answer: Any = app
         if scope["type"] == "http":
             request = Request(scope)
-            if not _is_own(request.headers.get("host", ""), own, any_address):
+            if not _is_own(request.headers.get("host", ""), own):
                 message = "This address does not answer to that host name (--allow-host)."
                 answer = _refusal(request, RefusedError(421, message))
             elif key and request.method != "OPTIONS" and not _has_key(request, key):
@@ -149,11 +148,14 @@ def _refusal(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": told}, error.status, headers)
 
 
-def _is_own(header: str, own: set[str], any_address: bool) -> bool:
-    """Whether a Host header names what is served here: a page of the web whose name leads here is not answered."""
+def _is_own(header: str, own: set[str]) -> bool:
+    """Whether a Host header names what is served here, or an address in numbers.
+
+    A page of the web may let its own name lead here (DNS rebinding): that name is not answered.
+    """
     with suppress(ValueError):
         name = urlsplit(f"//{header}").hostname or ""
-        return name in own or bool(any_address and ipaddress.ip_address(name))
+        return name in own or bool(ipaddress.ip_address(name))
     return False
 
 

@@ -67,8 +67,7 @@ def serve(
         if not key and not address.is_loopback:
             say(f"Everybody who reaches {host} may ask. To ask for a key, set the environment variable {KEY}.")
         app = build_app(
-            loaded, hosts=(host, *allow_hosts), any_address=address.is_unspecified, key=key,
-            at_once=1 if loaded.device else parallel, **options,
+            loaded, hosts=(host, *allow_hosts), key=key, at_once=1 if loaded.device else parallel, **options,
         )  # fmt: skip
         if on_ready:
             shown = f"[{host}]" if ":" in host else host

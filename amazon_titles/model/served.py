@@ -41,6 +41,8 @@ _BEGUN = re.compile(r"<\|[^<]{0,18}$")
 _CHARS_PER_TOKEN = 3
 # Tokens around a message, in the templates of all families.
 _AROUND = 8
+# The longest tokens of Llama 3 are 128 blanks.
+_LONGEST_TOKEN = 128
 
 
 class ServedModel:
@@ -127,9 +129,8 @@ class ServedModel:
             try:
                 reply = self._call(f"{self.url}/chat/completions", self._request(messages, False, **limits))
                 choice, usage = reply["choices"][0], reply.get("usage") or {}
-                return self._generation(
-                    choice["message"]["content"] or "", choice["finish_reason"], usage.get("completion_tokens")
-                )
+                said = self._generation(choice["message"]["content"] or "", choice["finish_reason"], **limits)
+                return said._replace(tokens=usage.get("completion_tokens") or 0)
             except Exception as error:
                 raise self._explained(error) from None
 
@@ -164,12 +165,12 @@ class ServedModel:
                 for choice in chunk["choices"][:1]:  # a last one may tell the usage alone
                     said += choice["delta"].get("content") or ""
                     reason = choice.get("finish_reason") or reason
-                yield self._generation(self._connection.without_half_a_key(_BEGUN.sub("", said)), None, None)
+                yield self._generation(self._connection.without_half_a_key(_BEGUN.sub("", said)), None, **limits)
             if reason is None:
                 raise EOFError
         except Exception as error:
             raise self._explained(error) from None
-        yield self._generation(said, reason, None)
+        yield self._generation(said, reason, **limits)
 
     def _request(
         self, messages: Sequence[Message], stream: bool, *, max_new_tokens: int = 256, sampling: Sampling | None = None
@@ -209,9 +210,11 @@ class ServedModel:
             raise self._explained(error) from None
         return {name: row for name, row in rows.items() if self._connection.clean(name) == name}
 
-    def _generation(self, said: str, reason: str | None, tokens: int | None) -> Generation:
+    def _generation(self, said: str, reason: str | None, *, max_new_tokens: int = 256, **_: Any) -> Generation:  # noqa: ANN401
+        if len(said) > max_new_tokens * _LONGEST_TOKEN:
+            raise TooLongError(f"{max_new_tokens} tokens")
         text = _ENDS.split(self._connection.without_key(said), 1)[0]
-        return Generation(text.strip(), _ENDS.search(said) is not None or reason not in ("length", None), tokens or 0)
+        return Generation(text.strip(), _ENDS.search(said) is not None or reason not in ("length", None), 0)
 
     def _explained(self, error: Exception) -> AmazonTitlesError:
         """The sentence for what was raised."""
@@ -229,7 +232,7 @@ class ServedModel:
             (status == 429 or (status or 0) >= 500, f"{server} answered {told}.", "Run it again in a while."),
             (status, f"{server} answered {told}.", "See the server's own log."),
             (isinstance(error, TooLongError),
-             f"{server} did not come to an end within {error} bytes, and was cut off.", "See the server's own log."),
+             f"{server} did not come to an end within {error}, and was cut off.", "See the server's own log."),
             (isinstance(error, TimeoutError) or isinstance(cause, TimeoutError),
              f"{server} did not answer within {self._timeout:g} seconds.",
              "See whether it is still loading its model, then run it again."),

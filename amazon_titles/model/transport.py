@@ -34,7 +34,7 @@ _SHORTEST_KEY = 8
 
 
 class TooLongError(Exception):
-    """A reply that does not come to its end; it holds the most bytes that one may have."""
+    """A reply that does not come to its end; it tells the most that one may have."""
 
 
 class _Bounded(io.RawIOBase):
@@ -54,7 +54,7 @@ class _Bounded(io.RawIOBase):
         count = self._raw.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:
-            raise TooLongError(MOST_BYTES)
+            raise TooLongError(f"{MOST_BYTES} bytes")
         return count
 
     def close(self) -> None:

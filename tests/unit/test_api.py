@@ -245,22 +245,11 @@ def test_a_model_that_fails_is_told_to_the_terminal_alone(port, product, chat_mo
 
 def test_it_answers_only_the_hosts_that_it_was_started_for(model):
     with running(model, hosts=("shop.example",)) as port:
-        for host in ("127.0.0.1", f"localhost:{port}", "[::1]:80", "shop.example", "SHOP.example:443"):
+        for host in ("127.0.0.1", f"localhost:{port}", "[::1]:80", "192.0.2.1", "shop.example", "SHOP.example:443"):
             assert send(port, path="/v1/models", Host=host)[0] == 200
-        for host in (
-            "evil.example",
-            "127.0.0.1.evil.example",
-            "192.0.2.1",
-            "localhost@evil.example",
-            "[",
-            "shop.example.",
-            "",
-        ):
+        for host in ("evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[", "shop.example.", ""):
             status, said = send(port, path="/v1/models", Host=host)
             assert (status, said["error"]["code"]) == (421, "host_not_allowed"), host
-    with running(model, any_address=True) as port:
-        assert send(port, path="/v1/models", Host="192.0.2.1:8000")[0] == 200
-        assert send(port, path="/v1/models", Host="evil.example")[0] == 421
 
 
 def test_a_key_is_asked_for(model, product):

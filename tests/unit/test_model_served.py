@@ -248,7 +248,7 @@ def test_an_answer_that_breaks_off_is_a_sentence(server):
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_server_that_does_not_answer_is_a_sentence(server, streamed, monkeypatch):
-    monkeypatch.setattr(ServedModel, "_models", lambda _: {})  # asked at once, and that may take its time here
+    monkeypatch.setattr(ServedModel, "_listed", lambda _: {})  # asked at once, and that may take its time here
     model = ServedModel(server.url, timeout=0.2)
     server.wait = 5
     with pytest.raises(AmazonTitlesError, match=r"did not answer within 0\.2 seconds"):
@@ -287,7 +287,7 @@ def test_a_server_that_never_ends_is_cut_off(server, name, streamed):
 def test_a_server_that_sends_gigabytes_is_cut_off(server, streamed, part):
     model = ServedModel(server.url)
     server.writes = forever(b"HTTP/1.1 200 OK\r\n\r\n", part, 0)
-    with pytest.raises(AmazonTitlesError, match=r"did not come to an end within 8388608 bytes"):
+    with pytest.raises(AmazonTitlesError, match=r"did not come to an end within (8388608 bytes|256 tokens)"):
         list(model.stream(ASKED[0])) if streamed else model.generate_full(ASKED)
     assert server.cut_off.wait(60)
     assert server.written < 5 * transport.MOST_BYTES  # and what the system holds in between
