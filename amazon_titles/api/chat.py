@@ -84,9 +84,10 @@ def answering(
     if not own and len(question) > MAX_QUESTION_CHARS:
         found = f"The question has {len(question)} characters, and at most {MAX_QUESTION_CHARS} are looked up."
         raise RefusedError(400, found, "context_length_exceeded")
+    temperature = asked.temperature or 0.0
     limits: dict[str, Any] = {
         "max_new_tokens": min(max_new_tokens, asked.max_completion_tokens or asked.max_tokens or max_new_tokens),
-        "sampling": Sampling(asked.temperature, asked.seed or 0) if (asked.temperature or 0.0) >= _COLD else None,
+        "sampling": Sampling(temperature, asked.seed or 0) if temperature >= _COLD else None,
     }  # fmt: skip
 
     def answer(gone: threading.Event) -> Any:  # noqa: ANN401
