@@ -59,7 +59,7 @@ clean: ## Remove what was built; the environments stay.
 	@echo "Installing today's stack into .venv (once; about two minutes) …"
 	$(PYTHON) -m venv .venv
 	$(NEW) $(PIP) -c constraints.txt torch==2.13.0
-	$(NEW) $(PIP) -c constraints.txt -e '.[train,video,dev]'
+	$(NEW) $(PIP) -c constraints.txt -e '.[train,video,api,dev]'
 	@touch $@
 
 .venv-autotrain/.installed: pyproject.toml constraints-autotrain.txt

@@ -48,7 +48,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
     commands=[
         data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
         answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, fine_tuning.export, answers.ask,
-        show.demo, show.push_space, show.video, show.quickstart, show.handin,
+        show.demo, show.api, show.push_space, show.video, show.quickstart, show.handin,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog="Start here, with no account and no GPU:  amazon-titles quickstart",
@@ -57,6 +57,6 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 @click.pass_context
 def cli(context: click.Context) -> None:
     """A product catalogue becomes a chat dataset, a fine-tuned Llama, and answers with their sources."""
-    # Whatever a command does: into a file or a notebook it is never silent for long. A page waits for its visitors.
-    if context.invoked_subcommand != "demo":
+    # Whatever a command does: into a file or a notebook it is never silent for long. A page and an API wait for theirs.
+    if context.invoked_subcommand not in ("demo", "api"):
         context.with_resource(lines(str(context.invoked_subcommand), announce=False))

@@ -17,22 +17,28 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example:  amazon-titles evaluate adapter --out after.json")
-@click.argument("model")
+@click.argument("model", metavar=shared.MODELS)
+@shared.model_name
+@shared.parallel
 @shared.dataset
 @click.option("--sets", default="seen,unseen,grounded,property,invented,general", help="Which to ask.")
 @click.option("--limit", type=shared.POSITIVE, help="At most N products a set.")
 @shared.batch_size(default=16)
 @shared.max_new_tokens
 @click.option("--out", required=True, metavar="FILE", help="The report to write, as JSON; every example beside it.")
-def evaluate(model: str, dataset: str | None, sets: str, **options: Any) -> None:
+def evaluate(
+    model: str, dataset: str | None, sets: str, model_name: str | None, parallel: int, **options: Any
+) -> None:  # fmt: skip
     """Ask a base model or an adapter the questions of named sets, and score the answers.
 
-    Interrupted, the same command goes on where it stopped.
+    The model is a folder, a Hub id, or http://host/v1: an OpenAI-compatible server (vLLM, llama.cpp), whose models
+    before and after the fine-tuning are told apart by --model-name. Interrupted, the same command goes on where it
+    stopped.
     """
     from amazon_titles.evaluation import evaluate_model, weights_of
     from amazon_titles.model import CatalogModel
 
-    loaded = CatalogModel.from_pretrained(model, dataset=dataset)
+    loaded = CatalogModel.from_pretrained(model, dataset=dataset, name=model_name, parallel=parallel)
     if loaded.dataset_folder is None:
         raise InputError(f"{model} names no dataset to take questions from.", hint="Name it: --dataset DIR")
     asked = [name.strip() for name in sets.split(",")]
@@ -59,8 +65,9 @@ def compare(before: str, after: str, out: str | None, card_language: str, as_jso
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
 @click.argument("question", required=False)
-@click.option("--model", required=True, metavar="DIR|REPO|URL", help="Adapter, base model, or http://host/v1.")
-@click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
+@click.option("--model", required=True, metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
+@shared.model_name
+@shared.parallel
 @shared.dataset
 @click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
 @click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
@@ -90,7 +97,7 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
     options["default_language"] = locale_language()
     options["sampling"] = None if temperature is None else Sampling(temperature, seed)
-    where = {name: options.pop(name) for name in ("dataset", "device", "dtype")}
+    where = {name: options.pop(name) for name in ("dataset", "device", "dtype", "parallel")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
         made = ask_file(loaded, questions, out, identity=weights_of(model) or model, batch_size=batch_size, **options)

@@ -33,6 +33,9 @@ autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual env
 languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Of rows (repeatable).")
 language = partial(click.option, "--language", type=LANGUAGE, default="en")
 default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
+MODELS = "DIR|REPO|URL"
+model_name = click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
+parallel = click.option("--parallel", default=16, type=POSITIVE, help="Requests at a time to a server at URL.")
 max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Longest answer.")
 batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions at a time.")
 json_report = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

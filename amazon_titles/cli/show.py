@@ -30,7 +30,9 @@ def quickstart(**options: Any) -> None:
 
 
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
-@shared.default_model(help="Adapter or base model.")
+@shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
+@shared.model_name
+@click.option("--before", metavar="NAME", help="The model before the fine-tuning, on the same server at URL.")
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
@@ -38,6 +40,30 @@ def quickstart(**options: Any) -> None:
 def demo(**options: Any) -> None:
     """Show a page where a question is answered before and after the fine-tuning, side by side."""
     from amazon_titles.page import serve
+
+    serve(**options, on_ready=click.echo)
+
+
+@click.command(epilog="Example:  amazon-titles api --model USER/Llama-3-2-1B-amazon-titles")
+@shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
+@shared.model_name
+@shared.parallel
+@shared.dataset
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 exposes it to the network.")
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also answer to NAME (repeatable).")
+@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let that web page ask (repeatable).")
+@click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
+@click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
+@click.option("--sources-in-text", is_flag=True, help="Write the sources below the answer, for clients that drop them.")
+@shared.max_new_tokens
+def api(**options: Any) -> None:
+    """Answer OpenAI's requests with sources: for Open WebUI, LibreChat, LangChain, or a page of your own.
+
+    POST /v1/chat/completions and GET /v1/models (docs/api.md). The environment variable AMAZON_TITLES_SERVE_KEY holds
+    the key that clients must send.
+    """
+    from amazon_titles.api import serve
 
     serve(**options, on_ready=click.echo)
 

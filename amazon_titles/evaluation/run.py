@@ -25,7 +25,8 @@ class Generator(Protocol):
     """What can be evaluated: `CatalogModel` is one.
 
     One that besides has `generate_full` (the same, with `text`, `finished` and `tokens` an answer) is measured by
-    whether it ends its answers, and one that has `answer_losses` (conversations that end with the right answer → the
+    whether it ends its answers, one that has `generate_each` (the same as the answers come) is given all questions at
+    once, and one that has `answer_losses` (conversations that end with the right answer → the
     sum of its negative log-likelihood in nats, and its tokens) by its loss. Without them those measures are
     absent.
     """
@@ -108,6 +109,10 @@ def weights_of(model: str | Path) -> str:
 
 def _ask(model: Any, asked: Sequence[Question], losses: bool, **limits: int) -> Iterator[Outcome]:  # noqa: ANN401
     """What a generator, maybe one that tells more, does with each question."""
+    if hasattr(model, "generate_each"):  # a server takes the next question when another one is answered
+        turns = [[{"role": "user", "content": question.text}] for question in asked]
+        yield from (Outcome(*said) for said in model.generate_each(turns, max_new_tokens=limits["max_new_tokens"]))
+        return
     for start in range(0, len(asked), limits["batch_size"]):
         batch = asked[start : start + limits["batch_size"]]
         turns = [[{"role": "user", "content": question.text}] for question in batch]
@@ -132,8 +137,11 @@ def _example(question: Question, outcome: Outcome, index_refused: bool) -> Examp
 
 
 def _made_with(model: Generator, weights: str) -> dict[str, str]:
-    found = {"amazon_titles": __version__, "weights": weights, "device": str(getattr(model, "device", "") or "")}
-    for package in ("torch", "transformers", "peft", "rouge-score", "sacrebleu"):
+    found = {"amazon_titles": __version__, "weights": weights}
+    found |= {name: str(getattr(model, name, "") or "") for name in ("device", "server")}
+    # A server's answers are not made with what is installed here.
+    answering = () if found["server"] else ("torch", "transformers", "peft")
+    for package in (*answering, "rouge-score", "sacrebleu"):
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return {name: value for name, value in found.items() if value}

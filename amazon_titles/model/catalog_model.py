@@ -29,7 +29,8 @@ class CatalogModel:
 
     Besides what stands here, a model on this machine (not one behind an address) has `answer_losses(conversations, *,
     batch_size) -> list[tuple[float, int]]`: of conversations that end with the assistant's message, the sum of the
-    losses of that message's tokens, end-of-turn included, in nats, and how many they are.
+    losses of that message's tokens, end-of-turn included, in nats, and how many they are. One behind an address has
+    `generate_each`, which is `generate_full` as its answers come.
 
     Attributes:
         name: What reports call it.
@@ -54,6 +55,8 @@ class CatalogModel:
         # A server does not tell losses: a measure that cannot be computed is absent.
         if hasattr(chat_model, "answer_losses"):
             self.answer_losses = chat_model.answer_losses
+        if hasattr(chat_model, "generate_each"):
+            self.generate_each = chat_model.generate_each
 
     @classmethod
     def from_pretrained(
@@ -66,6 +69,7 @@ class CatalogModel:
         device: str | None = None,
         dtype: str | None = None,
         name: str | None = None,
+        parallel: int = 16,
     ) -> CatalogModel:
         """Loads an adapter (with its base) or a whole model, or takes one that a server speaks for.
 
@@ -77,6 +81,7 @@ class CatalogModel:
             device: As in torch; by default CUDA or MPS where there is one, else the CPU.
             dtype: As in torch; by default bfloat16 on CUDA devices that have it, else float32.
             name: Of the model on the server; by default the only one that it has.
+            parallel: Requests to a server at a time.
 
         Raises:
             InputError: There is no such model or dataset, or a file of it is missing or damaged; the message names it.
@@ -88,7 +93,7 @@ class CatalogModel:
             from amazon_titles.model.served import ServedModel
 
             catalogue = Catalog.open(dataset, token=token) if dataset else None
-            return cls(ServedModel(str(model), name=name), catalogue)
+            return cls(ServedModel(str(model), name=name, parallel=parallel), catalogue)
         where = {"revision": revision, "token": token}
         loading.require_model(model)
         named = dataset or loading.dataset_of(model, **where)
@@ -98,6 +103,11 @@ class CatalogModel:
             another = loading.tell_of_another_catalogue(model, catalogue.revision, **where)
             catalogue = replace(catalogue, another=another)
         return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
+
+    @property
+    def server(self) -> str:
+        """What serves it, such as "vllm 0.32.0"; "" for a model in this process."""
+        return str(getattr(self._chat_model, "server", ""))
 
     def generate(self, conversations: Sequence[Sequence[Message]], **limits: int) -> list[str]:
         """The texts of `generate_full`, which tells of the arguments."""
@@ -170,6 +180,22 @@ class CatalogModel:
             finalize(prompt, next(said), catalogue, how.k) if isinstance(prompt, RetrievedPrompt) else prompt
             for prompt in found
         ]
+
+    def converse(self, messages: Sequence[Message], **limits: Any) -> Iterator[str | Generation]:  # noqa: ANN401
+        """Yields the model's words to a conversation, without a search, and last the `Generation`.
+
+        Args:
+            messages: End with the user's.
+            **limits: `max_new_tokens`, 256 by default, and `sampling`; greedy without.
+
+        Raises:
+            InputError: The conversation is too long for the model.
+        """
+        room, used = self._chat_model.window, self._chat_model.count_tokens(messages)
+        if room is not None and used + limits.get("max_new_tokens", 256) > room:
+            found = f"The conversation takes {used} tokens, and the model has room for {room}, answer included."
+            raise InputError(found, hint="Begin a new one.")
+        yield from self._chat_model.stream(messages, **limits)
 
     def stream(self, question: str, **options: Any) -> Iterator[str | Answer]:  # noqa: ANN401
         """Yields the model's words as they come, and last the `Answer`.

@@ -14,6 +14,7 @@ from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, CatalogModel, loading
 from amazon_titles.model.loading import is_address
+from amazon_titles.model.served import ServedModel
 from amazon_titles.processes import COMPUTING
 
 MAX_QUESTION_CHARS = 1000
@@ -73,19 +74,29 @@ class Pair:
 
     Args:
         model: Loaded with a catalogue.
+        before: The model before the fine-tuning; by default the adapter's base.
 
     Raises:
         InputError: It came without a catalogue.
     """
 
-    def __init__(self, model: CatalogModel) -> None:
+    def __init__(self, model: CatalogModel, before: CatalogModel | None = None) -> None:
         if model.catalogue is None:
             raise _without_dataset(model.name)
-        self.after, self.before, self.catalogue = model, model.without_adapter(), model.catalogue
+        self.after, self.before, self.catalogue = model, before or model.without_adapter(), model.catalogue
 
     @classmethod
-    def load(cls, model: str | Path, *, dataset: str | Path | None = None) -> Pair:
+    def load(
+        cls, model: str | Path, *, dataset: str | Path | None = None, model_name: str | None = None,
+        before: str | None = None,
+    ) -> Pair:  # fmt: skip
         """Loads a folder's or a Hub id's model and its catalogue; see `CatalogModel.from_pretrained`.
+
+        Args:
+            model: Folder, Hub id, or address of a server.
+            dataset: That it answers about; by default the one that the model names.
+            model_name: Of the model on the server.
+            before: Name of the model before the fine-tuning, on the same server.
 
         Raises:
             InputError: It names no dataset, which is found out before gigabytes are loaded; or as there.
@@ -95,8 +106,12 @@ class Pair:
             dataset = loading.dataset_of(model, revision=None, token=None)
             if dataset is None:
                 raise _without_dataset(Path(model).name)
+        if before and not is_address(model):
+            raise InputError("An adapter's base is in it; --before names a model of a server.", hint="Leave it out.")
         os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
-        return cls(CatalogModel.from_pretrained(model, dataset=dataset))
+        after = CatalogModel.from_pretrained(model, dataset=dataset, name=model_name)
+        base = CatalogModel(ServedModel(str(model), name=before), after.catalogue) if before else None
+        return cls(after, base)
 
     def turns(self, question: str, *, closed_book: bool, language: str = "en") -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.

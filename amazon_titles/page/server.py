@@ -34,16 +34,20 @@ def serve(
     host: str | None = "127.0.0.1",
     port: int | None = None,
     language: str = "en",
+    model_name: str | None = None,
+    before: str | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Loads a model and shows its page until it is ended (Ctrl-C).
 
     Args:
-        model: An adapter's or a model's folder or Hub id.
+        model: An adapter's or a model's folder, Hub id, or the address of a server.
         dataset: That sources are taken from; by default the one that the model names.
         host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
         port: By default the first free one from 7860 on.
         language: That the page starts in, where the browser asks for none of ours.
+        model_name: Of a model on a server that has several.
+        before: Name of the model before the fine-tuning, on the same server.
         on_ready: Called with the page's address as soon as it answers.
 
     Raises:
@@ -53,7 +57,7 @@ def serve(
     find_model(model)
     require_host(host or os.environ.get("GRADIO_SERVER_NAME"))
     require_gradio()
-    pair = Pair.load(model, dataset=dataset)
+    pair = Pair.load(model, dataset=dataset, model_name=model_name, before=before)
     evidence = Evidence.of(model)
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
@@ -114,7 +118,7 @@ def require_host(host: str | None) -> None:
             with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
                 return probe.bind(address)
     raise InputError(
-        f"The page cannot listen on the host {host!r}: it is not an address of this machine.",
+        f"This machine cannot listen on the host {host!r}: it is none of its addresses.",
         hint="Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1",
     )
 

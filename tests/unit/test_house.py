@@ -27,7 +27,7 @@ FLOORS = {
     "model": 6, "evaluation": 6,
     "hub": 7,
     "quickstart": 8, "merge": 8, "handin": 8, "jobs": 8, "page": 8,
-    "video": 9, "export": 9,
+    "video": 9, "export": 9, "api": 9,
     "cli": 10, "__init__": 11, "__main__": 11,
 }  # fmt: skip
 
@@ -59,9 +59,9 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1645, "model": 1005, "catalog": 920, "hub": 890, "recipes": 835, "search": 720, "dataset": 710,
-    "evaluation": 660, "page": 525, "cli": 445, "video": 345, "conversations": 290, "jobs": 260, "budget": 285,
-    "quickstart": 280, "cards": 285,
+    "training": 1645, "model": 1160, "catalog": 920, "hub": 890, "recipes": 835, "search": 720, "dataset": 710,
+    "evaluation": 665, "page": 535, "cli": 475, "video": 345, "conversations": 290, "jobs": 260, "budget": 285,
+    "quickstart": 280, "cards": 285, "api": 295,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from amazon_titles.cli import main
 from amazon_titles.dataset import build_dataset, read_catalog
 from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.model import transport
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.served import KEY, ServedModel, as_text
 from amazon_titles.sample import write_sample
@@ -36,6 +39,11 @@ class Server:
         self.fails: tuple[int, bytes] | None = None
         self.raw: bytes | None = None
         self.wait = 0.0
+        self.version = ""
+        self.writes = None
+        self.written, self.cut_off, self.over = 0, threading.Event(), threading.Event()
+        self.busy: list[tuple[int, bytes]] = []
+        self.tokenizes = lambda _: (404, b"{}")
         self.requests: list[tuple[str, dict, dict]] = []
         outer = self
 
@@ -43,8 +51,19 @@ class Server:
             def log_message(self, *_):
                 pass
 
-            def reply(self, status, body, kind="application/json"):
+            def write_without_end(self, parts):
+                with suppress(OSError):
+                    for part in parts:
+                        if outer.over.is_set():
+                            break
+                        self.wfile.write(part)
+                        outer.written += len(part)
+                outer.cut_off.set()
+
+            def reply(self, status, body, kind="application/json", more=()):
                 self.send_response(status)
+                for name, value in dict(more).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -52,7 +71,9 @@ class Server:
 
             def do_GET(self):
                 outer.requests.append((self.path, dict(self.headers), {}))
-                if outer.models is None:
+                if outer.version and self.path == "/version":
+                    self.reply(200, json.dumps({"version": outer.version}).encode())
+                elif outer.models is None or not self.path.endswith("/models"):
                     self.reply(404, b"{}")
                 else:
                     self.reply(200, json.dumps({"data": outer.models}).encode())
@@ -61,6 +82,12 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 outer.requests.append((self.path, dict(self.headers), body))
                 time.sleep(outer.wait)
+                if outer.writes:
+                    return self.write_without_end(outer.writes)
+                if outer.busy:
+                    return self.reply(*outer.busy.pop(), "application/json", {"Retry-After": "7"})
+                if self.path == "/tokenize":
+                    return self.reply(*outer.tokenizes(body))
                 if outer.fails:
                     return self.reply(*outer.fails)
                 if outer.raw is not None:
@@ -91,6 +118,7 @@ def server(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     running = Server()
     yield running
+    running.over.set()
     running.server.shutdown()
     running.server.server_close()
 
@@ -157,7 +185,7 @@ def test_the_hubs_token_is_not_sent(server, monkeypatch):
     model = ServedModel(server.url)
     model.generate_full(ASKED)
     list(model.stream(ASKED[0]))
-    assert not [1 for _, headers, _ in server.requests if "hf_xxx" in str(headers)]
+    assert not [1 for _, headers, _ in server.requests if "hf_xxx" in str(headers) or "Authorization" in headers]
     monkeypatch.setenv(KEY, "s3cret")
     ServedModel(server.url).generate_full(ASKED)
     sent = {name.lower(): value for name, value in server.requests[-1][1].items()}
@@ -186,12 +214,14 @@ FAILURES = [
     (400, b'{"error": {"message": "context length is 512"}}', "answered 400: context length is 512"),
     (500, b"<html>oops</html>", r"answered 500\.[^§]*Run it again"),
     (429, b'{"detail": "slow down"}', r"answered 429: slow down[^§]*in a while"),
+    (307, b"{}", r"answered 307\."),
 ]
 
 
 @pytest.mark.parametrize(("status", "body", "sentence"), FAILURES)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_refusal_is_a_sentence(server, status, body, sentence, streamed):
+def test_a_refusal_is_a_sentence(server, status, body, sentence, streamed, monkeypatch):
+    monkeypatch.setattr(transport, "_PAUSES", ())
     model = ServedModel(server.url)
     server.fails = (status, body)
     with pytest.raises(AmazonTitlesError, match=sentence):
@@ -222,11 +252,145 @@ def test_an_answer_that_breaks_off_is_a_sentence(server):
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_server_that_does_not_answer_is_a_sentence(server, streamed, monkeypatch):
-    monkeypatch.setattr(ServedModel, "_models", lambda _: {})  # asked at once, and that may take its time here
+    monkeypatch.setattr(ServedModel, "_listed", lambda _: {})  # asked at once, and that may take its time here
     model = ServedModel(server.url, timeout=0.2)
     server.wait = 5
     with pytest.raises(AmazonTitlesError, match=r"did not answer within 0\.2 seconds"):
         list(model.stream(ASKED[0])) if streamed else model.generate_full(ASKED)
+
+
+def forever(head, part, pause):
+    yield head
+    while True:
+        time.sleep(pause)
+        yield part
+
+
+CHUNK = b'data: {"choices": [{"delta": {"content": "word "}}]}\n\n'
+ENDLESS = {
+    "a header a byte at a time": (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
+    "a body a byte at a time": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x", 0.02),
+    "a word at a time": (b"HTTP/1.1 200 OK\r\n\r\n", CHUNK, 0.02),
+    "nothing more": (b"HTTP/1.1 200 OK\r\n\r\n", b"", 0.02),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_server_that_never_ends_is_cut_off(server, name, streamed):
+    model = ServedModel(server.url, timeout=0.5)
+    server.writes = forever(*ENDLESS[name])
+    began = time.monotonic()
+    with pytest.raises(AmazonTitlesError, match=r"did not answer within 0\.5 seconds"):
+        list(model.stream(ASKED[0])) if streamed else model.generate_full(ASKED)
+    assert time.monotonic() - began < 30  # and not for ever
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("part", [b"x" * 2**20, CHUNK * 10_000], ids=["one line", "words"])
+def test_a_server_that_sends_gigabytes_is_cut_off(server, streamed, part):
+    model = ServedModel(server.url)
+    server.writes = forever(b"HTTP/1.1 200 OK\r\n\r\n", part, 0)
+    with pytest.raises(AmazonTitlesError, match=r"did not come to an end within (8388608 bytes|256 tokens)"):
+        list(model.stream(ASKED[0])) if streamed else model.generate_full(ASKED)
+    assert server.cut_off.wait(60)
+    assert server.written < 5 * transport.MOST_BYTES  # and what the system holds in between
+
+
+def test_a_busy_server_is_asked_again_when_it_says(server, monkeypatch):
+    waited = []
+    monkeypatch.setattr(transport, "time", SimpleNamespace(sleep=waited.append, monotonic=time.monotonic))
+    model = ServedModel(server.url)
+    server.busy = [(503, b"{}"), (429, b"{}")]
+    assert model.generate_full(ASKED)[0].text == "A kettle boils água."
+    assert waited == [7.0, 7.0]
+    server.busy = [(429, b'{"error": "no"}')] * 9
+    with pytest.raises(AmazonTitlesError, match="answered 429: no"):
+        list(model.stream(ASKED[0]))
+    assert waited[2:] == [7.0] * len(transport._PAUSES)
+
+
+def test_the_key_is_never_repeated(server, monkeypatch):
+    key = "my-very-own-key-1"
+    monkeypatch.setenv(KEY, key)
+    server.models = [{"id": "tiny"}]
+    model = ServedModel(server.url)
+    server.words = ["It is ", "my-very-", "own-key", "-1", " and my-very-o"]
+    assert model.generate_full(ASKED)[0].text == "It is [a secret] and my-very-o"
+    *pieces, last = model.stream(ASKED[0])
+    assert "my-very-own" not in "".join(pieces)
+    assert last.text == "It is [a secret] and my-very-o"
+    server.fails = (400, json.dumps({"error": {"message": f"\x1b[31mno {key} here\u202e"}}).encode())
+    with pytest.raises(AmazonTitlesError) as raised:
+        model.generate_full(ASKED)
+    assert "answered 400: [31mno [a secret] here." in str(raised.value)
+    assert not {"\x1b", "\u202e"} & set(str(raised.value))
+    server.models = [{"id": "a"}, {"id": key}, {"id": "b\x1b[2J"}]
+    assert ServedModel(server.url).name == "a"
+
+
+def test_an_address_with_a_password_is_refused_without_it():
+    with pytest.raises(InputError, match="holds a password") as raised:
+        ServedModel("http://ana:pa55word@127.0.0.1:1/v1")
+    assert "pa55word" not in str(raised.value)
+
+
+WINDOWS = [
+    (
+        [{"id": "tiny", "max_model_len": None, "parent": "base"}, {"id": "base", "max_model_len": 900}],
+        900,
+    ),  # vLLM's LoRA
+    ([{"id": "tiny", "meta": {"n_ctx_train": 9000, "n_ctx": 700}}], 700),  # llama.cpp
+    ([{"id": "tiny", "meta": None, "max_model_len": "many"}], None),
+]
+
+
+@pytest.mark.parametrize(("models", "window"), WINDOWS)
+def test_the_window_is_found_wherever_a_server_tells_it(server, models, window):
+    server.models = models
+    assert ServedModel(server.url, name="tiny").window == window
+
+
+@pytest.mark.parametrize("told", [{"count": 500}, {"tokens": [1] * 500}])
+def test_a_question_too_long_is_said_before_it_is_sent(server, told):
+    model = ServedModel(server.url)
+    server.tokenizes = lambda _: (200, json.dumps(told).encode())
+    long = [[{"role": "user", "content": "word " * 300}]]
+    with pytest.raises(
+        InputError, match=r"The question takes 50\d tokens, its answer may take 256, and tiny has room for 512"
+    ):
+        model.generate_full(long)
+    assert not [path for path, _, _ in server.requests if path.endswith("completions")]
+    server.tokenizes = lambda _: (200, b'{"count": 256}')  # it fits all the same
+    assert model.generate_full(long)[0].finished
+    server.tokenizes = lambda _: (404, b"{}")  # who does not count, answers 400 itself
+    assert model.generate_full(long)[0].finished
+
+
+def test_no_more_than_so_many_requests_at_a_time_and_always_so_many(server):
+    model = ServedModel(server.url, parallel=3)
+    here, most, lock = [0], [0], threading.Lock()
+    together = threading.Barrier(3)
+
+    def counted(url, body, call=model._call):
+        with lock:
+            here[0] += 1
+            most[0] = max(most[0], here[0])
+        together.wait(60)
+        with lock:
+            here[0] -= 1
+        return call(url, body)
+
+    model._call = counted
+    assert len(list(model.generate_each(ASKED * 9))) == 9
+    assert most[0] == 3
+
+
+def test_a_server_says_what_it_is(server):
+    server.models, server.version = [{"id": "tiny", "owned_by": "vllm"}], "0.32.0"
+    assert ServedModel(server.url).server == "vllm 0.32.0"
+    server.models, server.version = [{"id": "tiny"}], ""
+    assert ServedModel(server.url).server == "an OpenAI-compatible server"
 
 
 def test_no_server_is_a_sentence(monkeypatch):
@@ -266,3 +430,37 @@ def test_the_command_asks_a_server(server, tmp_path, capsys, monkeypatch):
         main(["ask", f'What is "{product.title}"?', *where])
     assert stopped.value.code == 1
     assert "answered 400: context length is 512" in capsys.readouterr().err
+
+
+def test_two_models_of_one_server_are_evaluated_and_compared(server, tmp_path, capsys, monkeypatch):
+    write_sample(tmp_path / "trn.json", 40)
+    build_dataset(tmp_path / "trn.json", tmp_path / "dataset")
+    server.models = [{"id": name, "owned_by": "vllm", "max_model_len": 8192} for name in ("base", "titles")]
+    monkeypatch.chdir(tmp_path)
+    for name in ("base", "titles"):
+        options = ["--model-name", name, "--parallel", "5", "--sets", "seen,invented", "--limit", "3"]
+        options += ["--out", f"{name}.json"]
+        main(["evaluate", server.url, "--dataset", "dataset", *options])
+    report = json.loads((tmp_path / "titles.json").read_text())
+    assert (report["model"], report["made_with"]["server"]) == ("titles", "vllm")
+    assert "torch" not in report["made_with"]
+    assert {body["model"] for path, _, body in server.requests if path.endswith("completions")} == {"base", "titles"}
+    capsys.readouterr()
+    main(["compare", "base.json", "titles.json", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["before"], told["after"]) == ("base", "titles")
+
+
+def test_the_page_asks_two_models_of_one_server(server, tmp_path):
+    from amazon_titles.page.pair import Pair
+
+    write_sample(tmp_path / "trn.json", 40)
+    build_dataset(tmp_path / "trn.json", tmp_path / "dataset")
+    server.models = [{"id": "base"}, {"id": "titles"}]
+    pair = Pair.load(server.url, dataset=tmp_path / "dataset", model_name="titles", before="base")
+    *_, turn = pair.turns(next(read_catalog(tmp_path / "dataset")).title, closed_book=True)
+    assert turn.done
+    asked = [body["model"] for path, _, body in server.requests if path.endswith("completions")]
+    assert sorted(asked) == ["base", "titles"]
+    with pytest.raises(InputError, match="--before names a model of a server"):
+        Pair.load(tmp_path, dataset=tmp_path / "dataset", before="base")
