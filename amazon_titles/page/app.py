@@ -21,10 +21,8 @@ _WAITING = 64
 # Questions of a session that are kept to be asked again.
 _AGAIN = 8
 # A click on one of the questions tells which.
-_ON_CLICK = """element.addEventListener("click", event => {
-  const chip = event.target.closest("[data-ask]");
-  if (chip) trigger("click", {question: chip.dataset.ask});
-});"""
+_ON_CLICK = """element.onclick = event => {
+  const chip = event.target.closest("[data-ask]"); if (chip) trigger("click", {question: chip.dataset.ask}); };"""
 
 
 def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
@@ -69,15 +67,15 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                     mode = gr.Radio(modes[language], value="closed", label=texts.mode, elem_id="mode", scale=4)
                     button = gr.Button(texts.ask, variant="primary", elem_id="ask", scale=1, min_width=120)
                 suggested = gr.HTML(chips(language), elem_id="examples", js_on_load=_ON_CLICK)
-                before_now = gr.HTML("", elem_id="again", js_on_load=_ON_CLICK)
                 with gr.Row(elem_id="state"):
                     status = gr.HTML("", elem_id="status", scale=1)
-                    stop = gr.Button(texts.stop, variant="stop", size="sm", elem_id="stop", scale=0, visible=False)
+                    stop = gr.Button(texts.stop, size="sm", elem_id="stop", scale=0, min_width=90, visible=False)
                 problem = gr.HTML("", elem_id="problem")
                 empty = answers.answered(None, texts, *names)
                 with gr.Row(equal_height=True, elem_classes="stack"):
                     sides = [gr.HTML(empty[0], elem_id="before"), gr.HTML(empty[1], elem_id="after")]
                 sources = gr.HTML("", elem_id="sources")
+                before_now = gr.HTML("", elem_id="again", js_on_load=_ON_CLICK)
             with gr.Tab(texts.table_tab, id="evidence") as table_tab:
                 table = gr.HTML(proofs[language], elem_id="evidence")
 

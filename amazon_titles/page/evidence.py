@@ -35,7 +35,6 @@ _FIGURES = (
     ("invented", "said it does not know", "figure_invented"), ("general", "right answer", "figure_general"),
     ("seen", "ROUGE-L F1", "figure_rouge"),
 )  # fmt: skip
-_LARGE = 3
 _PARAMS = {
     "epochs": "epochs", "lr": "learning rate", "batch_size": "batch size", "block_size": "block size",
     "lora_r": "LoRA rank", "lora_alpha": "LoRA alpha", "lora_dropout": "LoRA dropout", "quantization": "quantization",
@@ -112,14 +111,12 @@ class Evidence:
 
     def to_html(self, texts: Texts, language: str) -> str:
         """The second tab."""
-        of = {(row["set"], row["measure"]): row for row in self.rows}
         figures = [
             (row, getattr(texts, said).format(n=row["n"], before=f"{row['before']:.0%}"))
-            for group, measure, said in _FIGURES
-            if (row := of.get((group, measure)))
-        ]
+            for *measured, said in _FIGURES for row in self.rows if [row["set"], row["measure"]] == measured
+        ]  # fmt: skip
         return markup.part(
-            "evidence", found=self, figures=figures[:_LARGE], plots=list(self._plots(texts, language)),
+            "evidence", found=self, figures=figures[:3], plots=list(self._plots(texts, language)),
             name=partial(name_of, language=language), texts=texts,
         )  # fmt: skip
 

@@ -280,7 +280,11 @@ def view(request):
 
 
 def opened(visit, address, view, **options):
-    return visit(address, **view.size, locale={"en": "en-US", "pt": "pt-BR"}[view.language], **options)
+    page = visit(address, **view.size, locale={"en": "en-US", "pt": "pt-BR"}[view.language], **options)
+    page.wait_for_function("lang => document.documentElement.lang === lang", arg=view.language)
+    page.get_by_role("button", name=view.says.ask, exact=True).wait_for()
+    assert page.title() == view.says.title
+    return page
 
 
 def in_view(page, place):
@@ -318,7 +322,7 @@ def test_the_invented_example_is_asked_of_both_and_what_they_say_is_shown(visit,
     assert says.examples in page.inner_text("#examples")
     chips = page.locator("#examples [data-ask]")
     assert [chip.split("\n")[0] for chip in chips.all_inner_texts()] == [
-        says.trained, says.trained, says.untrained, says.invented,
+        says.kind_trained, says.kind_trained, says.kind_untrained, says.kind_invented,
     ]  # fmt: skip
     tops = {round(chip.bounding_box()["y"]) for chip in chips.all()}
     assert len(tops) == 1, "the examples are no row"
@@ -404,8 +408,6 @@ def violations(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_wrong(visit, address, dataset, view, scheme):
     page = opened(visit, address, view, color_scheme=scheme)
-    page.wait_for_function("lang => document.documentElement.lang === lang", arg=view.language)
-    assert page.title() == view.says.title
     ask(page, f'What is "{trained_title(dataset)}", perhaps?')
     page.locator("#ask:enabled").wait_for()
     assert violations(page) == []
