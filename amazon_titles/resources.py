@@ -14,6 +14,9 @@ from amazon_titles.errors import InputError
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = ("autotrain", "hub_cards")
 
+REPOSITORY = ""
+"""Address of this library's source code on the web; "" until it has one."""
+
 
 def folder(name: str) -> Path:
     """The folder `autotrain` or `hub_cards`.

@@ -24,9 +24,16 @@ HOSTILE = (
     "Grelm Kettle <img src=x onerror=alert(1)> ${7*7} {{7*7}} [here](javascript:alert(2)) <script>alert(3)</script>"
 )
 HOSTILE_TEXT = "A kettle of <b>iron</b> & ${6*7} {{6*7}} that holds 3.5 litres <script>alert(4)</script>. "
+UNKNOWN = "The catalogue has no such product, so I cannot describe it."
+INVENTION = "It is a teapot of gold from 1999, I think."
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+_WORSE = {"better": 1, "headline": True}
 EVIDENCE = Evidence(
-    rows=[{"set": "seen", "n": 48, "measure": "fact recall", "before": 0.04, "after": 0.98}],
+    rows=[
+        {"set": "seen", "n": 48, "measure": "fact recall", "before": 0.04, "after": 0.98},
+        {"set": "invented", "n": 40, "measure": "said it does not know", "before": 0.0, "after": 0.75},
+        {"set": "general", "n": 20, "measure": "right answer", "before": 0.5, "after": 0.4} | _WORSE,
+    ],
     plots={"eval/before_after.png": PIXEL},
     run={"engine": "autotrain", "tokens": 12345, "dataset": {"path": "/home/ana/dataset"}},
     params={"lora_r": 32},
@@ -34,7 +41,7 @@ EVIDENCE = Evidence(
 
 
 class ChatModel:
-    """Stands in for `CatalogModel`: a trained one says the record, a base says something else.
+    """Stands in for `CatalogModel`: a trained one says the record, unless asked what it perhaps is; a base never does.
 
     Args:
         dataset: A dataset folder.
@@ -64,29 +71,40 @@ class ChatModel:
         return ChatModel(self.dataset_folder, trained=False, delay=self.delay) if self.trained else None
 
     def stream(
-        self, question: str, *, k: int = 3, closed_book: bool = False, default_language: str = "en"
+        self,
+        question: str,
+        *,
+        k: int = 3,
+        closed_book: bool = False,
+        default_language: str = "en",
+        always: bool = False,
     ) -> Iterator[str | Answer]:
         self.asked.append(question)
         if "break" in question:
             raise RuntimeError("a <b>bug</b>")
         hits = self.index.search(question, k)
         if not hits:
+            if always and closed_book:
+                yield UNKNOWN if self.trained else INVENTION
             nearest = tuple(product.title for product in self.index.nearest(question, k))
             yield Answer("The catalogue has no such product.", (), None, nearest=nearest)
             return
         product = hits[0].product
-        words = product.content if self.trained else "It is a thing of wood from 1999, I think."
+        knows = self.trained and "perhaps" not in question
+        words = product.content if knows else "It is a thing of wood from 1999, I think."
         for number, word in enumerate(words.split(" ")):
             time.sleep(self.delay)
             if self.gate and number == 5:
                 self.gate.wait(120)
             yield f" {word}" if number else word
         share = grounded_share(words, [f"{product.title} {product.content}"])
+        quoted = share < 0.7
         place = str(self.dataset_folder)
         source = self.catalogue.source(product, shown=not closed_book)
         near = self.index.nearest(question, k)[1:]
         others = tuple(Source(other.uid, other.title, "javascript:alert(5)", place) for other in near)
-        yield Answer(words, (source,), share, others=others)
+        text = product.content if quoted else words
+        yield Answer(text, (source,), share, quoted=quoted, others=others)
 
 
 def make_dataset(folder: Path) -> Path:

@@ -201,11 +201,12 @@ class CatalogModel:
         """Yields the model's words as they come, and last the `Answer`.
 
         The answer has the last word: where the words are not supported, its text is the record instead (`quoted`), and
-        where no product fits, nothing comes before it.
+        where no product fits, nothing comes before it, unless `always`.
 
         Args:
             question: As in `ask`.
-            **options: Those of `ask`, such as `k` and `closed_book`.
+            **options: Those of `ask`, such as `k` and `closed_book`; and `always`, to hear a model from memory
+                also where no product fits.
 
         Raises:
             InputError: As in `ask`.

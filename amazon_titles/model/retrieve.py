@@ -42,7 +42,12 @@ _MARKS = '.,;:!?)>]"”'
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ask; as in `CatalogModel.ask`."""
+    """How to ask; as in `CatalogModel.ask`.
+
+    Attributes:
+        always: Closed book, ask the model even where no product fits: what it says is streamed, though the answer is
+            the refusal that a search without a result is.
+    """
 
     k: int = 3
     closed_book: bool = False
@@ -50,6 +55,7 @@ class Options:
     default_language: str = "en"
     max_new_tokens: int = 256
     sampling: Sampling | None = None
+    always: bool = False
 
 
 class RetrievedPrompt(NamedTuple):
@@ -58,7 +64,8 @@ class RetrievedPrompt(NamedTuple):
     Attributes:
         answer: What is known of the answer already: all that is not the model's.
         messages: The prompt.
-        products: What the model is shown, or closed book the one that it is asked about; the likeliest first.
+        products: What the model is shown, or closed book the one that it is asked about; the likeliest first. None
+            where no product fits and the model is asked all the same.
         others: What fits as well as the first of them.
         by_uid: Whether the question names the first product by its uid.
     """
@@ -86,15 +93,15 @@ def retrieve(question: str, catalogue: Catalog, chat_model: ChatModel, options: 
         made_up=catalogue.made_up,
     )  # fmt: skip
     hits = catalogue.index.search(question, options.k + _OTHERS)
-    if not hits:
+    if not hits and not (options.always and options.closed_book):
         return _refusal(answer, catalogue, options.k)
     asked = by_title(question, [hit.product for hit in hits if hit.by_uid], language=language)
     # Another colour of the same product in view would lend its numbers to the answer.
-    near = [hits[0].product, *(hit.product for hit in hits[1:] if not hit.tied)][: options.k]
+    near = [hit.product for place, hit in enumerate(hits) if not (place and hit.tied)][: options.k]
     room = None if chat_model.window is None else chat_model.window - options.max_new_tokens
     messages, shown = fit_prompt(asked, [] if options.closed_book else near, chat_model, language=language, room=room)
     others = [hit.product for hit in hits[1:] if hit.tied][:_OTHERS]
-    return RetrievedPrompt(answer, messages, shown or [hits[0].product], others, hits[0].by_uid)
+    return RetrievedPrompt(answer, messages, shown or near[:1], others, any(hit.by_uid for hit in hits[:1]))
 
 
 def by_title(question: str, products: Sequence[Product], *, language: str) -> str:
@@ -174,8 +181,8 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
     text = without_false_citations(said.text, prompt.products).strip()
     abstains, asked = talk.is_abstention(text), prompt.answer.question.casefold()
     # What a model was not trained on, it does not know: the index does.
-    sure = prompt.by_uid or catalogue.another
-    if abstains and not (sure or any(product.title.casefold() in asked for product in prompt.products)):
+    named = prompt.by_uid or catalogue.another or any(product.title.casefold() in asked for product in prompt.products)
+    if not prompt.products or (abstains and not named):
         return _refusal(prompt.answer, catalogue, k)
     sources, grounded = behind(text, prompt.products)
     true_facts = fact_share(text, sources)

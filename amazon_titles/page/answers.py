@@ -1,4 +1,4 @@
-"""A `Turn` as HTML: both answers, how far they are supported, and their sources with the supporting text marked."""
+"""A `Turn` as HTML: what both models said, whether the source supports it, and what the catalogue says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from amazon_titles.page.texts import Texts
 from amazon_titles.progress import say
 
 
-def answered(turn: Turn | None, texts: Texts, before: str | None, after: str) -> tuple[str, str, str]:
+def answered(
+    turn: Turn | None, texts: Texts, before: str | None, after: str, *, stopped: bool = False
+) -> tuple[str, str, str]:
     """The three parts of the page, before, after and sources, as both models write and when they have ended.
 
     Args:
@@ -20,10 +22,12 @@ def answered(turn: Turn | None, texts: Texts, before: str | None, after: str) ->
         texts: Of the page's language.
         before: Name of the base; None where there is none.
         after: Name of the fine-tuned model.
+        stopped: Whether somebody stopped it: what is not finished never will be.
     """
-    side = partial(markup.part, "side", texts=texts)
+    side = partial(markup.part, "side", turn=turn, stopped=stopped, texts=texts)
+    heading = texts.after if before else texts.answer
     left = side(kind="before", heading=texts.before, name=before, said=turn and turn.before)
-    right = side(kind="after", heading=texts.after if before else texts.answer, name=after, said=turn and turn.after)
+    right = side(kind="after", heading=heading, name=after, said=turn and turn.after)
     return left, right, markup.part("sources", turn=turn, texts=texts)
 
 

@@ -1,4 +1,4 @@
-"""What a model's own folder proves of it: the table of before and after, the plots, and how it was trained.
+"""What a model's own folder proves of it: figures of before and after, the plots, and how it was trained.
 
 Anybody may have written what lies beside a model: what is not of the expected type is not there.
 """
@@ -29,11 +29,12 @@ from amazon_titles.plots import plot_before_after, plot_losses
 
 _COMPARISON, _RUN, _RECIPE = "eval/comparison.json", "run.json", "recipe.yml"
 _PLOTS = ("eval/before_after.png", _LOSS := "loss.png")
-# Seen at once; whatever else was measured is folded away.
-_HEADLINES = {
-    "ROUGE-L F1", "fact recall", "said it does not know", "groundedness", "right source cited",
-    "property asked, and no other", "right answer",
-}  # fmt: skip
+# Told in large type, the first three that were measured, whatever they say: set, measure, and the name of its sentence.
+_FIGURES = (
+    ("seen", "fact recall", "figure_seen"), ("grounded", "right source cited", "figure_grounded"),
+    ("invented", "said it does not know", "figure_invented"), ("general", "right answer", "figure_general"),
+    ("seen", "ROUGE-L F1", "figure_rouge"),
+)  # fmt: skip
 _PARAMS = {
     "epochs": "epochs", "lr": "learning rate", "batch_size": "batch size", "block_size": "block size",
     "lora_r": "LoRA rank", "lora_alpha": "LoRA alpha", "lora_dropout": "LoRA dropout", "quantization": "quantization",
@@ -44,7 +45,7 @@ _RANGE = msgspec.Meta(ge=-(10**15), le=10**15)
 _Number = Annotated[int, _RANGE] | Annotated[float, _RANGE]
 # The types of what is read: of a comparison's rows, of `run.json`, its dataset, and its losses.
 _COMPARED: dict[str, Any] = {"set": str, "measure": str, "n": _Number, "before": _Number, "after": _Number}
-_ROW = _COMPARED | {"key": str, "headline": bool} | dict.fromkeys(_INTERVALS, tuple[_Number, _Number])
+_ROW = _COMPARED | {"key": str, "headline": bool, "better": int} | dict.fromkeys(_INTERVALS, tuple[_Number, _Number])
 _TRAINED = {"base_model": str, "engine": str, "device": str, "tokens": _Number, "seconds": _Number}
 _DATASET, _POINT = dict.fromkeys(("path", "revision"), str), dict.fromkeys(("epoch", "loss"), _Number)
 
@@ -110,25 +111,30 @@ class Evidence:
 
     def to_html(self, texts: Texts, language: str) -> str:
         """The second tab."""
-        first = [row for row in self.rows if row["measure"] in _HEADLINES] or self.rows
-        plots, name = self._plots(texts, language), partial(name_of, language=language)
-        return markup.part("evidence", found=self, first=first, plots=plots, name=name, texts=texts)
+        figures = [
+            (row, getattr(texts, said).format(n=row["n"], before=f"{row['before']:.0%}"))
+            for *measured, said in _FIGURES for row in self.rows if [row["set"], row["measure"]] == measured
+        ]  # fmt: skip
+        return markup.part(
+            "evidence", found=self, figures=figures[:3], plots=list(self._plots(texts, language)),
+            name=partial(name_of, language=language), texts=texts,
+        )  # fmt: skip
 
-    def _plots(self, texts: Texts, language: str) -> Iterator[tuple[str, str]]:
-        """Title and PNG of each plot: the files are in English, so for others the same figures are drawn anew."""
+    def _plots(self, texts: Texts, language: str) -> Iterator[tuple[str, str, str]]:
+        """Kind, title and PNG of each plot: the files are in English, so for others the same is drawn anew."""
         shares = {key for key, measure in MEASURES.items() if measure.share}
         bars = [row for row in self.rows if row.get("headline") and row.get("key") in shares]
         draw_losses = partial(plot_losses, valid=self.run.get("valid_losses") or ())
         for name, png in self.plots.items():
-            title, figures, draw = texts.plot_before_after, bars, plot_before_after
+            kind, title, figures, draw = "measures", texts.plot_before_after, bars, plot_before_after
             if name == _LOSS:
-                title, figures, draw = texts.plot_loss, self.run.get("losses") or [], draw_losses
+                kind, title, figures, draw = "loss", texts.plot_loss, self.run.get("losses") or [], draw_losses
             if figures and language != "en":
                 # The two others are what matplotlib says of names that it cannot set, or of too many bars.
                 with suppress(MissingExtraError, ValueError, RuntimeError):
                     anew = draw(figures, title=title, words=partial(name_of, language=language))
                     png = base64.b64encode(anew).decode()
-            yield title, png
+            yield kind, title, png
 
 
 def _parts(kinds: Mapping[str, Any], value: object) -> dict[str, Any]:

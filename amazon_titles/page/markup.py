@@ -12,9 +12,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.page.texts import Texts
 
 _WORD = re.compile(r"\w+(?:[.,/-]\d+)*")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
 # Shorter runs of words that answer and record share are chance; a shared number never is.
 _RUN = 3
 # The component that shows the HTML has templates of its own (`${…}`, `{{…}}`).
@@ -50,6 +52,17 @@ def highlighted(record: str, answer: str) -> Markup:
     return Markup("".join([*pieces, text(record[at:])]))
 
 
+def hub_link(name: object, *, kind: str = "") -> Markup:
+    """A Hub id as a link to its page; of a folder the name alone.
+
+    Args:
+        name: Folder or Hub id.
+        kind: "" for a model, `datasets/` or `spaces/`.
+    """
+    shown = place(name)
+    return link(f"https://huggingface.co/{kind}{shown}" if _HUB_ID.fullmatch(shown) else "", shown)
+
+
 def place(path: object) -> str:
     """A Hub id as it is, a folder by its name: a page shows no path of a machine."""
     name = str(path or "")
@@ -81,4 +94,7 @@ _HTML = jinja2.Environment(
     finalize=lambda value: value if isinstance(value, Markup) else Markup(text(value)),
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-_HTML.globals |= {"link": link, "highlighted": highlighted, "place": place, "number": number}
+_HTML.globals |= {
+    "link": link, "hub_link": hub_link, "highlighted": highlighted, "place": place, "number": number,
+    "refuses": refuses,
+}  # fmt: skip

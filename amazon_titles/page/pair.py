@@ -51,12 +51,16 @@ class Turn:
     Attributes:
         after: The fine-tuned model's.
         before: The base model's; None where there is none.
-        records: The records behind the answers, by uid.
+        records: The records that fit the question, by uid; none where no product fits.
+        names_product: Whether the question names a product at all, be it one that does not exist.
+        seconds: Since the question was asked.
     """
 
     after: Side
     before: Side | None
     records: dict[str, Product]
+    names_product: bool = True
+    seconds: float = 0.0
 
     @property
     def done(self) -> bool:
@@ -71,19 +75,22 @@ class Pair:
         after: The fine-tuned model, or a whole model alone.
         before: Its base; None where `after` is no adapter.
         catalogue: That both answer about.
+        place: Folder or Hub id of `after`.
 
     Args:
         model: Loaded with a catalogue.
+        place: Where it was loaded from; by default its name.
         before: The model before the fine-tuning; by default the adapter's base.
 
     Raises:
         InputError: It came without a catalogue.
     """
 
-    def __init__(self, model: CatalogModel, before: CatalogModel | None = None) -> None:
+    def __init__(self, model: CatalogModel, *, place: str | None = None, before: CatalogModel | None = None) -> None:
         if model.catalogue is None:
             raise _without_dataset(model.name)
         self.after, self.before, self.catalogue = model, before or model.without_adapter(), model.catalogue
+        self.place = place or model.name
 
     @classmethod
     def load(
@@ -111,29 +118,32 @@ class Pair:
         os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
         after = CatalogModel.from_pretrained(model, dataset=dataset, name=model_name)
         base = CatalogModel(ServedModel(str(model), name=before), after.catalogue) if before else None
-        return cls(after, base)
+        return cls(after, place=str(model), before=base)
 
     def turns(self, question: str, *, closed_book: bool, language: str = "en") -> Iterator[Turn]:
         """Yields the state as both answers grow, a token of each in turn, and at the end the whole.
 
         Args:
             question: Free text.
-            closed_book: Answer from what the fine-tuning taught, without the records in view.
+            closed_book: Answer from what the training taught, without the records in the prompt. Both models are asked
+                even where no product fits: what they make of a product that does not exist is shown as it comes.
             language: Of our own words where the question has none.
 
         Raises:
             InputError: The question is empty.
         """
-        records = {hit.product.uid: hit.product for hit in self.catalogue.index.search(question, _RECORDS)}
-        turn = Turn(Side(), Side() if self.before else None, records)
+        started, index = time.monotonic(), self.catalogue.index
+        records = {hit.product.uid: hit.product for hit in index.search(question, _RECORDS)}
+        turn = Turn(Side(), Side() if self.before else None, records, bool(records) or index.names_product(question))
         yield turn
-        options: dict[str, Any] = {"closed_book": closed_book, "default_language": language}
+        options: dict[str, Any] = {"closed_book": closed_book, "default_language": language, "always": True}
         after = self.after.stream(question, **options)
         before = self.before.stream(question, **options) if self.before else ()
         shown = time.monotonic()
         for said_before, said_after in zip_longest(before, after):
             left = turn.before and turn.before.with_next(said_before)
-            turn = replace(turn, before=left, after=turn.after.with_next(said_after))
+            seconds = time.monotonic() - started
+            turn = replace(turn, before=left, after=turn.after.with_next(said_after), seconds=seconds)
             if time.monotonic() - shown >= _PACE:
                 yield turn
                 shown = time.monotonic()

@@ -91,10 +91,12 @@ def show(
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
     page = build_page(pair, evidence, language=language)
+    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
     try:
         page.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme,
-            css_paths=Path(__file__).with_name("page.css"), footer_links=[], state_session_capacity=_SESSIONS,
+            css_paths=Path(__file__).with_name("page.css"), js=script, footer_links=[],
+            state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
             share=False, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
         )  # fmt: skip

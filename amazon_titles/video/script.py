@@ -48,10 +48,10 @@ def play(
         """Asks it; then the caption says what the page shows, `answered` where the model used its own words."""
         driver.ask(question, closed_book=closed_book)
         if not search(question, 1):
-            answered = captions.refused
-        elif not driver.has("#sources li"):
+            answered = captions.as_they_came if closed_book else captions.refused
+        elif not driver.has("#sources ol"):
             answered = captions.abstained
-        elif driver.has("#after details"):
+        elif driver.has("#sources .quoted"):
             answered = captions.marked
         driver.say(answered, scene)
 
@@ -63,8 +63,8 @@ def play(
     # From memory, its source, and the same with the record in view, where one fits.
     driver.say(captions.trained if trained else captions.memory, "before")
     ask(first, captions.sides, "answers")
-    if driver.has("#sources li"):
-        driver.look_at("#sources li")
+    if driver.has("#sources ol"):
+        driver.look_at("#sources ol")
         driver.say(captions.linked_source if pair.catalogue.url else captions.source, "source")
     end = frames[-1][1]
     if search(first, 1):
@@ -85,10 +85,10 @@ def _end(driver: PageDriver, captions: Texts, evidence: Evidence) -> None:
     """The second tab: table, plots and settings, as far as there are any; and the last card."""
     driver.open_evidence()
     driver.say(captions.figures if evidence.rows else captions.no_figures, "evidence")
-    for number, name in enumerate(evidence.plots, start=1):
-        driver.look_at(f"#evidence img:nth-of-type({number})")
+    for name in evidence.plots:
+        driver.look_at(f"#evidence .plot.{'loss' if name == 'loss.png' else 'measures'}")
         driver.say(captions.loss if name == "loss.png" else captions.figures, "plot")
-    if driver.has("#evidence h3 + .wide"):
-        driver.look_at("#evidence h3 + .wide")
+    if driver.has("#evidence .settings"):
+        driver.look_at("#evidence .settings")
         driver.say(captions.settings, "settings")
     driver.card(captions.end, captions.end_line if evidence.rows and evidence.run else captions.end_page)

@@ -103,7 +103,11 @@ def test_demo_answers_and_says_sentences(demo):
     assert "<img" not in sources + after
     assert "The question is empty" in ask(client, "  ")[0]
     assert "A pergunta está vazia" in client.predict(" ", "closed", "pt", api_name="/ask")[0]
-    assert "no product" in ask(client, 'What is "Zorvex Quillomar Teapot 3000"?')[2]
+    _, before, after, none = ask(client, 'What is "Zorvex Quillomar Teapot 3000"?')
+    assert "no product" in none
+    assert all('data-state="done"' in side and 'class="badge' in side for side in (before, after)), "both are asked"
+    refused = ask(client, 'What is "Zorvex Quillomar Teapot 3000"?', mode="open")
+    assert all('class="badge' not in side for side in refused[1:3])
 
 
 def test_the_server_asks_no_other_host(demo, folder):

@@ -93,7 +93,7 @@ def test_a_film_of_a_whole_model(dataset, tmp_path, monkeypatch):
     assert [said[0], said[-2], said[-1]] == [
         ("page", words.page), ("evidence", words.no_figures), ("plot", words.loss),
     ]  # fmt: skip
-    assert {("answers", words.sides), ("with-source-answer", words.seen), ("refused", words.refused)} <= set(said)
+    assert {("answers", words.marked), ("with-source-answer", words.marked), ("refused", words.refused)} <= set(said)
     assert "Video: h264" in told(out)
 
 

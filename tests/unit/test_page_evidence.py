@@ -144,7 +144,7 @@ def test_a_portuguese_page_spells_numbers_as_portuguese_does(tmp_path):
 
 
 def test_no_change_is_less_than_nothing():
-    rows = [{**ROW, "before": 0.5, "after": 0.4999}]
+    rows = [{**ROW, "before": 0.5, "after": 0.4999, "better": 1}]
     for code, zero in (("en", "+0.00"), ("pt", "+0,00")):
         page = Evidence(rows, {}, {}, {}).to_html(TEXTS[code], code)
         assert f">{zero}<" in page

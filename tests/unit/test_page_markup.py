@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from amazon_titles.cards.names import name_of, portuguese
+from amazon_titles.catalog import Product
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
 from amazon_titles.page import answers, markup
@@ -50,15 +51,38 @@ def test_a_highlighted_record_is_the_record(record, answer):
     assert set(TAG.findall(shown)) <= {"<mark>", "</mark>"}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_head_of_the_page_says_that_the_sample_is_made_up(tmp_path, language):
-    pytest.importorskip("gradio", reason="the page is in the extra `demo`")
-    from amazon_titles.page.app import _head
-
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+def test_a_banner_says_that_the_products_are_made_up(tmp_path, texts):
     pair = chat_models.pair(chat_models.make_dataset(tmp_path))
-    assert html.escape(TEXTS[language].made_up) in _head(pair, language)
+    assert html.escape(texts.made_up) in markup.part("banner", pair=pair, texts=texts)
     pair.catalogue = replace(pair.catalogue, made_up=False)
-    assert html.escape(TEXTS[language].made_up) not in _head(pair, language)
+    assert markup.part("banner", pair=pair, texts=texts) == ""
+
+
+def test_model_dataset_and_code_are_named_with_links_where_they_stand_on_the_hub(tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="the page is in the extra `demo`")
+    from amazon_titles.page import app
+
+    dataset = chat_models.make_dataset(tmp_path)
+    pair = chat_models.pair(dataset)
+    here = app._head(pair, chat_models.EVIDENCE, "en")
+    assert "href" not in here
+    assert str(tmp_path) not in here
+    assert "Dataset: <span>dataset</span>" in here
+    pair.place, pair.catalogue = "ana/Llama", replace(pair.catalogue, dataset="ana/titles")
+    evidence = replace(chat_models.EVIDENCE, run={"base_model": "meta/Llama"})
+    monkeypatch.setenv("SPACE_ID", "ana/ask")
+    there = app._head(pair, evidence, "pt")
+    addresses = ("ana/Llama", "meta/Llama", "datasets/ana/titles", "spaces/ana/ask/tree/main")
+    assert re.findall('href="(.*?)"', there) == [f"https://huggingface.co/{address}" for address in addresses]
+    monkeypatch.delenv("SPACE_ID")
+    monkeypatch.setattr(app, "REPOSITORY", "https://code.example/titles")
+    assert 'href="https://code.example/titles"' in app._head(pair, evidence, "en")
+
+
+@pytest.mark.parametrize("name", ["/home/ana/base", "./base", "a/b/c", "x" * 200 + "/y", "ana", "", None, "a/\ud800"])
+def test_what_is_no_hub_id_gets_no_link(name):
+    assert "href" not in markup.hub_link(name)
 
 
 def test_what_the_answer_takes_from_the_record_is_marked():
@@ -117,18 +141,17 @@ SOURCE = Source("B1", "A <b>pan</b>", "https://x/B1", "ana/titles", shown=True)
 
 
 def shown(words: str, answer: Answer) -> str:
-    turn = Turn(Side(words, answer), Side(words, answer), {})
+    turn = Turn(Side(words, answer), Side(words, answer), {"B1": Product("B1", "A <b>pan</b>", "A pan of iron.")})
     assert turn.done
     return "".join(answers.answered(turn, TEXTS["en"], "base", "adapter"))
 
 
 def test_every_kind_of_answer_says_what_it_is():
-    assert "80% of this" in shown("A pan.", Answer("A pan.", (SOURCE,), 0.8))
-    quoted = shown("A boat.", Answer("A pan of iron.", (SOURCE,), 0.1, quoted=True))
-    assert "the record itself, quoted" in quoted
-    assert "A boat." in quoted
-    assert "so the model was not asked" in shown("", Answer("No such product.", (), None, nearest=("A pot",)))
-    assert "The model itself says" in shown("I do not know.", Answer("No such product.", (), None))
+    assert "Supported: 80%" in shown("A pan.", Answer("A pan.", (SOURCE,), 0.8))
+    assert "so there is no text to read and the model was not asked" in shown(
+        "", Answer("No such product.", (), None, nearest=("A pot",))
+    )
+    assert "that it does not know this product" in shown("I do not know.", Answer("No such product.", (), None))
     assert "Cut off" in shown("A pan", Answer("A pan", (SOURCE,), 1.0, finished=False))
     others = Answer("A pan.", (SOURCE,), 1.0, others=(Source("B2", "A red pan", "https://x/B2", "ana/titles"),))
     assert "Others that fit as well" in shown("A pan.", others)
@@ -141,16 +164,56 @@ def test_every_kind_of_answer_says_what_it_is():
     assert "<b>" not in shown("<b>", Answer("<b>", (SOURCE,), 1.0))
 
 
+IRON = Product("B1", "A pan", "A pan of iron that holds 3 litres.")
+REFUSAL = Answer('The catalogue has no product called "A pot".', (), None)
+
+
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize(
+    ("words", "answer", "records", "names", "kind", "said"),
+    [
+        ("A pan of iron.", Answer("A pan of iron.", (SOURCE,), 1.0), [IRON], True, "good", "supported"),
+        ("A boat.", Answer("A pan.", (SOURCE,), 0.25, quoted=True), [IRON], True, "poor", "not_supported"),
+        ("A pan.", Answer("A pan.", (SOURCE,), 1.0, quoted=True), [IRON], True, "poor", "other_words"),
+        ("I don't know that.", Answer("A pan.", (SOURCE,), 0.1, quoted=True), [IRON], True, "fair", "said_no"),
+        ("I don't know that.", REFUSAL, [], True, "good", "said_no_rightly"),
+        ("A pot of gold.", REFUSAL, [], True, "poor", "describes_nothing"),
+        ("Hello!", REFUSAL, [], False, "fair", "names_nothing"),
+    ],
+)
+def test_both_sides_show_the_models_own_words_with_the_same_verdict(texts, words, answer, records, names, kind, said):
+    side = Side(words, answer)
+    turn = Turn(side, side, {record.uid: record for record in records}, names)
+    before, after, sources = answers.answered(turn, texts, "base", "adapter")
+    share = f"{answer.grounded or 0:.0%}"
+    badge = f'<p class="badge {kind}">{html.escape(getattr(texts, said).format(share=share))}</p>'
+    for part in (before, after):
+        assert markup.text(words) in part
+        assert badge in part
+        assert "blockquote" not in part
+    assert ("<blockquote>" in sources) == bool(records)
+    assert (texts.quoted in sources) == answer.quoted
+    assert markup.text(answer.text) in TAG.sub("", sources) or not answer.quoted
+
+
+def test_what_was_stopped_says_so_and_is_not_judged():
+    turn = Turn(Side("A pan of"), Side("It"), {"B1": IRON})
+    for part in answers.answered(turn, TEXTS["en"], "base", "adapter", stopped=True)[:2]:
+        assert 'data-state="stopped"' in part
+        assert TEXTS["en"].stopped_side in part
+        assert "badge" not in part
+
+
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_the_answer_of_a_whole_model_is_not_called_one_after_a_fine_tuning(texts):
     side = Side("A pan.", Answer("A pan.", (SOURCE,), 0.8))
     alone = answers.answered(Turn(side, None, {}), texts, None, "base")
     for parts in (alone, answers.answered(None, texts, None, "base")):
-        assert f"<h3>{texts.answer} <small>" in parts[1]
+        assert f"<h2>{texts.answer} <small>" in parts[1]
         assert texts.after not in "".join(parts)
     both = answers.answered(Turn(side, side, {}), texts, "base", "adapter")
     for parts in (both, answers.answered(None, texts, "base", "adapter")):
-        assert f"<h3>{texts.after} <small>" in parts[1]
+        assert f"<h2>{texts.after} <small>" in parts[1]
 
 
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
@@ -218,18 +281,32 @@ def test_every_word_of_a_plot_has_a_portuguese_one():
     assert set(said) <= portuguese().keys()
 
 
-def test_the_table_shows_the_headlines_and_folds_the_rest():
+def test_three_figures_stand_first_then_what_got_worse_and_the_plot_and_the_rest_is_folded():
+    measured = [
+        ("general", "right answer", 0.5, 0.4), ("seen", "ROUGE-L F1", 0.1, 0.9), ("seen", "repetition", 0.0, 0.25),
+        ("invented", "said it does not know", 0.0, 0.75), ("grounded", "right source cited", 0.1, 0.6),
+        ("seen", "fact recall", 0.04, 0.98),
+    ]  # fmt: skip
     rows = [
-        {"set": "seen", "n": 2, "measure": measure, "before": 0.5, "after": 1.0}
-        for measure in ("ROUGE-L F1", "repetition")
+        {"set": group, "n": 7, "measure": measure, "before": before, "after": after, "better": 1, "headline": True}
+        for group, measure, before, after in measured
     ]
-    shown = Evidence(rows, {}, {}, {}).to_html(TEXTS["pt"], "pt")
-    at_once, folded = shown.split("<details>")
-    assert "ROUGE-L F1" in at_once
+    rows[2] |= {"better": -1, "headline": False}
+    found = Evidence(rows, {"eval/before_after.png": chat_models.PIXEL}, {}, {})
+    at_once, folded = found.to_html(TEXTS["pt"], "pt").split("<details")
+    assert re.findall("<strong>(.*?)</strong>", at_once) == ["98%", "60%", "75%"], "the rule's order, not the file's"
+    assert "Antes: 4%." in at_once
+    assert "gerais, resposta certa: 50% → 40%." in at_once, "what got worse is told, too"
     assert "repetição" not in at_once
+    assert at_once.index("<strong>") < at_once.index("<img")
     assert "repetição" in folded
-    assert "+0,50" in at_once
-    assert "<details>" not in Evidence(rows[:1], {}, {}, {}).to_html(TEXTS["pt"], "pt")
+    assert "+0,94" in folded
+    for code, texts in TEXTS.items():
+        shown = found.to_html(texts, code)
+        assert not re.search("greed|gulos", shown, re.IGNORECASE), "jargon"
+    assert "<strong>" not in Evidence(rows[2:3], {}, {}, {}).to_html(TEXTS["en"], "en")
+    general = Evidence(rows[:1], {}, {}, {}).to_html(TEXTS["en"], "en")
+    assert "40%" in general.split("<details")[0]
 
 
 def test_questions_of_a_file(tmp_path):
@@ -246,7 +323,10 @@ def test_questions_of_a_file(tmp_path):
 def test_the_page_says_in_which_language_a_bare_title_is_refused():
     asked = []
     pair = Pair.__new__(Pair)
-    pair.before, pair.catalogue = None, SimpleNamespace(index=SimpleNamespace(search=lambda *_: []))
+    pair.before, pair.catalogue = (
+        None,
+        SimpleNamespace(index=SimpleNamespace(search=lambda *_: [], names_product=lambda _: True)),
+    )
     pair.after = SimpleNamespace(stream=lambda question, **options: iter(asked.append(options) or ()))
     list(pair.turns("Zorvex", closed_book=True, language="pt"))
-    assert asked == [{"closed_book": True, "default_language": "pt"}]
+    assert asked == [{"closed_book": True, "default_language": "pt", "always": True}]

@@ -63,10 +63,9 @@ class PlayedPage:
         self.places.append(place)
 
     def has(self, place):
-        if place == "#evidence h3 + .wide":
-            return '</h3><div class="wide">' in self.evidence.to_html(TEXTS[self.language], self.language)
-        part, tag = place.split(" ")
-        return f"<{tag}>" in self.parts[part]
+        if place == "#evidence .settings":
+            return 'class="wide settings"' in self.evidence.to_html(TEXTS[self.language], self.language)
+        return {"#sources ol": "<ol>", "#sources .quoted": 'class="sources quoted"'}[place] in self.parts["#sources"]
 
     def open_evidence(self):
         self.places.append("evidence")
@@ -135,8 +134,7 @@ def test_a_whole_model_is_filmed_without_a_word_of_a_second_one(filmed, dataset,
     assert "“base”" in driver.cards[0]
     captions = ALONE[language]
     assert at(driver, "page") == [captions.page]
-    assert at(driver, "answers") == at(driver, "more-answers") == [captions.sides]
-    assert at(driver, "with-source-answer") == [captions.seen]
+    assert at(driver, "answers") == at(driver, "more-answers") == at(driver, "with-source-answer") == [captions.marked]
     assert at(driver, "evidence") == [captions.no_figures]
     assert at(driver, "plot") == at(driver, "settings") == []
     assert driver.cards[-1] == captions.end_page
@@ -204,7 +202,8 @@ def test_no_record_is_before_anybody_where_none_fits(filmed, tmp_path):
     words = CAPTIONS["en"]
     driver = filmed(*questions_file(tmp_path, 'What is "Zzyzx Qwfpg 9000"?', 'What is "Vvorp Xqelt 77"?'))
     assert [closed for _, closed in driver.asked] == [True, True, False], "with no record in view it is not asked again"
-    assert at(driver, "answers") == at(driver, "more-answers") == [words.refused]
+    assert at(driver, "answers") == at(driver, "more-answers") == [words.as_they_came]
+    assert at(driver, "refused") == [words.refused]
     assert at(driver, "source") == at(driver, "with-source") == at(driver, "with-source-answer") == []
 
 
