@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,10 @@ def test_a_title_that_several_share_says_so_and_what_tells_them_apart():
     assert [source.variant for source in (*answer.sources, *answer.others)] == ["red", "blue", "green"]
     assert "Several products have this title" in answer.to_text()
     assert "[B00blue] Umbra Desk Lamp (blue)" in answer.to_text()
+    apart = [replace(lamp, title=f"{lamp.title} ({lamp.uid[3:]})") for lamp in lamps]  # as a build names them
+    built = CatalogModel(Told("The large lamp in red."), Catalog(CatalogIndex(apart), "ana/data", "", "", None))
+    assert "Several products have this title" in built.ask("What is the Umbra Desk Lamp?").to_text()
+    assert "Several" not in built.ask("What is the red Umbra Desk Lamp?").to_text()
     blue = model.ask("What is the blue Umbra Desk Lamp?")
     assert ([source.uid for source in blue.sources], blue.others) == (["B00blue"], ())
 
