@@ -343,24 +343,6 @@ def test_it_is_of_the_catalogue_that_it_is_of(tmp_path, adapter, dataset, langua
     assert "AmazonTitles" not in (made.folder / "video.txt").read_text(encoding="utf-8")
 
 
-def test_a_title_on_the_page_is_cut_into_lines(tmp_path, adapter, language, monkeypatch):
-    from matplotlib.figure import Figure
-
-    shown = []
-    drawn = Figure.text
-    monkeypatch.setattr(
-        Figure, "text", lambda self, x, y, s, **more: (shown.append(s), drawn(self, x, y, s, **more))[1]
-    )
-    (tmp_path / "coffee.jsonl").write_text("".join(json.dumps(row) + "\n" for row in SHOP))
-    build_dataset(tmp_path / "coffee.jsonl", tmp_path / "coffee", name="Coffee makers " * 9)
-    options = {"members": ["Ada"], "language": language, **LINKS}
-    hand_in(tmp_path / "work", model=adapter, dataset=tmp_path / "coffee", **options)
-    title = shown[: shown.index("")]
-    assert len(title) > 2
-    assert max(map(len, title)) <= 60
-    assert " ".join(title).count("Coffee makers") == 9
-
-
 @pytest.mark.parametrize(("language", "word"), [("pt", "Integrantes"), ("en", "Members")])
 def test_the_documents_are_of_the_language(tmp_path, adapter, dataset, language, word):
     made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, **WHO, language=language, **LINKS)
