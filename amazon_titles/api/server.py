@@ -84,7 +84,7 @@ def server_of(app: Any) -> Any:  # noqa: ANN401 - an ASGI application; a `uvicor
     from amazon_titles.api.app import BODY_SECONDS, PLACES
 
     class Protocol(H11Protocol):
-        def connection_made(self, transport: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
             super().connection_made(transport)
             self.loop.call_later(BODY_SECONDS, lambda: self.cycle or transport.close())
 
