@@ -73,7 +73,7 @@ class _Handler(request.HTTPSHandler):
     """Opens both kinds of address, with replies that are bounded."""
 
     def do_open(self, http_class: Any, req: request.Request, **options: Any) -> http.client.HTTPResponse:  # noqa: ANN401
-        bounded = type("Bounded", (http_class,), {"response_class": _Response})
+        bounded: Any = type("Bounded", (http_class,), {"response_class": _Response})
         return super().do_open(bounded, req, **options)
 
     http_open: Any = request.HTTPHandler.http_open
