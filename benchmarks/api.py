@@ -21,11 +21,12 @@ from pathlib import Path
 QUESTIONS = 24
 
 
-def measured(model: str, questions: list[str], clients: int) -> dict[str, float]:
+def measured(model: str, questions: list[str], clients: int, tokens: int) -> dict[str, float]:
     """Answers, seconds, and megabytes at the peak, of so many clients who ask all questions each."""
     from openai import OpenAI
 
     command = [sys.executable, "-m", "amazon_titles", "api", "--model", model, "--port", "0"]
+    command += ["--max-new-tokens", str(tokens)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = server.stdout.readline().strip()
@@ -54,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="quickstart/adapter")
     parser.add_argument("--questions", type=int, default=QUESTIONS, help="Of each client.")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="Longest answer.")
     arguments = parser.parse_args()
 
     from amazon_titles.dataset import read_catalog
@@ -63,10 +65,11 @@ def main() -> None:
     titles = [product.title for product in read_catalog(dataset)][: arguments.questions]
     questions = [f'What is "{title}"?' for title in titles]
     load = round(os.getloadavg()[0], 1)
-    runs = [measured(arguments.model, questions, clients) for clients in (1, 8)]
+    runs = [measured(arguments.model, questions, clients, arguments.max_new_tokens) for clients in (1, 8)]
     figures = {
         "device": f"CPU, {platform.machine()}", "cores": os.cpu_count(), "load_before": load,
-        "questions_of_each_client": len(questions), "runs": runs,
+        "model": Path(arguments.model).name, "questions_of_each_client": len(questions),
+        "max_new_tokens": arguments.max_new_tokens, "runs": runs,
         "peak_of_eight_over_one": round(runs[1]["peak_megabytes"] / runs[0]["peak_megabytes"], 2),
     }  # fmt: skip
     out = Path(__file__).parent / "results" / "api.json"

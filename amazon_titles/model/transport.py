@@ -69,23 +69,14 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Bounded(sock))
 
 
-class _Http(http.client.HTTPConnection):
-    response_class = _Response
-
-
-class _Https(http.client.HTTPSConnection):
-    response_class = _Response
-
-
 class _Handler(request.HTTPSHandler):
-    """Opens both kinds of address."""
+    """Opens both kinds of address, with replies that are bounded."""
 
-    def http_open(self, asked: request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Http, asked)
+    def do_open(self, http_class: Any, req: request.Request, **options: Any) -> http.client.HTTPResponse:  # noqa: ANN401
+        bounded: Any = type("Bounded", (http_class,), {"response_class": _Response})
+        return super().do_open(bounded, req, **options)
 
-    def https_open(self, asked: request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Https, asked, context=self._context)  # type: ignore[attr-defined]
-
+    http_open: Any = request.HTTPHandler.http_open
     http_request = request.HTTPSHandler.https_request
 
 
