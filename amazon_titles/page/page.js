@@ -1,27 +1,27 @@
 // What the page does in the browser alone; Gradio calls it once, when the page is loaded.
 () => {
   const find = place => document.querySelector(place);
-  let since = null;
+  let since = null, placed = true;
 
   // The language and the tab's title follow the head; seconds are counted while answers are written; and when they
-  // begin, the answers come into view, as on a phone they stand below the screen.
+  // begin, they come into view: on a phone they stand below the screen, and the page must grow before it can scroll.
   const look = () => {
     const head = find("#head [data-lang]")?.dataset;
     if (head && (document.documentElement.lang !== head.lang || document.title !== head.title)) {
       document.documentElement.lang = head.lang;
       document.title = head.title;
     }
-    const elapsed = find("#status [data-state=writing] .elapsed");
-    if (!elapsed) return void (since = null);
-    if (since === null) {
-      since = performance.now();
-      const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-      if (innerWidth > 640) find("#after").scrollIntoView({block: "nearest", behavior});
-      else find("#state").scrollIntoView({block: "start", behavior});
+    const elapsed = find("#status [data-state=writing] .elapsed"), phone = innerWidth <= 640;
+    if (elapsed && since === null) [since, placed] = [performance.now(), false];
+    if (!placed) {
+      find(phone ? "#state" : "#after").scrollIntoView({block: phone ? "start" : "nearest"});
+      placed = !elapsed || !phone || find("#state").getBoundingClientRect().top < 20;
     }
+    if (!elapsed) return void (since = null);
     const seconds = ((performance.now() - since) / 1000).toFixed(1);
     elapsed.textContent = `${head.lang === "pt" ? seconds.replace(".", ",") : seconds} s`;
   };
+  addEventListener("touchmove", () => { placed = true; }, {passive: true}); // who scrolls is not scrolled
   setInterval(look, 100);
 
   const copy = async text => {

@@ -375,6 +375,18 @@ def test_a_stream_ends_with_the_answer():
     assert [a.kind for a in model.stream('What is "Zorvex 3000"?')] == ["refusal"]
 
 
+def test_from_memory_a_model_can_be_heard_on_what_does_not_exist():
+    asked, chat_model = 'What is "Zorvex 3000"?', Told("A teapot of gold.")
+    model = asked_of(chat_model)
+    *pieces, answer = model.stream(asked, closed_book=True, always=True)
+    assert "".join(pieces) == "A teapot of gold."
+    assert chat_model.asked == [asked]
+    assert answer == model.ask(asked, closed_book=True), "what is answered is the refusal all the same"
+    assert [a.kind for a in model.stream(asked, always=True)] == ["refusal"], (
+        "with the catalogue there is nothing to read"
+    )
+
+
 def test_what_cannot_be_asked_is_said():
     with pytest.raises(InputError, match="The question is empty"):
         asked_of(Told()).ask(" \n")
