@@ -46,9 +46,13 @@ class ChatTemplate:
         return re.compile(f"<(?={'|'.join(map(re.escape, self.begins))})")
 
     @cached_property
+    def _header(self) -> list[str]:
+        return self.header.split("{role}")
+
+    @cached_property
     def jinja(self) -> str:
         """The same template for `tokenizer.chat_template`."""
-        before, after = self.header.split("{role}")
+        before, after = self._header
         # Split and joined, because not every program that renders a template has the filter `replace`:
         # onnxruntime-genai has none.
         broken = "".join(f"{{% set text = text.split('<{begin}') | join('< {begin}') %}}" for begin in self.begins)
@@ -92,9 +96,8 @@ class ChatTemplate:
 
     def _turns(self, messages: Sequence[Message]) -> str:
         # Split once instead of formatted for every message: a build renders millions of them.
-        opening, closing = self.header.split("{role}")
-        tail = self.end + self.separator
-        escape = self.escape
+        opening, closing = self._header
+        tail, escape = self.end + self.separator, self.escape
         return "".join(
             [f"{opening}{turn['role']}{closing}{escape(turn['content'].strip())}{tail}" for turn in messages]
         )

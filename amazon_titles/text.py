@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _MARK = re.compile(r"[\u0300-\u036f'’‘`´]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -20,23 +21,26 @@ def cut_text(text: str, limit: int) -> str:
         text: One line, or several.
         limit: Characters; at most this many are returned, an ellipsis included.
     """
-    if len(text) <= limit:
-        return text
+    return text if len(text) <= limit else _cut(text, limit)
+
+
+@lru_cache(maxsize=64)  # a row's answer is what its passage shows, and its neighbours show the same
+def _cut(text: str, limit: int) -> str:
     # One character more than fits: the space after a sentence that ends at the limit.
     head = text[: limit + 1].replace("\n", " ")
     end = len(head)
-    while (end := _last_end(head[:end], limit // 2)) > 0:
+    while (end := _last_end(head, end, limit // 2)) > 0:
         if not _ABBREVIATED.search(head, max(end - 6, 0), end):
             return text[:end]
     return text[: max(head.rfind(" ", 0, limit), 1)].rstrip(" \n,;:-–—") + "…"
 
 
-def _last_end(head: str, least: int) -> int:
-    """Where the last sentence of a text ends, if that is beyond `least`; else 0."""
-    end = head.rfind(". ") + 1
-    if end <= least:
-        # The commonest mark is not there: ask for all.
-        end = max(head.rfind(mark) + len(mark) - 1 for mark in _ENDS)
+def _last_end(head: str, before: int, least: int) -> int:
+    """Where the last sentence of a text ends that does so before a place, if that is beyond `least`; else 0."""
+    if end := head.rfind(". ", least, before) + 1:
+        return end
+    # The commonest mark is not there: ask for all.
+    end = max(head.rfind(mark, 0, before) + len(mark) - 1 for mark in _ENDS)
     return end if end > least else 0
 
 

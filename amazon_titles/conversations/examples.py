@@ -31,13 +31,20 @@ class Conversation(NamedTuple):
         uid: The product it was made from; of a general row its own name.
         task: `recall`, `grounded`, `abstain`, `property` or `general`.
         language: `en` or `pt`: of the question, and of a refusal.
-        messages: `[{"role": …, "content": …}, …]`, the last one the assistant's.
+        asked: The user's message.
+        answer: The assistant's.
     """
 
     uid: str
     task: str
     language: str
-    messages: list[dict[str, str]]
+    asked: str
+    answer: str
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """`[{"role": …, "content": …}, …]`, the last one the assistant's."""
+        return [{"role": "user", "content": self.asked}, {"role": "assistant", "content": self.answer}]
 
 
 class GeneralRow(NamedTuple):
@@ -78,7 +85,7 @@ class MixtureConfig:
 def general_rows(rows: Sequence[GeneralRow]) -> list[Conversation]:
     """General questions as rows of a dataset, named by their place: `general-00001`."""
     return [
-        _row(f"general-{number:05}", "general", row.language, row.question, row.answer)
+        Conversation(f"general-{number:05}", "general", row.language, row.question, row.answer)
         for number, row in enumerate(rows, start=1)
     ]
 
@@ -108,7 +115,7 @@ def build_examples(
     for index in range(drawn[0], drawn[0] + mix.phrasings):
         language = languages[index % len(languages)]
         asked = question(product.title, language=language, phrasing=index // len(languages))
-        yield _row(uid, "recall", language, asked, product.content)
+        yield Conversation(uid, "recall", language, asked, product.content)
     near = others[: 1 + drawn[3] % 2]
     if drawn[1] < mix.grounded * 2**32:
         language = languages[drawn[4] % len(languages)]
@@ -117,7 +124,7 @@ def build_examples(
         limit = passage_limit(asked, passages, language=language)
         message = grounded_question(asked, passages, language=language, limit=limit)
         # What the passage shows, and its code.
-        yield _row(uid, "grounded", language, message, f"{cut_text(product.content, limit)} [{uid}]")
+        yield Conversation(uid, "grounded", language, message, f"{cut_text(product.content, limit)} [{uid}]")
     for number in range(int(mix.abstain) + (drawn[2] < mix.abstain % 1 * 2**32)):
         chosen = draws(f"{uid} abstain {number}", mix.seed) if number else drawn
         turned = [*others[number:], *others[:number]]  # each mixes the title with another product's
@@ -133,7 +140,7 @@ def build_examples(
         if chosen[13] % 4 == 0 and turned:
             passages = _among(product, turned[: 1 + chosen[3] % 2], chosen[14])
             asked = grounded_question(asked, passages, language=language)
-        yield _row(uid, "abstain", language, asked, abstention(invented, language=language))
+        yield Conversation(uid, "abstain", language, asked, abstention(invented, language=language))
     if drawn[15] < mix.property * 2**32 and (spans := properties(product.content)):
         yield from _property(product, others, spans, mix)
 
@@ -154,7 +161,8 @@ def _property(
         shown, told = cut_text(product.content, limit), [spans[kind] for kind in asked_for]
         if all(span in shown for span in told):
             message = grounded_question(asked, passages, language=language, limit=limit)
-            yield _row(product.uid, "property", language, message, f"{', '.join(told)} [{product.uid}]")
+            answer = f"{', '.join(told)} [{product.uid}]"
+            yield Conversation(product.uid, "property", language, message, answer)
             return
 
 
@@ -190,8 +198,3 @@ def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Pass
     """The product among others, at any place."""
     place %= len(others) + 1
     return [*others[:place], product, *others[place:]]
-
-
-def _row(uid: str, task: str, language: str, asked: str, answer: str) -> Conversation:
-    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
-    return Conversation(uid, task, language, messages)

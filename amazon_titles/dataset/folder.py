@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,15 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
 
 def table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     """Products or conversations as a table: its columns are their attributes of the same names."""
-    return pa.table({name: list(map(attrgetter(name), rows)) for name in schema.names}, schema=schema)
+    columns: dict[str, Any] = {name: list(map(attrgetter(name), rows)) for name in schema.names if name != "messages"}
+    if "messages" in schema.names:
+        # Of one list of texts, for pyarrow takes longer to look through a dict for every message.
+        said = list(chain.from_iterable(map(attrgetter("asked", "answer"), rows)))
+        turns = pa.StructArray.from_arrays(
+            [pa.array(("user", "assistant") * len(rows), _TEXT), pa.array(said, _TEXT)], fields=[*_MESSAGES.value_type]
+        )
+        columns["messages"] = pa.ListArray.from_arrays(np.arange(0, len(said) + 1, 2, np.int32), turns)
+    return pa.table(columns, schema=schema)
 
 
 def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -171,7 +171,7 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
     for number, product in enumerate(products):
         language, similar = languages[number % len(languages)], _similar(product, pool)
         found = [
-            (task == "abstain" and _is_near(row.messages[1]["content"], product.title), row)
+            (task == "abstain" and _is_near(row.answer, product.title), row)
             # Several seeds, for of a refusal some are near misses, and a property may not be in view.
             for mix in (replace(alone, languages=(language,), seed=alone.seed + n) for n in _TRIES)
             for row in build_examples(product, similar, mix, lambda title: key_hash(title) in titles)
@@ -180,7 +180,7 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
             found.sort(key=lambda judged: not judged[0])  # a made-up one would leave fewer than half near misses
         for is_near, row in found[:1]:
             near += is_near
-            yield row._asdict()
+            yield {"uid": row.uid, "task": row.task, "language": row.language, "messages": row.messages}
 
 
 def _similar(product: Product, pool: Sequence[Product]) -> list[Product]:

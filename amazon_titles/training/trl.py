@@ -16,8 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
-from amazon_titles.io import local_folder
+from amazon_titles.io import local_folder, read_text
 from amazon_titles.processes import run_child
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
@@ -36,6 +38,13 @@ _DECIDES = (
     "max_grad_norm", "seed", "quantization", "mixed_precision", "target_modules", "lora_r", "lora_alpha",
     "lora_dropout", "eval_strategy", "block_size", "valid_split", "keep",
 )  # fmt: skip
+# What accelerate's FSDP must be told so that this engine can train a base that no GPU holds alone: put together a layer
+# at a time, with the adapter as two whole files, with an output layer for each process, and with gradient checkpointing
+# where the recipe says so.
+_FSDP = {
+    "fsdp_version": 1, "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP", "fsdp_state_dict_type": "FULL_STATE_DICT",
+    "fsdp_cpu_ram_efficient_loading": False, "fsdp_activation_checkpointing": False,
+}  # fmt: skip
 MEMORY = (
     "The same training in less memory: halve batch_size and double gradient_accumulation; or lower block_size, "
     "--set disable_gradient_checkpointing=false, or on CUDA --set quantization=int4."
@@ -110,6 +119,8 @@ class TrlLog(EngineLog):
                     self.reach(step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
                     if step == self.steps:
                         self.end()
+            case {"event": "done", "rank": _} if self.ended:
+                pass  # the first process has spoken, through the same launcher
             case {"event": "failed" | "done", **ended}:
                 self.ended = ended
 
@@ -135,6 +146,35 @@ def require_trl() -> dict[str, str]:
     return found
 
 
+def require_sharding(launcher: str | None, recipe: Recipe) -> None:
+    """Refuses a config of accelerate whose FSDP this engine cannot train under: what needs no GPU to be found out.
+
+    Args:
+        launcher: As of `fine_tune`; one without `--config_file FILE` says nothing here.
+        recipe: What is to be trained.
+
+    Raises:
+        InputError: It cannot be read, or asks for FSDP and something does not fit; all of that is named.
+    """
+    _, given, rest = (launcher or "").replace("--config_file=", "--config_file ").partition("--config_file ")
+    if not given:
+        return
+    path = Path(shlex.split(rest)[0])
+    try:
+        config = yaml.safe_load(read_text(path))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is no config of accelerate: {error}.", hint="Make one: accelerate config") from None
+    if not isinstance(config, dict) or config.get("distributed_type") != "FSDP":
+        return
+    told = {"mixed_precision": "no", **config, **(config.get("fsdp_config") or {})}
+    wanted = {**_FSDP, "mixed_precision": recipe.params.mixed_precision or "no"}
+    wrong = [f"{key} must be {value}" for key, value in wanted.items() if told.get(key) != value]
+    unfit = {"quantization": recipe.params.quantization, "valid_split": recipe.settings.valid_split}
+    wrong += [f"the recipe's {name} must be null" for name, value in unfit.items() if value is not None]
+    if wrong:
+        raise InputError(f"{path} does not fit: {'; '.join(wrong)}.", hint="A config that does is in docs/scale.md.")
+
+
 def fine_tune(
     recipe: Recipe, folder: Path, *, checkpoint_dir: Path, resume: bool, devices: int, launcher: str | None
 ) -> Outcome:
@@ -154,6 +194,7 @@ def fine_tune(
         TrainingError: It failed; the message says why and what to change.
     """
     versions, params = require_trl(), recipe.params
+    require_sharding(launcher, recipe)
     if params.quantization and importlib.util.find_spec("bitsandbytes") is None:
         raise InputError(
             f"params.quantization is {params.quantization}, and bitsandbytes is not installed here.",

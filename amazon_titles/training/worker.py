@@ -84,10 +84,11 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
         super().__init__(data_collator=collator, **options)
         base = self.model.get_base_model()
-        self.head = base.get_output_embeddings().weight
+        # Not a part of the model any more, so that FSDP neither moves nor shards it.
+        self.head = base.get_output_embeddings().weight.to(self.args.device)
         # What the model returns as logits is then what stands before the output layer: `answer_loss` does the rest.
         base.lm_head = torch.nn.Identity()
-        self.last_mlp = llama.speed_up(self.model)
+        self.last_mlp = llama.speed_up(self.model, adapters=not self.is_fsdp_enabled)
         self.part_of_loss: llama.Part = llama.part_of_loss
         sizes = [(lengths[numbers].sum(), answers[numbers].sum()) for numbers in planned.batches]
         self.totals = np.reshape(sizes, (planned.steps, planned.parts, 2)).sum(1).tolist()
@@ -103,8 +104,10 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
             self.model.zero_grad = self.recorded.zero_grad
 
     def save_adapter(self, folder: Path) -> None:
-        """Writes the adapter's two files."""
-        self.accelerator.unwrap_model(self.model).save_pretrained(folder)
+        """Writes the adapter's two files; called in every process, for under FSDP each has a part of them."""
+        whole = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None
+        if self.is_world_process_zero():
+            self.accelerator.unwrap_model(self.model).save_pretrained(folder, state_dict=whole)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - trl's own signature
         return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
@@ -225,7 +228,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         entry = {"valid_loss": loss, "step": state.global_step, "epoch": state.global_step / self.steps_an_epoch}
         state.log_history.append(entry)
         self._emit_logged(entry)
-        if self.best is not None and loss < min(known, default=math.inf) and state.is_world_process_zero:
+        if self.best is not None and loss < min(known, default=math.inf):
             self.trainer.save_adapter(self.best)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
@@ -287,11 +290,9 @@ def fine_tune(job: Job) -> None:
     trainer.add_callback(reporter)
     trainer.train(resume_from_checkpoint=job.resume_from)
     trained = Path(job.folder) / TRAINED
-    if trainer.is_world_process_zero():
-        if reporter.best is not None and (reporter.best / "adapter_config.json").is_file():
-            shutil.copytree(reporter.best, trained)
-        else:
-            trainer.save_adapter(trained)
+    trainer.save_adapter(trained)
+    if trainer.is_world_process_zero() and reporter.best is not None and reporter.best.is_dir():
+        shutil.copytree(reporter.best, trained, dirs_exist_ok=True)
     run: dict[str, Any] = {"device": "cpu", "devices": devices, "training_seconds": round(reporter.seconds, 3)}
     run["tokens_a_second"] = round(trainer.tokens / reporter.seconds, 1) if reporter.seconds else None
     if torch.cuda.is_available():
@@ -343,7 +344,8 @@ def _model(job: Job, arguments: Any) -> Any:  # noqa: ANN401 - an SFTConfig; a P
     if quantization := params["quantization"]:
         compute = {"bnb_4bit_compute_dtype": half or torch.bfloat16}
         options["quantization_config"] = BitsAndBytesConfig(**_QUANTIZED[quantization], **compute)
-    if torch.cuda.is_available():
+    # FSDP puts together on each GPU what that needs of a base which none holds.
+    if torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_FSDP") != "true":
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     base = AutoModelForCausalLM.from_pretrained(job.base, trust_remote_code=False, **options)
     if base.config.model_type != "llama":

@@ -49,6 +49,16 @@ def parse(path):
     return {"params": params.model_dump(), "unused": [line for line in map(str, lines) if "not used" in line]}
 
 
+def started(path, gpus):
+    """How AutoTrain would start a recipe's training on so many GPUs."""
+    from autotrain.commands import get_accelerate_command
+    from autotrain.parser import AutoTrainConfigParser
+    from autotrain.trainers.clm.params import LLMTrainingParams
+
+    params = LLMTrainingParams(**AutoTrainConfigParser(path).parsed_config)
+    return get_accelerate_command(gpus, params.gradient_accumulation, params.distributed_backend)
+
+
 def run(path):
     """A few steps of AutoTrain's own SFT: the files that it leaves, or what it failed of."""
     from autotrain.parser import AutoTrainConfigParser
@@ -85,6 +95,7 @@ def main():
     answer = {
         "known": known(),
         "parsed": {name: parse(path) for name, path in jobs["parse"].items()},
+        "started": {name: started(path, 4) for name, path in jobs["start"].items()},
         "run": {name: run(path) for name, path in jobs["run"].items()},
     }
     Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")

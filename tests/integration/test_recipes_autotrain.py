@@ -29,6 +29,9 @@ TRAPS = {
     "modules-with-spaces": {"target_modules": "q_proj, v_proj"},
 }
 
+# What `distributed_backend` may be, and an option of `accelerate launch` with which AutoTrain then starts several GPUs.
+BACKENDS = {None: "--multi_gpu", "ddp": "--multi_gpu", "deepspeed": "--use_deepspeed"}
+
 
 @pytest.fixture(scope="module")
 def autotrain(tmp_path_factory):
@@ -58,6 +61,11 @@ def autotrain(tmp_path_factory):
                 broken = recipe.with_settings({**tiny, **settings, "project_name": trap})
                 (folder / f"{trap}.yml").write_text(broken.text, encoding="utf-8")
                 jobs["run"][trap] = str(folder / f"{trap}.yml")
+    jobs["start"] = {}
+    for backend in BACKENDS:
+        given = load_recipe(RECIPES["llama-3.2-1b-lora"]).with_settings({"distributed_backend": backend})
+        (folder / f"on-{backend}.yml").write_text(given.text, encoding="utf-8")
+        jobs["start"][str(backend)] = str(folder / f"on-{backend}.yml")
     jobs["parse"]["misspelt"] = str(ROOT / "tests/unit/broken_recipes/misspelt-setting.yml")
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     hub = {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "ALLOW_REMOTE_CODE": "false"}
@@ -89,6 +97,11 @@ def test_autotrain_reads_what_we_read(autotrain, name):
     ours = asdict(recipe.params)
     ours.pop("trainer")  # of the task
     assert {key: theirs[key] for key in ours} == ours
+
+
+def test_the_distributed_backend_of_a_recipe_reaches_autotrain(autotrain):
+    for backend, option in BACKENDS.items():
+        assert autotrain["started"][str(backend)][:3] == ["accelerate", "launch", option]
 
 
 def test_autotrain_only_warns_of_a_misspelt_setting(autotrain):

@@ -41,6 +41,7 @@ def documents(tmp_path_factory):
     found = {
         "README": (ROOT / "README.md").read_text(encoding="utf-8"),
         "own-catalogue": (ROOT / "docs/own-catalogue.md").read_text(encoding="utf-8"),
+        "scale": (ROOT / "docs/scale.md").read_text(encoding="utf-8"),
         "quickstart": f"```\n{REAL_THING}\n```\n",
     }
     for language in ("en", "pt"):
@@ -51,7 +52,7 @@ def documents(tmp_path_factory):
 
 
 NAMES = [
-    "README", "quickstart", "own-catalogue",
+    "README", "quickstart", "own-catalogue", "scale",
     *(f"{kind}, {language}" for kind in ("dataset card", "model card", "trial's card") for language in ("en", "pt")),
 ]  # fmt: skip
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from amazon_titles import resources
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
+from amazon_titles.recipes import load_recipe
 from amazon_titles.training import trl
 
 
@@ -78,6 +81,94 @@ def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, cap
         with pytest.raises(trl.TrainedElsewhere, match="where process 0 ran") as told:
             trl.require_adapter(job(tmp_path), log, 0)
         assert told.value.exit_code == 0
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_where_one_launcher_starts_all_machines_the_first_of_them_counts(last):
+    told = [{"event": "done", "device": "cpu", "devices": 16}, {"event": "done", "rank": 8}]
+    with trl.TrlLog() as log:
+        for event in (told[1 - last], told[last]):
+            log.read(trl.MARK + json.dumps(event))
+    assert log.ended == {"device": "cpu", "devices": 16}
+
+
+ROOT = Path(__file__).resolve().parents[2]
+FSDP = ROOT / "docs" / "fsdp.yml"
+IN_BF16 = load_recipe(resources.recipes()["llama-3.2-1b-lora"]).with_settings({"mixed_precision": "bf16"})
+
+
+def launched_with(folder, *changes):
+    text = FSDP.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "sharded config.yml").write_text(text, encoding="utf-8")
+    return f"accelerate launch --config_file '{folder}/sharded config.yml'"
+
+
+def test_the_config_of_fsdp_in_the_documents_fits_a_recipe_in_bf16(tmp_path):
+    trl.require_sharding(launched_with(tmp_path), IN_BF16)
+    trl.require_sharding(f"accelerate launch --config_file={FSDP} --num_machines 2", IN_BF16)
+    trl.require_sharding("torchrun --nnodes 2", IN_BF16)
+    trl.require_sharding(None, IN_BF16)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (("fsdp_version: 1", "fsdp_version: 2"), "fsdp_version must be 1"),
+        (("  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP\n", ""), "fsdp_auto_wrap_policy must be TRANSFORMER_BASED"),
+        (("  fsdp_state_dict_type: FULL_STATE_DICT\n", ""), "fsdp_state_dict_type must be FULL_STATE_DICT"),
+        (("efficient_loading: false", "efficient_loading: true"), "fsdp_cpu_ram_efficient_loading must be False"),
+        (("  fsdp_activation_checkpointing: false", "  fsdp_activation_checkpointing: true"), "checkpointing must be"),
+        (("mixed_precision: bf16", "mixed_precision: fp16"), "mixed_precision must be bf16"),
+        (("num_machines: 1", "num_machines: ["), "is no config of accelerate"),
+    ],
+)
+def test_a_config_of_fsdp_that_the_engine_cannot_train_under_is_refused(tmp_path, changed, named):
+    with pytest.raises(InputError, match=re.escape(named)):
+        trl.require_sharding(launched_with(tmp_path, changed), IN_BF16)
+
+
+def test_what_of_a_recipe_fsdp_cannot_take_is_named_all_at_once(tmp_path):
+    recipe = IN_BF16.with_settings({"quantization": "int4", "amazon_titles.valid_split": "validation"})
+    with pytest.raises(InputError, match="quantization must be null; the recipe's valid_split must be null") as refused:
+        trl.require_sharding(launched_with(tmp_path), recipe)
+    assert "docs/scale.md" in refused.value.hint
+    without = launched_with(tmp_path, ("distributed_type: FSDP", "distributed_type: MULTI_GPU"))
+    trl.require_sharding(without, recipe)
+
+
+def test_a_missing_config_of_accelerate_is_a_sentence():
+    with pytest.raises(InputError, match=r"nowhere\.yml is no config of accelerate"):
+        trl.require_sharding("accelerate launch --config_file nowhere.yml", IN_BF16)
+
+
+def test_accelerate_reads_the_config_and_would_put_a_llama_together_layer_by_layer(monkeypatch):
+    pytest.importorskip("trl", minversion="1.0", reason="the trl engine wants today's stack")
+    from accelerate import FullyShardedDataParallelPlugin
+    from accelerate.commands import launch
+    from accelerate.utils.launch import prepare_multi_gpu_env
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+
+    asked = ["--config_file", str(FSDP), "-m", "amazon_titles.training.worker", "job.json"]
+    arguments, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(asked))
+    assert arguments.use_fsdp
+    assert int(arguments.num_processes) == 8
+    variables = prepare_multi_gpu_env(arguments)
+    assert variables["ACCELERATE_USE_FSDP"] == "true"
+    for name, value in variables.items():
+        if name.startswith("FSDP_"):
+            monkeypatch.setenv(name, value)
+    plugin = FullyShardedDataParallelPlugin()
+    sizes = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    base = LlamaForCausalLM(LlamaConfig(**sizes, num_hidden_layers=2))
+    plugin.set_auto_wrap_policy(get_peft_model(base, LoraConfig(task_type="CAUSAL_LM")))
+    assert plugin.auto_wrap_policy.keywords["transformer_layer_cls"] == {LlamaDecoderLayer}
+    assert "FULL_STATE_DICT" in str(plugin.state_dict_type)
+    assert not plugin.cpu_ram_efficient_loading
 
 
 @pytest.fixture
