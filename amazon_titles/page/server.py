@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Pages in browsers whose last answer is kept, to say it again in the other language.
 _SESSIONS = 500
 _FONTS = ["system-ui", "sans-serif"]
+_SHARED = "Anybody who has the public address can ask, for at most a week and as long as this runs."
+_NOT_SHARED = "No public address: Gradio's tunnel could not be opened. The page is shown on this machine alone."
 
 
 def serve(
@@ -34,6 +36,7 @@ def serve(
     host: str | None = "127.0.0.1",
     port: int | None = None,
     language: str = "en",
+    share: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Loads a model and shows its page until it is ended (Ctrl-C).
@@ -44,7 +47,9 @@ def serve(
         host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
         port: By default the first free one from 7860 on.
         language: That the page starts in, where the browser asks for none of ours.
-        on_ready: Called with the page's address as soon as it answers.
+        share: Whether Gradio opens a tunnel, whose address everybody who has it can ask by; it fetches a program for
+            that from outside, and the questions pass through its makers' server.
+        on_ready: Called with the page's address as soon as it answers, and with the public one where there is one.
 
     Raises:
         InputError: There is no such model or dataset, or the host or the port cannot be listened on.
@@ -58,17 +63,20 @@ def serve(
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    page = show(pair, evidence, language=language, host=host, port=port)
-    if on_ready:
-        on_ready(str(page.local_url))
+    page = show(pair, evidence, language=language, host=host, port=port, share=share)
+    for address in filter(None, (page.local_url, page.share_url) if on_ready else ()):
+        on_ready(address)
+    if share:
+        say(_SHARED if page.share_url else _NOT_SHARED)
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
 def show(
-    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None
-) -> gradio.Blocks:
-    """Starts the page in a thread, at its `local_url`, with everything off that would ask another host.
+    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None,
+    share: bool = False,
+) -> gradio.Blocks:  # fmt: skip
+    """Starts the page in a thread, at its `local_url`; unless it is shared, everything is off that asks another host.
 
     Args:
         pair: The two models.
@@ -76,6 +84,7 @@ def show(
         language: That the page starts in.
         host: As of `serve`.
         port: As of `serve`.
+        share: As of `serve`; `share_url` is None where no tunnel could be opened.
 
     Raises:
         InputError: The address or the port cannot be listened on.
@@ -92,7 +101,7 @@ def show(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme,
             css_paths=Path(__file__).with_name("page.css"), footer_links=[], state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
-            share=False, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
+            share=share, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
