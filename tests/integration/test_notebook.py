@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tokenize
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,7 +82,7 @@ def test_it_runs_to_its_end_on_the_sample(executed):
     notebook, work = executed
     assert (work / "adapter" / "adapter_model.safetensors").is_file()
     assert "made-up products" in said(notebook, "write_sample")
-    assert "SmolLM2-135M-Instruct" in said(notebook, "find_base(name)")
+    assert "Base: HuggingFaceTB/SmolLM2-135M-Instruct" in said(notebook, "find_base(name)")
     assert "final loss" in said(notebook, '"train", "recipe.yml"')
     assert "| seen |" in said(notebook, '"compare"')
     answers = said(notebook, '"ask"').split("$ amazon-titles ask ")[1:]
@@ -125,6 +126,11 @@ class Recorder:
 
     def __call__(self, *command, stop=True):
         words = [str(word) for word in command]
+        if words[1] == "-c":  # a few lines of Python: here, with what the test has put in the library's place
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "argv", words[2:])
+                exec(words[2], {})
+            return 0
         if words[1:3] != ["-m", "amazon_titles"]:
             self.commands.append(words)
             return 0
@@ -137,6 +143,7 @@ class Recorder:
         if made:
             Path(made).parent.mkdir(parents=True, exist_ok=True)
             Path(made).touch()
+            Path(made).with_suffix(".jsonl").write_text('{"set": "seen", "question": "What is \\"The Prophet\\"?"}\n')
         return 0
 
     def names(self):
@@ -150,14 +157,10 @@ def dry(tmp_path, monkeypatch):
     """Runs the cells up to the page, with trn.json, a GPU and an account, and with every command recorded."""
     import huggingface_hub
 
-    from amazon_titles import evaluation
-
-    recorder, example = Recorder(), SimpleNamespace(set="seen", question='What is "The Prophet"?')
-    report = SimpleNamespace(load=lambda _path: SimpleNamespace(examples=[example]))
+    recorder = Recorder()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_TOKEN", "hf_of_the_environment")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(evaluation, "EvalReport", report)
     info = SimpleNamespace(sha="0f3a")
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda _self, _repo: info)
 
