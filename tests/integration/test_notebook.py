@@ -133,6 +133,8 @@ class Recorder:
             return 0
         if words[1:3] != ["-m", "amazon_titles"]:
             self.commands.append(words)
+            if "venv" in words:
+                Path(words[-1]).mkdir()
             return 0
         name, *arguments = words[3:]
         with cli.commands[name].make_context(name, list(arguments)) as context:

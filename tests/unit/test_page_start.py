@@ -118,8 +118,12 @@ def test_a_page_is_shared_only_where_it_is_asked_for(monkeypatch):
         tunnels.append(options["local_port"])
         return "http://a1b2.gradio.live"
 
+    def empty(*_args, **_options):
+        with gradio.Blocks(analytics_enabled=False) as page:
+            return page
+
     monkeypatch.setattr(networking, "setup_tunnel", tunnel)
-    monkeypatch.setattr(app, "build_page", lambda *_args, **_options: gradio.Blocks(analytics_enabled=False))
+    monkeypatch.setattr(app, "build_page", empty)
     alone = server.show(None, None, host="127.0.0.1")
     alone.close(verbose=False)
     assert (alone.share_url, tunnels) == (None, [])
