@@ -7,7 +7,7 @@ OLD = .venv-autotrain/bin/python
 OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart real rehearsal video test unit lint types integration docs dist address clean
+.PHONY: help quickstart real rehearsal video test unit lint types integration docs notebook dist address clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
@@ -45,6 +45,9 @@ integration: .venv/.installed .venv-autotrain/.installed ## Everything else: Aut
 
 docs: .venv/.installed ## Write the command reference, docs/commands.md.
 	$(NEW) docs/commands.py
+
+notebook: .venv/.installed ## Execute the notebook with the sample, and keep what it printed in it.
+	$(NEW) docs/notebook.py
 
 dist: .venv/.installed ## Wheel and sdist into dist/, tried on every Python here.
 	rm -rf dist
