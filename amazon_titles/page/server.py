@@ -64,8 +64,9 @@ def serve(
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
     page = show(pair, evidence, language=language, host=host, port=port, share=share)
-    for address in filter(None, (page.local_url, page.share_url) if on_ready else ()):
-        on_ready(address)
+    if on_ready:
+        for address in filter(None, (page.local_url, page.share_url)):
+            on_ready(str(address))
     if share:
         say(_SHARED if page.share_url else _NOT_SHARED)
     say("Ctrl-C ends it.")

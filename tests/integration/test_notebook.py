@@ -126,7 +126,7 @@ class Recorder:
 
     def __call__(self, *command, stop=True):
         words = [str(word) for word in command]
-        if words[1] == "-c":  # a few lines of Python: here, with what the test has put in the library's place
+        if words[:2] == [sys.executable, "-c"]:  # a few lines of Python: here, with what the test has put in the library's place
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sys, "argv", words[2:])
                 exec(words[2], {})
@@ -238,6 +238,8 @@ def test_autotrain_gets_an_environment_of_its_own(dry, gated):
     assert "autotrain-advanced==0.8.36" in (ROOT / "Makefile").read_text(encoding="utf-8")
     train = next(command for command in dry.recorder.commands if command[0] == "train")
     assert {"--engine", "autotrain"} < set(train)
+    tried = [command for command in dry.recorder.commands if command[1] == "-c"]
+    assert [Path(command[0]).parts[-3:] for command in tried] == [(".venv-autotrain", "bin", "python")]
     assert "--resume" not in train, "AutoTrain keeps no checkpoints"
 
 
