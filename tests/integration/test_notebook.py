@@ -126,7 +126,7 @@ class Recorder:
 
     def __call__(self, *command, stop=True):
         words = [str(word) for word in command]
-        if words[:2] == [sys.executable, "-c"]:  # a few lines of Python: here, with what the test has put in the library's place
+        if words[:2] == [sys.executable, "-c"]:  # run here, with what the test has put in the library's place
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sys, "argv", words[2:])
                 exec(words[2], {})
