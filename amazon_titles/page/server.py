@@ -65,8 +65,9 @@ def serve(
     list(islice(pair.turns(example, closed_book=True), 3))
     page = show(pair, evidence, language=language, host=host, port=port, share=share)
     if on_ready:
-        for address in filter(None, (page.local_url, page.share_url)):
-            on_ready(str(address))
+        on_ready(str(page.local_url))
+        if page.share_url:
+            on_ready(page.share_url)
     if share:
         say(_SHARED if page.share_url else _NOT_SHARED)
     say("Ctrl-C ends it.")
