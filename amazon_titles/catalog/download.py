@@ -94,10 +94,8 @@ def _from_drive(folder: Path) -> Path:
             got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True, quiet=not on_terminal())
         except Exception as error:  # gdown's, and those of the client that it asks with
             if type(error).__name__ != "FileURLRetrievalError":  # gdown's for a quota, since 5.0
-                raise InputError(
-                    f"The download from Drive broke off: {type(error).__name__}.",
-                    hint="Run the same command again: it goes on where it stopped.",
-                ) from None
+                found = f"The download from Drive broke off: {type(error).__name__}."
+                raise InputError(found, hint="Run the same command again: it goes on where it stopped.") from None
             got = None
     if got is None or not (partial.is_file() and is_zipfile(partial)):  # a page, where the quota is used up
         partial.unlink(missing_ok=True)
