@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -28,7 +27,7 @@ nbformat = pytest.importorskip("nbformat", reason="nbclient is in the extra `dev
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = nbformat.read(ROOT / "notebooks" / "amazon_titles.ipynb", as_version=4)
 CODE = [cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"]
-FEWER = {"LEARNT": 2, "OTHERS": 4, "GENERAL": 4, "QUESTIONS": 2, "FILM": False}
+FEWER = {"LEARNT": 2, "OTHERS": 2, "GENERAL": 2, "QUESTIONS": 1, "EPOCHS": 1, "FILM": False}
 """What the settings say for the test: the film has tests of its own."""
 
 
@@ -44,15 +43,13 @@ def in_a_kernel(notebook, folder):
     """Executes a notebook in a process of its own that has seen nothing of this one."""
     from nbclient import NotebookClient
 
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("OMP_NUM_THREADS", "1")  # threads that wait for each other take minutes of a busy machine
         NotebookClient(
             notebook, timeout=900, startup_timeout=300, iopub_timeout=120, kernel_name="python3",
             resources={"metadata": {"path": folder}},
         ).execute()  # fmt: skip
-    finally:
-        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
     return notebook
 
 
