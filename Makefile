@@ -7,7 +7,7 @@ OLD = .venv-autotrain/bin/python
 OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart real rehearsal video test unit lint types integration docs dist clean
+.PHONY: help quickstart real rehearsal video test unit lint types integration docs notebook dist address clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
@@ -46,10 +46,16 @@ integration: .venv/.installed .venv-autotrain/.installed ## Everything else: Aut
 docs: .venv/.installed ## Write the command reference, docs/commands.md.
 	$(NEW) docs/commands.py
 
+notebook: .venv/.installed ## Execute the notebook with the sample, and keep what it printed in it.
+	$(NEW) docs/notebook.py
+
 dist: .venv/.installed ## Wheel and sdist into dist/, tried on every Python here.
 	rm -rf dist
 	$(NEW) -m build --outdir dist
 	$(NEW) -m pytest tests/integration/test_wheel.py
+
+address: ## Before publishing: write REPOSITORY=OWNER/NAME of GitHub where its placeholder stands.
+	perl -pi -e 's|OWNER/NAME|$(REPOSITORY)|g' README.md README.pt-BR.md notebooks/amazon_titles.ipynb
 
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist quickstart quickstart-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,6 +21,10 @@ class AmazonTitlesError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in a traceback's place; IPython asks for it by this name."""
+        return [f"Error: {self}"]
+
 
 class InputError(AmazonTitlesError):
     """The input is wrong: a file, an option, a recipe. Exit 2."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -25,10 +26,19 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def on_terminal() -> bool:
+    """Whether stderr is a terminal that a bar can be drawn on.
+
+    A notebook gives the commands of its cells (`!…`) a terminal, too, and shows little of what is drawn there; Jupyter
+    and Colab tell them the number of the process that started the kernel.
+    """
+    return sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
+
+
 @contextmanager
 def bar(description: str, total: float | None = None, **how: Any) -> Iterator[Advance]:  # noqa: ANN401
     """Shows how far some work is: as a bar where stderr is a terminal, else as `lines`, with the same arguments."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         with lines(description, total, **how) as advance:
             yield advance
         return
@@ -59,7 +69,7 @@ def lines(description: str, total: float | None = None, *, announce: bool = True
             to tell how many a second they are. `measure`: gives the units done, where nobody advances.
     """
     work, over = _Lines(description, total, **how), threading.Event()
-    if sys.stderr.isatty():
+    if on_terminal():
         yield work.advance
         return
     if announce:

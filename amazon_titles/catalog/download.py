@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import is_zipfile
 
 from amazon_titles.catalog.sources import ARCHIVE, sha256_of
-from amazon_titles.errors import InputError, MissingExtraError
-from amazon_titles.progress import lines
+from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.hub_errors import explain
+from amazon_titles.progress import lines, on_terminal, say
 
 DRIVE_ID = "12zH4mL2RX8iSvH0VCNnd3QxO4DzuHWnK"
 """The Drive file that the Extreme Classification Repository links for LF-AmazonTitles-1.3M's raw text."""
+MIRRORS = ("rrantz/LF-Amazon-1.3M", "lilmonteiro/amazon-titles")
+"""Datasets of the Hub that hold the same rows, put there by others; asked in this order where Drive gives no file."""
+
+# The archive, or what is taken out of it: how its name ends on a mirror, and what it is called here.
+_NAMES = {".zip": ARCHIVE, "trn.json.gz": "trn.json.gz", "trn.json": "trn.json"}
 
 
 class Download(NamedTuple):
@@ -30,34 +36,50 @@ class Download(NamedTuple):
     sha256: str
 
 
+class _NoFileError(InputError):
+    """Drive answered, and gave no file: most often because its quota is used up."""
+
+
 def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
     """Fetches the archive that holds trn.json, or finds that it is there; an interrupted download goes on.
 
+    Where too many people fetched the file from Drive lately, it gives none for a day: then `MIRRORS` are asked.
+
     Args:
         out_dir: Folder for it.
-        mirror: `USER/REPO` of a dataset on the Hub that holds the archive, instead of the Drive file.
+        mirror: `USER/REPO` of a dataset on the Hub that holds the archive or trn.json, instead of the Drive file.
 
     Returns:
         What was fetched.
 
     Raises:
         MissingExtraError: gdown, which speaks with Drive, is not installed.
-        InputError: Nothing came, or something that is no zip (Drive answers a page when a file's quota is used up).
+        InputError: The download broke off, the mirror holds no such file, or neither Drive nor a mirror gave one.
+        AmazonTitlesError: The mirror that was named cannot be reached; the message says why.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / ARCHIVE
-    if not target.is_file():
-        fetched = _from_mirror(mirror, folder) if mirror else _from_drive(folder)
-        with fetched.open("rb") as file:
-            if file.read(2) != b"PK":
-                fetched.unlink()
-                raise InputError(
-                    "What came is no zip: most likely a page that says that too many people fetched the file lately.",
-                    hint="Try again tomorrow, or take a mirror: amazon-titles download --mirror USER/REPO",
-                )
-        fetched.replace(target)
+    target = next((folder / name for name in _NAMES.values() if (folder / name).is_file()), None)
+    if target is None:
+        target = _from_mirror(mirror, folder) if mirror else _from_drive_or_a_mirror(folder)
     return Download(target, target.stat().st_size, sha256_of(target))
+
+
+def _from_drive_or_a_mirror(folder: Path) -> Path:
+    try:
+        return _from_drive(folder)
+    except _NoFileError as error:
+        refused: AmazonTitlesError = error
+    for mirror in MIRRORS:
+        say(f"{refused.message} Trying the mirror {mirror} …")
+        try:
+            return _from_mirror(mirror, folder)
+        except AmazonTitlesError as error:
+            refused = error
+    raise InputError(
+        f"Neither Drive nor a mirror gave {ARCHIVE}. {refused.message}",
+        hint="Try again tomorrow, or name another mirror: amazon-titles download --mirror USER/REPO",
+    )
 
 
 def _from_drive(folder: Path) -> Path:
@@ -68,25 +90,36 @@ def _from_drive(folder: Path) -> Path:
     # gdown goes on with the `.part` file that it left.
     partial = folder / f".{ARCHIVE}.download"
     with lines(f"downloading {ARCHIVE}", unit="MB", measure=lambda: _megabytes(folder, f"{partial.name}*")):
-        got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True, quiet=not sys.stderr.isatty())
-    if got is None or not partial.is_file():
-        raise InputError("Drive gave nothing.", hint="Run the same command again: it goes on where it stopped.")
-    return partial
+        try:
+            got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True, quiet=not on_terminal())
+        except Exception as error:  # gdown's, and those of the client that it asks with
+            if type(error).__name__ != "FileURLRetrievalError":  # gdown's for a quota, since 5.0
+                found = f"The download from Drive broke off: {type(error).__name__}."
+                raise InputError(found, hint="Run the same command again: it goes on where it stopped.") from None
+            got = None
+    if got is None or not (partial.is_file() and is_zipfile(partial)):  # a page, where the quota is used up
+        partial.unlink(missing_ok=True)
+        raise _NoFileError("Drive gave no zip: too many people fetched the file lately.")
+    return partial.replace(folder / ARCHIVE)
 
 
 def _from_mirror(mirror: str, folder: Path) -> Path:
     from huggingface_hub import HfApi, constants, hf_hub_download
 
-    tree = HfApi().list_repo_tree(mirror, recursive=True, repo_type="dataset")
-    found = next((entry for entry in tree if entry.path.endswith(".zip")), None)
-    if found is None:
-        raise InputError(f"{mirror} holds no zip.", hint=f"Expected a dataset with {ARCHIVE} in it.")
-    name, size = found.path, getattr(found, "size", 0)
     # Where the Hub's client keeps what it has of a file: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     cache = Path(constants.HF_HUB_CACHE) / f"datasets--{mirror.replace('/', '--')}" / "blobs"
-    with lines(f"downloading {name}", size / 1e6, unit="MB", measure=lambda: _megabytes(cache, "*.incomplete")):
-        fetched = hf_hub_download(mirror, name, repo_type="dataset")
-    return Path(shutil.copyfile(fetched, folder / f".{ARCHIVE}.download"))
+    try:
+        tree = list(HfApi().list_repo_tree(mirror, recursive=True, repo_type="dataset"))
+        there = ((entry, name) for end, name in _NAMES.items() for entry in tree if entry.path.endswith(end))
+        found, name = next(there, (None, ""))
+        if found is None:
+            raise InputError(f"{mirror} holds no zip and no trn.json.", hint=f"Expected a dataset with {ARCHIVE}.")
+        size = getattr(found, "size", 0) / 1e6
+        with lines(f"downloading {found.path}", size, unit="MB", measure=lambda: _megabytes(cache, "*.incomplete")):
+            fetched = hf_hub_download(mirror, found.path, repo_type="dataset")
+    except Exception as error:
+        raise explain(error, mirror, "dataset") from None
+    return Path(shutil.copyfile(fetched, folder / f".{name}.download")).replace(folder / name)
 
 
 def _megabytes(folder: Path, pattern: str) -> float:

@@ -37,6 +37,7 @@ def quickstart(**options: Any) -> None:
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
 @shared.language(help="That the page starts in; a browser that asks for the other one gets that.")
+@click.option("--share", is_flag=True, help="Make a public address, too: anybody with the link can ask.")
 def demo(**options: Any) -> None:
     """Show a page where a question is answered before and after the fine-tuning, side by side."""
     from amazon_titles.page import serve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraErro
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, may_be_hub_id, read_object
 from amazon_titles.model.local import LocalModel
-from amazon_titles.progress import lines, say
+from amazon_titles.progress import lines, on_terminal, say
 from amazon_titles.templates import TEMPLATES, ChatTemplate
 
 _AGAIN = "Train it, or fetch it, again."
@@ -47,7 +46,7 @@ def load_local(
     device, kind = _device_and_dtype(device, dtype)
     # Renamed in transformers 4.56; the old name warns in 5, the new one is not known to AutoTrain's 4.48.
     weights = {"dtype" if tuple(map(int, version.split(".")[:2])) >= (4, 56) else "torch_dtype": kind}
-    with quiet(bars=sys.stderr.isatty()), lines(f"loading {name}", announce=False):
+    with quiet(bars=on_terminal()), lines(f"loading {name}", announce=False):
         try:
             adapter = _file(model, _ADAPTER, **hub) is not None
             loader: Any = import_module("peft").AutoPeftModelForCausalLM if adapter else AutoModelForCausalLM
@@ -151,7 +150,7 @@ def _device_and_dtype(device: str | None, dtype: str | None) -> tuple[str, Any]:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         said = str(error).splitlines()[0][:120]
         raise InputError(f"There is no device {device!r} here ({said}).", hint="Use --device cpu.") from None
-    fast = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    fast = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     return device, getattr(torch, dtype or ("bfloat16" if fast else "float32"))
 
 

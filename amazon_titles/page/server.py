@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Pages in browsers whose last answer is kept, to say it again in the other language.
 _SESSIONS = 500
 _FONTS = ["system-ui", "sans-serif"]
+_SHARED = "Anybody who has the public address can ask, for at most a week and as long as this runs."
+_NOT_SHARED = "No public address: Gradio's tunnel could not be opened. The page is shown on this machine alone."
 
 
 def serve(
@@ -36,6 +38,7 @@ def serve(
     language: str = "en",
     model_name: str | None = None,
     before: str | None = None,
+    share: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Loads a model and shows its page until it is ended (Ctrl-C).
@@ -48,7 +51,9 @@ def serve(
         language: That the page starts in, where the browser asks for none of ours.
         model_name: Of a model on a server that has several.
         before: Name of the model before the fine-tuning, on the same server.
-        on_ready: Called with the page's address as soon as it answers.
+        share: Whether Gradio opens a tunnel, whose address everybody who has it can ask by; it fetches a program for
+            that from outside, and the questions pass through its makers' server.
+        on_ready: Called with the page's address as soon as it answers, and with the public one where there is one.
 
     Raises:
         InputError: There is no such model or dataset, or the host or the port cannot be listened on.
@@ -62,17 +67,22 @@ def serve(
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    page = show(pair, evidence, language=language, host=host, port=port)
+    page = show(pair, evidence, language=language, host=host, port=port, share=share)
     if on_ready:
         on_ready(str(page.local_url))
+        if page.share_url:
+            on_ready(page.share_url)
+    if share:
+        say(_SHARED if page.share_url else _NOT_SHARED)
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
 def show(
-    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None
-) -> gradio.Blocks:
-    """Starts the page in a thread, at its `local_url`, with everything off that would ask another host.
+    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None,
+    share: bool = False,
+) -> gradio.Blocks:  # fmt: skip
+    """Starts the page in a thread, at its `local_url`; unless it is shared, everything is off that asks another host.
 
     Args:
         pair: The two models.
@@ -80,6 +90,7 @@ def show(
         language: That the page starts in.
         host: As of `serve`.
         port: As of `serve`.
+        share: As of `serve`; `share_url` is None where no tunnel could be opened.
 
     Raises:
         InputError: The address or the port cannot be listened on.
@@ -98,7 +109,7 @@ def show(
             css_paths=Path(__file__).with_name("page.css"), js=script, footer_links=[],
             state_session_capacity=_SESSIONS,
             max_file_size="1kb",  # the page takes no files, and its server has a place for them
-            share=False, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
+            share=share, run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None

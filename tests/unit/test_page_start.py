@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,3 +103,49 @@ def test_where_nothing_goes_over_a_proxy_nothing_is_changed(monkeypatch):
     server.ask_no_proxy(None)
     assert os.environ["no_proxy"] == "*"
     assert "NO_PROXY" not in os.environ
+
+
+def test_a_page_is_shared_only_where_it_is_asked_for(monkeypatch):
+    """With Gradio's own server, and a tunnel that is none: the real one is fetched from outside."""
+    gradio = pytest.importorskip("gradio", reason="the page needs today's packages")
+    from gradio import networking
+
+    from amazon_titles.page import app
+
+    tunnels = []
+
+    def tunnel(**options):
+        tunnels.append(options["local_port"])
+        return "http://a1b2.gradio.live"
+
+    def empty(*_args, **_options):
+        with gradio.Blocks(analytics_enabled=False) as page:
+            return page
+
+    monkeypatch.setattr(networking, "setup_tunnel", tunnel)
+    monkeypatch.setattr(app, "build_page", empty)
+    alone = server.show(None, None, host="127.0.0.1")
+    alone.close(verbose=False)
+    assert (alone.share_url, tunnels) == (None, [])
+    shared = server.show(None, None, host="127.0.0.1", share=True)
+    shared.close(verbose=False)
+    assert (shared.share_url, len(tunnels)) == ("https://a1b2.gradio.live", 1)
+
+
+@pytest.mark.parametrize("public", ["https://a1b2.gradio.live", None])
+def test_who_shares_a_page_hears_who_can_ask(base, monkeypatch, capsys, public):
+    page = SimpleNamespace(local_url="http://127.0.0.1:7860/", share_url=public, block_thread=lambda: None)
+    pair = SimpleNamespace(after=SimpleNamespace(dataset_folder=base), turns=lambda *_args, **_options: ())
+    wanted = []
+    monkeypatch.setattr(server, "require_gradio", lambda: None)
+    monkeypatch.setattr(server, "example_questions", lambda _folder: {"en": ["What?"]})
+    monkeypatch.setattr(server.Evidence, "of", lambda _model: None)
+    monkeypatch.setattr(Pair, "load", lambda *_args, **_options: pair)
+    monkeypatch.setattr(server, "show", lambda *_args, **options: wanted.append(options["share"]) or page)
+    ready = []
+    serve(base, share=True, on_ready=ready.append)
+    assert wanted == [True]
+    assert ready == ["http://127.0.0.1:7860/", *filter(None, [public])]
+    said = capsys.readouterr().err
+    assert ("Anybody who has the public address can ask" in said) is (public is not None)
+    assert ("No public address" in said) is (public is None)

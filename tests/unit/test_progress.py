@@ -117,3 +117,13 @@ def test_a_step_says_what_came_of_it(beat, clock, capsys):
         clock.now += 3
         done("48 products")
     assert capsys.readouterr().err == "[2/9] Build …\n[2/9] done in 3.0 s: 48 products\n"
+
+
+def test_a_command_of_a_notebook_says_lines_though_it_is_given_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("JPY_PARENT_PID", "7")
+    with bar("training", 10, unit="steps"):
+        pass
+    assert terminal.getvalue() == "  training: 0 of 10 steps …\n"
+    monkeypatch.delenv("JPY_PARENT_PID")
+    assert progress.on_terminal()

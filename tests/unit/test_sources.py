@@ -13,6 +13,7 @@ import pytest
 
 from amazon_titles.catalog import Counts, Reader, open_source, products, sources
 from amazon_titles.catalog import download as fetch
+from amazon_titles.catalog.download import MIRRORS
 from amazon_titles.catalog.products import read_labels
 from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
@@ -238,6 +239,8 @@ class Drive:
         assert quiet is not sys.stderr.isatty(), "its own bar is for terminals"
         if self.payload is None:
             return None
+        if isinstance(self.payload, Exception):
+            raise self.payload
         Path(f"{output}k2x9.part").write_bytes(self.payload)
         self.meanwhile()
         Path(f"{output}k2x9.part").replace(output)
@@ -261,7 +264,7 @@ def test_a_download_resumes_and_says_what_it_got(tmp_path, monkeypatch):
 
 
 def test_a_file_hears_how_much_of_a_download_is_there(tmp_path, monkeypatch, beat):
-    drive = Drive(b"PK" + bytes(25_000_000))
+    drive = Drive(bytes(25_000_000) + b"PK\x05\x06" + bytes(18))  # a zip with nothing in it
     monkeypatch.setitem(sys.modules, "gdown", drive)
     said = []
     monkeypatch.setattr(drive, "meanwhile", lambda: said.extend(beat(10)))
@@ -305,12 +308,65 @@ def test_a_download_from_a_mirror(tmp_path, monkeypatch, beat):
         fetch(tmp_path / "other", mirror="ada/mirror")
 
 
-@pytest.mark.parametrize(("payload", "message"), [(None, "Drive gave nothing"), (b"<html>quota", "no zip")])
-def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch, payload, message):
+class FileURLRetrievalError(Exception):
+    """gdown's, where Drive says that a file's quota is used up."""
+
+
+QUOTA = [None, b"<html>quota", FileURLRetrievalError("Too many users have viewed or downloaded this file recently.")]
+
+
+@pytest.mark.parametrize("payload", QUOTA, ids=["gdown 4", "a page", "gdown 5"])
+def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch, payload):
+    import huggingface_hub
+
+    asked = []
+
+    def listed(self, repo, recursive, repo_type):
+        asked.append(repo)
+        return [SimpleNamespace(path="README.md", size=9)]
+
     monkeypatch.setitem(sys.modules, "gdown", Drive(payload))
-    with pytest.raises(InputError, match=message):
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_tree", listed)
+    with pytest.raises(InputError, match="Neither Drive nor a mirror gave LF-Amazon") as refused:
         fetch(tmp_path)
+    assert "--mirror USER/REPO" in str(refused.value)
+    assert asked == list(MIRRORS)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("payload", QUOTA, ids=["gdown 4", "a page", "gdown 5"])
+def test_where_drives_quota_is_used_up_a_mirror_is_asked(tmp_path, monkeypatch, capsys, payload):
+    """The first mirror is gone, and the second holds trn.json and no archive."""
+    import huggingface_hub
+
+    rows = write(tmp_path, "gz")
+
+    def listed(self, repo, recursive, repo_type):
+        if repo == MIRRORS[0]:
+            raise ConnectionError("gone")
+        return [SimpleNamespace(path="tst.json.gz", size=9), SimpleNamespace(path="raw/trn.json.gz", size=9)]
+
+    monkeypatch.setitem(sys.modules, "gdown", Drive(payload))
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_tree", listed)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, path, repo_type: str(rows))
+    got = fetch(tmp_path / "data")
+    assert got.path == tmp_path / "data" / "trn.json.gz"
+    assert list((tmp_path / "data").iterdir()) == [got.path]
+    said = capsys.readouterr().err
+    assert f"Drive gave no zip: too many people fetched the file lately. Trying the mirror {MIRRORS[0]} …" in said
+    assert f"Trying the mirror {MIRRORS[1]} …" in said
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    assert fetch(tmp_path / "data") == got, "what is there is not fetched again"
+    assert len(list(read_products(got.path))) == 50
+
+
+def test_a_download_that_broke_off_is_gone_on_with_and_no_mirror_asked(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gdown", Drive(ConnectionResetError()))
+    (tmp_path / ".LF-Amazon-1.3M.raw.zip.downloadk2x9.part").write_bytes(b"PK")
+    with pytest.raises(InputError, match="broke off: ConnectionResetError") as refused:
+        fetch(tmp_path)
+    assert "goes on where it stopped" in str(refused.value)
+    assert len(list(tmp_path.glob("*.part"))) == 1
 
 
 def test_a_download_without_gdown_names_the_extra(tmp_path, monkeypatch):
