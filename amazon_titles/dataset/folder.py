@@ -96,7 +96,7 @@ def table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
         turns = pa.StructArray.from_arrays(
             [pa.array(("user", "assistant") * len(rows), _TEXT), pa.array(said, _TEXT)], fields=[*_MESSAGES.value_type]
         )
-        columns["messages"] = pa.ListArray.from_arrays(np.arange(0, len(said) + 1, 2, np.int32), turns)
+        columns["messages"] = pa.ListArray.from_arrays(pa.array(range(0, len(said) + 1, 2), pa.int32()), turns)
     return pa.table(columns, schema=schema)
 
 
