@@ -32,6 +32,9 @@ def quickstart(**options: Any) -> None:
 @shared.default_model(help="Adapter or base model.")
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="That a proxy knows it by (repeatable)."
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
 @shared.language(help="That the page starts in; a browser that asks for the other one gets that.")
 def demo(**options: Any) -> None:

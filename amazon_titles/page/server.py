@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
+from amazon_titles.page.limits import Guard, is_open, known_hosts
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
 
@@ -34,6 +36,7 @@ def serve(
     host: str | None = "127.0.0.1",
     port: int | None = None,
     language: str = "en",
+    allow_hosts: Sequence[str] = (),
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Loads a model and shows its page until it is ended (Ctrl-C).
@@ -44,6 +47,7 @@ def serve(
         host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
         port: By default the first free one from 7860 on.
         language: That the page starts in, where the browser asks for none of ours.
+        allow_hosts: Names besides that the page answers for, `*` in them being anything: of a proxy before it.
         on_ready: Called with the page's address as soon as it answers.
 
     Raises:
@@ -58,16 +62,19 @@ def serve(
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    page = show(pair, evidence, language=language, host=host, port=port)
+    page = show(pair, evidence, language=language, host=host, port=port, allow_hosts=allow_hosts)
     if on_ready:
         on_ready(str(page.local_url))
+    if host and is_open(host):
+        say("Everybody who reaches this machine can open the page, ask, and read the products; there is no password.")
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
 def show(
-    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None
-) -> gradio.Blocks:
+    pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None,
+    allow_hosts: Sequence[str] = (),
+) -> gradio.Blocks:  # fmt: skip
     """Starts the page in a thread, at its `local_url`, with everything off that would ask another host.
 
     Args:
@@ -76,6 +83,7 @@ def show(
         language: That the page starts in.
         host: As of `serve`.
         port: As of `serve`.
+        allow_hosts: As of `serve`.
 
     Raises:
         InputError: The address or the port cannot be listened on.
@@ -96,6 +104,16 @@ def show(
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
+
+    def waiting(client: str) -> int:
+        queues = page._queue.event_queue_per_concurrency_id.values()
+        asked = (event.request for queue in queues for event in queue.queue)
+        return sum(bool(request and request.client and request.client.host == client) for request in asked)
+
+    # Outside of all that Gradio adds by itself; nobody has been told the address yet.
+    shared = [urlsplit(url).hostname or "" for url in [page.share_url] if url]
+    hosts, inner = known_hosts(host, [*allow_hosts, *shared]), page.app.build_middleware_stack()
+    page.app.middleware_stack = Guard(inner, hosts, waiting, proxied="SPACE_ID" in os.environ)
     return page
 
 
