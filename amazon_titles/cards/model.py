@@ -140,4 +140,4 @@ def _without_paths(recipe: str, *paths: str) -> str:
     """The recipe with folders of this machine by their names alone, and its fence unbroken."""
     for path in filter(None, paths):
         recipe = recipe.replace(path, _short(path))
-    return re.sub(r"^```", "# ```", recipe, flags=re.MULTILINE)
+    return re.sub(r"^[ \t]*(?=```)", "# ", recipe, flags=re.MULTILINE)

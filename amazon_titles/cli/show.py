@@ -33,7 +33,7 @@ def quickstart(**options: Any) -> None:
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="That a proxy knows it by (repeatable)."
+    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Of a proxy that stands before it (repeatable)."
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
 @shared.language(help="That the page starts in; a browser that asks for the other one gets that.")
