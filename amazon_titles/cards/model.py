@@ -105,7 +105,7 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
 def _settings(recipe: str) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(recipe)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
@@ -58,12 +56,13 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
     A private model or dataset needs a secret HF_TOKEN in the Space's settings.
     """
     from amazon_titles.hub import push_space_to_hub
+    from amazon_titles.io import scratch
     from amazon_titles.page import require_gradio
     from amazon_titles.page.space import write_space
 
     require_gradio()
-    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
-        space = write_space(out or Path(folder, "space"), **options)
+    with scratch() as folder:
+        space = write_space(out or folder / "space", **options)
         click.echo(space if out else push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
 
 

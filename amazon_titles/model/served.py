@@ -18,6 +18,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.hub_errors import is_a, status_of
 from amazon_titles.model.generation import Generation, Sampling, pieces
 from amazon_titles.model.loading import is_address
+from amazon_titles.secrets import redact
 from amazon_titles.templates import TEMPLATES, Message
 
 KEY = "AMAZON_TITLES_API_KEY"
@@ -214,4 +215,4 @@ def _words_of(response: Any) -> str:  # noqa: ANN401 - of requests or of httpx
         return ""
     for name in ("error", "message", "detail"):
         said = said.get(name, said) if isinstance(said, dict) else said
-    return " ".join(said.split())[:200] if isinstance(said, str) else ""
+    return redact(" ".join(said.split()), os.environ.get(KEY))[:200] if isinstance(said, str) else ""
