@@ -120,7 +120,6 @@ def find_in_file(source: Path | bytes, known: dict[bytes, str]) -> str | None:
 def _texts(column: pa.Array[Any]) -> Iterator[bytes]:
     """All texts and bytes of a column, at whatever depth, a value a line: none begins where another one ends."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = column.type
     if isinstance(column, pa.ExtensionArray):
@@ -136,8 +135,7 @@ def _texts(column: pa.Array[Any]) -> Iterator[bytes]:
     elif pa.types.is_nested(kind):  # a list
         yield from _texts(column.flatten())
     elif len(column) > column.null_count and not pa.types.is_primitive(kind) and not pa.types.is_null(kind):
-        values = pc.cast(column.drop_null(), pa.large_binary())
-        yield pc.binary_join(pa.LargeListArray.from_arrays([0, len(values)], values), b"\n")[0].as_py()
+        yield b"\n".join(column.drop_null().cast(pa.large_binary()).to_pylist())
 
 
 def redact(text: str, token: str | None = None) -> str:

@@ -8,10 +8,8 @@ import io
 import json
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 
 import click
 
@@ -19,7 +17,6 @@ from amazon_titles import __version__
 from amazon_titles.cli import answers, data, fine_tuning, show
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.progress import lines, say
-from amazon_titles.secrets import redact
 from amazon_titles.text import printable
 
 
@@ -43,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
-        error.message = printable(error.message)
-        error.show()
+        with redirect_stderr(io.StringIO()) as said:
+            error.show()
+        say(said.getvalue().rstrip())
         raise SystemExit(error.exit_code) from None
     except AmazonTitlesError as error:
         if os.environ.get("AMAZON_TITLES_DEBUG"):
@@ -73,6 +71,8 @@ _ADVICE = {
 
 def _of_the_system(error: OSError) -> AmazonTitlesError:
     """The sentence for what the system refused, where nothing nearer to it has a better one."""
+    from amazon_titles.secrets import redact
+
     told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
     said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."
     hint = _ADVICE.get(error.errno or 0, "See whether it is there, and whether it is a file or a folder, as is wanted.")
@@ -81,6 +81,11 @@ def _of_the_system(error: OSError) -> AmazonTitlesError:
 
 def _unforeseen(error: Exception) -> AmazonTitlesError:
     """The sentence for what nobody thought of; whoever mends it needs the traceback, and finds it in a file."""
+    import tempfile
+    import traceback
+
+    from amazon_titles.secrets import redact
+
     what = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:300]
     hint = "Run it with AMAZON_TITLES_DEBUG=1 to see the traceback."
     with suppress(OSError):

@@ -111,9 +111,11 @@ def show(
         return sum(bool(request and request.client and request.client.host == client) for request in asked)
 
     # Outside of all that Gradio adds by itself; nobody has been told the address yet.
-    shared = [urlsplit(url).hostname or "" for url in [page.share_url] if url]
+    shared = [str(urlsplit(str(url)).hostname) for url in [page.share_url] if url]
     hosts, inner = known_hosts(host, [*allow_hosts, *shared]), page.app.build_middleware_stack()
-    page.app.middleware_stack = Guard(inner, hosts, waiting, proxied="SPACE_ID" in os.environ)
+    page.app.middleware_stack = Guard(  # type: ignore[assignment]  # of other names for the same
+        inner, hosts, waiting, proxied="SPACE_ID" in os.environ
+    )
     return page
 
 

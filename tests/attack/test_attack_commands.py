@@ -183,7 +183,7 @@ def test_a_catalogue_with_nulls_where_text_belongs(tmp_path, column):
     table = pa.Table.from_pylist([row, row | {column: None}])
     pq.write_table(table, tmp_path / "catalog" / "train-00000-of-00001.parquet")
     with pytest.raises(InputError, match=f"no {column}"):
-        CatalogIndex.from_dataset(tmp_path)
+        CatalogIndex.build(tmp_path)
 
 
 def test_a_journal_that_is_damaged(tmp_path):
@@ -238,7 +238,7 @@ def test_nothing_acts_in_a_model_card():
     assert "](https://evil.example" not in spans
     assert not re.search(r"(?<!\\)https?:/(?!\\)/evil", spans)
     assert "\n# Heading" not in spans
-    assert "\u202e" not in card
+    assert "\u202e" not in body
 
 
 def test_what_the_killed_left_goes_at_the_next_run(tmp_path, monkeypatch):
