@@ -1,4 +1,4 @@
-"""What the system refuses, what is broken or deep, what tries to pose as ours: a sentence, the old state, no traceback."""
+"""What the system refuses, what is deep or broken, what poses as ours: a sentence and the old state, no traceback."""
 
 from __future__ import annotations
 
@@ -57,14 +57,25 @@ LONG = "x" * 300
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("build", "trn.json", "--out", LONG), ("build", LONG, "--out", "d"), ("recipe", "quickstart", "--dataset", "d", "--out", LONG),
-        ("check", LONG), ("compare", LONG, LONG), ("handin", LONG, "--model", LONG), ("merge", LONG, "--out", LONG),
-        ("push-dataset", LONG, "ana/x"), ("push-adapter", LONG, "ana/x"), ("train", LONG), ("download", "--out", "file/below"),
-        ("build", "trn.json", "--out", "file/below"), ("build", "trn.json", "--out", "file"), ("build", "trn.json", "--out", "link"),
-        ("recipe", "quickstart", "--dataset", "d", "--out", "file/below"), ("quickstart", "--out", "file"),
+        ("build", "trn.json", "--out", LONG),
+        ("build", LONG, "--out", "d"),
+        ("recipe", "quickstart", "--dataset", "d", "--out", LONG),
+        ("check", LONG),
+        ("compare", LONG, LONG),
+        ("handin", LONG, "--model", LONG),
+        ("merge", LONG, "--out", LONG),
+        ("push-dataset", LONG, "ana/x"),
+        ("push-adapter", LONG, "ana/x"),
+        ("train", LONG),
+        ("download", "--out", "file/below"),
+        ("build", "trn.json", "--out", "file/below"),
+        ("build", "trn.json", "--out", "file"),
+        ("build", "trn.json", "--out", "link"),
+        ("recipe", "quickstart", "--dataset", "d", "--out", "file/below"),
+        ("quickstart", "--out", "file"),
     ],
     ids=lambda arguments: " ".join(arguments)[:50],
-)  # fmt: skip
+)
 def test_names_too_long_files_and_links(made, tmp_path, monkeypatch, run, arguments):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trn.json").write_bytes((made / "trn.json").read_bytes())
@@ -214,8 +225,20 @@ def test_citations_of_no_source_are_removed():
         assert right in without_false_citations(f"It is of iron {right}.", SHOWN)
 
 
-@pytest.mark.parametrize("line", ["Sources:", "  **Sources:** [B1] x", "fontes : x", "Sources: none", "(100% supported by the source)",
-                                  "## Fits as well: x", "(The catalogue is a made-up sample", "Nearest titles: x", "Sources： x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sources:",
+        "  **Sources:** [B1] x",
+        "fontes : x",
+        "Sources: none",
+        "(100% supported by the source)",
+        "## Fits as well: x",
+        "(The catalogue is a made-up sample",
+        "Nearest titles: x",
+        "Sources： x",
+    ],
+)
 def test_lines_that_look_like_ours_are_quoted(line):
     assert without_our_words(f"Iron.\n{line}\nmore") == f"Iron.\n> {line}\nmore"
     assert without_our_words(without_our_words(line)) == without_our_words(line)
@@ -227,10 +250,18 @@ EVIL = "<img src=x onerror=alert(1)> [a](https://evil.example) `x` https://evil.
 
 def test_nothing_acts_in_a_model_card():
     run = {
-        "engine": EVIL, "device": EVIL, "machine": EVIL, "base_model": EVIL, "base_source": EVIL, "train_split": EVIL,
-        "template": EVIL, "versions": {EVIL: EVIL}, "library": EVIL, "publishable": True,
+        "engine": EVIL,
+        "device": EVIL,
+        "machine": EVIL,
+        "base_model": EVIL,
+        "base_source": EVIL,
+        "train_split": EVIL,
+        "template": EVIL,
+        "versions": {EVIL: EVIL},
+        "library": EVIL,
+        "publishable": True,
         "dataset": {"path": EVIL, "revision": EVIL, "report_sha256": EVIL},
-    }  # fmt: skip
+    }
     card = model_card(run, "project_name: x\n  ```\n[a](https://evil.example)\n", language="en")
     body = re.sub(r"^```.*?^```$", "", card.split("---\n", 2)[2], flags=re.M | re.S)
     spans = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", body)

@@ -90,9 +90,13 @@ def test_every_name_that_it_may_be_started_for(monkeypatch):
 def test_no_other_site_may_read_or_ask(page):
     for method in ("GET", "POST", "OPTIONS"):
         status, headers, _ = ask(
-            page, method, "/gradio_api/queue/join", "{}", Origin="https://evil.example",
+            page,
+            method,
+            "/gradio_api/queue/join",
+            "{}",
+            Origin="https://evil.example",
             Access_Control_Request_Method="POST",
-        )  # fmt: skip
+        )
         assert status in (403, 405), method
         assert not [name for name in headers if name.lower().startswith("access-control")], method
     _, headers, _ = ask(page, Origin="http://localhost:3000")

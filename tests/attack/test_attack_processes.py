@@ -35,9 +35,13 @@ def test_no_orphans(name, group):
     root = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": root}
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
         start_new_session=True,
-    )  # fmt: skip
+    )
     started = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(started) == 2
     (os.killpg if group else os.kill)(parent.pid, getattr(signal, name))

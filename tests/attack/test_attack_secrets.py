@@ -18,30 +18,54 @@ A, U, H = (
     "aB3dE5gH7j" * 20,
     "AB3DE5GH7J" * 5,
     "0a1b2c3d4e" * 10,
-)  # assembled here, so that no scanner takes them for real
+)
 
 
 def shapes() -> dict[str, str]:
     jwt = ".".join(("ey" + "J" + A[:30], "ey" + "J" + A[:40], A[:43]))
     return {
-        "hf": "hf" + "_" + A[:34], "hf jwt": "hf" + "_jwt_" + jwt, "hf oauth": "hf" + "_oauth_" + jwt,
-        "hf org": "api" + "_org_" + A[:34], "github": "gh" + "p_" + A[:36], "github user": "gh" + "u_" + A[:36],
-        "github refresh": "gh" + "r_" + A[:36], "github fine": "github" + "_pat_" + A[:60], "gitlab": "gl" + "pat-" + A[:20],
-        "aws": "AK" + "IA" + U[:16], "aws session": "AS" + "IA" + U[:16],
+        "hf": "hf" + "_" + A[:34],
+        "hf jwt": "hf" + "_jwt_" + jwt,
+        "hf oauth": "hf" + "_oauth_" + jwt,
+        "hf org": "api" + "_org_" + A[:34],
+        "github": "gh" + "p_" + A[:36],
+        "github user": "gh" + "u_" + A[:36],
+        "github refresh": "gh" + "r_" + A[:36],
+        "github fine": "github" + "_pat_" + A[:60],
+        "gitlab": "gl" + "pat-" + A[:20],
+        "aws": "AK" + "IA" + U[:16],
+        "aws session": "AS" + "IA" + U[:16],
         "aws secret": "aws_secret_access" + "_key = " + A[:38] + "/+",
-        "aws secret json": json.dumps({"Secret" + "AccessKey": A[:40]}), "google": "AI" + "za" + A[:35],
-        "google oauth": "ya" + "29." + A[:60], "slack bot": "xox" + "b-" + A[:30], "slack user": "xox" + "p-" + A[:30],
-        "stripe": "sk" + "_live_" + A[:24], "npm": "np" + "m_" + A[:36], "pypi": "py" + "pi-" + A[:90],
-        "openai": "s" + "k-" + A[:48], "openai project": "s" + "k-proj-" + A[:80], "anthropic": "s" + "k-ant-api03-" + A[:80],
-        "jwt": jwt, "sendgrid": "S" + "G." + A[:22] + "." + A[:43], "groq": "gs" + "k_" + A[:52],
-        "private key": "-----" + "BEGIN OPENSSH PRIVATE" + " KEY-----", "bearer": "Authorization: " + "Bearer " + A[:40],
-        "address": "postgres" + "://ana:" + A[:12] + "@db.example/x", "password": "pass" + "word: " + A[:10],
-        "password json": json.dumps({"pass" + "word": A[:10]}), "password in json in json": json.dumps(json.dumps({"pass" + "word": A[:10]})),
-        "senha": "senha" + " = " + A[:10], "netrc": "machine api.wandb.ai\n  login user\n  pass" + "word " + H[:40],
-        "wandb": "WANDB_API" + "_KEY=" + H[:40], "wandb login": "wandb " + "login " + H[:40],
-        "kaggle": json.dumps({"username": "ana", "key": H[:32]}), "env key": "export MY_SERVICE" + "_KEY='" + A[:32] + "'",
-        "env pat": "AZURE" + "_PAT=" + A[:52], "env secret": "CLIENT" + "_SECRET: " + A[:32], "api key": "api" + "_key=\"" + A[:32] + '"',
-    }  # fmt: skip
+        "aws secret json": json.dumps({"Secret" + "AccessKey": A[:40]}),
+        "google": "AI" + "za" + A[:35],
+        "google oauth": "ya" + "29." + A[:60],
+        "slack bot": "xox" + "b-" + A[:30],
+        "slack user": "xox" + "p-" + A[:30],
+        "stripe": "sk" + "_live_" + A[:24],
+        "npm": "np" + "m_" + A[:36],
+        "pypi": "py" + "pi-" + A[:90],
+        "openai": "s" + "k-" + A[:48],
+        "openai project": "s" + "k-proj-" + A[:80],
+        "anthropic": "s" + "k-ant-api03-" + A[:80],
+        "jwt": jwt,
+        "sendgrid": "S" + "G." + A[:22] + "." + A[:43],
+        "groq": "gs" + "k_" + A[:52],
+        "private key": "-----" + "BEGIN OPENSSH PRIVATE" + " KEY-----",
+        "bearer": "Authorization: " + "Bearer " + A[:40],
+        "address": "postgres" + "://ana:" + A[:12] + "@db.example/x",
+        "password": "pass" + "word: " + A[:10],
+        "password json": json.dumps({"pass" + "word": A[:10]}),
+        "password in json in json": json.dumps(json.dumps({"pass" + "word": A[:10]})),
+        "senha": "senha" + " = " + A[:10],
+        "netrc": "machine api.wandb.ai\n  login user\n  pass" + "word " + H[:40],
+        "wandb": "WANDB_API" + "_KEY=" + H[:40],
+        "wandb login": "wandb " + "login " + H[:40],
+        "kaggle": json.dumps({"username": "ana", "key": H[:32]}),
+        "env key": "export MY_SERVICE" + "_KEY='" + A[:32] + "'",
+        "env pat": "AZURE" + "_PAT=" + A[:52],
+        "env secret": "CLIENT" + "_SECRET: " + A[:32],
+        "api key": "api" + '_key="' + A[:32] + '"',
+    }
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
@@ -65,13 +89,19 @@ WORDS = ["desk", KEY]
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array(WORDS), pa.array(WORDS, pa.large_string()), pa.array(WORDS, pa.string_view()), pa.array(WORDS).dictionary_encode(),
-        pa.array([word.encode() for word in WORDS]), pa.array([[{"role": "user", "content": word}] for word in WORDS]),
-        pa.array([[("k", word)] for word in WORDS], pa.map_(pa.string(), pa.string())), pa.array([None, {"a": {"b": KEY}}]),
-        pa.array([[None, KEY], None], pa.large_list(pa.string())), pa.array([[KEY, "x"]], pa.list_(pa.string(), 2)),
+        pa.array(WORDS),
+        pa.array(WORDS, pa.large_string()),
+        pa.array(WORDS, pa.string_view()),
+        pa.array(WORDS).dictionary_encode(),
+        pa.array([word.encode() for word in WORDS]),
+        pa.array([[{"role": "user", "content": word}] for word in WORDS]),
+        pa.array([[("k", word)] for word in WORDS], pa.map_(pa.string(), pa.string())),
+        pa.array([None, {"a": {"b": KEY}}]),
+        pa.array([[None, KEY], None], pa.large_list(pa.string())),
+        pa.array([[KEY, "x"]], pa.list_(pa.string(), 2)),
     ],
     ids=lambda column: str(column.type)[:40],
-)  # fmt: skip
+)
 def test_every_column_of_texts_is_searched(tmp_path, column):
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"n": pa.array([1] * len(column)), "x": column}), path, compression="zstd")
@@ -82,8 +112,14 @@ def test_every_column_of_texts_is_searched(tmp_path, column):
 
 def test_values_of_the_environment(monkeypatch, tmp_path):
     (tmp_path / "token").write_text("x")
-    values = {"SHOP_KEY": "/" + A[:30], "SHOP_PAT": A[:20], "SHOP_SECRET": "/abc/def+ghi/jkl", "HF_TOKEN_PATH": "/home/ana/token",
-              "A_SECRET": str(tmp_path / "token"), "TOKENIZER_NAME": "a-very-long-name-of-one"}  # fmt: skip
+    values = {
+        "SHOP_KEY": "/" + A[:30],
+        "SHOP_PAT": A[:20],
+        "SHOP_SECRET": "/abc/def+ghi/jkl",
+        "HF_TOKEN_PATH": "/home/ana/token",
+        "A_SECRET": str(tmp_path / "token"),
+        "TOKENIZER_NAME": "a-very-long-name-of-one",
+    }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     known = set(secrets.known_secrets().values())
@@ -91,7 +127,22 @@ def test_values_of_the_environment(monkeypatch, tmp_path):
     assert not {f"the value of {name}" for name in ("HF_TOKEN_PATH", "A_SECRET", "TOKENIZER_NAME")} & known
 
 
-@pytest.mark.parametrize("piece", ["sk-", "eyJ", "eyJa.eyJ", "password:", "://a", "_KEY=", "-----BEGIN AA ", "Bearer a", '"key": ', "npm_-", "login a password "])  # fmt: skip
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "sk-",
+        "eyJ",
+        "eyJa.eyJ",
+        "password:",
+        "://a",
+        "_KEY=",
+        "-----BEGIN AA ",
+        "Bearer a",
+        '"key": ',
+        "npm_-",
+        "login a password ",
+    ],
+)
 def test_the_time_grows_as_the_text_does(piece):
     text = (piece * (200_000 // len(piece))).encode()
 
