@@ -2,10 +2,10 @@
 
     nice python benchmarks/kills_cheap.py --adapter quickstart/adapter --dataset quickstart/dataset --kills 20
 
-`build`, `handin`, `merge` and the index of a dataset: each is killed (SIGKILL) together with nobody, so that its
-`build`, `handin`, `merge` and the index of a dataset: each is killed (SIGKILL) alone, so that its
-later no child may be left; the same command, run again, has to finish, and leave nothing beside its folder. Trainings
-are killed by `kills.py`. Writes benchmarks/results/kills_cheap.json.
+`build`, `handin`, `merge` and the index of a dataset: each is killed (SIGKILL) alone, so that its children have to end
+by themselves. What stands then has to be the old folder, byte for byte, or the new one; two seconds later no child may
+be left; the same command, run again, has to finish, and leave nothing beside its folder. Trainings are killed by
+`kills.py`. Writes benchmarks/results/kills_cheap.json.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ INDEX = "import sys; from amazon_titles.search import CatalogIndex; CatalogIndex
 
 
 def digest(place: Path) -> str:
-    """Of every name and byte below a folder; "" where there is none."""
+    """Of every name and byte below a folder; "" where there is none. Of indexes, whether each is as it was written."""
+    from amazon_titles.search.storage import _intact
+
     state = hashlib.sha256()
+    if place.name == "indexes":  # tantivy draws the names of its files
+        made = [path for path in place.glob("[!.]*") if path.is_dir()]
+        return ("whole" if all(map(_intact, made)) else "damaged") if made else ""
     for path in sorted(path for path in place.rglob("*") if path.is_file() and path.suffix != ".lock"):
         state.update(path.relative_to(place).as_posix().encode() + path.read_bytes())
     return state.hexdigest() if place.exists() else ""
@@ -86,6 +91,7 @@ def series(name: str, old: list[str], new: list[str], place: Path, variables: di
         counts["orphans"] += len(children(process.pid))
         counts["finished by the same command"] += finish(new) and (digest(place) == made_new or not same)
         left = [path.name for path in place.parent.glob(f".{place.name}.*")]
+        left += [path.name for path in place.glob(".*.building-*")]
         counts["leftovers"] += len(left)
         print(f"{name}: {dict(counts)} {left or ''}", file=sys.stderr, flush=True)
     return {"seconds": round(seconds, 1), "new is told by its bytes": same, **counts}
