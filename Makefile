@@ -41,7 +41,7 @@ unit: .venv/.installed ## The fast tests alone, under a minute.
 
 integration: .venv/.installed .venv-autotrain/.installed ## Everything else: AutoTrain, the loopback Hub, both stacks.
 	$(OLD) -m pytest tests/unit -q -p no:cacheprovider
-	$(NEW) -m pytest tests/integration -n 2 --dist loadfile
+	$(NEW) -m pytest tests/integration tests/attack -n 2 --dist loadfile
 
 docs: .venv/.installed ## Write the command reference, docs/commands.md.
 	$(NEW) docs/commands.py

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import glob
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ from amazon_titles.errors import InputError
 from amazon_titles.progress import say
 
 _NEW, _OLD = "new", "old"
+_LEFT_SECONDS = 60.0  # no file takes so long to be written, so nobody writes it any more
+_SCRATCH = "amazon-titles-scratch-"
 _PATIENCE_SECONDS = 0.5  # a holder that is on its way out is gone by then
 # What file managers leave everywhere, and what huggingface_hub writes beside what it downloads into a folder.
 _NOBODYS = re.compile(
@@ -93,10 +97,13 @@ def shards(folder: str | Path, config: str, split: str) -> list[Path]:
 
 def write_whole(files: Mapping[Path, str | bytes]) -> None:
     """Writes files, each whole or not at all: beside where they belong, then renamed when all are there, in order."""
-    beside = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    beside = {path: path.with_name(f".{path.name}.{os.getpid()}.writing") for path in files}
     try:
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*.writing"):
+                if time.time() - left.stat().st_mtime > _LEFT_SECONDS:  # by a process that was killed
+                    left.unlink(missing_ok=True)
             beside[path].write_bytes(data.encode() if isinstance(data, str) else data)
         for path, written in beside.items():
             written.replace(path)
@@ -191,6 +198,30 @@ def staged(target: Path, kind: FolderKind) -> Iterator[Path]:
                 raise InputError(said, hint=f"What was made stands whole in {spare}.") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder that goes when the block ends; what killed processes left of such ones goes when it begins."""
+    system = Path(tempfile.gettempdir())
+    for left in system.glob(f"{_SCRATCH}*.lock"):
+        lock = FileLock(left)
+        with suppress(OSError, Timeout):
+            lock.acquire(timeout=0)  # a folder's lock is there before it, and held for as long as it is in use
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+            left.unlink(missing_ok=True)
+            lock.release()
+    number, name = tempfile.mkstemp(prefix=_SCRATCH, suffix=".lock")
+    os.close(number)
+    with FileLock(name):
+        folder = Path(name).with_suffix("")
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                Path(name).unlink()
 
 
 @contextmanager

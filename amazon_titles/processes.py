@@ -1,11 +1,17 @@
-"""The cores of this machine, and processes that are started on it."""
+"""The cores of this machine, and processes that are started on it, none of which outlives who started it.
+
+Run as a script it is the keeper of one: any Python runs it, so it needs nothing but the standard library.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +28,9 @@ COMPUTING = {
     "MALLOC_TOP_PAD_": str(1 << 28),
 }
 """Variables of the environment that a process which trains on a CPU wants, where nobody set them."""
+
+
+_GRACE_SECONDS = 1.0  # of a process that is asked to end
 
 
 def keep_freed_memory() -> None:
@@ -50,7 +59,10 @@ def peak_memory() -> int:
 def run_child(
     command: Sequence[str | Path], on_line: Callable[[str], None], *, env: Mapping[str, str], cwd: Path | None = None
 ) -> int:
-    """Runs a process and hands on what it says, line by line; it ends with this one.
+    """Runs a process and hands on what it says, line by line; it and its children end with this one, however that does.
+
+    A keeper stands between the two. It reads a pipe that this process alone can write to, which the system closes when
+    this process ends, and then ends the group of processes that it leads.
 
     Args:
         command: The program and its arguments.
@@ -59,17 +71,50 @@ def run_child(
         cwd: Its folder; by default this one.
 
     Returns:
-        Its exit status; below 0 the signal that ended it.
+        Its exit status; above 128 by the number of the signal that ended it.
     """
     process = subprocess.Popen(
-        list(map(str, command)), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+        [sys.executable, "-I", __file__, *map(str, command)], cwd=cwd, env=dict(env), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+        start_new_session=True,
     )  # fmt: skip
     try:
         for line in process.stdout or ():
             on_line(line)
         return process.wait()
-    except BaseException:
-        process.terminate()
+    finally:
+        if process.stdin:
+            process.stdin.close()
         process.wait()
-        raise
+        _end_group(process.pid, "SIGKILL")  # what the process left behind
+
+
+def keep(command: Sequence[str]) -> int:
+    """Runs a command until it ends, or nobody holds the other end of stdin any more; its exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # that the group gets is for the child, which does not inherit this
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def watch() -> None:
+        os.read(0, 1)  # nobody writes: it returns at the end
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(child.pid)], check=False, capture_output=True)
+            return
+        _end_group(os.getpid(), "SIGTERM")  # so that torchrun and srun end what they started elsewhere
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE_SECONDS)
+        _end_group(os.getpid(), "SIGKILL")
+
+    threading.Thread(target=watch, daemon=True).start()
+    status = child.wait()
+    return 128 - status if status < 0 else status
+
+
+def _end_group(leader: int, name: str) -> None:
+    """Sends a signal to a group of processes; on Windows there is none."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
+            os.killpg(leader, getattr(signal, name))
+
+
+if __name__ == "__main__":
+    sys.exit(keep(sys.argv[1:]))

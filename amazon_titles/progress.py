@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
+from amazon_titles.text import printable
+
 SECONDS, SHARE = 10.0, 0.05
 """A line comes when nothing was said for so long; and, once work has taken so long, whenever such a share is done."""
 Advance = Callable[..., None]
@@ -22,7 +24,7 @@ clock = time.monotonic  # a name of this module, so that tests can have a clock 
 def say(message: str) -> None:
     """Writes one line to stderr."""
     _Lines.said = clock()
-    sys.stderr.write(message + "\n")
+    sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
 
 
@@ -50,7 +52,7 @@ def bar(description: str, total: float | None = None, **how: Any) -> Iterator[Ad
     counts = (rich.MofNCompleteColumn(), rich.TimeRemainingColumn()) if unit else (rich.TimeElapsedColumn(),)
     columns = (text("  {task.description}"), rich.BarColumn(), *counts, text("{task.fields[note]}"))
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        named = f"{description}, {unit}" if unit else description
+        named = printable(f"{description}, {unit}" if unit else description)
         task = shown.add_task(named, total=total, completed=how.get("done", 0), note="")
         yield lambda n=1, *, note="": shown.update(task, advance=n, **({"note": note} if note else {}))
 

@@ -1,4 +1,4 @@
-"""Texts: their words, and where a long one may be cut."""
+"""Texts: their words, where a long one may be cut, and what is left of one on a terminal."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def _cut(text: str, limit: int) -> str:
         if not _ABBREVIATED.search(head, max(end - 6, 0), end):
             return text[:end]
     return text[: max(head.rfind(" ", 0, limit), 1)].rstrip(" \n,;:-–—") + "…"
+
+
+def printable(text: str) -> str:
+    """A text without the signs with which a file's name, a model or a server could command a terminal, or hide itself.
+
+    Those are Unicode's control and format characters, halves of characters, and what has no meaning yet; line ends and
+    tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign)[0] != "C")
 
 
 def _last_end(head: str, before: int, least: int) -> int:

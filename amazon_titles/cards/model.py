@@ -119,7 +119,7 @@ def _shortened(params: Mapping[str, Any]) -> dict[str, Any]:
 def _settings(recipe: str) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(recipe)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
 
@@ -154,4 +154,4 @@ def _without_paths(recipe: str, *paths: str) -> str:
     """The recipe with folders of this machine by their names alone, and its fence unbroken."""
     for path in filter(None, paths):
         recipe = recipe.replace(path, _short(path))
-    return re.sub(r"^```", "# ```", recipe, flags=re.MULTILINE)
+    return re.sub(r"^[ \t]*(?=```)", "# ", recipe, flags=re.MULTILINE)

@@ -48,8 +48,11 @@ _CONTROLS = {
     **dict.fromkeys((9, 10, 11, 12, 13), " "),
     # Windows text that was read as Latin-1: 0x92 is an apostrophe in cp1252 and a control in Latin-1.
     **{code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)},
-    # Soft hyphen, zero-width and bidirectional marks, byte-order mark, replacement character: they show nothing.
-    **dict.fromkeys((173, *range(8203, 8208), *range(8234, 8239), 8288, 65279, 65533), ""),
+    # Soft hyphen, zero-width and bidirectional marks, byte-order mark, replacement character, tags: they show nothing.
+    **dict.fromkeys(
+        (173, 0x61C, *range(8203, 8208), *range(8234, 8239), 8288, *range(0x2066, 0x206A), 65279, 65533), ""
+    ),
+    **dict.fromkeys(range(0xE0000, 0xE0080), ""),
 }
 
 

@@ -243,7 +243,7 @@ def read_labels(path: str | Path) -> np.ndarray[Any, np.dtype[np.bytes_]]:
         try:
             blocks = [np.array([row.uid.encode() for row in decode(block)], np.bytes_) for block in source.blocks()]
             return np.concatenate(blocks)
-        except (msgspec.MsgspecError, ValueError) as error:  # the latter of no block, too
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:  # the latter of no block, too
             raise InputError(
                 f"{source.name} is empty, or has a line without a uid ({error}).",
                 hint="Expected lbl.json of the archive that trn.json came in.",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
 
 import click
 
 from amazon_titles import __version__
 from amazon_titles.cli import answers, data, fine_tuning, show
-from amazon_titles.errors import AmazonTitlesError
-from amazon_titles.progress import lines
+from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.progress import lines, say
+from amazon_titles.text import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,18 +26,74 @@ def main(arguments: Sequence[str] | None = None) -> None:
     codecs.register_error("escape", _escaped)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="escape")
+        if sys.stdout.isatty():
+            write = sys.stdout.write
+            sys.stdout.write = lambda text: write(printable(text))  # type: ignore[method-assign]
     try:
-        cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
+        try:
+            _require_text(sys.argv[1:] if arguments is None else arguments)
+            cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
+        except (AmazonTitlesError, click.ClickException, click.exceptions.Abort):
+            raise
+        except Exception as error:
+            raise (_of_the_system(error) if isinstance(error, OSError) else _unforeseen(error)) from error
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
-        error.show()
+        with redirect_stderr(io.StringIO()) as said:
+            error.show()
+        say(said.getvalue().rstrip())
         raise SystemExit(error.exit_code) from None
     except AmazonTitlesError as error:
         if os.environ.get("AMAZON_TITLES_DEBUG"):
             raise
-        click.echo(f"Error: {error}" if error.exit_code else str(error), err=True)
+        say(f"Error: {error}" if error.exit_code else str(error))
         raise SystemExit(error.exit_code) from None
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuses arguments that are no text: they reach reports, cards and models, which are in UTF-8."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode("latin-1")
+            said = f"An argument is not in UTF-8; in Latin-1 it reads {shown!r}."
+            raise InputError(said, hint="Give the file another name, or set the terminal to UTF-8.") from None
+
+
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or choose another place, and run it again."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that this account may write to."),
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+
+
+def _of_the_system(error: OSError) -> AmazonTitlesError:
+    """The sentence for what the system refused, where nothing nearer to it has a better one."""
+    from amazon_titles.secrets import redact
+
+    told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
+    said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."
+    hint = _ADVICE.get(error.errno or 0, "See whether it is there, and whether it is a file or a folder, as is wanted.")
+    return AmazonTitlesError(redact(f"The system refuses: {said}"), hint=hint)
+
+
+def _unforeseen(error: Exception) -> AmazonTitlesError:
+    """The sentence for what nobody thought of; whoever mends it needs the traceback, and finds it in a file."""
+    import tempfile
+    import traceback
+
+    from amazon_titles.secrets import redact
+
+    what = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:300]
+    hint = "Run it with AMAZON_TITLES_DEBUG=1 to see the traceback."
+    with suppress(OSError):
+        number, path = tempfile.mkstemp(prefix="amazon-titles-", suffix=".traceback.txt")
+        with os.fdopen(number, "w", encoding="utf-8", errors="replace") as file:
+            file.write(redact("".join(traceback.format_exception(error))))
+        hint = f"The traceback is in {path}: please report it, once you have seen that nothing private stands in it."
+    return AmazonTitlesError(redact(f"Something that amazon-titles did not foresee: {what}"), hint=hint)
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

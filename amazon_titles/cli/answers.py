@@ -11,6 +11,7 @@ import click
 
 from amazon_titles.cli import options as shared
 from amazon_titles.errors import InputError
+from amazon_titles.text import printable
 
 if TYPE_CHECKING:
     from amazon_titles.model import Answer
@@ -74,7 +75,7 @@ def compare(before: str, after: str, out: str | None, card_language: str, as_jso
 @click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's or this system's.")
 @shared.max_new_tokens
 @click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")
-@click.option("--seed", default=0, help="Of the drawing.")
+@shared.seed(default=0, help="Of the drawing.")
 @click.option("--device", help="As in torch: cpu, cuda, mps. By default the best there is.")
 @click.option("--dtype", type=shared.DTYPE, help="By default what fits the device.")
 @click.option("--questions", metavar="FILE", help="JSONL, a question a line, instead of QUESTION.")
@@ -107,7 +108,7 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     elif sys.stdout.isatty():
         _say_as_it_comes(loaded.stream(str(question), **options))
     else:
-        click.echo(_printable(loaded.ask(str(question), **options).to_text()))
+        click.echo(printable(loaded.ask(str(question), **options).to_text()))
 
 
 def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:
@@ -116,13 +117,8 @@ def _say_as_it_comes(pieces: Iterator[str | Answer]) -> None:
     for piece in pieces:
         if isinstance(piece, str):
             said += piece
-            click.echo(_printable(piece), nl=False)
+            click.echo(printable(piece), nl=False)
         elif piece.text == said:
-            click.echo(_printable("\n" + piece.notes()))
+            click.echo(printable("\n" + piece.notes()))
         else:
-            click.echo(_printable(("\n\n" if said else "") + piece.to_text()))
-
-
-def _printable(text: str) -> str:
-    """Without the control characters with which a model or a record could command a terminal."""
-    return "".join(sign for sign in text if sign.isprintable() or sign == "\n")
+            click.echo(printable(("\n\n" if said else "") + piece.to_text()))

@@ -25,7 +25,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.argument("source")
 @click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
 @click.option("--limit", type=shared.POSITIVE, help="Keep N products, sampled evenly over the whole file.")
-@click.option("--seed", default=42, help="Of every choice.")
+@shared.seed(default=42, help="Of every choice.")
 @shared.languages
 @click.option("--phrasings", default=6, help="Recall rows a product.")
 @click.option("--grounded", default=1.0, help="Rows a product with records in view, 0 to 1.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +122,15 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
     """
     from amazon_titles.hub import push_adapter_to_hub
+    from amazon_titles.io import scratch
 
-    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as made:
+    with scratch() as made:
         comparison = _compare(folder, options["before"], options["after"], options["card_language"], made)
         report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
     click.echo(report.to_json() if as_json else report)
 
 
-def _compare(folder: str, before: str | None, after: str | None, language: str | None, made: str) -> Path | None:
+def _compare(folder: str, before: str | None, after: str | None, language: str | None, made: Path) -> Path | None:
     """Writes the comparison of two reports, of which one may be the adapter folder's; None where none is given.
 
     The page and the card show the comparison, so reports that came without it would not be seen there. It is in the
@@ -153,7 +153,7 @@ def _compare(folder: str, before: str | None, after: str | None, language: str |
     except MissingExtraError as error:  # publishing needs no extra; only the plots do
         click.echo(f"The comparison of the reports stays out. {error}", err=True)
         return None
-    return Path(made)
+    return made
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

@@ -38,6 +38,7 @@ model_name = click.option("--model-name", metavar="NAME", help="Of the model, wh
 parallel = click.option("--parallel", default=16, type=POSITIVE, help="Requests at a time to a server at URL.")
 max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Longest answer.")
 batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions at a time.")
+seed = partial(click.option, "--seed", type=click.IntRange(0, 2**32 - 1))
 json_report = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 public = click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
 tag = click.option("--tag", help="Tag the revision.")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +33,9 @@ def quickstart(**options: Any) -> None:
 @click.option("--before", metavar="NAME", help="The model before the fine-tuning, on the same server at URL.")
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Of a proxy that stands before it (repeatable)."
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
 @shared.language(help="That the page starts in; a browser that asks for the other one gets that.")
 @click.option("--share", is_flag=True, help="Make a public address, too: anybody with the link can ask.")
@@ -83,12 +84,13 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
     A private model or dataset needs a secret HF_TOKEN in the Space's settings.
     """
     from amazon_titles.hub import push_space_to_hub
+    from amazon_titles.io import scratch
     from amazon_titles.page import require_gradio
     from amazon_titles.page.space import write_space
 
     require_gradio()
-    with tempfile.TemporaryDirectory(prefix="amazon-titles-") as folder:
-        space = write_space(out or Path(folder, "space"), **options)
+    with scratch() as folder:
+        space = write_space(out or folder / "space", **options)
         click.echo(space if out else push_space_to_hub(space, repo_id, private=not public, dry_run=dry_run))
 
 

@@ -61,7 +61,11 @@ def resumed(
         if whole:
             begun, _, answered = whole.partition(b"\n")
             _require_same(path, read_object(begun), about)
-            done += msgspec.json.Decoder(Outcome).decode_lines(answered)
+            try:
+                done += msgspec.json.Decoder(Outcome).decode_lines(answered)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                said = f"{path}, where an interrupted evaluation left its answers, is damaged ({error})."
+                raise InputError(said, hint="Remove it, and run the same command again to begin anew.") from None
         else:
             file.write(msgspec.json.encode(about) + b"\n")
         try:

@@ -69,7 +69,7 @@ def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterat
     data, value = content.read(), None
     try:
         value = _PARSERS[kind](data)
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         yield FileNote(content.path, f"it is not {kind.upper()} ({first_line(error)})")
     # A vocabulary may hold anything, and so may what a model says; the text of a licence is its author's.
     if may_name_paths or content.path in ("tokenizer.json", "vocab.json") or LEGAL_FILES.fullmatch(content.path):
@@ -84,11 +84,13 @@ def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterat
 
 
 def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _strings(item)
+    held = [value]  # no recursion: what JSON nests may be deeper than Python calls
+    while held:
+        value = held.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (dict, list)):
+            held += reversed([*value.values()] if isinstance(value, dict) else value)
 
 
 def first_line(error: Exception) -> str:
@@ -101,6 +103,6 @@ def metadata(card: bytes) -> dict[str, Any]:
     head = re.match(r"\A---\r?\n(.*?)\r?\n---\r?\n", card.decode("utf-8", "replace"), re.S)
     try:
         value = yaml.safe_load(head.group(1)) if head else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, ValueError):
         value = None
     return value if isinstance(value, dict) else {}

@@ -47,7 +47,7 @@ def read_questions(path: str | Path) -> list[Question]:
     for number, line in enumerate(lines, start=1):
         try:
             value = decode(line) if line.strip() else None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             wrong = "holds no question" if isinstance(error, msgspec.ValidationError) else "is no JSON"
             raise InputError(f"Line {number} of {path} {wrong} ({error}).", hint=_EXPECTED) from None
         if value is not None:

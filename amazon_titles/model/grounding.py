@@ -7,9 +7,15 @@ from collections.abc import Sequence
 
 from amazon_titles.catalog import Product
 from amazon_titles.metrics import facts, grounded_share, stated, without_citations, words
-from amazon_titles.model.language import prose_language
+from amazon_titles.model.language import LANGUAGES, prose_language
 from amazon_titles.search.stopwords import STOP
 
+_ASIN = re.compile(r"[0-9A-Z]{10}")
+_NOTES = [note for told in LANGUAGES.values() for note in told["notes"].values()]
+_HEADS = "|".join(re.escape(note.partition(":")[0]) for note in _NOTES if note[0].isalpha() and ":" in note)
+_ASIDES = "|".join(re.escape(note[:16]) for note in _NOTES if note[0] == "(" and note[1] != "{")
+# Where a line of an answer could be taken for one of our notes, whatever markup stands before it.
+_OURS = re.compile(rf"^(?!>)(?=[^\w\n(]*(?:(?:{_HEADS})\W*[:：]|{_ASIDES}|\(\d+ ?%))", re.IGNORECASE | re.MULTILINE)
 _BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
 # The capitalised words that open a text or a sentence: `facts` leaves them out, because any word is capitalised there.
 _OPENING = re.compile(r"(?:^|[.!?:]\s+|\n\s*)((?:[A-ZÀ-Ý][\w'’-]*\s+)*[A-ZÀ-Ý][\w'’-]*)")
@@ -66,15 +72,22 @@ def opening_names(text: str) -> frozenset[str]:
 def without_false_citations(text: str, products: Sequence[Product]) -> str:
     """The answer without codes in square brackets that name none of these products.
 
-    A bracket that a record itself holds is the record's, and one without a digit is no code.
+    A bracket that a record itself holds is the record's, unless it has the form of another product's ASIN; without a
+    digit, and of another form, it is no code.
     """
-    known = " ".join(f"[{product.uid}] {product.title} {product.content}" for product in products)
+    uids, texts = {product.uid for product in products}, " ".join(f"{one.title} {one.content}" for one in products)
 
     def keep(match: re.Match[str]) -> str:
-        false = f"[{match[1]}]" not in known and any(sign.isdigit() for sign in match[1])
-        return "" if false else match[0]
+        digit, asin = any(sign.isdigit() for sign in match[1]), _ASIN.fullmatch(match[1])
+        record = match[0].strip() in texts and not (digit and asin)
+        return match[0] if match[1] in uids or record or not (digit or asin) else ""
 
     return _BRACKETED.sub(keep, text)
+
+
+def without_our_words(text: str) -> str:
+    """The answer with every line quoted that looks like one of ours below an answer: "Sources:", "Fontes:"."""
+    return _OURS.sub("> ", text)
 
 
 def behind(text: str, products: Sequence[Product]) -> tuple[list[Product], float]:

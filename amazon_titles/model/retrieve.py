@@ -14,7 +14,7 @@ from amazon_titles.errors import InputError
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation, Sampling
-from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations
+from amazon_titles.model.grounding import behind, fact_share, tells, without_false_citations, without_our_words
 from amazon_titles.model.language import LANGUAGES, question_language
 from amazon_titles.templates import Message
 from amazon_titles.text import cut_text
@@ -83,6 +83,7 @@ def retrieve(question: str, catalogue: Catalog, chat_model: ChatModel, options: 
     Raises:
         InputError: The question is empty, or too long for the model.
     """
+    question = question.encode("utf-8", "replace").decode()  # half a character, which JSON and a terminal can hold
     if not question.strip():
         raise InputError(
             "The question is empty.", hint="Ask about a product: amazon-titles ask 'What is \"…\"?' --model DIR"
@@ -196,6 +197,7 @@ def finalize(prompt: RetrievedPrompt, said: Generation, catalogue: Catalog, k: i
     if quoted:
         sources = prompt.products[:1]
         text = f"{sources[0].content} [{sources[0].uid}]"
+    text = without_our_words(text)
     shown, others = not prompt.answer.closed_book, [one for one in prompt.others if one not in sources]
     alike = [*sources[:1], *(one for one in others if one.title == sources[0].title)]
     apart = dict(zip((one.uid for one in alike), told_apart([one.content for one in alike]), strict=True))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
+from amazon_titles.page.limits import Guard, is_open, known_hosts
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
 
@@ -39,6 +41,7 @@ def serve(
     model_name: str | None = None,
     before: str | None = None,
     share: bool = False,
+    allow_hosts: Sequence[str] = (),
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Loads a model and shows its page until it is ended (Ctrl-C).
@@ -53,6 +56,7 @@ def serve(
         before: Name of the model before the fine-tuning, on the same server.
         share: Whether Gradio opens a tunnel, whose address everybody who has it can ask by; it fetches a program for
             that from outside, and the questions pass through its makers' server.
+        allow_hosts: Names besides that the page answers for, `*` in them being anything: of a proxy before it.
         on_ready: Called with the page's address as soon as it answers, and with the public one where there is one.
 
     Raises:
@@ -67,20 +71,22 @@ def serve(
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    page = show(pair, evidence, language=language, host=host, port=port, share=share)
+    page = show(pair, evidence, language=language, host=host, port=port, share=share, allow_hosts=allow_hosts)
     if on_ready:
         on_ready(str(page.local_url))
         if page.share_url:
             on_ready(page.share_url)
     if share:
         say(_SHARED if page.share_url else _NOT_SHARED)
+    if host and is_open(host):
+        say("Everybody who reaches this machine can open the page, ask, and read the products; there is no password.")
     say("Ctrl-C ends it.")
     page.block_thread()
 
 
 def show(
     pair: Pair, evidence: Evidence, *, language: str = "en", host: str | None = None, port: int | None = None,
-    share: bool = False,
+    share: bool = False, allow_hosts: Sequence[str] = (),
 ) -> gradio.Blocks:  # fmt: skip
     """Starts the page in a thread, at its `local_url`; unless it is shared, everything is off that asks another host.
 
@@ -91,6 +97,7 @@ def show(
         host: As of `serve`.
         port: As of `serve`.
         share: As of `serve`; `share_url` is None where no tunnel could be opened.
+        allow_hosts: As of `serve`.
 
     Raises:
         InputError: The address or the port cannot be listened on.
@@ -113,6 +120,18 @@ def show(
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"The page cannot listen there: {error}", hint="Choose another: --port N") from None
+
+    def waiting(client: str) -> int:
+        queues = page._queue.event_queue_per_concurrency_id.values()
+        asked = (event.request for queue in queues for event in queue.queue)
+        return sum(bool(request and request.client and request.client.host == client) for request in asked)
+
+    # Outside of all that Gradio adds by itself; nobody has been told the address yet.
+    shared = [str(urlsplit(str(url)).hostname) for url in [page.share_url] if url]
+    hosts, inner = known_hosts(host, [*allow_hosts, *shared]), page.app.build_middleware_stack()
+    page.app.middleware_stack = Guard(  # type: ignore[assignment]  # of other names for the same
+        inner, hosts, waiting, proxied="SPACE_ID" in os.environ
+    )
     return page
 
 

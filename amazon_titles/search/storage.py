@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tantivy
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
@@ -101,6 +101,9 @@ def index_folder(dataset: Path) -> Path:
             hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
         ) from None
     _remove_unused(folder)
+    for left in folder.parent.glob(".*.building-*"):  # of other datasets, by processes that were killed
+        with suppress(OSError, Timeout), FileLock(folder.parent / f"{left.name[1:].split('.')[0]}.lock", timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
     return folder
 
 
@@ -134,6 +137,8 @@ def _blocks(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_BLOCK, columns=_SCHEMA.names):
+                    if empty := [name for name in _SCHEMA.names[:3] if batch[name].null_count]:
+                        raise KeyError(f"a row has no {empty[0]}")
                     yield batch.select(_SCHEMA.names).cast(_SCHEMA)
         except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,130 @@
+"""What a page takes from whom: only for the hosts that it was started for, and from one client not all of its time.
+
+A site that somebody visits may send its questions here, under a name that it lets lead to this machine (DNS rebinding):
+its name then stands in the Host header. An address in numbers cannot be made to lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from fnmatch import fnmatch
+from typing import Any
+from urllib.parse import urlsplit
+
+MOST_BYTES = 64 << 10
+"""Of a request's body: a question has at most some thousand characters."""
+MOST_SECONDS = 20.0
+"""That a request's body may take to come."""
+MOST_WAITING = 16
+"""Questions of one client that may wait at once: a quarter of the queue."""
+
+_LOCAL = ("localhost", "*.localhost")
+# Of the notebook's proxy, as `google.colab.output.eval_js("google.colab.kernel.proxyPort(…)")` names it.
+_COLAB = ("*.colab.dev", "*.colab.googleusercontent.com")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def known_hosts(host: str | None, others: Iterable[str] = ()) -> tuple[str, ...]:
+    """The names by which a page may be asked, as patterns.
+
+    Args:
+        host: That it listens on.
+        others: More names: of the share link, and what the user allows.
+    """
+    names = [*_LOCAL, *others, *filter(None, [host, os.environ.get("SPACE_HOST")])]
+    if "COLAB_RELEASE_TAG" in os.environ:
+        names += _COLAB
+    if is_open(host):  # whoever reaches this machine may know it by its name
+        names += [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
+    return tuple(name.lower() for name in names)
+
+
+def is_open(host: str | None) -> bool:
+    """Whether others than this machine reach a page that listens on this host."""
+    try:
+        return not ipaddress.ip_address((host or "127.0.0.1").strip("[]")).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+class Guard:
+    """Stands before a page's server and turns away what is not for it.
+
+    Args:
+        app: The server, as ASGI has it.
+        hosts: As `known_hosts` gives them.
+        waiting: Tells how many questions of a client wait, by its address.
+        proxied: Whether all requests come through one proxy, which says in X-Forwarded-For for whom.
+    """
+
+    def __init__(
+        self, app: Any, hosts: Iterable[str], waiting: Callable[[str], int], *, proxied: bool = False  # noqa: ANN401
+    ) -> None:  # fmt: skip
+        self.app, self.hosts, self.waiting, self.proxied = app, tuple(hosts), waiting, proxied
+
+    def knows(self, address: str) -> bool:
+        """Whether a host, of a header, is one of the page's: a name that it was started for, or an address."""
+        try:
+            name = urlsplit(f"//{address}").hostname or ""
+            return any(fnmatch(name, known) for known in self.hosts) or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+    def is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin is this one: by the host that is asked, or by the name of a proxy before it."""
+        place = urlsplit(origin)
+        return place.netloc.lower() == host.lower() or any(fnmatch(place.hostname or "", one) for one in self.hosts)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answers, or hands on, one request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self.proxied and (forwarded := headers.get("x-forwarded-for")):
+            scope = scope | {"client": (forwarded.rpartition(",")[2].strip(), 0)}
+        if not self.knows(host):
+            await _refuse(send, 421, f"This page does not answer for the host {host!r}; --allow-host NAME adds one.")
+        elif origin is not None and scope.get("method") != "GET" and not self.is_own(origin, host):
+            await _refuse(send, 403, "Another site's page may not ask this one.")
+        elif not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", 0)) > MOST_BYTES:
+            await _refuse(send, 413, "That is more than a question.")
+        elif "/queue/join" in scope["path"] and self.waiting((scope["client"] or ("",))[0]) >= MOST_WAITING:
+            await _refuse(send, 429, f"{MOST_WAITING} questions of yours wait already.")
+        else:
+            # Without an origin Gradio lets no other site read what it says.
+            scope = scope | {"headers": [row for row in scope["headers"] if row[0].lower() != b"origin"]}
+            await self.app(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same, of a body of bounded size and time; what is more than that, the client has hung up on."""
+    left, ends, whole = MOST_BYTES, asyncio.get_running_loop().time() + MOST_SECONDS, False
+
+    async def receive_bounded() -> dict[str, Any]:
+        nonlocal left, whole
+        if whole:  # what comes now is that the client hangs up
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, ends - asyncio.get_running_loop().time()))
+        except asyncio.TimeoutError:
+            return {"type": "http.disconnect"}
+        left, whole = left - len(message.get("body", b"")), not message.get("more_body", False)
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return receive_bounded
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    body = json.dumps({"detail": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

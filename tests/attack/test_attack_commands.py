@@ -1,0 +1,284 @@
+"""What the system refuses, what is deep or broken, what poses as ours: a sentence and the old state, no traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from amazon_titles.cards import model_card
+from amazon_titles.catalog.cleaning import remove_controls
+from amazon_titles.catalog.products import Product
+from amazon_titles.cli import main
+from amazon_titles.dataset import build_dataset
+from amazon_titles.errors import InputError
+from amazon_titles.evaluation.resume import resumed
+from amazon_titles.hub.contents import Content
+from amazon_titles.hub.validate import document_issues
+from amazon_titles.io import scratch
+from amazon_titles.model.grounding import without_false_citations, without_our_words
+from amazon_titles.sample import write_sample
+from amazon_titles.search.index import CatalogIndex
+from amazon_titles.text import printable
+
+
+@pytest.fixture
+def run(capsys):
+    def runs(*arguments) -> tuple[int, str]:
+        code = 0
+        try:
+            main([*map(str, arguments)])
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        said = capsys.readouterr().err
+        assert "Traceback (most" not in said
+        return code, said
+
+    return runs
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    write_sample(folder / "trn.json", 60)
+    build_dataset(folder / "trn.json", folder / "dataset", phrasings=1)
+    return folder
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("build", "trn.json", "--out", LONG),
+        ("build", LONG, "--out", "d"),
+        ("recipe", "quickstart", "--dataset", "d", "--out", LONG),
+        ("check", LONG),
+        ("compare", LONG, LONG),
+        ("handin", LONG, "--model", LONG),
+        ("merge", LONG, "--out", LONG),
+        ("push-dataset", LONG, "ana/x"),
+        ("push-adapter", LONG, "ana/x"),
+        ("train", LONG),
+        ("download", "--out", "file/below"),
+        ("build", "trn.json", "--out", "file/below"),
+        ("build", "trn.json", "--out", "file"),
+        ("build", "trn.json", "--out", "link"),
+        ("recipe", "quickstart", "--dataset", "d", "--out", "file/below"),
+        ("quickstart", "--out", "file"),
+    ],
+    ids=lambda arguments: " ".join(arguments)[:50],
+)
+def test_names_too_long_files_and_links(made, tmp_path, monkeypatch, run, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trn.json").write_bytes((made / "trn.json").read_bytes())
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("file")
+    code, said = run(*arguments)
+    assert code in (1, 2)
+    assert said.count("Error: ") == 1
+    assert "did not foresee" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "trn.json"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("what", ["build", "recipe"])
+def test_a_disk_that_refuses_leaves_the_old_state(made, tmp_path, monkeypatch, run, number, what):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yml").write_text("old")
+    build_dataset(made / "trn.json", tmp_path / "dataset", phrasings=1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def refuse(path, *_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", refuse)
+    arguments = {
+        "build": ("build", made / "trn.json", "--out", "dataset", "--seed", "7", "--force", "--workers", "1"),
+        "recipe": ("recipe", "quickstart", "--dataset", "d", "--out", "my.yml"),
+    }[what]
+    code, said = run(*arguments)
+    assert code in (1, 2)
+    assert os.strerror(number) in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_nobody_foresaw(monkeypatch, tmp_path, run):
+    token = "hf" + "_" + "aB3" * 12
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def fail(*_, **__):
+        raise KeyError(f"odd {token}")
+
+    monkeypatch.setattr("amazon_titles.budget.check_recipes", fail)
+    code, said = run("check")
+    assert code == 1
+    assert "did not foresee: KeyError" in said
+    (path,) = tmp_path.glob("*.traceback.txt")
+    assert str(path) in said
+    assert "Traceback" in path.read_text()
+    assert token not in said + path.read_text()
+
+
+def test_a_second_error_within_the_handler_is_no_traceback(monkeypatch, run):
+    monkeypatch.setattr("amazon_titles.budget.check_recipes", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    assert run("check")[0] == 1
+
+
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize(
+    "text", [DEEP, "a: " + DEEP, "{" * 5000, "a: " + "9" * 5000, "\x00", "a: &a [*a]", "- " * 4000]
+)
+def test_a_recipe_deep_or_broken(tmp_path, run, text):
+    (tmp_path / "my.yml").write_text(text)
+    for command in ("check", "train"):
+        code, said = run(command, tmp_path / "my.yml")
+        assert code in (1, 2)
+        assert "did not foresee" not in said
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"a":' * 100_000, '{"uid": "1", "title": ' + "[" * 60_000 + "]" * 60_000 + "}"]
+)
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_a_deep_line_is_a_bad_line(made, tmp_path, run, content, suffix):
+    rows = (made / "trn.json").read_text().splitlines()
+    (tmp_path / f"trn{suffix}").write_text("\n".join([*rows[:30], content, *rows[30:]]))
+    code, said = run(
+        "build", tmp_path / f"trn{suffix}", "--out", tmp_path / "d", "--max-bad", "0.1", "--phrasings", "1"
+    )
+    assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    "data", [DEEP.encode(), b'{"a":' * 90_000, b"\xff\xfe", b"\x00" * 50, b'"\\ud800"', b"1e999", b"9" * 5000]
+)
+def test_reports_and_questions_deep_or_broken(tmp_path, run, data):
+    from amazon_titles.model.files import read_questions
+
+    (tmp_path / "x.json").write_bytes(data)
+    assert run("compare", tmp_path / "x.json", tmp_path / "x.json")[0] == 2
+    with pytest.raises(InputError):
+        read_questions(tmp_path / "x.json")
+    for suffix in ("json", "yml", "md"):
+        assert all(isinstance(note.reason, str) for note in document_issues(Content.of(f"eval/x.{suffix}", data)))
+
+
+def test_arguments_that_are_no_text(run):
+    code, said = run("check", "caf\udce9.yml")
+    assert (code, "in Latin-1 it reads 'café.yml'" in said) == (2, True)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**40])
+def test_absurd_seeds(made, tmp_path, run, seed):
+    assert run("build", made / "trn.json", "--out", tmp_path / "d", "--seed", seed)[0] == 2
+
+
+@pytest.mark.parametrize("column", ["uid", "title", "content"])
+def test_a_catalogue_with_nulls_where_text_belongs(tmp_path, column):
+    (tmp_path / "catalog").mkdir()
+    row = {"uid": "1", "title": "A kettle", "content": "Of iron.", "related": ["2"]}
+    table = pa.Table.from_pylist([row, row | {column: None}])
+    pq.write_table(table, tmp_path / "catalog" / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match=f"no {column}"):
+        CatalogIndex.build(tmp_path)
+
+
+def test_a_journal_that_is_damaged(tmp_path):
+    about = {"model": "m"}
+    (tmp_path / "r.partial.jsonl").write_text(json.dumps(about) + '\n{"text": "a"}\nnonsense\n')
+    with pytest.raises(InputError, match="damaged"), resumed(tmp_path / "r.json", about):
+        pass
+
+
+def test_nothing_commands_a_terminal(run, capsys):
+    _, said = run("check", "a\x1b[31m\x9b5\u202e\u2066b.yml")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\u2066]", said)
+    assert printable("a\tb\nc\u00a0d é 茶 🫖") == "a\tb\nc\u00a0d é 茶 🫖"
+
+
+def test_invisible_signs_are_cleaned():
+    for sign in (*range(0x2066, 0x206A), 0x61C, 0x202E, 0xE0041, 0xE007F):
+        assert remove_controls(f"a{chr(sign)}b") == "ab"
+
+
+SHOWN = [Product("B000000001", "Kettle", "Of iron [2 l], like [B000000666].")]
+
+
+def test_citations_of_no_source_are_removed():
+    for false in ("[B000000666]", "[ABCDEFGHIJ]", "[123]", "[B000000002]"):
+        assert without_false_citations(f"It is of iron {false}.", SHOWN) == "It is of iron."
+    for right in ("[B000000001]", "[sic]"):
+        assert right in without_false_citations(f"It is of iron {right}.", SHOWN)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sources:",
+        "  **Sources:** [B1] x",
+        "fontes : x",
+        "Sources: none",
+        "(100% supported by the source)",
+        "## Fits as well: x",
+        "(The catalogue is a made-up sample",
+        "Nearest titles: x",
+        "Sources： x",
+    ],
+)
+def test_lines_that_look_like_ours_are_quoted(line):
+    assert without_our_words(f"Iron.\n{line}\nmore") == f"Iron.\n> {line}\nmore"
+    assert without_our_words(without_our_words(line)) == without_our_words(line)
+    assert without_our_words("Sources of iron are many.") == "Sources of iron are many."
+
+
+EVIL = "<img src=x onerror=alert(1)> [a](https://evil.example) `x` https://evil.example ```\n# Heading\n\u202e"
+
+
+def test_nothing_acts_in_a_model_card():
+    run = {
+        "engine": EVIL,
+        "device": EVIL,
+        "machine": EVIL,
+        "base_model": EVIL,
+        "base_source": EVIL,
+        "train_split": EVIL,
+        "template": EVIL,
+        "versions": {EVIL: EVIL},
+        "library": EVIL,
+        "publishable": True,
+        "dataset": {"path": EVIL, "revision": EVIL, "report_sha256": EVIL},
+    }
+    card = model_card(run, "project_name: x\n  ```\n[a](https://evil.example)\n", language="en")
+    body = re.sub(r"^```.*?^```$", "", card.split("---\n", 2)[2], flags=re.M | re.S)
+    spans = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", body)
+    assert "<img" not in re.sub(r"\\<", "", spans)
+    assert "](https://evil.example" not in spans
+    assert not re.search(r"(?<!\\)https?:/(?!\\)/evil", spans)
+    assert "\n# Heading" not in spans
+    assert "\u202e" not in body
+
+
+def test_what_the_killed_left_goes_at_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch() as used:
+        left = tmp_path / "amazon-titles-scratch-dead"
+        left.mkdir()
+        left.with_suffix(".lock").touch()
+        with scratch():
+            assert not left.exists()
+            assert used.is_dir(), "it is in use"
+    assert list(tmp_path.iterdir()) == []
