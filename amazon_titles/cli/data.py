@@ -33,7 +33,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--property", default=0.5, help="Rows a product about one property, 0 to 1.")
 @click.option("--recall-products", type=shared.POSITIVE, help="Recall rows of N products to train on; all by default.")
 @click.option("--base", metavar="smollm2|ID|DIR", help="The model to be trained, to write the general rows.")
-@click.option("--general", type=click.IntRange(min=0), help="Those rows, which keep what it knows.  [default: 120]")
+@click.option("--general", type=click.IntRange(min=0), help="Those rows, which keep what it knows.  [default: 112]")
 @click.option("--min-content-chars", default=40, help="Shorter descriptions drop the product.")
 @click.option("--max-content-chars", default=2000, help="Longer ones are cut at a sentence's end.")
 @click.option("--validation", default=0.02, help="Share of the products.")

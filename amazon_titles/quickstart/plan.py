@@ -36,8 +36,8 @@ class Plan:
 
 # One property alone wants hundreds of rows more than these minutes hold (benchmarks/learn.py, "long").
 REAL = Plan(
-    "quickstart", products=24, others=150, general=120, limit=24, max_new_tokens=80,
-    mix={"phrasings": 14, "grounded": 0.85, "abstain": 2.75, "property": 0.0},
+    "quickstart", products=24, others=150, general=112, limit=24, max_new_tokens=80,
+    mix={"phrasings": 14, "grounded": 0.75, "abstain": 2.75, "property": 0.0},
     sets=("seen", "grounded", "invented", "general"),
 )  # fmt: skip
 # A smoke test of three minutes: a tiny model has time for little but recall, and knows nothing that it could forget.

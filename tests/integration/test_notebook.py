@@ -291,11 +291,10 @@ def test_the_address_stands_in_one_constant_and_the_badges_are_made_of_it():
         assert f"({link})" in (ROOT / readme).read_text(encoding="utf-8"), readme
 
 
-def test_it_is_kept_with_what_it_printed():
+def test_it_is_a_notebook_and_keeps_no_error_and_no_path():
     nbformat.validate(NOTEBOOK)
     for cell in NOTEBOOK.cells:
         if cell.cell_type == "code":
-            assert cell.execution_count, cell.source
             assert all(output.output_type == "stream" for output in cell.outputs), "no error among them"
     printed = nbformat.writes(NOTEBOOK)
     assert not re.search(r"/(root|home|tmp|Users)/|pypi\.", printed)
