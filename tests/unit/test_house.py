@@ -17,8 +17,8 @@ import amazon_titles
 
 ROOT = Path(amazon_titles.__file__).parent
 FLOORS = {
-    "errors": 0,
-    "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "text": 1, "templates": 1, "adapter_files": 1,
+    "errors": 0, "text": 0,
+    "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "templates": 1, "adapter_files": 1,
     "default_model": 1, "sample": 1, "links": 1,
     "io": 2, "hub_errors": 2,
     "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3, "pdf": 3,

@@ -140,8 +140,9 @@ def test_the_browser_s_language_is_taken_where_it_is_one_of_ours(accepted, langu
 SOURCE = Source("B1", "A <b>pan</b>", "https://x/B1", "ana/titles", shown=True)
 
 
-def shown(words: str, answer: Answer) -> str:
-    turn = Turn(Side(words, answer), Side(words, answer), {"B1": Product("B1", "A <b>pan</b>", "A pan of iron.")})
+def shown(words: str, answer: Answer, *, found: bool = True) -> str:
+    records = {"B1": Product("B1", "A <b>pan</b>", "A pan of iron.")} if found else {}
+    turn = Turn(Side(words, answer), Side(words, answer), records)
     assert turn.done
     return "".join(answers.answered(turn, TEXTS["en"], "base", "adapter"))
 
@@ -160,7 +161,7 @@ def test_every_kind_of_answer_says_what_it_is():
     assert "Several products have this title" in shown("A pan.", twins)
     assert "(red)" in shown("A pan.", twins)
     meant = Answer('No such product. Did you mean "A pot"?', (), None, nearest=("A pot",), did_you_mean=("A pot",))
-    assert shown("", meant).count("A pot") == 1, "the sentence is enough"
+    assert shown("", meant, found=False).count("A pot") == 1, "the sentence is enough"
     assert "<b>" not in shown("<b>", Answer("<b>", (SOURCE,), 1.0))
 
 
