@@ -183,8 +183,11 @@ def test_with_the_keyboard_alone(visit, address):
     page.keyboard.press("Enter")
     page.locator("#sources").get_by_text(f"· {TEXTS['en'].shown}").wait_for()
     page.locator("#ask:enabled").wait_for()
-    page.keyboard.press("Tab")
-    assert "example" in page.evaluate("document.activeElement.className")
+    for _ in range(30):  # over the answers and what can be done with them
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('#examples [data-ask]')"):
+            break
+    assert page.evaluate("document.activeElement.matches('#examples [data-ask]')")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none", "one must see where one is"
     page.keyboard.press("Enter")
@@ -340,7 +343,7 @@ def test_the_invented_example_is_asked_of_both_and_what_they_say_is_shown(visit,
 
 def test_what_is_written_can_be_watched_stopped_copied_and_asked_again(visit, start, view):
     gate = Event()
-    slow = start(gate=gate)
+    slow = start(delay=0.06, gate=gate)  # more than the page's pace: each word is shown
     page, says = opened(visit, slow, view), view.says
     try:
         page.fill("#question textarea", TITLE)
@@ -358,7 +361,7 @@ def test_what_is_written_can_be_watched_stopped_copied_and_asked_again(visit, st
     finally:
         gate.set()
     page.locator("#ask:enabled").wait_for()
-    assert says.stopped_side in page.inner_text("#after")
+    page.locator("#after").get_by_text(says.stopped_side).wait_for()
     assert page.inner_text("#status [role=status]").startswith(says.stopped.split("{")[0])
     assert not page.locator("#stop").is_visible()
     page.fill("#question textarea", "")

@@ -56,7 +56,7 @@ def in_a_kernel(notebook, folder):
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory, real_base):
     folder = tmp_path_factory.mktemp("notebook")
-    notebook = nbformat.from_dict(json.loads(nbformat.writes(NOTEBOOK)))
+    notebook = nbformat.reads(nbformat.writes(NOTEBOOK), as_version=4)
     settings = next(cell for cell in notebook.cells if cell.source.startswith("DATA = "))
     settings.source = with_settings(settings.source, **FEWER)
     asked = "import urllib.request\nprint(urllib.request.urlopen(address).status)\npage.terminate()\nprint(page.wait())"
