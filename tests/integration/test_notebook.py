@@ -6,7 +6,6 @@ With fewer products than it is kept with, so that the training takes seconds and
 from __future__ import annotations
 
 import io
-import json
 import re
 import shutil
 import sys
