@@ -21,8 +21,8 @@ COMPUTING = {
     # else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one.
     "GOMP_SPINCOUNT": "2000",
     # glibc gives large blocks back to the system as soon as they are free, and each step of a training then faults its
-    # logits and activations in anew: 178,424 faults a step of SmolLM2-135M and 1.5 times the processor's time (2.56
-    # against 1.66 s; 2.2 instead of 1.9 GiB at its peak), on two cores with AMX. Other systems read none of these.
+    # logits and activations in anew. Without that AutoTrain's stack trained SmolLM2-135M about a fifth faster on two
+    # quiet cores, today's 4 % (benchmarks/faults.py), in 0.2 GiB more. Other systems read none of these.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
     "MALLOC_TOP_PAD_": str(1 << 28),
