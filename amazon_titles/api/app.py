@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -26,6 +23,7 @@ from starlette.routing import Route
 
 from amazon_titles.api.chat import ChatRequest, RefusedError, answering, events, reply
 from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.hosts import is_known, known_hosts
 from amazon_titles.model import CatalogModel
 from amazon_titles.progress import say
 
@@ -92,7 +90,7 @@ def build_app(
         sources_in_text: Whether the sources stand below the answer, too, for clients that show nothing else.
         **options: Of every question, such as `k` and `closed_book`.
     """
-    own, places, begun = {"localhost", *hosts}, Places(at_once), int(time.time())
+    own, places, begun = known_hosts(None, hosts), Places(at_once), int(time.time())
 
     async def models(_: Request) -> Response:
         row = {"id": model.name, "object": "model", "created": begun, "owned_by": "amazon_titles"}
@@ -120,7 +118,7 @@ def build_app(
         answer: Any = app
         if scope["type"] == "http":
             request = Request(scope)
-            if not _is_own(request.headers.get("host", ""), own):
+            if not is_known(request.headers.get("host", ""), own):
                 message = "This address does not answer to that host name (--allow-host)."
                 answer = _refusal(request, RefusedError(421, message))
             elif key and request.method != "OPTIONS" and not _has_key(request, key):
@@ -146,17 +144,6 @@ def _refusal(request: Request, error: Exception) -> Response:
     # The rest of a body that was not read is not the next request.
     headers = {"Connection": "close"} if error.status in (408, 413) else None
     return JSONResponse({"error": told}, error.status, headers)
-
-
-def _is_own(header: str, own: set[str]) -> bool:
-    """Whether a Host header names what is served here, or an address in numbers.
-
-    A page of the web may let its own name lead here (DNS rebinding): that name is not answered.
-    """
-    with suppress(ValueError):
-        name = urlsplit(f"//{header}").hostname or ""
-        return name in own or bool(ipaddress.ip_address(name))
-    return False
 
 
 def _has_key(request: Request, key: str) -> bool:

@@ -21,6 +21,7 @@ import certifi
 import msgspec
 
 from amazon_titles.secrets import redact
+from amazon_titles.text import printable
 
 MOST_BYTES = 8 * 2**20
 """Of one reply, headers included: a streamed answer of 10,000 tokens, at the 800 bytes that llama.cpp spends on one."""
@@ -140,8 +141,7 @@ class Connection:
 
     def clean(self, text: str) -> str:
         """A server's words for a message: in one line, without secrets and what could command a terminal."""
-        words = " ".join(redact(text, self._key or None).split())
-        return "".join(sign for sign in words if sign.isprintable())[:200]
+        return printable(" ".join(redact(text, self._key or None).split()))[:200]
 
 
 def words_of(error: Exception) -> str:

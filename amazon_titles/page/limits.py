@@ -1,20 +1,15 @@
-"""What a page takes from whom: only for the hosts that it was started for, and from one client not all of its time.
-
-A site that somebody visits may send its questions here, under a name that it lets lead to this machine (DNS rebinding):
-its name then stands in the Host header. An address in numbers cannot be made to lead elsewhere.
-"""
+"""What a page takes from whom: only for the hosts that it was started for, and from one client not all of its time."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
-import os
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import urlsplit
+
+from amazon_titles.hosts import is_known
 
 MOST_BYTES = 64 << 10
 """Of a request's body: a question has at most some thousand characters."""
@@ -23,35 +18,8 @@ MOST_SECONDS = 20.0
 MOST_WAITING = 16
 """Questions of one client that may wait at once: a quarter of the queue."""
 
-_LOCAL = ("localhost", "*.localhost")
-# Of the notebook's proxy, as `google.colab.output.eval_js("google.colab.kernel.proxyPort(…)")` names it.
-_COLAB = ("*.colab.dev", "*.colab.googleusercontent.com")
-
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-def known_hosts(host: str | None, others: Iterable[str] = ()) -> tuple[str, ...]:
-    """The names by which a page may be asked, as patterns.
-
-    Args:
-        host: That it listens on.
-        others: More names: of the share link, and what the user allows.
-    """
-    names = [*_LOCAL, *others, *filter(None, [host, os.environ.get("SPACE_HOST")])]
-    if "COLAB_RELEASE_TAG" in os.environ:
-        names += _COLAB
-    if is_open(host):  # whoever reaches this machine may know it by its name
-        names += [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
-    return tuple(name.lower() for name in names)
-
-
-def is_open(host: str | None) -> bool:
-    """Whether others than this machine reach a page that listens on this host."""
-    try:
-        return not ipaddress.ip_address((host or "127.0.0.1").strip("[]")).is_loopback
-    except ValueError:
-        return host != "localhost"
 
 
 class Guard:
@@ -69,14 +37,6 @@ class Guard:
     ) -> None:  # fmt: skip
         self.app, self.hosts, self.waiting, self.proxied = app, tuple(hosts), waiting, proxied
 
-    def knows(self, address: str) -> bool:
-        """Whether a host, of a header, is one of the page's: a name that it was started for, or an address."""
-        try:
-            name = urlsplit(f"//{address}").hostname or ""
-            return any(fnmatch(name, known) for known in self.hosts) or bool(ipaddress.ip_address(name))
-        except ValueError:
-            return False
-
     def is_own(self, origin: str, host: str) -> bool:
         """Whether a page of this origin is this one: by the host that is asked, or by the name of a proxy before it."""
         place = urlsplit(origin)
@@ -91,7 +51,7 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.proxied and (forwarded := headers.get("x-forwarded-for")):
             scope = scope | {"client": (forwarded.rpartition(",")[2].strip(), 0)}
-        if not self.knows(host):
+        if not is_known(host, self.hosts):
             await _refuse(send, 421, f"This page does not answer for the host {host!r}; --allow-host NAME adds one.")
         elif origin is not None and scope.get("method") != "GET" and not self.is_own(origin, host):
             await _refuse(send, 403, "Another site's page may not ask this one.")

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.hosts import is_open, known_hosts
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
-from amazon_titles.page.limits import Guard, is_open, known_hosts
+from amazon_titles.page.limits import Guard
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
 
