@@ -21,9 +21,8 @@ COMPUTING = {
     # else ran on the machine; sleeping at once (OMP_WAIT_POLICY=PASSIVE) costs a sixth of the speed of a quiet one.
     "GOMP_SPINCOUNT": "2000",
     # glibc gives large blocks back to the system as soon as they are free, and each step of a training then faults its
-    # logits and activations in anew. Without that, on two
-    # cores, AutoTrain's stack trained SmolLM2-135M 1.16 times as fast and today's 1.13 times, in 0.2 GiB more
-    # (benchmarks/faults.py). Other systems read none of these.
+    # logits and activations in anew. Where they are kept, AutoTrain's stack trains SmolLM2-135M 1.16 times as fast on
+    # two cores and today's 1.13 times, in 0.2 GiB more (benchmarks/faults.py). Other systems read none of these.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
     "MALLOC_TOP_PAD_": str(1 << 28),
