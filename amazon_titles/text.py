@@ -35,6 +35,16 @@ def _cut(text: str, limit: int) -> str:
     return text[: max(head.rfind(" ", 0, limit), 1)].rstrip(" \n,;:-–—") + "…"
 
 
+def aligned(table: str) -> str:
+    """A Markdown table with its columns aligned, as a terminal shows it."""
+    from rich.console import Console  # costs 50 ms
+    from rich.markdown import Markdown
+
+    with (console := Console(color_system=None)).capture() as shown:
+        console.print(Markdown(table))
+    return "\n".join(line.rstrip() for line in shown.get().splitlines())
+
+
 def printable(text: str) -> str:
     """A text without the signs with which a file's name, a model or a server could command a terminal, or hide itself.
 

@@ -103,19 +103,25 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
+class _InOrder(click.Group):
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 @click.group(
+    cls=_InOrder,
     commands=[
-        data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check, fine_tuning.train,
-        answers.evaluate, answers.compare, fine_tuning.push_adapter, fine_tuning.merge, fine_tuning.export, answers.ask,
-        show.demo, show.api, show.push_space, show.video, show.quickstart, show.handin,
+        show.quickstart, data.download, data.build, data.push_dataset, fine_tuning.recipe, fine_tuning.check,
+        answers.evaluate, fine_tuning.train, answers.compare, fine_tuning.push_adapter, answers.ask, show.demo,
+        show.push_space, show.api, fine_tuning.merge, fine_tuning.export, show.video, show.handin,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
-    epilog="Start here, with no account and no GPU:  amazon-titles quickstart",
+    epilog="Start here, without an account or a GPU:  amazon-titles quickstart",
 )  # fmt: skip
 @click.version_option(__version__, "--version", message="%(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """A product catalogue becomes a chat dataset, a fine-tuned Llama, and answers with their sources."""
+    """Turn a product catalogue into a chat dataset, fine-tune Llama on it, and get answers with sources."""
     # Whatever a command does: into a file or a notebook it is never silent for long. A page and an API wait for theirs.
     if context.invoked_subcommand not in ("demo", "api"):
         context.with_resource(lines(str(context.invoked_subcommand), announce=False))

@@ -10,86 +10,106 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amazon_titles.cli import options as shared
+from amazon_titles.default_model import DEFAULT_MODEL, find_model
 from amazon_titles.errors import InputError
-from amazon_titles.text import printable
+from amazon_titles.text import aligned, printable
 
 if TYPE_CHECKING:
     from amazon_titles.model import Answer
 
 
 @click.command(epilog="Example:  amazon-titles evaluate adapter --out after.json")
-@click.argument("model", metavar=shared.MODELS)
+@click.argument("model", metavar=f"[{shared.MODELS}]", default=DEFAULT_MODEL)
 @shared.model_name
 @shared.parallel
 @shared.dataset
-@click.option("--sets", default="seen,unseen,grounded,property,invented,general", help="Which to ask.")
-@click.option("--limit", type=shared.POSITIVE, help="At most N products a set.")
+@click.option(
+    "--sets", default="seen,unseen,grounded,property,invented,general", help="Sets of questions, separated by commas."
+)
+@click.option("--limit", type=shared.POSITIVE, help="Maximum number of products per set.")
 @shared.batch_size(default=16)
 @shared.max_new_tokens
-@click.option("--out", required=True, metavar="FILE", help="The report to write, as JSON; every example beside it.")
+@click.option(
+    "--out", required=True, metavar="FILE", help="JSON report to write; the examples go to a .jsonl file next to it."
+)
+@shared.every_measure
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON, as in a pipe.")
 def evaluate(
-    model: str, dataset: str | None, sets: str, model_name: str | None, parallel: int, **options: Any
+    model: str, dataset: str | None, sets: str, model_name: str | None, parallel: int, every: bool, as_json: bool,
+    **options: Any,
 ) -> None:  # fmt: skip
-    """Ask a base model or an adapter the questions of named sets, and score the answers.
+    """Score a model's answers to the questions of a dataset.
 
-    The model is a folder, a Hub id, or http://host/v1: an OpenAI-compatible server (vLLM, llama.cpp), whose models
-    before and after the fine-tuning are told apart by --model-name. Interrupted, the same command goes on where it
-    stopped.
+    The model is a folder, a Hub id, or http://host/v1, an OpenAI-compatible server such as vLLM or llama.cpp; if that
+    has several models, select one with --model-name. If interrupted, run the same command again to resume.
     """
     from amazon_titles.evaluation import evaluate_model, weights_of
     from amazon_titles.model import CatalogModel
 
+    find_model(model)
     loaded = CatalogModel.from_pretrained(model, dataset=dataset, name=model_name, parallel=parallel)
     if loaded.dataset_folder is None:
         raise InputError(f"{model} names no dataset to take questions from.", hint="Name it: --dataset DIR")
     asked = [name.strip() for name in sets.split(",")]
     report = evaluate_model(loaded, loaded.dataset_folder, sets=asked, weights=weights_of(model), **options)
-    click.echo(json.dumps(report.scores()))
+    if as_json or not (every or sys.stdout.isatty()):
+        click.echo(json.dumps(report.scores()))
+        return
+    click.echo(aligned(report.to_markdown(full=every)))
+    click.echo(f"{len(report.examples)} answers scored, in {options['out']}. Next: amazon-titles compare BEFORE AFTER")
 
 
 @click.command(epilog="Example:  amazon-titles compare before.json after.json --out comparison")
 @click.argument("before")
 @click.argument("after")
-@click.option("--out", metavar="DIR", help="Write the table, the examples, JSON and plots there too.")
+@click.option("--out", metavar="DIR", help="Also write the table, examples, JSON and plots there.")
 @shared.card_language(default="en")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(before: str, after: str, out: str | None, card_language: str, as_json: bool) -> None:
-    """Print the table of before and after from two reports of `evaluate`."""
+@shared.every_measure
+@shared.json_report
+def compare(before: str, after: str, out: str | None, card_language: str, every: bool, as_json: bool) -> None:
+    """Compare two reports of `evaluate`, before and after."""
     from amazon_titles.evaluation import EvalReport, save_comparison
     from amazon_titles.evaluation import compare as side_by_side
 
     comparison = side_by_side(EvalReport.load(before), EvalReport.load(after))
     if out is not None:
         save_comparison(comparison, out, language=card_language)
-    click.echo(comparison.to_json() if as_json else comparison.to_markdown(language=card_language), nl=False)
+    if as_json:
+        click.echo(comparison.to_json(), nl=False)
+        return
+    table = comparison.to_markdown(full=every or not sys.stdout.isatty(), language=card_language)
+    if sys.stdout.isatty():
+        table = f"{aligned(table)}\n{comparison.summary(language=card_language)}\n"
+    click.echo(table, nl=False)
 
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
 @click.argument("question", required=False)
-@click.option("--model", required=True, metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
+@shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @shared.parallel
 @shared.dataset
-@click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
-@click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
-@click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's or this system's.")
+@click.option("--closed-book", is_flag=True, help="Answer from memory, without showing the model any record.")
+@click.option("-k", default=3, type=shared.POSITIVE, help="Maximum number of records shown to the model.")
+@click.option("--language", type=shared.LANGUAGE, help="Language of the answer; by default that of the question.")
 @shared.max_new_tokens
-@click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")
-@shared.seed(default=0, help="Of the drawing.")
-@click.option("--device", help="As in torch: cpu, cuda, mps. By default the best there is.")
-@click.option("--dtype", type=shared.DTYPE, help="By default what fits the device.")
-@click.option("--questions", metavar="FILE", help="JSONL, a question a line, instead of QUESTION.")
-@click.option("--out", metavar="FILE", help="Where their answers go, as JSONL; run it again to go on.")
+@click.option("--temperature", type=float, help="Sampling temperature; by default decoding is greedy.")
+@shared.seed(default=0, help="Random seed for sampling.")
+@click.option("--device", help="cpu, cuda or mps; by default the best available.")
+@click.option("--dtype", type=shared.DTYPE, help="By default chosen for the device.")
+@click.option("--questions", metavar="FILE", help="JSONL file with one question per line, instead of QUESTION.")
+@click.option("--out", metavar="FILE", help="JSONL file for the answers; run again to resume.")
 @shared.batch_size(default=32)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (docs/ask-json.md).")
 def ask(question: str | None, model: str, questions: str | None, out: str | None, **options: Any) -> None:
-    """Answer a question about a product, with its sources."""
+    """Answer a question about a product, with sources."""
     from amazon_titles.model import CatalogModel, Sampling
     from amazon_titles.model.language import locale_language
 
     if (question is None) == (questions is None) or (questions and not out):
         hint = "--questions FILE.jsonl --out ANSWERS.jsonl"
-        raise InputError("Ask one QUESTION, or a file of them, whose answers need a file.", hint=hint)
+        raise InputError("Give one QUESTION, or --questions with --out.", hint=hint)
+    find_model(model)
     if questions:
         from amazon_titles.evaluation import weights_of
         from amazon_titles.model.files import ask_file, read_questions
@@ -102,7 +122,7 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
         made = ask_file(loaded, questions, out, identity=weights_of(model) or model, batch_size=batch_size, **options)
-        click.echo(f"{out}  {made} answers made")
+        click.echo(f"{out}  {made} new answers")
     elif as_json:
         click.echo(loaded.ask(str(question), **options).to_json())
     elif sys.stdout.isatty():

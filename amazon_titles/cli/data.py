@@ -11,10 +11,10 @@ from amazon_titles.errors import InputError
 
 
 @click.command(epilog="Example:  amazon-titles download --out data")
-@click.option("--out", default=".", metavar="DIR", help="Folder for the archive.")
-@click.option("--mirror", metavar="USER/REPO", help="Dataset of the Hub with the archive, instead of the Drive file.")
+@click.option("--out", default=".", metavar="DIR", help="Folder to save the archive in.")
+@click.option("--mirror", metavar="USER/REPO", help="Hub dataset with the archive, instead of Google Drive.")
 def download(out: str, mirror: str | None) -> None:
-    """Fetch the archive that holds trn.json; an interrupted download goes on."""
+    """Download trn.json; an interrupted download resumes."""
     from amazon_titles.catalog import download as fetch
 
     done = fetch(out, mirror=mirror)
@@ -23,52 +23,55 @@ def download(out: str, mirror: str | None) -> None:
 
 @click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000")
 @click.argument("source")
-@click.option("--out", "output_dir", required=True, metavar="DIR", help="The dataset folder to make.")
-@click.option("--limit", type=shared.POSITIVE, help="Keep N products, sampled evenly over the whole file.")
-@shared.seed(default=42, help="Of every choice.")
+@click.option("--out", "output_dir", required=True, metavar="DIR", help="Dataset folder to create.")
+@click.option("--limit", type=shared.POSITIVE, help="Keep N products, sampled evenly from the whole file.")
+@shared.seed(default=42, help="Random seed.")
 @shared.languages
-@click.option("--phrasings", default=6, help="Recall rows a product.")
-@click.option("--grounded", default=1.0, help="Rows a product with records in view, 0 to 1.")
-@click.option("--abstain", default=0.2, help="Rows a product about an invented one, 0 to 4.")
-@click.option("--property", default=0.5, help="Rows a product about one property, 0 to 1.")
-@click.option("--recall-products", type=shared.POSITIVE, help="Recall rows of N products to train on; all by default.")
-@click.option("--base", metavar="smollm2|ID|DIR", help="The model to be trained, to write the general rows.")
-@click.option("--general", type=click.IntRange(min=0), help="Those rows, which keep what it knows.  [default: 112]")
-@click.option("--min-content-chars", default=40, help="Shorter descriptions drop the product.")
-@click.option("--max-content-chars", default=2000, help="Longer ones are cut at a sentence's end.")
-@click.option("--validation", default=0.02, help="Share of the products.")
-@click.option("--test", default=0.02, help="Share of the products.")
+@click.option("--phrasings", default=6, help="Recall rows per product.")
+@click.option("--grounded", default=1.0, help="Rows per product with product texts in the question, 0 to 1.")
+@click.option("--abstain", default=0.2, help="Rows per product about invented products, 0 to 4.")
+@click.option("--property", default=0.5, help="Rows per product about a single property, 0 to 1.")
+@click.option("--recall-products", type=shared.POSITIVE, help="Products with recall rows for training; by default all.")
+@click.option("--base", metavar="smollm2|ID|DIR", help="The model you will train; it writes the general rows.")
+@click.option("--general", type=click.IntRange(min=0), help="General rows, which reduce forgetting.  [default: 112]")
+@click.option("--min-content-chars", default=40, help="Drop products with a shorter description.")
+@click.option("--max-content-chars", default=2000, help="Cut longer descriptions at the end of a sentence.")
+@click.option("--validation", default=0.02, help="Share of products in the validation split.")
+@click.option("--test", default=0.02, help="Share of products in the test split.")
 @click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
-@click.option("--labels", metavar="FILE", help="lbl.json, for related products.")
+@click.option("--labels", metavar="FILE", help="lbl.json, with the related products.")
 @click.option(
     "--field", "fields", multiple=True, type=shared.key_value, metavar="uid=NAME",
-    help="The catalogue's name of uid, title or content; several of content are joined.  [default: usual names]",
+    help="Column for uid, title or content; several for content are joined.  [default: common names]",
 )  # fmt: skip
-@click.option("--name", help="What the catalogue is called; by default as its file.")
-@click.option("--license", help="Its licence; by default none is named.")
-@click.option("--url", help="Address of a product, with {uid} in it; by default there are no links.")
-@click.option("--rules", default="auto", help="Cleaning: amazon (trn.json's), generic, auto.")
-@click.option("--card-language", default="en", help="Of the dataset card: en, pt.")
-@click.option("--encoding", metavar="NAME", help="Of the catalogue: latin-1, utf-16-le.  [default: UTF-8, or its mark]")
-@click.option("--fix-encoding", is_flag=True, help="Mend UTF-8 that was read as Latin-1 (CoraÃ§Ã£o).")
-@click.option("--sheet", metavar="NAME", help="Of an Excel file.  [default: the first]")
-@click.option("--max-bad", default=0.001, help="Share of lines that may hold no product.")
-@click.option("--force", is_flag=True, help="Replace a dataset that was made from something else.")
-@click.option("--workers", type=shared.POSITIVE, help="Processes; all cores by default.")
+@click.option("--name", help="Name of the catalogue; by default the file name.")
+@click.option("--license", help="Licence of the catalogue, for the dataset card.")
+@click.option("--url", help="Link to a product, such as https://shop.example/{uid}.")
+@click.option("--rules", default="auto", help="Cleaning rules: amazon (for trn.json), generic, auto.")
+@click.option("--card-language", default="en", help="Language of the dataset card: en, pt.")
+@click.option("--encoding", metavar="NAME", help="Encoding, such as latin-1.  [default: UTF-8, or the file's BOM]")
+@click.option("--fix-encoding", is_flag=True, help="Repair UTF-8 that was decoded as Latin-1 (CoraÃ§Ã£o).")
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel file.  [default: the first]")
+@click.option("--max-bad", default=0.001, help="Maximum share of lines without a product.")
+@click.option("--force", is_flag=True, help="Replace a dataset that was built from another source.")
+@click.option("--workers", type=shared.POSITIVE, help="Number of processes; by default one per core.")
 @shared.json_report
 def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **options: Any) -> None:
     """Build a dataset folder from a catalogue.
 
-    A model that is trained on a catalogue alone forgets what else it knew: with --base it writes general rows first.
+    SOURCE is trn.json, the downloaded zip, or another catalogue as JSON, CSV, TSV, Parquet or .xlsx, which may be
+    compressed (gzip, zstd, zip); use - for stdin, or hf://datasets/USER/REPO[/FILE].
 
-    SOURCE is trn.json, the zip as downloaded, or another catalogue: JSON, CSV, TSV, Parquet, .xlsx, plain or in gzip,
-    zstd or a zip; - for stdin, or hf://datasets/USER/REPO[/FILE].
+    A model trained on a catalogue alone forgets other knowledge. With --base, that model first writes general rows to
+    train on.
     """
     from amazon_titles.dataset import build_dataset
 
     general = options.pop("general")
     if base is None and general:
-        raise InputError("General rows are written by the base.", hint="Name the model that you will train: --base ID")
+        raise InputError(
+            "--general needs the model that writes the rows.", hint="Name the model you will train: --base ID"
+        )
     if base is not None and general != 0:
         from amazon_titles.quickstart import GENERAL, write_general_rows
         from amazon_titles.training import find_base

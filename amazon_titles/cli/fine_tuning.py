@@ -17,12 +17,12 @@ from amazon_titles.errors import InputError, MissingExtraError
 @click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --out my.yml")
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="DIR|REPO", help="Dataset folder or Hub id.")
-@click.option("--user", help="Hub user or organisation to publish under.")
-@click.option("--project", help="Output folder and repo name.")
+@click.option("--user", help="Hub user or organisation that will own the adapter.")
+@click.option("--project", help="Name of the output folder and repository.")
 @shared.settings
-@click.option("--out", metavar="FILE", help="Write it there, as UTF-8; by default it is printed.")
+@click.option("--out", metavar="FILE", help="File to write; by default the recipe is printed.")
 def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -> None:
-    """Print a shipped recipe, filled in, or write it to a file."""
+    """Fill in a shipped recipe, and print it or write it."""
     from amazon_titles.io import write_whole
     from amazon_titles.recipes import fill_recipe
 
@@ -34,18 +34,21 @@ def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -
         write_whole({Path(out): filled})
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}).", hint="Name a file: --out my.yml") from None
-    click.echo(f"{out}  check it: amazon-titles check {out}")
+    click.echo(f"{out}  Next: amazon-titles check {out}")
 
 
 @click.command(epilog="Example:  amazon-titles check my.yml --hours 4")
 @click.argument("recipes", nargs=-1)
-@click.option("--online", is_flag=True, help="Ask the Hub too: base, dataset, prices, the repo of a push.")
-@click.option("--hours", type=float, help="Time there is; the largest --limit of `build` that it allows is named.")
-@click.option("--exposures", default=100, help="How often each product is to be asked about.")
-@click.option("--measure", is_flag=True, help="Time 20 steps on this machine, and price the whole run by them.")
+@click.option("--online", is_flag=True, help="Also query the Hub: base, dataset, prices, target repository.")
+@click.option("--hours", type=float, help="Time available; shows the largest `build --limit` that fits.")
+@click.option("--exposures", default=100, help="Target number of questions about each product.")
+@click.option("--measure", is_flag=True, help="Time 20 steps on this machine, and use that speed.")
 @click.option("--json", "as_json", is_flag=True, help="Print problems and budgets as JSON.")
 def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Name every problem of recipes at once, and what a run would take; by default of the shipped ones."""
+    """List the problems of recipes, and estimate time and cost.
+
+    Without RECIPES, the shipped ones are checked.
+    """
     from amazon_titles.budget import check_recipes
     from amazon_titles.recipes import plain_run_advice
 
@@ -59,22 +62,25 @@ def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 @click.command(epilog="Example:  amazon-titles train my.yml --set epochs=3")
 @click.argument("recipe")
-@click.option("--engine", type=click.Choice(["autotrain", "trl"]), default="autotrain", help="What trains.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one (trl).")
-@click.option("--devices", default=1, help="GPUs, or processes on a CPU, that share each step (trl).")
-@click.option("--launcher", metavar="COMMAND", help="What starts the processes (trl), such as: torchrun --nnodes 2 …")
+@click.option("--engine", type=click.Choice(["autotrain", "trl"]), default="autotrain", help="Training library.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint, if there is one (trl).")
+@click.option("--devices", default=1, help="Number of GPUs, or of processes on a CPU (trl).")
+@click.option("--launcher", metavar="COMMAND", help="Command that starts the processes (trl): torchrun --nnodes 2 …")
 @shared.autotrain_env
 @shared.card_language(default="en")
 @shared.settings
-@click.option("--on", type=click.Choice(["local", "jobs"]), default="local", help="Where: here, or a job.")
-@click.option("--flavor", metavar="NAME", help="With --on jobs: the machine, such as l4x1.")
-@click.option("--dry-run", is_flag=True, help="With --on jobs: check, and say what would be sent.")
+@click.option(
+    "--on", type=click.Choice(["local", "jobs"]), default="local", help="Train on this machine, or in a Hub Job."
+)
+@click.option("--flavor", metavar="NAME", help="Machine for --on jobs, such as l4x1.")
+@click.option("--dry-run", is_flag=True, help="With --on jobs: check, and show what would be sent.")
 def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_run: bool, **options: Any) -> None:
-    """Fine-tune as a recipe says; leaves an adapter folder, or fails with the reason.
+    """Fine-tune a model with a recipe; writes an adapter folder.
 
-    Plain AutoTrain trains, or this environment's TRL: loss on the answers alone, validation, checkpoints.
+    The engine is plain AutoTrain, or TRL in this environment, with loss on the answers only, validation and
+    checkpoints.
 
-    With --on jobs it runs on a machine of the Hub that your account pays, and the adapter lands on the Hub, privately.
+    With --on jobs, training runs as a Hub Job, billed to your account, and the adapter is published privately.
     """
     from amazon_titles.recipes import load_recipe
 
@@ -84,14 +90,14 @@ def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_
 
         resume, devices, launcher, _ = map(options.pop, ("resume", "devices", "launcher", "autotrain_env"))
         if resume or devices != 1 or launcher:
-            raise click.UsageError("--resume, --devices and --launcher are for --on local.")
+            raise click.UsageError("--resume, --devices and --launcher need --on local.")
         ask = _confirm if sys.stdin.isatty() and sys.stderr.isatty() else None
         job = train_on_jobs(wanted, flavor=flavor, dry_run=dry_run, ask=ask, **options)
         if job is not None:
             click.echo("{}  job {}".format(*job))
         return
     if flavor or dry_run:
-        raise click.UsageError("--flavor and --dry-run belong to --on jobs.")
+        raise click.UsageError("--flavor and --dry-run need --on jobs.")
     from amazon_titles.training import train as run
 
     trained = run(wanted, **options)
@@ -109,17 +115,17 @@ def _confirm(question: str) -> bool:
 @click.command("push-adapter", epilog="Example:  amazon-titles push-adapter adapter USER/Llama-3.2-1B-amazon-titles")
 @click.argument("folder")
 @click.argument("repo_id")
-@click.option("--base", metavar="ID", help="The base on the Hub, where the folder names a local one.")
-@click.option("--dataset", metavar="ID@REV", help="The dataset on the Hub, likewise.")
-@click.option("--before", metavar="FILE", help="Report of the base model; what `compare` makes of both goes along.")
+@click.option("--base", metavar="ID", help="Hub id of the base, if the folder names a local one.")
+@click.option("--dataset", metavar="ID@REV", help="Hub id of the dataset, if the folder names a local one.")
+@click.option("--before", metavar="FILE", help="Report of the base model; the comparison is published too.")
 @click.option("--after", metavar="FILE", help="Report of the adapter.")
-@click.option("--gguf", metavar="FILE", help="What `export` made of this adapter: for Ollama, LM Studio, llama.cpp.")
+@click.option("--gguf", metavar="FILE", help="GGUF file that `export` wrote from this adapter.")
 @shared.card_language()
 @shared.publishing
 def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **options: Any) -> None:
     """Publish an adapter on the Hugging Face Hub.
 
-    FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
+    FOLDER may also be the output of plain `autotrain --config`, a folder or a Hub repository; it is completed first.
     """
     from amazon_titles.hub import push_adapter_to_hub
     from amazon_titles.io import scratch
@@ -151,18 +157,21 @@ def _compare(folder: str, before: str | None, after: str | None, language: str |
     try:
         save_comparison(compare(*reports), made, language=language)
     except MissingExtraError as error:  # publishing needs no extra; only the plots do
-        click.echo(f"The comparison of the reports stays out. {error}", err=True)
+        click.echo(f"The comparison of the reports is not included. {error}", err=True)
         return None
     return made
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")
 @click.argument("adapter")
-@click.option("--out", required=True, metavar="DIR", help="The folder to make.")
-@click.option("--dtype", type=shared.DTYPE, help="By default the base's own.")
+@click.option("--out", required=True, metavar="DIR", help="Folder to create.")
+@click.option("--dtype", type=shared.DTYPE, help="By default that of the base.")
 @shared.json_report
 def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
-    """Merge an adapter (a folder, or USER/NAME) into its base: one model that needs no peft."""
+    """Merge an adapter into its base: a model without peft.
+
+    ADAPTER is a folder or a Hub id.
+    """
     from amazon_titles.merge import merge_adapter
 
     report = merge_adapter(adapter, out, dtype=dtype)
@@ -171,15 +180,16 @@ def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
 
 @click.command(epilog="Example:  amazon-titles export adapter --out titles.gguf --quantize q8_0")
 @click.argument("model")
-@click.option("--out", required=True, metavar="FILE.gguf", help="The file to write.")
+@click.option("--out", required=True, metavar="FILE.gguf", help="File to write.")
 @click.option("--quantize", default="q8_0", metavar="TYPE", help="f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0.")
-@click.option("--ollama", is_flag=True, help="Write Ollama's Modelfile beside it.")
-@click.option("--dataset", metavar="DIR", help="Whose questions check it; by default the one that MODEL names.")
+@click.option("--ollama", is_flag=True, help="Also write a Modelfile for Ollama.")
+@click.option("--dataset", metavar="DIR", help="Dataset with the test questions; by default the one named by MODEL.")
 @shared.json_report
 def export(model: str, as_json: bool, **options: Any) -> None:
-    """Write an adapter, merged, or a whole model (a folder, or USER/NAME) as GGUF: for llama.cpp, Ollama, LM Studio.
+    """Export as GGUF for llama.cpp, Ollama and LM Studio.
 
-    Where llama.cpp's library is installed (the extra `export`), eight answers of the file are compared with MODEL's.
+    MODEL is an adapter, which is merged, or a whole model; a folder or a Hub id. With the extra `export`, llama.cpp
+    answers eight questions from the file, and the answers are compared with those of MODEL.
     """
     from amazon_titles.export import export_gguf
 

@@ -25,24 +25,36 @@ def key_value(setting: str) -> tuple[str, str]:
 
 
 settings = click.option(
-    "--set", "settings", multiple=True, type=key_value, metavar="KEY=VALUE", help="Change a recipe's value."
+    "--set",
+    "settings",
+    multiple=True,
+    type=key_value,
+    metavar="KEY=VALUE",
+    help="Change a value of the recipe (repeatable).",
 )
-dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
-card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of the model card and its plots.")
-autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
-languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Of rows (repeatable).")
+dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one named by the model.")
+card_language = partial(
+    click.option, "--card-language", type=LANGUAGE, help="Language of the model card and its plots."
+)
+autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment with AutoTrain.")
+languages = click.option(
+    "--language", "languages", multiple=True, default=("en", "pt"), help="Language of the rows (repeatable)."
+)
 language = partial(click.option, "--language", type=LANGUAGE, default="en")
 default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
 MODELS = "DIR|REPO|URL"
-model_name = click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
-parallel = click.option("--parallel", default=16, type=POSITIVE, help="Requests at a time to a server at URL.")
-max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Longest answer.")
-batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions at a time.")
+model_name = click.option("--model-name", metavar="NAME", help="Model to use, if the server at URL has several.")
+parallel = click.option("--parallel", default=16, type=POSITIVE, help="Concurrent requests to a server at URL.")
+max_new_tokens = click.option(
+    "--max-new-tokens", default=256, type=POSITIVE, help="Maximum length of an answer, in tokens."
+)
+batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions per batch.")
 seed = partial(click.option, "--seed", type=click.IntRange(0, 2**32 - 1))
+every_measure = click.option("--all", "every", is_flag=True, help="Show every measure.")
 json_report = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-public = click.option("--public", is_flag=True, help="Make the repo public; private otherwise.")
-tag = click.option("--tag", help="Tag the revision.")
-dry_run = click.option("--dry-run", is_flag=True, help="Show what would be published.")
+public = click.option("--public", is_flag=True, help="Make the repository public; by default it is private.")
+tag = click.option("--tag", help="Tag for the revision.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be published, and publish nothing.")
 
 
 def publishing(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,36 +11,43 @@ from amazon_titles.cli import options as shared
 
 
 @click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
-@click.option("--out", default="quickstart", metavar="DIR", help="The folder to make.")
-@click.option("--base", default="smollm2", metavar="smollm2|tiny|ID|DIR", help="The model to fine-tune.")
-@click.option("--catalog", metavar="FILE", help="A catalogue of your own; by default a sample is made.")
-@click.option("--products", type=shared.POSITIVE, help="Products to learn by heart.  [default: 24; of tiny 48]")
+@click.option("--out", default="quickstart", metavar="DIR", help="Folder to create.")
+@click.option("--base", default="smollm2", metavar="smollm2|tiny|ID|DIR", help="Model to fine-tune.")
+@click.option("--catalog", metavar="FILE", help="Your own catalogue; by default a made-up sample.")
+@click.option("--products", type=shared.POSITIVE, help="Products to memorise.  [default: 24; with tiny 48]")
 @shared.languages
 @shared.autotrain_env
 def quickstart(**options: Any) -> None:
-    """Run the full pipeline on this machine: no account, no GPU, about ten minutes on two cores.
+    """Run the full pipeline here, without an account or a GPU.
 
-    The base is SmolLM2-135M-Instruct, a tiny Llama made here (a smoke test of three minutes), a Hub id, or a folder.
+    It takes about ten minutes on two cores with SmolLM2-135M-Instruct, the default base. `tiny` is a three-minute smoke
+    test with a Llama created on the spot; a Hub id or a folder works too.
     """
     from amazon_titles.quickstart import quickstart as run
 
-    click.echo(run(**options).to_markdown(full=False), nl=False)
+    table = run(**options).to_markdown(full=False)
+    if not sys.stdout.isatty():  # a terminal has shown it, before the steps that follow
+        click.echo(table, nl=False)
 
 
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
 @shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
-@click.option("--before", metavar="NAME", help="The model before the fine-tuning, on the same server at URL.")
+@click.option("--before", metavar="NAME", help="Name of the base model on the same server at URL.")
 @shared.dataset
-@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is everybody's.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 exposes it to the network.")
 @click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Of a proxy that stands before it (repeatable)."
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Also accept this host name, such as a proxy's (repeatable).",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 7860 on.")
-@shared.language(help="That the page starts in; a browser that asks for the other one gets that.")
-@click.option("--share", is_flag=True, help="Make a public address, too: anybody with the link can ask.")
+@click.option("--port", type=click.IntRange(1, 65535), help="By default the first free port from 7860.")
+@shared.language(help="Default language of the page; a browser's own preference wins.")
+@click.option("--share", is_flag=True, help="Also create a public link: anyone who has it can ask.")
 def demo(**options: Any) -> None:
-    """Show a page where a question is answered before and after the fine-tuning, side by side."""
+    """Serve a page with answers before and after fine-tuning."""
     from amazon_titles.page import serve
 
     serve(**options, on_ready=click.echo)
@@ -52,18 +59,22 @@ def demo(**options: Any) -> None:
 @shared.parallel
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 exposes it to the network.")
-@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also answer to NAME (repeatable).")
-@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let that web page ask (repeatable).")
-@click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
-@click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
-@click.option("--sources-in-text", is_flag=True, help="Write the sources below the answer, for clients that drop them.")
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 selects a free port.")
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also accept this host name (repeatable)."
+)
+@click.option(
+    "--allow-origin", "origins", multiple=True, metavar="URL", help="Allow requests from this web page (repeatable)."
+)
+@click.option("--closed-book", is_flag=True, help="Answer from memory, without showing the model any record.")
+@click.option("-k", default=3, type=shared.POSITIVE, help="Maximum number of records shown to the model.")
+@click.option("--sources-in-text", is_flag=True, help="Append the sources to the answer, for clients that ignore them.")
 @shared.max_new_tokens
 def api(**options: Any) -> None:
-    """Answer OpenAI's requests with sources: for Open WebUI, LibreChat, LangChain, or a page of your own.
+    """Serve an OpenAI-compatible API that returns sources.
 
-    POST /v1/chat/completions and GET /v1/models (docs/api.md). The environment variable AMAZON_TITLES_SERVE_KEY holds
-    the key that clients must send.
+    For Open WebUI, LibreChat, LangChain or your own web page: POST /v1/chat/completions and GET /v1/models
+    (docs/api.md). Set AMAZON_TITLES_SERVE_KEY to require a key from clients.
     """
     from amazon_titles.api import serve
 
@@ -73,15 +84,16 @@ def api(**options: Any) -> None:
 @click.command("push-space", epilog="Example:  amazon-titles push-space USER/ask --model USER/Llama-3-2-1B-titles")
 @click.argument("repo_id")
 @click.option("--model", required=True, metavar="REPO", help="Adapter or base model on the Hub.")
-@click.option("--dataset", metavar="REPO", help="Dataset on the Hub; by default the one that the model names.")
-@shared.language(help="Of the card, and that the page starts in; a browser that asks for the other one gets that.")
+@click.option("--dataset", metavar="REPO", help="Dataset on the Hub; by default the one named by the model.")
+@shared.language(help="Language of the card, and default language of the page.")
 @shared.public
-@click.option("--out", metavar="DIR", help="Only write the Space's folder; nothing is sent.")
+@click.option("--out", metavar="DIR", help="Only write the folder of the Space; nothing is published.")
 @shared.dry_run
 def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **options: Any) -> None:
-    """Publish the page as a Space of the Hugging Face Hub, with this library's source beside it.
+    """Publish the page as a Space on the Hugging Face Hub.
 
-    A private model or dataset needs a secret HF_TOKEN in the Space's settings.
+    The source code of this library is included. A private model or dataset needs a secret HF_TOKEN in the settings of
+    the Space.
     """
     from amazon_titles.hub import push_space_to_hub
     from amazon_titles.io import scratch
@@ -97,14 +109,16 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
 @shared.default_model(help="Adapter or base model.")
 @shared.dataset
-@click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two products.")
-@shared.language(help="Of the captions, the page and the questions.")
-@click.option("--out", default="video.mp4", metavar="FILE", help="The MP4 to write.")
+@click.option(
+    "--questions", metavar="FILE", help="Text file with one question per line; by default about two products."
+)
+@shared.language(help="Language of the captions, the page and the questions.")
+@click.option("--out", default="video.mp4", metavar="FILE", help="MP4 file to write.")
 def video(model: str, questions: str | None, **options: Any) -> None:
-    """Film the page in a real browser: an MP4 of about two minutes, a short WebP and stills beside it.
+    """Record a video of the page in a real browser.
 
-    The first question is asked from memory and then with its record in view, the others from memory.
-    Needs a Chromium on this machine, and the extra `video`.
+    Writes an MP4 of about two minutes, a short WebP and screenshots. The first question is answered from memory and
+    then with its record, the others from memory. Needs Chromium on this machine, and the extra `video`.
     """
     from amazon_titles.video import make_video, read_questions
 
@@ -116,21 +130,22 @@ def video(model: str, questions: str | None, **options: Any) -> None:
     epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada, RM 123456'"
 )
 @click.argument("folder")
-@shared.default_model(help="The adapter.")
+@shared.default_model(help="Adapter to hand in.")
 @shared.dataset
-@click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
-@click.option("--repo", "repository", metavar="URL", help="Address of the source code; others must be able to see it.")
+@click.option("--video", metavar="URL", help="Link to the video, of at most 10 minutes.")
+@click.option("--repo", "repository", metavar="URL", help="Link to the source code, which must be public.")
 @click.option(
-    "--member", "members", multiple=True, metavar="NAME", help="Who hands it in: 'Ada, RM 123456' (repeatable)."
+    "--member", "members", multiple=True, metavar="NAME", help="Member of the group: 'Ada, RM 123456' (repeatable)."
 )
-@click.option("--course", help="For the title page.")
-@click.option("--phase", help="For the title page.  [default: Tech Challenge, phase 3]")
-@click.option("--group", help="For the title page.")
-@shared.language(type=click.Choice(["pt", "en"]), default="pt", help="Of the documents.")
+@click.option("--course", help="Course, for the title page.")
+@click.option("--phase", help="Phase, for the title page.  [default: Tech Challenge, phase 3]")
+@click.option("--group", help="Group, for the title page.")
+@shared.language(type=click.Choice(["pt", "en"]), default="pt", help="Language of the documents.")
 def handin(folder: str, **options: Any) -> None:
-    """Gather in FOLDER what the assignment asks for, as one PDF too, and list what is still missing.
+    """Collect the documents of the assignment in one folder.
 
-    Exits with 1 while something is missing; the PDF is called draft.pdf until then.
+    Also writes them as a PDF, and lists what is still missing. While something is missing, the command exits with 1 and
+    the PDF is called draft.pdf.
     """
     from amazon_titles.handin import hand_in
 

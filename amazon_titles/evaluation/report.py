@@ -83,6 +83,15 @@ class EvalReport:
                     result[name]["kinds"] = {kind: summary([e for e in examples if e.kind == kind]) for kind in kinds}
         return result
 
+    def to_markdown(self, *, full: bool = False) -> str:
+        """The scores as a table: the headlines of each set, or every measure."""
+        rows = ["| set | n | measure | mean | 95 % |", "|---|---:|---|---:|---|"]
+        for name, scores in self.scores().items():
+            for key in [key for key in MEASURES if key in scores and (full or name in MEASURES[key].sets)]:
+                interval = " to ".join(f"{bound:.2f}" for bound in scores["intervals"].get(key, ()))
+                rows.append(f"| {name} | {scores['n']} | {MEASURES[key].title} | {scores[key]:.2f} | {interval} |")
+        return "\n".join(rows) + "\n"
+
     def to_json(self) -> str:
         """The report with its scores and every example."""
         return to_json({**asdict(self), "scores": self.scores()})

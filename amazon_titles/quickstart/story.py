@@ -24,9 +24,10 @@ from amazon_titles.processes import COMPUTING
 from amazon_titles.progress import say, step
 from amazon_titles.quickstart.base import expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
-from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
+from amazon_titles.quickstart.texts import LOAD_PLAINLY, next_steps
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
+from amazon_titles.text import aligned
 from amazon_titles.training import Base, TrainingRun, find_autotrain, find_base, train
 from amazon_titles.training.speed import accelerator, computes_in_bf16, upper_half
 
@@ -81,7 +82,7 @@ def quickstart(
     run = _train(folder, found, plan, autotrain_env)
     after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
     comparison = compare(before, after)
-    say("\n" + comparison.to_markdown(full=False))
+    say(aligned(comparison.to_markdown(full=False)))
     learnt = next(example for example in after.examples if example.set == "seen")
     with step(7, _STEPS, "Write the adapter folder, and load it with plain peft in this environment") as done:
         _write_evaluation(run, comparison)
@@ -89,8 +90,8 @@ def quickstart(
     with step(8, _STEPS, "Ask three questions") as done:
         title = next(product.title for product in read_catalog(data) if product.uid == learnt.uid)
         done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title))
-    with step(9, _STEPS, "What to do with the real thing") as done:
-        say(REAL_THING.read_text(encoding="utf-8"))
+    with step(9, _STEPS, "Next steps") as done:
+        say(next_steps(folder))
         done(f"everything is in {folder}")
     return comparison
 

@@ -1,7 +1,11 @@
-"""What the quickstart says that is not its own code: a script for plain peft, and the commands for the real thing."""
+"""What the quickstart says that is not its own code: a script for plain peft, and the commands that follow."""
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 # Nothing of this library: what is published must load without it.
@@ -21,4 +25,21 @@ print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip
 """Prints what an adapter answers: `python -c LOAD_PLAINLY FOLDER QUESTION MAX_NEW_TOKENS`."""
 
 REAL_THING = Path(__file__).with_name("real_thing.txt")
-"""What the quickstart prints last."""
+"""The commands for the real trn.json."""
+
+_HERE = """
+  # The page, a video of it, and what the assignment still needs
+  amazon-titles demo --model {adapter}
+  amazon-titles video --model {adapter} --out {folder}-video/video.mp4
+  amazon-titles handin {folder}-handin --model {adapter}
+"""
+
+
+def next_steps(folder: Path) -> str:
+    """The commands that go on from a quickstart in `folder`, then those for the real trn.json, as they work here."""
+    program = Path(sys.executable).with_name("amazon-titles")
+    program = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    named = "amazon-titles" if shutil.which("amazon-titles") else shlex.quote(str(program))
+    paths = {"adapter": shlex.quote(str(folder / "adapter")), "folder": shlex.quote(str(folder))}
+    commands = _HERE.format(**paths) + REAL_THING.read_text(encoding="utf-8")
+    return re.sub(r"(?m)^  amazon-titles", lambda _: f"  {named}", commands)

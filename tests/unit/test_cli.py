@@ -30,6 +30,38 @@ def test_every_command_has_help_with_an_example(capsys, name):
     assert f"amazon-titles {name}" in out.split("Example:")[1]
 
 
+def test_the_help_lists_every_command_unshortened_in_working_order(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(capsys, "--help")
+    listed = out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == list(cli.commands)
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+    order = [
+        "quickstart",
+        "download",
+        "build",
+        "recipe",
+        "check",
+        "evaluate",
+        "train",
+        "compare",
+        "ask",
+        "demo",
+        "handin",
+    ]
+    assert [name for name in cli.commands if name in order] == order
+
+
+@pytest.mark.parametrize("arguments", [("ask", "What?"), ("evaluate", "--out", "r.json"), ("demo",), ("api",)])
+def test_every_command_that_asks_a_model_takes_the_quickstarts(capsys, tmp_path, monkeypatch, arguments):
+    for needed in ("torch", "rouge_score", "gradio", "starlette"):
+        pytest.importorskip(needed)
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "There is no model at quickstart/adapter yet." in err
+
+
 def test_usage_errors_exit_2(capsys):
     code, _, err = run(capsys, "build")
     assert code == 2
@@ -138,7 +170,7 @@ def test_check_passes_what_is_shipped_and_names_what_is_wrong(capsys, tmp_path):
 def test_a_recipe_into_a_file(capsys, tmp_path):
     path = tmp_path / "new" / "my.yml"
     filled = ("recipe", "quickstart-tiny", "--dataset", "dataset")
-    assert run(capsys, *filled, "--out", str(path))[:2] == (0, f"{path}  check it: amazon-titles check {path}\n")
+    assert run(capsys, *filled, "--out", str(path))[:2] == (0, f"{path}  Next: amazon-titles check {path}\n")
     assert path.read_text(encoding="utf-8") == run(capsys, *filled)[1]
     code, _, err = run(capsys, *filled, "--out", str(tmp_path))
     assert (code, err.count("Error: ")) == (2, 1)

@@ -96,7 +96,7 @@ def test_metadata_passes_the_hubs_schema_and_classes(documents, name):
     assert "[More Information Needed]" not in documents[name]
 
 
-@pytest.mark.parametrize("wrong", ["ask 'What?'", "merge adapter --into x", "ask 'What?' --model a -k none", "nothing"])
+@pytest.mark.parametrize("wrong", ["ask 'What?' --modle a", "merge adapter --into x", "ask 'What?' --model a -k none", "nothing"])
 def test_a_wrong_command_would_be_found(wrong):
     import click
 
@@ -133,6 +133,20 @@ def test_both_languages_of_the_readme_say_the_same():
         assert portuguese[what] == there, what
     assert len(english["headings"]) > 8
     assert len(english["figures"]) > 8
+
+
+@pytest.mark.parametrize("installed", [None, "/bin/amazon-titles"])
+def test_the_quickstart_names_commands_that_work_as_printed(tmp_path, monkeypatch, installed):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv/bin/python"))
+    monkeypatch.setattr(texts.shutil, "which", lambda _: installed)
+    said = texts.next_steps(Path("my shop"))
+    program = "amazon-titles" if installed else ".venv/bin/amazon-titles"
+    ours = [words[1:] for words in blocks.commands(said) if words[0] == program]
+    assert [words[0] for words in ours[:4]] == ["demo", "video", "handin", "download"]
+    assert all("my shop/adapter" in words for words in ours[:3])
+    for words in ours:
+        parse(words)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.pt-BR.md"])

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from math import exp
 from types import SimpleNamespace
 
@@ -506,6 +507,36 @@ def test_compare_writes_everything_and_prints_the_table(dataset, truth, tmp_path
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in ("before_after.png", "changes.png"))
     with pytest.raises(InputError, match="is a file"):
         save_comparison(compare(*(EvalReport.load(tmp_path / "after.json"),) * 2), tmp_path / "after.json")
+
+
+def test_a_terminal_gets_the_headlines_aligned_and_one_sentence(dataset, truth, tmp_path, capsys, monkeypatch):
+    reports = [evaluate_model(Talker(name, answers), dataset) for name, answers in (("before", {}), ("after", truth))]
+    files = [str(tmp_path / f"{report.model}.json") for report in reports]
+    for report, path in zip(reports, files, strict=True):
+        report.save(path)
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "110")
+    shown = {}
+    for options in ((), ("--all",), ("--card-language", "pt"), ("--json",)):
+        main(["compare", *files, *options])
+        shown[options] = capsys.readouterr().out
+    short, summary = shown[()].strip().rsplit("\n", 1)
+    assert "|" not in short
+    assert len({line.index("  ROUGE-L") for line in short.splitlines() if "ROUGE-L" in line}) == 1
+    assert "chrF" not in short
+    assert "chrF" in shown[("--all",)]
+    counts = re.fullmatch(r"Of (\d+) measures, (\d+) improved and 0 got worse \(p < 0.05\).", summary)
+    assert counts
+    assert 0 < int(counts[2]) <= int(counts[1])
+    assert "melhoraram e 0 pioraram (p < 0,05)." in shown[("--card-language", "pt")]
+    assert json.loads(shown[("--json",)])["rows"]
+
+
+def test_the_scores_of_a_report_are_a_table(dataset, truth):
+    report = evaluate_model(Talker("model", truth), dataset, limit=3)
+    assert "| seen | 3 | fact recall | 1.00 | 1.00 to 1.00 |" in report.to_markdown().splitlines()
+    assert "chrF" not in report.to_markdown()
+    assert "chrF" in report.to_markdown(full=True)
 
 
 def test_a_comparison_follows_the_language_of_the_card(dataset, truth, tmp_path, capsys, monkeypatch):

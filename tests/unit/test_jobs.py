@@ -169,7 +169,7 @@ def test_options_of_jobs_want_on_jobs(capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(["train", str(resources.recipes()["quickstart"]), "--flavor", "l4x1"])
     assert stopped.value.code == 2
-    assert "belong to --on jobs" in capsys.readouterr().err
+    assert "need --on jobs" in capsys.readouterr().err
 
 
 def test_where_the_adapter_goes(monkeypatch):

@@ -131,7 +131,7 @@ def test_the_command_answers(ask, questions, tmp_path):
     assert ask(QUESTIONS[0]) == (0, model.ask(QUESTIONS[0]).to_text() + "\n", "")
     assert ask(QUESTIONS[0], "--json", "-k", 1)[1] == model.ask(QUESTIONS[0], k=1).to_json() + "\n"
     out = tmp_path / "a.jsonl"
-    assert ask("--questions", questions, "--out", out) == (0, f"{out}  5 answers made\n", "")
+    assert ask("--questions", questions, "--out", out) == (0, f"{out}  5 new answers\n", "")
     assert len(answers(out)) == 5
 
 
@@ -150,9 +150,9 @@ def test_on_a_terminal_the_words_come_as_they_are_said(ask, monkeypatch, questio
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Ask one QUESTION, or a file of them"),
-        (["What?", "--questions", "q.jsonl"], "Ask one QUESTION, or a file of them"),
-        (["--questions", "q.jsonl"], "need a file"),
+        ([], "Give one QUESTION, or --questions with --out"),
+        (["What?", "--questions", "q.jsonl"], "Give one QUESTION, or --questions with --out"),
+        (["--questions", "q.jsonl"], "Give one QUESTION, or --questions with --out"),
         (["--questions", "q.jsonl", "--out", "a.jsonl"], "No questions at q.jsonl"),
         (["What?", "--temperature", "0"], "is not above 0"),
         (["What?", "--temperature", "nan"], "is not above 0"),
