@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.io import is_local
 from amazon_titles.model import CatalogModel
@@ -49,7 +48,6 @@ def serve(
         raise MissingExtraError("api", missing[0])
     from amazon_titles.api.app import build_app
 
-    find_model(model)
     require_host(host)
     host = host.strip("[]")
     try:

@@ -23,9 +23,10 @@ from amazon_titles.recipes.corpus import Corpus, CorpusError, look
 _BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
 _MEMORY = "memory by formula: weights, adapter, logits, one layer"
 _TIMED_STEPS = 20
-_SPEEDS = (
-    "{share:.0%} of a GPU's peak, assumed; a coarse rate for the CPUs of the Hub; none for the CPU of this machine, of "
-    "which only --measure or a training tells"
+_SPEEDS = "{share:.0%} of a GPU's peak speed, assumed; a rough speed for Hub CPUs; --measure for this machine's CPU"
+_COLUMNS = (
+    "fits: enough memory and the recipe's precision; hours and $: training only, ? where the speed is unknown",
+    "--limit: with --hours, the most products for `build --limit` that get enough questions in that time",
 )
 
 
@@ -85,19 +86,19 @@ class Budget:
         """The budget for a terminal."""
         seen = "unknown" if self.exposures is None else f"{self.exposures:.0f}"
         lines = [
-            f"{self.rows:,} rows, {self.tokens:,} tokens a pass, {self.steps:,} steps",
-            f"{self.adapter_parameters:,} of {self.base_parameters:,} parameters trained",
-            f"about {self.memory_gb:.1f} GB of memory on one device",
-            f"each product is asked about {seen} times"
-            + (f"; {self.exposures_wanted} want {self.epochs_wanted} epochs" if self.epochs_wanted else ""),
-            f"  {'where':<12} {'fits':<5} {'hours':>9} {'$':>8} {'--limit':>10}",
+            f"data: {self.rows:,} rows, {self.tokens:,} tokens per epoch, {self.steps:,} steps in total",
+            f"trained parameters: {self.adapter_parameters:,} of {self.base_parameters:,}",
+            f"memory: about {self.memory_gb:.1f} GB on one device",
+            f"questions about each product during training: {seen}"
+            + (f" ({self.epochs_wanted} epochs for {self.exposures_wanted})" if self.epochs_wanted else ""),
+            f"  {'machine':<12} {'fits':<5} {'hours':>9} {'$':>8} {'--limit':>10}",
         ]
         for place in self.places:
             fits = {True: "yes", False: "no", None: "?"}[place.fits]
             hours, dollars = ("?" if n is None else f"{n:.2f}" for n in (place.hours, place.dollars))
             limit = "" if place.limit is None else f"{place.limit:,}"
             lines.append(f"  {place.flavor:<12} {fits:<5} {hours:>9} {dollars:>8} {limit:>10}")
-        return [*lines, *(f"rests on: {what}" for what in self.rests_on)]
+        return [*lines, *_COLUMNS, *(f"based on: {what}" for what in self.rests_on)]
 
 
 def estimate(
@@ -140,7 +141,7 @@ def estimate(
         from amazon_titles.training.speed import tokens_per_second as timed  # a check alone loads no training
 
         rate = timed(recipe.base_model, params, _TIMED_STEPS)
-        rests_on += (f"here: {rate:,.0f} tokens/s, as {_TIMED_STEPS} steps took just now",)
+        rests_on += (f"here: {rate:,.0f} tokens/s, measured just now in {_TIMED_STEPS} steps",)
     for flavor in known:
         fits = needed <= flavor.memory_gb if flavor.memory_gb else None
         speed = (flavor.name == "here" and rate) or tokens_per_second(recipe, shape, flavor, engine)
@@ -160,29 +161,33 @@ def estimate(
 def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
     path = recipe.data_path
     if not (online or is_local(path)):
-        raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or go online.")
+        raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or add --online.")
     try:
         return look(path, recipe.dataset_config, recipe.split, recipe.text_column)
     except CorpusError as error:
-        raise InputError(f"The dataset {path} {error}.", hint="See amazon-titles check.") from None
+        raise InputError(
+            f"The dataset {path} {error}.", hint="See the problems listed by amazon-titles check."
+        ) from None
     except Exception as error:  # the Hub's clients have no common class of errors
-        raise InputError(f"The dataset {path} cannot be read: {error}.", hint="Log in, or go online.") from None
+        raise InputError(
+            f"The dataset {path} cannot be read: {error}.", hint="Check your login and the connection."
+        ) from None
 
 
 def _bytes_per_token(recipe: Recipe, sample: Sequence[str]) -> tuple[float, str]:
     """UTF-8 bytes a token, and where the number comes from."""
     assumed, path = _BYTES_PER_TOKEN.get(recipe.dataset_config, 4.0), Path(recipe.base_model) / "tokenizer.json"
     if not path.is_file() or not sample:
-        return assumed, f"{assumed:.1f} bytes a token, assumed (English)"
+        return assumed, f"{assumed:.1f} bytes per token, assumed (English)"
     try:
         # Not a core dependency; transformers brings it.
         from tokenizers import Tokenizer
 
         encoded = Tokenizer.from_file(str(path)).encode_batch(list(sample), add_special_tokens=False)
     except Exception as error:  # tokenizers raises nothing more special
-        return assumed, f"{assumed:.1f} bytes a token, assumed: the base's tokenizer cannot be used ({error})"
+        return assumed, f"{assumed:.1f} bytes per token, assumed: the base's tokenizer cannot be used ({error})"
     ratio = sum(len(text.encode()) for text in sample) / max(1, sum(len(one.ids) for one in encoded))
-    return ratio, f"{ratio:.2f} bytes a token, measured on {len(sample)} rows with the base's tokenizer"
+    return ratio, f"{ratio:.2f} bytes per token, measured on {len(sample)} rows with the base's tokenizer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ class RecipeCheck:
 
     def __str__(self) -> str:
         problems = f"{len(self.problems)} problem(s)" if self.problems else "ok"
-        told = [f"no budget: {self.budget}"] if isinstance(self.budget, str) else self.budget.lines()
+        told = [f"no estimate: {self.budget}"] if isinstance(self.budget, str) else self.budget.lines()
         return "\n  ".join([f"{self.recipe}: {problems}", *map(str, self.problems), *told])
 
 

@@ -78,7 +78,7 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
     Args:
         online: Ask `list_jobs_hardware()`.
     """
-    machines, source = dict(_MACHINES), "prices of the Hub's pages on Jobs and Spaces, which change"
+    machines, source = dict(_MACHINES), "prices from the Hub's pages on Jobs and Spaces, which may have changed"
     if online:
         try:
             # Jobs are not in huggingface_hub 0.27.
@@ -89,9 +89,9 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
                 known = machines[item.name][:2] if item.name in machines else gpu
                 if known[0] in _CHIPS:
                     machines[item.name] = (*known, dollars_an_hour(item))
-            source = "prices asked from the Hub just now"
+            source = "current prices from the Hub"
         except Exception as error:  # offline, a client without jobs, a changed reply
-            source += f" (the Hub did not say: {type(error).__name__})"
+            source += f" (the Hub did not answer: {type(error).__name__})"
     listed = [Flavor(name, n, *_CHIPS[chip], cost, bf16=chip != "T4") for name, (chip, n, cost) in machines.items()]
     return [here(), *listed], source
 

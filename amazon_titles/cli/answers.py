@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amazon_titles.cli import options as shared
-from amazon_titles.default_model import DEFAULT_MODEL, find_model
+from amazon_titles.default_model import DEFAULT_MODEL
 from amazon_titles.errors import InputError
 from amazon_titles.text import aligned, printable
 
@@ -23,15 +23,11 @@ if TYPE_CHECKING:
 @shared.model_name
 @shared.parallel
 @shared.dataset
-@click.option(
-    "--sets", default="seen,unseen,grounded,property,invented,general", help="Sets of questions, separated by commas."
-)
+@click.option("--sets", default="seen,unseen,grounded,property,invented,general", help="Sets of questions.")
 @click.option("--limit", type=shared.POSITIVE, help="Maximum number of products per set.")
 @shared.batch_size(default=16)
 @shared.max_new_tokens
-@click.option(
-    "--out", required=True, metavar="FILE", help="JSON report to write; the examples go to a .jsonl file next to it."
-)
+@click.option("--out", required=True, metavar="FILE", help="JSON report to write; examples go to a .jsonl file.")
 @shared.every_measure
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON, as in a pipe.")
 def evaluate(
@@ -46,7 +42,6 @@ def evaluate(
     from amazon_titles.evaluation import evaluate_model, weights_of
     from amazon_titles.model import CatalogModel
 
-    find_model(model)
     loaded = CatalogModel.from_pretrained(model, dataset=dataset, name=model_name, parallel=parallel)
     if loaded.dataset_folder is None:
         raise InputError(f"{model} names no dataset to take questions from.", hint="Name it: --dataset DIR")
@@ -54,9 +49,9 @@ def evaluate(
     report = evaluate_model(loaded, loaded.dataset_folder, sets=asked, weights=weights_of(model), **options)
     if as_json or not (every or sys.stdout.isatty()):
         click.echo(json.dumps(report.scores()))
-        return
-    click.echo(aligned(report.to_markdown(full=every)))
-    click.echo(f"{len(report.examples)} answers scored, in {options['out']}. Next: amazon-titles compare BEFORE AFTER")
+    else:
+        said = f"{len(report.examples)} answers scored; the report is {options['out']}."
+        click.echo(f"{aligned(report.to_markdown(full=every))}\n{said}")
 
 
 @click.command(epilog="Example:  amazon-titles compare before.json after.json --out comparison")
@@ -74,13 +69,10 @@ def compare(before: str, after: str, out: str | None, card_language: str, every:
     comparison = side_by_side(EvalReport.load(before), EvalReport.load(after))
     if out is not None:
         save_comparison(comparison, out, language=card_language)
-    if as_json:
-        click.echo(comparison.to_json(), nl=False)
-        return
-    table = comparison.to_markdown(full=every or not sys.stdout.isatty(), language=card_language)
-    if sys.stdout.isatty():
-        table = f"{aligned(table)}\n{comparison.summary(language=card_language)}\n"
-    click.echo(table, nl=False)
+    terminal = sys.stdout.isatty() and not as_json
+    table = comparison.to_markdown(full=every or not terminal, language=card_language)
+    summary = comparison.summary(language=card_language)
+    click.echo(f"{aligned(table)}\n{summary}" if terminal else comparison.to_json() if as_json else table, nl=terminal)
 
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
@@ -109,7 +101,6 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     if (question is None) == (questions is None) or (questions and not out):
         hint = "--questions FILE.jsonl --out ANSWERS.jsonl"
         raise InputError("Give one QUESTION, or --questions with --out.", hint=hint)
-    find_model(model)
     if questions:
         from amazon_titles.evaluation import weights_of
         from amazon_titles.model.files import ask_file, read_questions

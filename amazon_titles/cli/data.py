@@ -69,9 +69,7 @@ def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **
 
     general = options.pop("general")
     if base is None and general:
-        raise InputError(
-            "--general needs the model that writes the rows.", hint="Name the model you will train: --base ID"
-        )
+        raise InputError("--general needs the model that writes the rows.", hint="Name it: --base ID")
     if base is not None and general != 0:
         from amazon_titles.quickstart import GENERAL, write_general_rows
         from amazon_titles.training import find_base

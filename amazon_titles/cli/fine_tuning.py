@@ -54,8 +54,10 @@ def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
     checked = check_recipes(recipes, **options)
     click.echo(json.dumps([result.to_dict() for result in checked]) if as_json else "\n".join(map(str, checked)))
-    for advice in plain_run_advice(os.environ) if recipes else ():
-        click.echo(advice, err=True)
+    if recipes and (advice := plain_run_advice(os.environ)):
+        click.echo(
+            "\n  ".join(["`train` sets these; to run `autotrain --config` yourself, first set:", *advice]), err=True
+        )
     if not all(result.ok for result in checked):
         sys.exit(1)
 
@@ -69,9 +71,7 @@ def check(recipes: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @shared.autotrain_env
 @shared.card_language(default="en")
 @shared.settings
-@click.option(
-    "--on", type=click.Choice(["local", "jobs"]), default="local", help="Train on this machine, or in a Hub Job."
-)
+@click.option("--on", type=click.Choice(["local", "jobs"]), default="local", help="Train here, or in a Hub Job.")
 @click.option("--flavor", metavar="NAME", help="Machine for --on jobs, such as l4x1.")
 @click.option("--dry-run", is_flag=True, help="With --on jobs: check, and show what would be sent.")
 def train(recipe: str, settings: shared.Pairs, on: str, flavor: str | None, dry_run: bool, **options: Any) -> None:

@@ -25,29 +25,18 @@ def key_value(setting: str) -> tuple[str, str]:
 
 
 settings = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    type=key_value,
-    metavar="KEY=VALUE",
-    help="Change a value of the recipe (repeatable).",
+    "--set", "settings", multiple=True, type=key_value, metavar="KEY=VALUE", help="Override a value (repeatable)."
 )
 dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one named by the model.")
-card_language = partial(
-    click.option, "--card-language", type=LANGUAGE, help="Language of the model card and its plots."
-)
+card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Language of the model card.")
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment with AutoTrain.")
-languages = click.option(
-    "--language", "languages", multiple=True, default=("en", "pt"), help="Language of the rows (repeatable)."
-)
+languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Row language.")
 language = partial(click.option, "--language", type=LANGUAGE, default="en")
 default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
 MODELS = "DIR|REPO|URL"
-model_name = click.option("--model-name", metavar="NAME", help="Model to use, if the server at URL has several.")
+model_name = click.option("--model-name", metavar="NAME", help="Model name on the server at URL.")
 parallel = click.option("--parallel", default=16, type=POSITIVE, help="Concurrent requests to a server at URL.")
-max_new_tokens = click.option(
-    "--max-new-tokens", default=256, type=POSITIVE, help="Maximum length of an answer, in tokens."
-)
+max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Maximum tokens per answer.")
 batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions per batch.")
 seed = partial(click.option, "--seed", type=click.IntRange(0, 2**32 - 1))
 every_measure = click.option("--all", "every", is_flag=True, help="Show every measure.")

@@ -36,13 +36,7 @@ def quickstart(**options: Any) -> None:
 @click.option("--before", metavar="NAME", help="Name of the base model on the same server at URL.")
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 exposes it to the network.")
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    multiple=True,
-    metavar="NAME",
-    help="Also accept this host name, such as a proxy's (repeatable).",
-)
+@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also accept this host (repeatable).")
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free port from 7860.")
 @shared.language(help="Default language of the page; a browser's own preference wins.")
 @click.option("--share", is_flag=True, help="Also create a public link: anyone who has it can ask.")
@@ -60,12 +54,8 @@ def demo(**options: Any) -> None:
 @shared.dataset
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 exposes it to the network.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 selects a free port.")
-@click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also accept this host name (repeatable)."
-)
-@click.option(
-    "--allow-origin", "origins", multiple=True, metavar="URL", help="Allow requests from this web page (repeatable)."
-)
+@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also accept this host (repeatable).")
+@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let this page ask (repeatable).")
 @click.option("--closed-book", is_flag=True, help="Answer from memory, without showing the model any record.")
 @click.option("-k", default=3, type=shared.POSITIVE, help="Maximum number of records shown to the model.")
 @click.option("--sources-in-text", is_flag=True, help="Append the sources to the answer, for clients that ignore them.")
@@ -109,9 +99,7 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
 @shared.default_model(help="Adapter or base model.")
 @shared.dataset
-@click.option(
-    "--questions", metavar="FILE", help="Text file with one question per line; by default about two products."
-)
+@click.option("--questions", metavar="FILE", help="Text file with one question per line.")
 @shared.language(help="Language of the captions, the page and the questions.")
 @click.option("--out", default="video.mp4", metavar="FILE", help="MP4 file to write.")
 def video(model: str, questions: str | None, **options: Any) -> None:
@@ -134,9 +122,7 @@ def video(model: str, questions: str | None, **options: Any) -> None:
 @shared.dataset
 @click.option("--video", metavar="URL", help="Link to the video, of at most 10 minutes.")
 @click.option("--repo", "repository", metavar="URL", help="Link to the source code, which must be public.")
-@click.option(
-    "--member", "members", multiple=True, metavar="NAME", help="Member of the group: 'Ada, RM 123456' (repeatable)."
-)
+@click.option("--member", "members", multiple=True, metavar="NAME", help="Group member (repeatable): 'Ada, RM 123456'.")
 @click.option("--course", help="Course, for the title page.")
 @click.option("--phase", help="Phase, for the title page.  [default: Tech Challenge, phase 3]")
 @click.option("--group", help="Group, for the title page.")

@@ -26,7 +26,6 @@ from amazon_titles.plots import plot_before_after, plot_changes
 # What an example is judged by, the first that it has in both reports.
 _JUDGED_BY = ("correct", "property", "fact_recall", "rouge_l", "abstained")
 _SHARES = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded", "cited")
-_CHANCE = 0.05
 _SUMMARY = "Of {n} measures, {better} improved and {worse} got worse (p < 0.05)."
 _SHOWN_CHARS = 600  # of an answer, on the page
 # What two reports must agree in, and what to do where they do not.
@@ -157,9 +156,9 @@ class Comparison:
     def summary(self, *, language: str = "en") -> str:
         """The headlines in one sentence: how many of them got better or worse beyond chance."""
         rows = [row for row in self._rows if row["headline"] and row["better"]]
-        changes = [row["better"] * (row["after"] - row["before"]) for row in rows if row.get("p_value", 1) < _CHANCE]
-        count = {"n": len(rows), "better": sum(change > 0 for change in changes)}
-        return name_of(_SUMMARY, language).format(**count, worse=len(changes) - count["better"])
+        changes = [row["better"] * (row["after"] - row["before"]) for row in rows if row.get("p_value", 1) < 0.05]
+        better, worse = (sum(sign * change > 0 for change in changes) for sign in (1, -1))
+        return name_of(_SUMMARY, language).format(n=len(rows), better=better, worse=worse)
 
     def to_json(self) -> str:
         """All tables as JSON, with what they were measured on."""

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, may_be_hub_id, read_object
@@ -168,6 +169,7 @@ def require_model(model: str | Path) -> None:
     """
     if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
         raise MissingExtraError("model", missing[0])
+    find_model(model)
     if is_local(model):
         if not any((Path(model) / name).is_file() for name in (_ADAPTER, "config.json")):
             raise InputError(

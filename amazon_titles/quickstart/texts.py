@@ -27,19 +27,11 @@ print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip
 REAL_THING = Path(__file__).with_name("real_thing.txt")
 """The commands for the real trn.json."""
 
-_HERE = """
-  # The page, a video of it, and what the assignment still needs
-  amazon-titles demo --model {adapter}
-  amazon-titles video --model {adapter} --out {folder}-video/video.mp4
-  amazon-titles handin {folder}-handin --model {adapter}
-"""
-
 
 def next_steps(folder: Path) -> str:
     """The commands that go on from a quickstart in `folder`, then those for the real trn.json, as they work here."""
     program = Path(sys.executable).with_name("amazon-titles")
     program = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     named = "amazon-titles" if shutil.which("amazon-titles") else shlex.quote(str(program))
-    paths = {"adapter": shlex.quote(str(folder / "adapter")), "folder": shlex.quote(str(folder))}
-    commands = _HERE.format(**paths) + REAL_THING.read_text(encoding="utf-8")
-    return re.sub(r"(?m)^  amazon-titles", lambda _: f"  {named}", commands)
+    here = Path(__file__).with_name("here.txt").read_text(encoding="utf-8").format(folder=shlex.quote(str(folder)))
+    return re.sub(r"(?m)^  amazon-titles", lambda _: f"  {named}", here + REAL_THING.read_text(encoding="utf-8"))

@@ -181,11 +181,11 @@ def plain_run_advice(environment: Mapping[str, str]) -> list[str]:
         One sentence a setting that is missing.
     """
     advice = {
-        "ALLOW_REMOTE_CODE=false: by default AutoTrain runs code that a base brings along.":
+        "ALLOW_REMOTE_CODE=false, because AutoTrain runs code from the base's repository by default.":
             environment.get("ALLOW_REMOTE_CODE", "true").lower() == "true",
-        f"OMP_NUM_THREADS={os.cpu_count()}: accelerate starts AutoTrain on one thread on a CPU.":
+        f"OMP_NUM_THREADS={os.cpu_count()}, because accelerate starts AutoTrain with one CPU thread.":
             "OMP_NUM_THREADS" not in environment and not has_cuda(),
-        "HF_DATASETS_CACHE=DIR, its own: datasets 3.2 fails on what a newer one left in the common cache.":
+        "HF_DATASETS_CACHE=DIR, because datasets 3.2 cannot read the cache of newer versions.":
             "HF_DATASETS_CACHE" not in environment,
     }  # fmt: skip
     return [sentence for sentence, missing in advice.items() if missing]

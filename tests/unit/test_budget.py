@@ -176,7 +176,7 @@ def test_without_a_report_exposures_are_unknown(dataset):
     budget = estimate(recipe("llama-3.2-1b-lora", dataset), hours=1)
     assert budget.exposures is None
     assert all(place.limit is None for place in budget.places)
-    assert "asked about unknown times" in "\n".join(budget.lines())
+    assert "questions about each product during training: unknown" in "\n".join(budget.lines())
 
 
 def machine(name, dollars, model=None, quantity="1", unit="hour"):
@@ -205,7 +205,7 @@ def test_asked_prices_take_the_place_of_the_table(monkeypatch):
         raise ConnectionError
 
     monkeypatch.setattr("huggingface_hub.HfApi.list_jobs_hardware", down, raising=False)
-    assert "did not say: ConnectionError" in flavors.flavors(online=True)[1]
+    assert "did not answer: ConnectionError" in flavors.flavors(online=True)[1]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_metadata_passes_the_hubs_schema_and_classes(documents, name):
     assert "[More Information Needed]" not in documents[name]
 
 
-@pytest.mark.parametrize("wrong", ["ask 'What?' --modle a", "merge adapter --into x", "ask 'What?' --model a -k none", "nothing"])
+@pytest.mark.parametrize("wrong", ["ask 'What?' --modle a", "merge adapter --into x", "ask What? -k none", "nothing"])
 def test_a_wrong_command_would_be_found(wrong):
     import click
 
