@@ -19,11 +19,11 @@ from amazon_titles.metrics import words
 
 SETS = {
     "seen": ("train", "recall", "products that the model was trained on"),
-    "unseen": ("test", "recall", "products that it never saw"),
-    "grounded": ("test", "grounded", "the same with product texts in view, the right one and others"),
-    "property": ("test", "property", "one property of a product with product texts in view"),
+    "unseen": ("test", "recall", "products that the model never saw"),
+    "grounded": ("test", "grounded", "the same, with product texts in the question, the right one and others"),
+    "property": ("test", "property", "one property of a product, with product texts in the question"),
     "invented": ("test", "abstain", "products that do not exist"),
-    "general": ("", "", "general knowledge, which a training may make forget"),
+    "general": ("", "", "general knowledge, which training may make the model forget"),
 }
 """Each set: the split and the task of the chat rows that it is made from, and what it holds."""
 

@@ -158,7 +158,7 @@ def test_while_something_is_missing_the_pdf_is_a_draft_that_says_so(tmp_path, ad
     assert [what.partition(":")[0] for what in made.missing] == ["o endereço do código-fonte"]
     draft = (made.folder / "draft.pdf").read_text(encoding="utf-8")
     assert "Rascunho" in draft.splitlines()[2]
-    assert "o endereço do código" in draft
+    assert "o link do código" in draft
     assert not (made.folder / "handin.pdf").exists()
 
 

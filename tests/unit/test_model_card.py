@@ -190,7 +190,7 @@ def test_the_table_is_the_reports():
     assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |" in card
     assert "| seen | 4 | ROUGE-L F1 | 0.05 | 0.30 | +0.25 |" in card
     assert "confidence" not in card
-    assert "another build of the dataset" in card, "run.json names another report.json"
+    assert "a different build of the dataset" in card, "run.json names another report.json"
     same = copy.deepcopy(RUNS["published"])
     same["dataset"]["report_sha256"] = "d" * 64
     assert "another build" not in model_card(same, RECIPE, before=BEFORE, after=AFTER)

@@ -28,8 +28,8 @@ browser = import_module("amazon_titles.video.browser")  # the package has a func
 NOTHING = Evidence([], {}, {}, {})
 # What only a pair has; “base” in quotes is the name of the model.
 OF_TWO = {
-    "en": re.compile(r"\b(both|two|[Ll]eft|(?<!“)base|LoRA|[Bb]efore the fine|after it|fine-tuning)\b"),
-    "pt": re.compile(r"\b(dois|esquerda|(?<!“)base|LoRA|ajuste|depois dele)\b"),
+    "en": re.compile(r"\b([Bb]oth|[Nn]either|two|[Ll]eft|(?<!“)base|LoRA|[Bb]efore the fine|after it|fine-tuning)\b"),
+    "pt": re.compile(r"\b(dois|esquerda|(?<!“)base|LoRA|fine-tuning)\b"),
 }
 
 
