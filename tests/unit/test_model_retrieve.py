@@ -106,7 +106,7 @@ def test_words_without_support_give_way_to_the_record():
     assert answer.kind == "quotation"
     assert answer.text == f"{KETTLE.content} [B00KETTLE1]"
     assert answer.grounded < QUOTE_BELOW
-    assert "The record itself" in answer.to_text()
+    assert "Quoted from the record" in answer.to_text()
     assert asked_of(Told("")).ask('What is "Velmo Tarkin Kettle"?').quoted, "silence is supported by nothing"
 
 
