@@ -12,8 +12,8 @@ from amazon_titles.cli import cli
 PAGE = Path(__file__).with_suffix(".md")
 HEAD = """# Commands
 
-Written by `make docs` from `--help`; a test holds the two together. stdout is data, stderr is talk. Exit 0: done,
-1: failed, 2: wrong usage. `AMAZON_TITLES_DEBUG=1` shows the traceback of an error.
+Generated from `--help` by `make docs`. Results go to stdout, progress and messages to stderr. The exit code is 0 on success,
+1 on failure and 2 for wrong usage. `AMAZON_TITLES_DEBUG=1` shows the traceback of an error.
 """
 
 
@@ -37,4 +37,4 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["--check"]:
         PAGE.write_text(reference(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != reference():
-        sys.exit("docs/commands.md is not what --help says. Write it anew: make docs")
+        sys.exit("docs/commands.md does not match --help. Update it: make docs")
