@@ -150,7 +150,7 @@ def _whole(answer: Generation) -> str:
 def _judge(same: int, asked: int, quantize: str) -> None:
     """Rounded weights may change an answer; where float32 changes one, or 8 bits and more change all, it is wrong."""
     if same < asked if quantize == "f32" else same == 0 and asked > 1 and quantize in QUANTIZATIONS[:4]:
-        said = f"Asked in llama.cpp, the file answers {asked - same} of {asked} questions otherwise than the model."
+        said = f"In llama.cpp, the file answers {asked - same} of {asked} questions differently from the model."
         raise TrainingError(said, hint=f"Nothing was written. {_ELSEWHERE}")
 
 
@@ -159,9 +159,9 @@ def _require_writable(target: Path, modelfile: Path | None, quantize: str) -> No
         hint = f"Choose of: {', '.join(QUANTIZATIONS)}."
         if re.fullmatch(r"(?i)i?q\d_\w+", quantize):
             hint = f"llama.cpp makes it of --quantize f16: llama-quantize FILE.gguf SMALL.gguf {quantize.upper()}"
-        raise InputError(f"{quantize!r} is no type that is written here.", hint=hint)
+        raise InputError(f"{quantize!r} is not a supported type.", hint=hint)
     if target.suffix != ".gguf" or target.is_dir():
-        raise InputError(f"{target} is no name of a GGUF file.", hint="Name one: --out FILE.gguf")
+        raise InputError(f"{target} is not the name of a GGUF file.", hint="Name one: --out FILE.gguf")
     if modelfile and modelfile.exists() and not modelfile.read_text("utf-8", "replace").startswith(_MADE):
         said = f"{modelfile} was not made by `amazon-titles export`, and would be replaced."
         raise InputError(said, hint="Choose another folder: --out DIR/FILE.gguf")
@@ -213,7 +213,7 @@ def _words(tokenizer: Any, template: ChatTemplate, rows: int) -> dict[str, Any]:
     name = next((name for name, known in read_object(_FORMAT)["cuts"].items() if known == found), None)
     if name is None or told["normalizer"] or bpe["type"] != "BPE":
         kinds = ", ".join(str(step.get("type")) for step in steps)
-        said = f"The tokenizer cuts text in a way that is not known here: {bpe['type']} after {kinds}."
+        said = f"This tokenizer is not supported: {bpe['type']} after {kinds}."
         raise InputError(said, hint=_ELSEWHERE)
     tokens = {number: token for token, number in tokenizer.get_vocab().items()}
     if max(tokens) >= rows:
@@ -284,7 +284,7 @@ def _write(path: Path, network: Any, about: Mapping[str, Any], quantize: str) ->
     writer.write_tensors_to_file()
     writer.close()
     if len(gguf.GGUFReader(path).tensors) != count:
-        raise AmazonTitlesError(f"{path} does not hold what was written.", hint="Is the disk full? Export again.")
+        raise AmazonTitlesError(f"{path} is incomplete.", hint="Is the disk full? Export again.")
 
 
 def _kind(name: str, shape: Sequence[int], quantize: str) -> Any:  # noqa: ANN401 - a type of gguf

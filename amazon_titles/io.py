@@ -142,7 +142,7 @@ def require_replaceable(target: Path, kind: FolderKind) -> None:
     if not target.is_dir():
         raise InputError(f"{target} is a file.", hint=kind.hint)
     if target.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InputError(f"{target} is the folder that this runs in, and would be replaced.", hint=kind.hint)
+        raise InputError(f"{target} is the current folder, and would be replaced.", hint=kind.hint)
     held = _paths(target)
     foreign = [path for path in held if not kind.files.fullmatch(path)]
     if not foreign and not all((target / mark).is_file() for mark in kind.marks):
@@ -195,7 +195,7 @@ def staged(target: Path, kind: FolderKind) -> Iterator[Path]:
                 reason = error.message if isinstance(error, InputError) else error
                 spare = new.rename(_free(place))
                 said = f"{target} was not replaced: {reason}"
-                raise InputError(said, hint=f"What was made stands whole in {spare}.") from None
+                raise InputError(said, hint=f"The complete result is in {spare}.") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
@@ -247,8 +247,8 @@ def held(path: Path, doing: str, *, hint: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         guard.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout:
-        by = read_object(holder).get("held", "by a process that has not said which it is")
-        raise InputError(f"{path} is in use: {by}.", hint=f"Wait until that is done, or end it. {hint}") from None
+        by = read_object(holder).get("held", "by an unknown process")
+        raise InputError(f"{path} is in use: {by}.", hint=f"Wait until it is done, or stop it. {hint}") from None
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written to ({error.strerror or error}).", hint=hint) from None
     try:

@@ -150,7 +150,7 @@ def _base(name: str, revision: str | None) -> Path:
     """The base's folder: its config and generation settings are copied, its weights read."""
     if not (may_be_hub_id(name) or (name and (Path(name) / "config.json").is_file())):
         said = f"The adapter's base {name!r} is not there."
-        raise InputError(said, hint='Put it back, or name it anew in adapter_config.json: "base_model_name_or_path"')
+        raise InputError(said, hint='Restore it, or change its path in adapter_config.json: "base_model_name_or_path"')
     legal = ["LICEN[CS]E*", "NOTICE*", "USE_POLICY*"]
     return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *legal])
 
@@ -163,7 +163,7 @@ def _answers(model: Any, tokenizer: Any, questions: Sequence[str]) -> list[Gener
 
 def _judge(same: int, questions: int, kind: str) -> None:
     if same < questions and kind == "float32":
-        said = f"The merged model answers {questions - same} of {questions} questions otherwise than the adapter."
+        said = f"The merged model answers {questions - same} of {questions} questions differently from the adapter."
         raise TrainingError(said, hint="The adapter changes layers that the base shares; use it unmerged.")
     if same < questions:
         say(

@@ -12,8 +12,8 @@ from amazon_titles.cli import cli
 PAGE = Path(__file__).with_suffix(".md")
 HEAD = """# Commands
 
-Generated from `--help` by `make docs`. Results go to stdout, progress and messages to stderr. The exit code is 0 on success,
-1 on failure and 2 for wrong usage. `AMAZON_TITLES_DEBUG=1` shows the traceback of an error.
+Generated from `--help` by `make docs`. Results go to stdout, progress and messages to stderr. The exit code is 0 on
+success, 1 on failure and 2 for wrong usage. `AMAZON_TITLES_DEBUG=1` shows the traceback of an error.
 """
 
 

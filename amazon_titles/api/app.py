@@ -56,7 +56,7 @@ class Places:
             RefusedError: All places are taken, or all that one client may have.
         """
         if self._held.total() >= PLACES or self._held[client] >= PLACES_EACH:
-            raise RefusedError(429, "Too many questions are waiting. Ask again in a while.")
+            raise RefusedError(429, "Too many questions are waiting. Try again later.")
         self._held[client] += 1
         gone = threading.Event()
         try:
@@ -119,10 +119,10 @@ def build_app(
         if scope["type"] == "http":
             request = Request(scope)
             if not is_known(request.headers.get("host", ""), own):
-                message = "This address does not answer to that host name (--allow-host)."
+                message = "This host name is not accepted (--allow-host adds it)."
                 answer = _refusal(request, RefusedError(421, message))
             elif key and request.method != "OPTIONS" and not _has_key(request, key):
-                answer = _refusal(request, RefusedError(401, "The key is missing, or is another one."))
+                answer = _refusal(request, RefusedError(401, "The key is missing or wrong."))
         await answer(scope, receive, send)
 
     return guarded
@@ -138,7 +138,7 @@ def _refusal(request: Request, error: Exception) -> Response:
     elif not isinstance(error, RefusedError):
         if isinstance(error, AmazonTitlesError):  # of others uvicorn shows the traceback
             say(str(error))
-        error = RefusedError(502, "The model cannot answer now.")
+        error = RefusedError(502, "The model cannot answer at the moment.")
     kind = "server_error" if error.status >= 500 else "invalid_request_error"
     told = {"message": error.message, "type": kind, "param": None, "code": error.code}
     # The rest of a body that was not read is not the next request.

@@ -63,7 +63,7 @@ def serve(
             loaded.catalogue = replace(loaded.catalogue, dataset=Path(loaded.dataset).name)
         address, key = ipaddress.ip_address(listening.getsockname()[0]), os.environ.get(KEY, "")
         if not key and not address.is_loopback:
-            say(f"Everybody who reaches {host} may ask. To ask for a key, set the environment variable {KEY}.")
+            say(f"Anyone who can reach {host} can ask. To require a key, set the environment variable {KEY}.")
         app = build_app(
             loaded, hosts=(host, *allow_hosts), key=key, at_once=1 if loaded.device else parallel, **options,
         )  # fmt: skip

@@ -94,12 +94,12 @@ def _from_drive(folder: Path) -> Path:
             got = gdown.download(id=DRIVE_ID, output=str(partial), resume=True, quiet=not on_terminal())
         except Exception as error:  # gdown's, and those of the client that it asks with
             if type(error).__name__ != "FileURLRetrievalError":  # gdown's for a quota, since 5.0
-                found = f"The download from Drive broke off: {type(error).__name__}."
-                raise InputError(found, hint="Run the same command again: it goes on where it stopped.") from None
+                found = f"The download from Google Drive was interrupted: {type(error).__name__}."
+                raise InputError(found, hint="Run the same command again to resume.") from None
             got = None
     if got is None or not (partial.is_file() and is_zipfile(partial)):  # a page, where the quota is used up
         partial.unlink(missing_ok=True)
-        raise _NoFileError("Drive gave no zip: too many people fetched the file lately.")
+        raise _NoFileError("Drive returned no zip: the file was downloaded too often lately.")
     return partial.replace(folder / ARCHIVE)
 
 

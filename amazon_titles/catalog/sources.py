@@ -113,7 +113,7 @@ class Source:
         except _DAMAGED as error:
             raise InputError(
                 f"{self.name} ends too early or is damaged ({error}).",
-                hint="Fetch it again, or export it anew; trn.json: amazon-titles download",
+                hint="Download or export it again; trn.json: amazon-titles download",
             ) from error
 
     def _lines(self, stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - pyarrow has no types
@@ -173,7 +173,7 @@ class Source:
         self.bytes_read = self._unpacked if self.size is None else self._file.tell()
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
             raise InputError(
-                f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does.",
+                f"{self.name} unpacks to more than {MAX_EXPANSION} times its size; no catalogue does.",
                 hint=f"Expected {forms.FORMS}.",
             )
         return data
@@ -227,7 +227,7 @@ def open_source(source: str | Path, *, encoding: str | None = None, sheet: str |
     if paths[0].is_dir():
         raise InputError(f"{paths[0]} is a folder.", hint="Name the one file in it that holds the catalogue.")
     if not paths[0].is_file():
-        raise InputError(f"There is no file {paths[0]}.", hint="trn.json is fetched with: amazon-titles download")
+        raise InputError(f"There is no file {paths[0]}.", hint="Download trn.json with: amazon-titles download")
     with ExitStack() as stack:
         files = [(stack.enter_context(path.open("rb")), path) for path in paths]
         parts = [Source(file, path, encoding=encoding, sheet=sheet) for file, path in files]

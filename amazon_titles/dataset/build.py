@@ -86,7 +86,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     if counts.double_encoded:
         example = counts.examples["double_encoded"]
         say(
-            f"{counts.double_encoded} products hold UTF-8 that was read as Latin-1, such as {example['before'][:40]!r}:"
+            f"{counts.double_encoded} products contain UTF-8 read as Latin-1, such as {example['before'][:40]!r}:"
             " --fix-encoding mends them."
         )
     sha256 = opened.sha256()
@@ -170,7 +170,7 @@ def _extract(
     if not total:
         raise InputError(f"{opened.name} is empty.", hint=f"Expected {FORMS}.")
     if bad_lines > max(options.max_bad * total, 1):
-        listed = f"They are listed in {rejected.name}, beside the folder; a larger --max-bad passes over them."
+        listed = f"They are listed in {rejected.name}, next to the folder; a larger --max-bad skips them."
         latin1 = " Where they read well there: --encoding latin-1" if counts.bad_lines["bad_utf8"] else ""
         raise InputError(
             f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",

@@ -23,7 +23,7 @@ from amazon_titles.io import FolderKind, read_object, shards
 _PARQUET = r"(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
 DATASET = FolderKind(
     command="build", doing="building", files=re.compile(rf"README\.md|report\.json|lengths\.png|{_PARQUET}"),
-    marks=("report.json",), hint="Choose another --out, or move what is there away.",
+    marks=("report.json",), hint="Choose another --out, or move its contents.",
 )  # fmt: skip
 """A dataset folder, which the next build into it replaces."""
 
@@ -52,7 +52,7 @@ def require_apart(target: Path, *read: str | Path | None) -> None:
         within = target.exists() and any(folder.exists() and folder.samefile(target) for folder in path.parents)
         if within or path == rejected(target).resolve():
             raise InputError(
-                f"{path.name} is to be read, and {target} is where it lies and would be replaced.",
+                f"{path.name} is the input, and it is in {target}, which would be replaced.",
                 hint="Choose another --out, or move the file away.",
             )
 
@@ -81,7 +81,7 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
     source = read_object(report).get("source") or {}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        made = f"something else, {source['name']}" if source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if source else "an unknown source: its report is damaged"
         raise InputError(
             f"{target} is a dataset made from {made}.", hint="Choose another --out, or replace it: --force"
         )

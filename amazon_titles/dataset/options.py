@@ -126,13 +126,13 @@ class BuildOptions:
                 f"{self.phrasings} phrasings are asked for, of {most}.", hint="Name more languages, or fewer."
             )
         if self.general and not self.general_source:
-            raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
+            raise InputError("The source of the general rows is missing.", hint="Name it: general_source=TEXT")
         if self.rules not in (AUTO, *CONTENT_RULES):
             raise InputError(f"There are no rules {self.rules!r}.", hint=f"Choose: auto, {', '.join(CONTENT_RULES)}.")
         for template in self.render:
             get_template(template)
         if self.url is not None and "{uid}" not in self.url:
-            raise InputError(f"The address {self.url} has no place for a product.", hint="Write {uid} in it.")
+            raise InputError(f"The address {self.url} has no place for the uid.", hint="Write {uid} in it.")
 
     def resolved(self, origin: Origin, columns: Columns) -> BuildOptions:
         """The options for a catalogue: which rules clean it, which columns it has, and whether it is made up.

@@ -74,7 +74,7 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
         workers: Processes; 1 works in this one.
 
     Raises:
-        AmazonTitlesError: A worker was killed, likely for want of memory.
+        AmazonTitlesError: A worker was killed, probably out of memory.
     """
     if workers <= 1:
         # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
@@ -100,6 +100,6 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise AmazonTitlesError("A worker was killed, likely for want of memory.", hint="Try --workers 1") from error
+        raise AmazonTitlesError("A worker was killed, probably out of memory.", hint="Try --workers 1") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -64,15 +64,15 @@ def resumed(
             try:
                 done += msgspec.json.Decoder(Outcome).decode_lines(answered)
             except (msgspec.MsgspecError, RecursionError) as error:
-                said = f"{path}, where an interrupted evaluation left its answers, is damaged ({error})."
-                raise InputError(said, hint="Remove it, and run the same command again to begin anew.") from None
+                said = f"{path}, the answers of an interrupted evaluation, is damaged ({error})."
+                raise InputError(said, hint="Remove it, and run the same command again to start over.") from None
         else:
             file.write(msgspec.json.encode(about) + b"\n")
         try:
             yield done, add
         except BaseException:
             if done:
-                say(f"{len(done)} answers are kept in {path}; the same command goes on from there.")
+                say(f"{len(done)} answers are saved in {path}; run the same command again to resume.")
             raise
     path.unlink()
 
@@ -80,6 +80,6 @@ def resumed(
 def _require_same(path: Path, begun: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     if differ := [key for key in sorted(begun.keys() | about.keys()) if begun.get(key) != about.get(key)]:
         raise InputError(
-            f"{path} is no journal of this evaluation: it was begun with another {' and '.join(differ)}.",
-            hint="Run with the options that it was begun with, or remove it to begin anew.",
+            f"{path} belongs to another evaluation, with a different {' and '.join(differ)}.",
+            hint="Use the same options as before, or remove it to start over.",
         )

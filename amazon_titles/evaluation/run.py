@@ -64,7 +64,7 @@ def evaluate_model(
     if unknown := [name for name in sets if name not in SETS]:
         raise InputError(f"No set {unknown[0]!r}.", hint=f"Choose of: {', '.join(SETS)}.")
     if not sets:
-        raise InputError("No set is named.", hint=f"Choose of: {', '.join(SETS)}.")
+        raise InputError("No set was given.", hint=f"Choose of: {', '.join(SETS)}.")
     asked = questions(dataset, [name for name in SETS if name in sets], limit=limit)
     settings = {"limit": limit, "max_new_tokens": max_new_tokens}
     fingerprint = hashlib.sha256((Path(dataset) / "report.json").read_bytes()).hexdigest()

@@ -104,7 +104,7 @@ class AdapterMetadata:
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
-            said = f"The card of {self.folder} cannot be written: its papers lack what it tells ({error})."
+            said = f"The card of {self.folder} cannot be written: information is missing ({error})."
             raise PublishError(said, hint="Train it again: amazon-titles train RECIPE") from None
 
     def add_evaluations(
@@ -126,7 +126,7 @@ class AdapterMetadata:
             self.files[f"eval/{name}.json"] = data
             if self._evaluation(name) is None:
                 hint = "Make one: amazon-titles evaluate MODEL …"
-                raise InputError(f"{path} is no evaluation report, or is not there.", hint=hint)
+                raise InputError(f"{path} is missing or is not an evaluation report.", hint=hint)
         compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
         if comparison is not None:
             self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
@@ -134,7 +134,7 @@ class AdapterMetadata:
                 hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
                 raise InputError(f"{comparison} holds no comparison.", hint=hint)
         if others:
-            reason = "it compares other evaluations than those given"
+            reason = "it compares other evaluations"
             self.outdated = {name: reason for name in compared if name not in self.files}
 
     def _evaluation(self, name: str) -> dict[str, Any] | None:
@@ -151,7 +151,7 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         InputError: It is neither.
     """
     if not (folder / "adapter_config.json").is_file():
-        said = f"{folder} is no adapter folder: it has no adapter_config.json."
+        said = f"{folder} is not an adapter folder: it has no adapter_config.json."
         raise InputError(said, hint="Make one: amazon-titles train RECIPE")
     written, run, parameters, tokenizer = (
         read_object(read_file(folder, name))
@@ -160,7 +160,7 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     config, too_new = for_every_peft(written)
     metadata = AdapterMetadata(folder, config, run, read_file(folder, "recipe.yml").decode("utf-8", "replace"))
     for key in too_new:
-        metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
+        metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not support")
     if config != written:
         metadata.files["adapter_config.json"] = to_json(config).encode()
     if parameters and not is_there(folder, "run.json"):
@@ -190,7 +190,7 @@ def find_base(metadata: AdapterMetadata, base: str | None, token: str | None, *,
     """
     used, folder = metadata.base, metadata.folder
     if base is None and _is_folder(used, folder):
-        metadata.refuse("adapter_config.json", f"its base is {used!r}, a folder here: name the Hub's with --base ID")
+        metadata.refuse("adapter_config.json", f"its base is {used!r}, a local folder: give its Hub id with --base ID")
         return None
     if base is None and not ask:
         return None
@@ -199,8 +199,8 @@ def find_base(metadata: AdapterMetadata, base: str | None, token: str | None, *,
     if used != hub.repo_id:
         there = _config(hub.download("config.json"))
         if not any(_config(place / used / "config.json") == there for place in (Path(), folder, folder.parent)):
-            reason = f"it was trained on another model than {hub.repo_id}: their config.json differ, or {used!r}"
-            metadata.refuse("adapter_config.json", f"{reason}, which it names, is no folder here")
+            reason = f"it was trained on a different model from {hub.repo_id}: their config.json differ, or {used!r}"
+            metadata.refuse("adapter_config.json", f"{reason}, which it names, is not a local folder")
     return hub
 
 
@@ -218,20 +218,20 @@ def find_dataset(metadata: AdapterMetadata, dataset: str | None, token: str | No
     known, path, trained_on = map(metadata.dataset.get, ("report_sha256", "path", "revision"))
     if dataset is None:
         if _is_folder(str(path or ""), metadata.folder) and metadata.run:
-            reason = f"its dataset is {path or ''!r}, a folder here: name the Hub's with --dataset ID@REVISION"
+            reason = f"its dataset is {path or ''!r}, a local folder: give its Hub id with --dataset ID@REVISION"
             metadata.refuse("run.json", reason)
         elif path and not trained_on:
-            unknown = f"it is not said which revision of {path} it was trained on: --dataset {path}@REVISION"
+            unknown = f"the revision of {path} used for training is unknown: --dataset {path}@REVISION"
             metadata.warnings.append(unknown)
         return None
     name, _, revision = dataset.partition("@")
     if not _HUB_ID.fullmatch(name):
-        raise InputError(f"{dataset!r} is no dataset of the Hub.", hint="Write --dataset USER/NAME@REVISION.")
+        raise InputError(f"{dataset!r} is not a dataset on the Hub.", hint="Write --dataset USER/NAME@REVISION.")
     hub = Client(name, "dataset", token)
     hub.look(revision or None)
     named = known is None and path == name
     if not named and known != hashlib.sha256(hub.download("report.json").read_bytes()).hexdigest():
-        reason = f"it was trained on another dataset than {name} at {hub.seen.commit[:12]}: their report.json differ"
+        reason = f"it was not trained on {name} at {hub.seen.commit[:12]}: their report.json differ"
         metadata.refuse("run.json", reason if known else f"{reason}, or it lacks its own's report_sha256")
     return hub
 
@@ -267,8 +267,8 @@ def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str
             except PublishError as error:
                 if not is_a(error.__context__ or error, "GatedRepoError"):
                     raise
-                asked = f"the licence of {base.repo_id} asks for a copy of it"
-                reason = f"{asked}, and this login may not read it: put one here"
+                asked = f"the licence of {base.repo_id} requires a copy of it"
+                reason = f"{asked}, and your login cannot read it: add one here"
                 if private:
                     metadata.warnings.append(f"{path}: {reason}")
                 else:
@@ -280,5 +280,5 @@ def add_legal_files(metadata: AdapterMetadata, base: Client | None, repo_id: str
         # Section 1.b: in a text file of this name.
         metadata.files.setdefault("NOTICE", licence.notice_file.encode())
     if not private and not licence.allows(repo_id.rpartition("/")[2]):  # a private one may still be renamed
-        reason = f"the {licence.name} wants a published model's name to begin with {licence.prefix!r}"
+        reason = f"the {licence.name} requires the name of a published model to begin with {licence.prefix!r}"
         metadata.refuse("README.md", f"{reason}, and {repo_id} does not")

@@ -71,7 +71,7 @@ def push_adapter_to_hub(
     hub_dataset = find_dataset(metadata, dataset, client.token)
     if metadata.run.get("publishable") is False and not (base or dataset or metadata.issues):
         why = metadata.run.get("why_not_publishable") or "it does not say why"
-        metadata.refuse("run.json", f"it says that this is not for publishing: {why}")
+        metadata.refuse("run.json", f"it is marked as not for publishing: {why}")
     metadata.add_evaluations(before, after, comparison)
     if not metadata.issues:
         # What AutoTrain left behind has no run.json of its own.
@@ -118,7 +118,7 @@ def _exported(file: Path, adapter: Path) -> list[Content]:
     with suppress(OSError, ValueError):  # it is not there, or no GGUF
         fields = GGUFReader(file).fields
     if GGUF_ADAPTER not in fields or fields[GGUF_ADAPTER].contents() != weights:
-        said = f"{file} is no GGUF file of this adapter as it is now."
+        said = f"{file} was not exported from this adapter in its current state."
         raise InputError(said, hint=f"Make it: amazon-titles export {adapter} --out FILE.gguf")
     template = get_template(str(fields[GGUF_TEMPLATE].contents()))
     params = {"stop": [template.end], "temperature": 0, "num_ctx": CONTEXT}
@@ -143,7 +143,7 @@ def _folder(folder: str | Path, token: str | None) -> Path:
 def _adapter_issues(files: Mapping[str, Path | bytes]) -> Iterator[FileNote]:
     """What would keep an adapter from being loaded: asked of the folder before the push, of the repository after it."""
     if not files.keys() & set(_VOCABULARIES):
-        reason = "it is missing, and so is any other vocabulary: copy the base's tokenizer files"
+        reason = "no vocabulary was found: copy the base's tokenizer files"
         yield FileNote("tokenizer.json", reason)
     for path, check in _CHECKS.items():
         if path in files:
@@ -155,7 +155,7 @@ def _tokenizer_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if not config:
         yield "it is empty"
     if config.get("tokenizer_class") == "TokenizersBackend":
-        yield "transformers 5 saved it anew, and 4.48 cannot load it: copy the base's tokenizer files"
+        yield "transformers 5 saved it, and 4.48 cannot load it: copy the base's tokenizer files"
 
 
 _CHECKS: dict[str, Callable[[Any], Iterable[str]]] = {
@@ -175,7 +175,7 @@ def _load_back(client: Client, commit: str, contents: Sequence[Content]) -> str:
         paths = [content.path for content in contents if content.path in (*NEEDED, *_VOCABULARIES)]
         got = {path: client.download(path, commit, cache_dir=empty) for path in paths}
         if issue := next(_adapter_issues(got), None):
-            said = f"What stands at {client.repo_id} now cannot be loaded: {issue.path}: {issue.reason}."
-            raise PublishError(said, hint="Mend the folder here and run the same command again.")
+            said = f"The published {client.repo_id} cannot be loaded: {issue.path}: {issue.reason}."
+            raise PublishError(said, hint="Fix the local folder and run the same command again.")
         config, size = read_object(got["adapter_config.json"]), got["adapter_model.safetensors"].stat().st_size
     return f"{config.get('peft_type')} adapter of {config.get('base_model_name_or_path')}, {size} bytes of weights"

@@ -72,7 +72,7 @@ def read_repo_id(name: str, kind: str) -> str:
     # The client lets accents pass, the Hub does not; and `USER/` or a user's page is no repository.
     if not repo_id.isascii() or not repo_id or (len(parts) < 2 and "/" in name):
         hint = f"Write USER/NAME, of letters without accents, digits, '-', '_' and '.': {likely}"
-        raise InputError(f"{name!r} is no id of the Hub.", hint=hint)
+        raise InputError(f"{name!r} is not a valid Hub id.", hint=hint)
     return repo_id
 
 
@@ -161,7 +161,7 @@ class Client:
         mine = [me["name"], *(row["name"] for row in me.get("orgs", []))]
         if namespace not in mine:
             raise PublishError(
-                f"{self.repo_id} belongs to {namespace!r}, and this login is {me['name']!r}.",
+                f"{self.repo_id} belongs to {namespace!r}, and you are logged in as {me['name']!r}.",
                 hint=f"Choose one of: {', '.join(f'{name}/…' for name in mine)}; or log in as another: {login}",
             )
         if me.get("auth", {}).get("accessToken", {}).get("role") == "read":

@@ -38,11 +38,11 @@ _NEVER: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:.*/)?(?:\.[^/]*|__pycache__)(?:/.*)?"), "hidden or a cache"),
     (re.compile(r"(?:.*/)?checkpoint-\d+/.*"), "a checkpoint"),
     (re.compile(r"(?:.*/)?runs/.*|.*\.tfevents\..*"), "a log of training"),
-    (re.compile(r".*\.(?:bin|pkl|pickle|pt|pth|ckpt|joblib|npy|npz)"), "a pickle, which runs code when it is loaded"),
-    (re.compile(r"(?:.*/)?(?:training_params|trainer_state)\.json"), "AutoTrain's own; run.json and recipe.yml say it"),
+    (re.compile(r".*\.(?:bin|pkl|pickle|pt|pth|ckpt|joblib|npy|npz)"), "a pickle, which runs code when loaded"),
+    (re.compile(r"(?:.*/)?(?:training_params|trainer_state)\.json"), "replaced by run.json and recipe.yml"),
 )
 
-LINK = "a link, and what it leads to may be anybody's"
+LINK = "a link, whose target may be someone else's"
 """Why a link stays here."""
 
 
@@ -120,7 +120,7 @@ def gather(
         if reason is None and belongs.fullmatch(path):
             contents.append(Content.of(path, file))
         else:
-            left_out.append(FileNote(path, reason or "not part of such a folder"))
+            left_out.append(FileNote(path, reason or "not part of this kind of folder"))
     return sorted(contents, key=lambda c: c.path), sorted(left_out, key=lambda f: f.path)
 
 

@@ -42,7 +42,7 @@ def push_dataset_to_hub(
     """
     folder = Path(folder)
     if not (folder / "report.json").is_file():
-        said = f"{folder} is no dataset folder: it has no report.json."
+        said = f"{folder} is not a dataset folder: it has no report.json."
         raise InputError(said, hint="Make one: amazon-titles build SOURCE --out DIR")
     client = Client(repo_id, "dataset", token)
     if not dry_run:
@@ -84,7 +84,7 @@ def _shard_issues(shards: Sequence[Content], card: bytes) -> Iterator[FileNote]:
     patterns = _patterns(card)
     for pattern in patterns:
         if not fnmatch.filter([shard.path for shard in shards], pattern):
-            yield FileNote("README.md", f"its configs name {pattern!r}, which no file fits")
+            yield FileNote("README.md", f"its configs name {pattern!r}, which matches no file")
     for shard in shards:
         try:
             there = pq.read_metadata(shard.source)
@@ -95,7 +95,7 @@ def _shard_issues(shards: Sequence[Content], card: bytes) -> Iterator[FileNote]:
             yield FileNote(shard.path, "its schema metadata 'huggingface' makes datasets 3.2 fail: build it again")
         # Small builds have splits that nothing fell into.
         if there.num_rows and not any(fnmatch.fnmatch(shard.path, pattern) for pattern in patterns):
-            yield FileNote(shard.path, "no config of README.md names it, so nobody would load it")
+            yield FileNote(shard.path, "no config of README.md names it, so it would never be loaded")
 
 
 def _shards(contents: Sequence[Content]) -> list[Content]:

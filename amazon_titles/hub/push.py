@@ -81,12 +81,12 @@ class PushReport:
         wide = max((len(file.path) for file in self.files), default=0)
         lines = [head, *(f"  {file.path:<{wide}}  {megabytes(file.size):>12}" for file in self.files)]
         lines += [f"  left out: {row.path} ({row.reason})" for row in self.left_out]
-        lines += [f"  taken away: {path} (of an older revision)" for path in self.deleted]
+        lines += [f"  removed: {path} (of an older revision)" for path in self.deleted]
         lines += [f"  warning: {warning}" for warning in self.warnings]
         if self.dry_run:
             return "\n".join([*lines, "", "The card:", "", self.card, "Nothing was sent: this was a dry run."])
         lines.append(f"  loaded back by its id: {self.loaded_back}")
-        done = "published" if self.changed else "unchanged: the same stood there already"
+        done = "published" if self.changed else "unchanged: already published"
         return "\n".join([*lines, f"{done}: {self.url} at {self.commit}{f' ({self.tag})' if self.tag else ''}"])
 
 
@@ -146,8 +146,8 @@ def publish(
     """
     issues = [*plan.issues, *folder_issues(plan, message, tag, client.token)]
     if told := "".join(f"\n  - {issue.path}: {issue.reason}" for issue in issues):
-        said = f"{plan.name} must not be published as it is, and nothing was sent:{redact(told)}"
-        raise PublishError(said, hint="Mend these and run the same command again; --dry-run shows what would go up.")
+        said = f"{plan.name} cannot be published as it is, and nothing was sent:{redact(told)}"
+        raise PublishError(said, hint="Fix these and run the same command again; --dry-run shows the result.")
     report = PushReport(
         repo_id=client.repo_id, kind=client.kind, url="", commit=None, changed=False, private=private, tag=tag,
         files=tuple(plan.contents), left_out=tuple(plan.left_out),
@@ -169,7 +169,7 @@ def publish(
     if before.private and not private:
         say("making it public …")
         client.ask("making it public", client.api.update_repo_settings, private=False)
-    say(f"{'published' if changed else 'nothing to do: the same stands there already'}: {client.url} at {commit[:12]}")
+    say(f"{'published' if changed else 'nothing to do: already published'}: {client.url} at {commit[:12]}")
     return replace(
         report, url=client.url, commit=commit, changed=changed, loaded_back=loaded_back,
         written=tuple(content.path for content in writes), deleted=tuple(deletes),
@@ -186,10 +186,10 @@ def _open(plan: Plan, client: Client, private: bool) -> RepoState:
     others = sorted(set(state.files) - KEPT)
     if others and others != ["README.md"] and plan.mark not in others:
         there = f"{len(others)} files, such as {others[0]!r}"
-        said = f"{client.repo_id} exists and holds something else than {plan.sort} ({there}); nothing was changed."
+        said = f"{client.repo_id} exists and contains something other than {plan.sort} ({there}); nothing was changed."
         raise PublishError(said, hint="Choose another name.")
     if private and not state.private:
-        said = f"{client.repo_id} is public, and a push is private unless it says otherwise; nothing was changed."
+        said = f"{client.repo_id} is public, but a push is private by default; nothing was changed."
         raise PublishError(said, hint=f"Add --public, or make it private first at {client.url}/settings.")
     return state
 
@@ -199,7 +199,7 @@ def _require_free(client: Client, tag: str, commit: str | None) -> None:
     refs = client.ask("looking at the tags", client.api.list_repo_refs)
     named = next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
     if named and named != commit:
-        said = f"The tag {tag!r} of {client.repo_id} names commit {named[:12]}, which holds something else, and stays."
+        said = f"The tag {tag!r} of {client.repo_id} names commit {named[:12]}, with other contents; it stays."
         raise PublishError(said, hint="Choose another tag.")
 
 
@@ -223,7 +223,7 @@ def _send(
     for add, content in zip(adds, writes, strict=True):
         if add.upload_info.sha256.hex() != content.sha256:
             said = f"{content.path} changed while it was sent; nothing was changed on the Hub."
-            raise PublishError(said, hint="Run the same command again when nothing writes to the folder.")
+            raise PublishError(said, hint="Run the same command again when no other program writes to the folder.")
     operations: list[Any] = [*adds, *(CommitOperationDelete(path_in_repo=path) for path in deletes)]
 
     try:
@@ -241,7 +241,7 @@ def _send(
         if not any(_difference(plan, now)):
             return now.commit
         moved = f"from {before.commit[:12]} to {now.commit[:12]}; nothing of theirs was overwritten"
-        said = f"Somebody else changed {client.repo_id} while this push was under way, {moved}."
+        said = f"Someone else changed {client.repo_id} during this push, {moved}."
         hint = f"Look at {client.url}/commits/main; the same command then publishes on top of it."
         raise PublishError(said, hint=hint) from None
 

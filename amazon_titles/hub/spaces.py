@@ -33,7 +33,7 @@ def push_space_to_hub(
     """
     folder = Path(folder)
     if not (folder / "app.py").is_file():
-        raise InputError(f"{folder} is no Space's folder: it has no app.py.", hint="Make one: amazon-titles push-space")
+        raise InputError(f"{folder} is no Space folder: it has no app.py.", hint="Make one: amazon-titles push-space")
     client = Client(repo_id, "space", token)
     needed = (*NEEDED, *resources.library_files().files)
     contents, left_out = gather(folder, re.compile("|".join(map(re.escape, (*needed, "LICENSE")))))

@@ -29,7 +29,7 @@ def folder_issues(plan: Plan, message: str, tag: str | None, token: str | None) 
     links = {row.path for row in plan.left_out if row.reason == LINK}
     for path in plan.needed:
         if path in links:
-            yield FileNote(path, f"it is {LINK}: put the file itself there")
+            yield FileNote(path, f"it is {LINK}: replace it with the file")
         elif path not in files:
             yield FileNote(path, f"it is missing; {plan.made_by} writes it")
     words = {"the commit message": message, "the tag": tag or "", "a file's name": "\n".join(files)}
@@ -80,7 +80,7 @@ def document_issues(content: Content, *, may_name_paths: bool = False) -> Iterat
     if kind != "json":
         paths += [match.group() for match in _PATH_IN_TEXT.finditer(data.decode("utf-8", "replace"))]
     if paths:
-        yield FileNote(content.path, f"it names a path of this machine, {paths[0]!r}, which is nowhere else")
+        yield FileNote(content.path, f"it names a path of this machine, {paths[0]!r}, which exists nowhere else")
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -87,7 +87,7 @@ def find_flavor(flavor: str | None, listed: Sequence[JobHardwareInfo]) -> JobHar
     found = next((item for item in listed if item.name == flavor), None)
     if found is None:
         rows = [f"\n    {item.name:<16}{item.pretty_name}, ${dollars_an_hour(item):.2f} an hour" for item in listed]
-        said = f"The Hub has no machine {flavor!r}" if flavor else "No machine was named"
+        said = f"The Hub has no machine {flavor!r}" if flavor else "No machine was given"
         raise InputError(f"{said} for jobs.", hint=f"Choose one: --flavor NAME{''.join(rows)}")
     return found
 
@@ -104,7 +104,7 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
         InputError: The machine cannot run the recipe, or nobody knows how long it takes.
     """
     most, price = recipe.settings.max_hours, dollars_an_hour(machine)
-    place, why = None, f"{machine.name} is not among the machines of the budget."
+    place, why = None, f"{machine.name} is not a known machine."
     try:
         budget = estimate(recipe, engine=engine, online=True)
         place = next((place for place in budget.places if place.flavor == machine.name), None)
@@ -121,7 +121,7 @@ def plan_hours(recipe: Recipe, machine: JobHardwareInfo, engine: str) -> float:
         most = most or math.ceil(2 * (_SETTING_UP + _MARGIN * place.hours)) / 2
     if most is None:
         raise InputError(
-            f"How long it takes on {machine.name} is not known ({why}), and a job needs a time at which it is ended.",
+            f"How long it takes on {machine.name} is not known ({why}), and a job needs a time limit.",
             hint="Set it: --set max_hours=2",
         )
     say(f"at most:  {most:.1f} h, ${most * price:.2f}, installing and downloading included")
@@ -137,8 +137,8 @@ def check_target(client: Client, state: RepoState | None) -> None:
     others = set(state.files) - {".gitattributes", "README.md"} if state else set()
     mend = "Choose another name: --set project_name=NAME"
     if others and "adapter_config.json" not in others:
-        raise PublishError(f"{client.repo_id} exists and holds something else than an adapter.", hint=mend)
+        raise PublishError(f"{client.repo_id} exists and contains something other than an adapter.", hint=mend)
     if state and not state.private:
         raise PublishError(f"{client.repo_id} is public, and a job publishes privately.", hint=mend)
     if others:
-        say(f"{client.repo_id} exists: the new adapter takes the place of the old one, which stays in its history.")
+        say(f"{client.repo_id} exists: the new adapter replaces the old one, which stays in its history.")

@@ -117,7 +117,7 @@ def _not_started(client: Client, error: Exception) -> AmazonTitlesError:
             billing = f"Add some at {client.api.endpoint}/settings/billing and run it again."
             return PublishError("This account has no credit left for jobs; nothing was started.", hint=billing)
         case 403:
-            hint = "Log in with one that may write, jobs included."
+            hint = "Log in with a token that can write and start jobs."
             return PublishError(f"This token may not start jobs: {said}", hint=hint)
         case None:
             hint = "See `hf jobs ps` before you run it again."
@@ -136,7 +136,7 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
                 tail.append(redact(line.rstrip(), client.token))
                 say(tail[-1])
         except Exception as error:  # the log is lost, not the job
-            say(f"The log broke off ({redact(str(error), client.token)}); waiting for the end. {later}")
+            say(f"The log was interrupted ({redact(str(error), client.token)}); waiting for the end. {later}")
         wait = partial(client.api.wait_for_job, **where, poll_interval=10)
         ended: Any = client.call("waiting for the job", wait)
         return tail, ended
@@ -145,7 +145,7 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
             client.call("cancelling", lambda: client.api.cancel_job(**where))
             say(f"job {job.id} is cancelled")
         else:
-            say(f"job {job.id} runs on, and costs until it ends; {later}")
+            say(f"job {job.id} is still running and billed; {later}")
         raise
 
 
@@ -157,6 +157,6 @@ def _judge(client: Client, tail: deque[str], job: JobInfo, before: RepoState | N
         raise TrainingError(f"The job {job.id} ended as {job.status.stage}{why}.", hint=last)
     now = client.state()
     if now is None or "adapter_model.safetensors" not in now.files or (before and before.commit == now.commit):
-        raise TrainingError(f"The job {job.id} ended well, but no new adapter stands at {client.repo_id}.", hint=last)
+        raise TrainingError(f"The job {job.id} succeeded, but there is no new adapter at {client.repo_id}.", hint=last)
     if job.durations and (seconds := job.durations.running_secs) is not None:
         say(f"ran {seconds} s, about ${seconds / 3600 * dollars_an_hour(machine):.2f}")

@@ -50,11 +50,11 @@ class Catalog:
         folder = dataset_folder(dataset, ["report.json", "catalog/*", "chat/*"], token=token)
         report = folder / "report.json"
         if not report.is_file():
-            raise InputError(f"{folder} is no dataset folder: it has no report.json.", hint=_BUILD)
+            raise InputError(f"{folder} is not a dataset folder: it has no report.json.", hint=_BUILD)
         data = report.read_bytes()
         told = read_object(data).get("catalogue")
         if not isinstance(told, dict) or "url" not in told:
-            raise InputError(f"{report} is damaged: it tells of no catalogue.", hint=_BUILD)
+            raise InputError(f"{report} is damaged: it describes no catalogue.", hint=_BUILD)
         # A snapshot of the Hub lies in a folder that is named by its commit.
         of_hub = folder.parent.name == "snapshots"
         revision = folder.name if of_hub else f"sha256:{hashlib.sha256(data).hexdigest()[:12]}"

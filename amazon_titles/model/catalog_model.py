@@ -193,8 +193,8 @@ class CatalogModel:
         """
         room, used = self._chat_model.window, self._chat_model.count_tokens(messages)
         if room is not None and used + limits.get("max_new_tokens", 256) > room:
-            found = f"The conversation takes {used} tokens, and the model has room for {room}, answer included."
-            raise InputError(found, hint="Begin a new one.")
+            found = f"The conversation takes {used} tokens, and the model's limit is {room}, including the answer."
+            raise InputError(found, hint="Start a new one.")
         yield from self._chat_model.stream(messages, **limits)
 
     def stream(self, question: str, **options: Any) -> Iterator[str | Answer]:  # noqa: ANN401

@@ -15,7 +15,7 @@ from amazon_titles.io import read_text
 from amazon_titles.model.catalog_model import BATCH_SIZE, CatalogModel
 from amazon_titles.progress import bar
 
-_EXPECTED = 'Expected a question a line: {"question": "…"}, or "…" alone.'
+_EXPECTED = 'Expected one question per line: {"question": "…"}, or "…" alone.'
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 

@@ -42,7 +42,7 @@ class Sampling:
         if not 0 < self.temperature < float("inf"):
             raise InputError(
                 f"The temperature {self.temperature} is not above 0.",
-                hint="Leave --temperature out for the likeliest answer, or name one such as 0.7.",
+                hint="Omit --temperature for greedy decoding, or use a value such as 0.7.",
             )
 
 

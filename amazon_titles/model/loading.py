@@ -83,8 +83,8 @@ def _explained(error: Exception, model: str | Path, token: str | None) -> Amazon
     """The sentence for what a library raised while it loaded: the damaged file, the Hub's answer, or its own words."""
     if "trust_remote_code" in str(error):  # transformers' words for a model that needs code of its own
         return InputError(
-            f"{str(model)!r} can be loaded only with code of its own, and no code of a model is run here.",
-            hint="Use a model that transformers knows by itself, such as an Instruct model of the Llama 3 family.",
+            f"{str(model)!r} needs its own code to load, and this library does not run code from models.",
+            hint="Use a model that transformers supports, such as an Instruct model of the Llama 3 family.",
         )
     if not is_local(model):
         return explain(error, str(model), "model", token=token)

@@ -97,7 +97,7 @@ class LocalModel:
                     raise
                 if len(batch) == 1:
                     raise AmazonTitlesError(
-                        "The device has not enough memory for this model and one question.",
+                        "The device does not have enough memory for this model and one question.",
                         hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
                     ) from None
                 batch_size = len(batch) // 2

@@ -226,13 +226,13 @@ class ServedModel:
         server, address = f"The server at {self.url}", "--model http://HOST:PORT/v1"
         rows: tuple[tuple[object, str, str], ...] = (
             (status in (401, 403),
-             f"{server} wants a key, or another one ({told}).", f"Set the environment variable {KEY}."),
-            (status == 404, f"{server} does not know what it was asked for ({told}).",
+             f"{server} requires a key, or rejects this one ({told}).", f"Set the environment variable {KEY}."),
+            (status == 404, f"{server} does not know this address or model ({told}).",
              "Name the address that ends in /v1, and a model that it has: --model-name NAME"),
-            (status == 429 or (status or 0) >= 500, f"{server} answered {told}.", "Run it again in a while."),
+            (status == 429 or (status or 0) >= 500, f"{server} answered {told}.", "Try again later."),
             (status, f"{server} answered {told}.", "See the server's own log."),
             (isinstance(error, TooLongError),
-             f"{server} did not come to an end within {error}, and was cut off.", "See the server's own log."),
+             f"{server} did not finish within {error}, and was stopped.", "See the server's own log."),
             (isinstance(error, TimeoutError) or isinstance(cause, TimeoutError),
              f"{server} did not answer within {self._timeout:g} seconds.",
              "See whether it is still loading its model, then run it again."),
@@ -242,8 +242,8 @@ class ServedModel:
              f"No server answers at {self.url}.",
              f"Start it, for example: vllm serve MODEL --port 8000. Or name another: {address}"),
             (isinstance(error, ConnectionError | EOFError | http.client.IncompleteRead),
-             f"{server} broke off in the middle of an answer.", "Run it again."),
-            (True, f"What answers at {self.url} is no OpenAI-compatible server ({type(error).__name__}).",
+             f"{server} stopped in the middle of an answer.", "Run it again."),
+            (True, f"What answers at {self.url} is not an OpenAI-compatible server ({type(error).__name__}).",
              f"Name the address that ends in /v1: {address}"),
         )  # fmt: skip
         return next(AmazonTitlesError(said, hint=hint) for fits, said, hint in rows if fits)
@@ -264,6 +264,6 @@ def _address(url: str) -> str:
     """The base address, as requests want it: up to `/v1`."""
     if not is_address(url) or not urlsplit(url).hostname or "@" in urlsplit(url).netloc:
         hint = f"Write it as: --model http://HOST:PORT/v1, and a key, if it wants one, in {KEY}."
-        raise InputError(f"This is no address of a server, or holds a password: {url.rpartition('@')[2]!r}", hint=hint)
+        raise InputError(f"This is not a server URL, or it contains a password: {url.rpartition('@')[2]!r}", hint=hint)
     base = url.rstrip("/").removesuffix("/chat/completions")
     return base if urlsplit(url).path.strip("/") else f"{base}/v1"

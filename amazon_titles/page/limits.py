@@ -52,13 +52,13 @@ class Guard:
         if self.proxied and (forwarded := headers.get("x-forwarded-for")):
             scope = scope | {"client": (forwarded.rpartition(",")[2].strip(), 0)}
         if not is_known(host, self.hosts):
-            await _refuse(send, 421, f"This page does not answer for the host {host!r}; --allow-host NAME adds one.")
+            await _refuse(send, 421, f"This page does not accept the host {host!r}; --allow-host NAME adds one.")
         elif origin is not None and scope.get("method") != "GET" and not self.is_own(origin, host):
-            await _refuse(send, 403, "Another site's page may not ask this one.")
+            await _refuse(send, 403, "Requests from other sites are not allowed.")
         elif not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", 0)) > MOST_BYTES:
-            await _refuse(send, 413, "That is more than a question.")
+            await _refuse(send, 413, "The request is too large.")
         elif "/queue/join" in scope["path"] and self.waiting((scope["client"] or ("",))[0]) >= MOST_WAITING:
-            await _refuse(send, 429, f"{MOST_WAITING} questions of yours wait already.")
+            await _refuse(send, 429, f"{MOST_WAITING} of your questions are already waiting.")
         else:
             # Without an origin Gradio lets no other site read what it says.
             scope = scope | {"headers": [row for row in scope["headers"] if row[0].lower() != b"origin"]}

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # Pages in browsers whose last answer is kept, to say it again in the other language.
 _SESSIONS = 500
 _FONTS = ["system-ui", "sans-serif"]
-_SHARED = "Anybody who has the public address can ask, for at most a week and as long as this runs."
-_NOT_SHARED = "No public address: Gradio's tunnel could not be opened. The page is shown on this machine alone."
+_SHARED = "Anyone with the public link can ask, for at most a week and while this runs."
+_NOT_SHARED = "No public address: Gradio's tunnel could not be opened. The page is served on this machine only."
 
 
 def serve(
@@ -78,7 +78,7 @@ def serve(
     if share:
         say(_SHARED if page.share_url else _NOT_SHARED)
     if host and is_open(host):
-        say("Everybody who reaches this machine can open the page, ask, and read the products; there is no password.")
+        say("Anyone who can reach this machine can open the page, ask, and read the products; there is no password.")
     say("Ctrl-C ends it.")
     page.block_thread()
 
@@ -149,8 +149,8 @@ def require_host(host: str | None) -> None:
             with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
                 return probe.bind(address)
     raise InputError(
-        f"This machine cannot listen on the host {host!r}: it is none of its addresses.",
-        hint="Choose 127.0.0.1, this machine alone, or 0.0.0.0, everybody who reaches it: --host 127.0.0.1",
+        f"This machine cannot listen on the host {host!r}: it is not one of its addresses.",
+        hint="Choose 127.0.0.1 for this machine only, or 0.0.0.0 for the network: --host 127.0.0.1",
     )
 
 
@@ -179,7 +179,7 @@ def require_gradio() -> None:
         return
     if _is_autotrain():
         raise AmazonTitlesError(
-            "The page needs today's packages, and this is AutoTrain's environment, whose pins exclude them.",
+            "The page needs current packages, which conflict with the pins of AutoTrain's environment.",
             hint="Run the same command in the other environment: .venv/bin/amazon-titles …",
         )
     raise MissingExtraError("demo", "gradio")

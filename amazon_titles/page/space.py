@@ -71,7 +71,7 @@ def requirements() -> list[str]:
         lines = requires("amazon-titles") or []
     except PackageNotFoundError:
         raise InputError(
-            "amazon-titles is not installed here, so its needs are not known.", hint="Install it: pip install -e ."
+            "amazon-titles is not installed, so its dependencies are unknown.", hint="Install it: pip install -e ."
         ) from None
     needed = [line for line in lines if ";" not in line or re.search(r"""extra == ['"]model['"]""", line)]
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed} - {"amazon-titles"}

@@ -118,7 +118,7 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
     names = (path.name for path in folder.glob("*"))
     if foreign := next((name for name in names if name not in _MADE and not name.startswith(".")), None):
-        found = f"{folder} holds something that no quickstart made, such as {foreign!r}."
+        found = f"{folder} contains files that the quickstart did not make, such as {foreign!r}."
         raise InputError(found, hint="Choose another folder: --out DIR")
 
 

@@ -65,7 +65,7 @@ def dataset_folder(dataset: str | Path, wanted: Sequence[str], *, token: str | N
         token: Of the Hub; by default the one that is logged in.
 
     Raises:
-        InputError: There is no such folder, and it is no id of the Hub.
+        InputError: There is no such folder, and it is not a valid Hub id.
         AmazonTitlesError: The Hub does not give it; the message says why.
     """
     if is_local(dataset):

@@ -85,13 +85,13 @@ def finish_adapter(
     problem = next(weight_problems(trained / WEIGHTS), None)
     if problem == UNTRAINED and not any(point.get("learning_rate") for point in run["losses"]):
         say(
-            "So few steps were all warm-up, which begins at a rate of 0: the adapter answers as its base does. "
+            "So few steps were all warm-up, which starts at a rate of 0: the adapter answers like its base. "
             "Take more rows or epochs, or --set warmup_ratio=0."
         )
     elif problem:
         raise TrainingError(
             f"The trained adapter cannot be used: {problem}.",
-            hint="Where it diverged, lower the rate: --set lr=1e-4. Where nothing was learnt, raise it, or epochs.",
+            hint="If it diverged, lower the rate: --set lr=1e-4. If nothing was learned, raise it or the epochs.",
         )
     tokenizer = local_folder(base, allow_patterns=list(TOKENIZER_FILES))
     copied = [trained / WEIGHTS, *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file())]

@@ -101,7 +101,7 @@ def find_autotrain(env: str | Path | None = None) -> Path:
     if python := next(filter(None, map(_python_of, places if env is None else [Path(env)])), None):
         return python
     nowhere = "AutoTrain is not installed in this environment, and there is no .venv-autotrain."
-    raise InputError(f"{env} is not an environment with AutoTrain in it." if env else nowhere, hint=_INSTALL)
+    raise InputError(f"{env} is not an environment with AutoTrain." if env else nowhere, hint=_INSTALL)
 
 
 _INSTALL = (

@@ -67,7 +67,7 @@ def find_base(name: str = "smollm2", *, cache_dir: Path | None = None) -> Base:
     if name != "smollm2":
         raise InputError(
             f"The Hub cannot be reached, and {name} is not in its cache here.",
-            hint="Go online and run the same command again, or take the default: --base smollm2",
+            hint="Go online and run the same command again, or use the default: --base smollm2",
         )
     say(
         f"The Hub cannot be reached, so the copy of {smollm2.NAME} from the package index is used: this adapter "
@@ -167,7 +167,7 @@ def _explained(error: Exception, repo: str) -> AmazonTitlesError:
     if status in (401, 403, 404) or is_a(error, "HFValidationError"):
         copy, default = "take the package index's copy: HF_HUB_OFFLINE=1", "take the default: --base smollm2"
         return InputError(
-            f"The Hub has no model {repo}, or does not show it to this login{f' ({status})' if status else ''}.",
+            f"The Hub has no model {repo}, or this login cannot see it{f' ({status})' if status else ''}.",
             hint=f"Check the id and HF_TOKEN, or {copy if repo == SMOLLM2 else default}",
         )
     return known
@@ -187,8 +187,8 @@ def _require_files(folder: Path, name: str) -> None:
     missing = next((file for file in wanted if not (folder / file).is_file()), None)
     if missing is not None:
         raise InputError(
-            f"{name} is no base that can be trained: it has no {missing}.",
-            hint="Name a whole model, no adapter, with safetensors and tokenizer.json; or take: --base smollm2",
+            f"{name} cannot be used as a base: it has no {missing}.",
+            hint="Name a complete model, not an adapter, with safetensors and tokenizer.json; or take: --base smollm2",
         )
 
 
@@ -204,6 +204,6 @@ def _template(folder: Path, name: str) -> str:
     if not known:
         raise InputError(
             f"{name} knows neither Llama 3's chat tokens (<|start_header_id|>) nor ChatML's (<|im_start|>).",
-            hint="Take an instruct model of one of these families, or: --base smollm2",
+            hint="Use an instruct model of one of these families, or: --base smollm2",
         )
     return max(known, key=lambda template: template.end == eos).name

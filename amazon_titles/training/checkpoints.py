@@ -48,18 +48,18 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
         if resume and changed:
             differences = ", ".join(f"{key} was {before.get(key)} and is {identity.get(key)}" for key in changed)
             raise InputError(
-                f"The checkpoints in {folder} are of another training: {differences}.",
-                hint=f"Set it back, or begin anew: remove {folder}, and leave out --resume.",
+                f"The checkpoints in {folder} belong to another training: {differences}.",
+                hint=f"Change it back, or start over: remove {folder}, and leave out --resume.",
             )
         if not resume and not changed:
             raise InputError(
-                f"In {folder} this training stands unfinished, at {found.name.replace('-', ' ')}.",
-                hint=f"Go on: --resume. To begin anew, remove {folder}.",
+                f"In {folder} there is an unfinished training, at {found.name.replace('-', ' ')}.",
+                hint=f"Continue with --resume, or remove {folder}.",
             )
         if resume:
             return found
     elif resume:
-        say(f"No checkpoint in {folder}: beginning at the beginning.")
+        say(f"No checkpoint in {folder}: starting from the beginning.")
     remove(folder)
     write_whole({folder / _IDENTITY: to_json(identity)})
     return None

@@ -104,7 +104,7 @@ def _checkpoints(recipe: Recipe, target: Path) -> Path:
     given = recipe.settings.checkpoint_dir
     place = (target.parent / f"{target.name}.checkpoints" if given is None else Path(given)).resolve()
     if target.resolve() in (place, *place.parents):
-        raise InputError(f"{given} is where the adapter will stand, and is no place for checkpoints.", hint=_ELSEWHERE)
+        raise InputError(f"{given} will hold the adapter, and cannot hold checkpoints.", hint=_ELSEWHERE)
     return place
 
 

@@ -79,7 +79,7 @@ class TrainedElsewhere(AmazonTitlesError):
     exit_code = 0
 
     def __init__(self, rank: int) -> None:
-        super().__init__(f"Process {rank} and its neighbours are done; the adapter stands where process 0 ran.")
+        super().__init__(f"Process {rank} is done; the adapter is on the machine of process 0.")
 
 
 class TrlLog(EngineLog):
@@ -204,7 +204,7 @@ def fine_tune(
     longest = params.model_max_length
     train, valid, revision = _tokenize(recipe, folder, longest)
     if train.cut:
-        say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and lose their end.")
+        say(f"{train.cut} of {len(train.ends)} rows are longer than model_max_length {longest} and are cut.")
     block_size = params.block_size if params.block_size > 0 else 1024  # AutoTrain's own, where the tokenizer allows it
     settled = {**asdict(params), **asdict(recipe.settings), "block_size": block_size}
     identity = {
@@ -273,7 +273,7 @@ def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
         if checkpoints.latest(place) is None:
             checkpoints.remove(place)
         else:
-            say(f"What was trained stands in {place}. To go on from there: --resume")
+            say(f"The checkpoint is in {place}. Continue with --resume.")
         raise
     return log
 

@@ -210,7 +210,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
                 at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
                 advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
                 hint = f"{advice} Under fp16 take bf16, where the GPU has it."
-                raise TrainingError(f"The loss is no number any more {at}.", hint=hint)
+                raise TrainingError(f"The loss is no longer a number {at}.", hint=hint)
             self.seconds = time.perf_counter() - self.start
             self._emit_logged({**logs, "step": state.global_step, "rate": self.trainer.tokens / self.seconds})
 
@@ -255,7 +255,7 @@ def main(path: str) -> int:
         if isinstance(error, RuntimeError) and not re.search("(?:allocate|out of) memory", str(error)):
             raise
         reason = str(error).partition("\n")[0][:200]
-        failure = TrainingError(f"The memory did not suffice: {reason}", hint=MEMORY)
+        failure = TrainingError(f"Not enough memory: {reason}", hint=MEMORY)
     emit({"event": "failed", "message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code})
     return 1
 

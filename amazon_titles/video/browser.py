@@ -42,7 +42,7 @@ def find_browser() -> str:
         return str(found)
     lacking = "There is no Chromium, Chrome or Edge here."
     raise InputError(
-        f"{VARIABLE} names {named!r}, and there is no such program." if named else lacking,
+        f"{VARIABLE} names {named!r}, but there is no such program." if named else lacking,
         hint=f"Install one: playwright install chromium   Or name its program in {VARIABLE}.",
     )
 

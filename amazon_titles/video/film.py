@@ -132,7 +132,7 @@ def read_questions(path: str | Path) -> list[str]:
     Raises:
         InputError: There is no such file, or no question in it.
     """
-    hint = "Name a text file (UTF-8) with one question a line."
+    hint = "Give a text file (UTF-8) with one question per line."
     try:
         lines = [line.strip() for line in read_text(Path(path)).splitlines()]
     except (OSError, UnicodeError):

@@ -218,7 +218,7 @@ def test_what_the_hub_refuses_and_what_cannot_be_reached(
     tiny_base: LoopbackHub, client_python: str, tmp_path: Path
 ) -> None:
     for name, more, expected in (
-        ("ana/nothing", {}, "InputError: The Hub has no model ana/nothing, or does not show it to this login (4"),
+        ("ana/nothing", {}, "InputError: The Hub has no model ana/nothing, or this login cannot see it (4"),
         ("ana/two words", {}, "InputError: The Hub has no model ana/two words"),
         ("ana/tiny-llama", {"HF_HUB_OFFLINE": "1"}, "InputError: The Hub cannot be reached, and ana/tiny-llama"),
         ("ana/tiny-llama", {"HF_ENDPOINT": "http://127.0.0.1:9"}, "InputError: The Hub cannot be reached, and ana/ti"),

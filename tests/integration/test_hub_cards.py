@@ -131,7 +131,7 @@ def test_a_licence_that_may_not_be_read(hub: LoopbackHub, client_python: str, ll
     assert [warning.partition(":")[0] for warning in private["warnings"]] == sorted(LEGAL)
     public = try_to_push(client_python, "adapter", llama, "ana/Llama-shown", hub, tmp_path, private=False)
     assert public.returncode == 1
-    assert "LICENSE.txt: the licence of meta-llama/Llama-3.2-1B-Instruct asks for a copy of it" in public.stderr
+    assert "LICENSE.txt: the licence of meta-llama/Llama-3.2-1B-Instruct requires a copy of it" in public.stderr
     assert ("model", "ana/Llama-shown") not in hub.state.repos
     for name, text in LEGAL.items():
         (llama / name).write_bytes(text)
@@ -155,7 +155,7 @@ def test_what_compares_older_evaluations_stays_here(hub: LoopbackHub, tmp_path: 
     assert there == {"eval/before.json", "eval/after.json", "eval/loss.png"}
     left_out = {row["path"]: row["reason"] for row in report["left_out"]}
     stale = {"eval/comparison.json", "eval/comparison.md", "eval/before_after.png"}
-    assert left_out == dict.fromkeys(stale, "it compares other evaluations than those given")
+    assert left_out == dict.fromkeys(stale, "it compares other evaluations")
     card = hub.read("ana/mine", "README.md").decode()
     assert "eval/loss.png" in card
     assert "before_after.png" not in card

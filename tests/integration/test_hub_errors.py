@@ -40,7 +40,7 @@ def test_who_may_write(hub: LoopbackHub, client_python: str, tmp_path: Path) -> 
     nobody = said("ana/titles", login=None)
     assert "You are not logged in to the Hub." in nobody
     assert "auth login" in nobody or "huggingface-cli login" in nobody
-    assert "The Hub does not know this token." in said("ana/titles", login=TOKEN[:-2] + "zz")
+    assert "The Hub rejects this token." in said("ana/titles", login=TOKEN[:-2] + "zz")
     assert "The token of 'ana' may only read." in said("ana/titles", login=READ_TOKEN)
     foreign = said("meta/titles")
     assert "meta/titles belongs to 'meta', and this login is 'ana'." in foreign
@@ -58,7 +58,7 @@ def test_what_stands_there_already(hub: LoopbackHub, client_python: str, tmp_pat
     head = hub.repo("ana/other", "dataset").branches["main"]
     folder = dataset_folder(tmp_path / "dataset")
     other = refusal(client_python, "dataset", folder, "ana/other", hub, tmp_path)
-    assert "ana/other exists and holds something else than a dataset of this library (2 files" in other
+    assert "ana/other exists and contains something other than a dataset of this library (2 files" in other
     assert hub.repo("ana/other", "dataset").branches["main"] == head
     public = refusal(client_python, "dataset", folder, "ana/public", hub, tmp_path)
     assert "ana/public is public" in public
@@ -73,7 +73,7 @@ def test_bases_that_cannot_be_had(hub: LoopbackHub, client_python: str, tmp_path
     (tmp_path / "base").mkdir()
     (tmp_path / "base/config.json").write_text("{}")
     gated = refusal(client_python, "adapter", adapter, "ana/adapter", hub, tmp_path, base="meta/gated")
-    assert "The model meta/gated is gated, and this account has not been let in." in gated
+    assert "The model meta/gated is gated, and this account has no access." in gated
     assert f"Accept its conditions at {hub.endpoint}/meta/gated" in gated
     nothing = refusal(client_python, "adapter", adapter, "ana/adapter", hub, tmp_path, base="ana/nothing")
     assert "There is no model ana/nothing on the Hub" in nothing
@@ -204,7 +204,7 @@ def test_the_commands(hub: LoopbackHub, client_python: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert f"published: {hub.endpoint}/datasets/ana/titles at " in done.stdout
     again = command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--tag", "v1")
-    assert "unchanged: the same stood there already" in again.stdout
+    assert "unchanged: already published" in again.stdout
     told = json.loads(command(client_python, hub, tmp_path, "push-dataset", "dataset", "ana/titles", "--json").stdout)
     assert (told["changed"], told["commit"]) == (False, hub.repo("ana/titles", "dataset").branches["main"])
     adapter = command(client_python, hub, tmp_path, "push-adapter", "adapter", "ana/adapter", "--public")

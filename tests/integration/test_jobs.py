@@ -155,7 +155,7 @@ REFUSED = {
     "a split that is not there": ({"data.train_split": "text-chatml:train"}, "l4x1", "--render chatml"),
     "a Space": ({"backend": "spaces-l4x1"}, "l4x1", "--set backend=local-cli"),
     "no such machine": ({}, "l4x9", "l4x1            1x Nvidia L4, $0.80 an hour"),
-    "no machine": ({}, None, "No machine was named"),
+    "no machine": ({}, None, "No machine was given"),
     "bf16 on a T4": ({"mixed_precision": "bf16"}, "t4-small", "t4-small cannot run"),
     "int4 on a CPU": ({"quantization": "int4"}, "cpu-upgrade", "needs CUDA"),
     "somebody else's name": ({"hub.username": "bob"}, "l4x1", "belongs to 'bob'"),

@@ -182,7 +182,7 @@ def gated(monkeypatch):
     def find(name):
         asked.append(name)
         if name == META:
-            raise InputError(f"The model {META} is gated, and this account has not been let in.", hint="Accept …")
+            raise InputError(f"The model {META} is gated, and this account has no access.", hint="Accept …")
         return Base(name, Path(name), f"{name}, commit 0f3a", "chatml", publishable=True)
 
     monkeypatch.setattr(training, "find_base", find)

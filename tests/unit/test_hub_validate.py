@@ -85,7 +85,7 @@ def test_shards_that_would_not_load(tmp_path: Path) -> None:
     assert "chat/test-00000-of-00001.parquet: its schema metadata 'huggingface' makes datasets 3.2 fail" in said
     assert "catalog/train-00000-of-00001.parquet: it cannot be read" in said
     assert "catalog/other.parquet: no config of README.md names it" in said
-    assert "README.md: its configs name 'text-llama3/train-*.parquet', which no file fits" in said
+    assert "README.md: its configs name 'text-llama3/train-*.parquet', which matches no file" in said
 
 
 @pytest.mark.parametrize("path", ["/home/ana/base", "C:\\models\\base", "./base", "../base", "~/base", "file:///base"])
@@ -130,7 +130,7 @@ def test_a_card_with_blanks_or_without_metadata(tmp_path: Path) -> None:
 def test_not_for_publishing(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "a")
     edit(folder / "run.json", publishable=False, why_not_publishable="it is a toy")
-    assert "run.json: it says that this is not for publishing: it is a toy" in refused("adapter", folder)
+    assert "run.json: it is marked as not for publishing: it is a toy" in refused("adapter", folder)
 
 
 def test_a_tokenizer_saved_anew(tmp_path: Path) -> None:
@@ -246,11 +246,11 @@ def test_what_is_left_out_says_why(tmp_path: Path) -> None:
     assert contents == []
     assert {row.path: row.reason for row in left_out} == {
         ".cache/x": "hidden or a cache",
-        "pytorch_model.bin": "a pickle, which runs code when it is loaded",
+        "pytorch_model.bin": "a pickle, which runs code when loaded",
         "checkpoint-3/a.json": "a checkpoint",
         "runs/x": "a log of training",
-        "notes.txt": "not part of such a folder",
-        "chat/train.parquet": "not part of such a folder",
+        "notes.txt": "not part of this kind of folder",
+        "chat/train.parquet": "not part of this kind of folder",
     }
     assert [content.path for content in gather(tmp_path, DATASET_FILES)[0]] == ["chat/train.parquet"]
 
@@ -311,7 +311,7 @@ def test_what_is_needed_must_be_there_itself(tmp_path: Path, what: str, name: st
     folder = (dataset_folder if what == "dataset" else adapter_folder)(tmp_path / "folder")
     shutil.move(folder / name, tmp_path / "elsewhere")
     (folder / name).symlink_to(tmp_path / "elsewhere")
-    assert f"{name}: it is a link, and what it leads to may be anybody's: put the file itself there" in refused(
+    assert f"{name}: it is a link, whose target may be someone else's: put the file itself there" in refused(
         what, folder
     )
 
@@ -353,7 +353,7 @@ def test_only_the_named_files_of_an_evaluation_go(tmp_path: Path) -> None:
     files, left_out = pushed("adapter", folder, card_language="en")
     assert {name for name in files if name.startswith("eval/")} == {"eval/comparison.md"}
     assert left_out["eval/.env"] == left_out[".secret/loss.png"] == "hidden or a cache"
-    assert left_out["eval/notes.md"] == left_out["eval/customers.csv"] == "not part of such a folder"
+    assert left_out["eval/notes.md"] == left_out["eval/customers.csv"] == "not part of this kind of folder"
     assert left_out["eval/holiday.png"] == "a picture that the card does not link"
 
 

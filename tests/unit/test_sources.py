@@ -353,7 +353,7 @@ def test_where_drives_quota_is_used_up_a_mirror_is_asked(tmp_path, monkeypatch, 
     assert got.path == tmp_path / "data" / "trn.json.gz"
     assert list((tmp_path / "data").iterdir()) == [got.path]
     said = capsys.readouterr().err
-    assert f"Drive gave no zip: too many people fetched the file lately. Trying the mirror {MIRRORS[0]} …" in said
+    assert f"Drive returned no zip: the file was downloaded too often lately. Trying the mirror {MIRRORS[0]} …" in said
     assert f"Trying the mirror {MIRRORS[1]} …" in said
     monkeypatch.setitem(sys.modules, "gdown", None)
     assert fetch(tmp_path / "data") == got, "what is there is not fetched again"

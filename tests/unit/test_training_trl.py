@@ -36,7 +36,7 @@ def no_memory_on_a_gpu(torch):
 def test_too_little_memory_ends_it_with_advice(failure, fails):
     error = failure(lambda worker, job: fails(worker.torch))
     assert isinstance(error, TrainingError)
-    assert re.match("The memory did not suffice: .*allocate", error.message)
+    assert re.match("Not enough memory: .*allocate", error.message)
     assert "halve batch_size and double gradient_accumulation" in error.hint
 
 
