@@ -1,9 +1,9 @@
-# Two commands: `make quickstart` and `make test`. Both install what they need first, and only once.
+# `make quickstart` runs the pipeline, `make test` the tests. Both install what they need the first time.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP = -m pip --disable-pip-version-check install --quiet --progress-bar off
 NEW = .venv/bin/python
 OLD = .venv-autotrain/bin/python
-# What AutoTrain itself is not asked to bring: this library's own needs, and the tests'.
+# Dependencies of this library and its tests that AutoTrain does not bring.
 OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
 .DELETE_ON_ERROR:
@@ -12,64 +12,64 @@ OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8'
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
-quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline here with a real Llama: about 10 minutes on two cores.
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline locally with a real Llama: about 10 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
 
-real: .venv/.installed .venv-autotrain/.installed ## The same on real rows: REAL_ROWS=FILE of trn.json's lines.
+real: .venv/.installed .venv-autotrain/.installed ## Run it on real rows: REAL_ROWS=FILE with lines of trn.json.
 	cd benchmarks && $(abspath $(NEW)) real.py --folder ../build/real
 
-rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a Hub on this machine.
+rehearsal: quickstart/adapter/run.json .venv-autotrain/.installed ## After the quickstart: publish to a local Hub.
 	$(NEW) -m tests.loopback_hub.rehearsal
 
-video: quickstart/adapter/run.json ## After the quickstart: film its page, which wants a Chromium on this machine.
+video: quickstart/adapter/run.json ## After the quickstart: record a video of the page; needs Chromium.
 	.venv/bin/amazon-titles video --out quickstart-video/video.mp4
 
 quickstart/adapter/run.json:
 	$(MAKE) quickstart
 
-test: lint types unit integration ## Lint, types and every test, on both stacks.
+test: lint types unit integration ## Run lint, types and every test, in both environments.
 
-lint: .venv/.installed ## Style and docstrings.
+lint: .venv/.installed ## Check style and docstrings.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: .venv/.installed ## Strict types.
+types: .venv/.installed ## Check types.
 	.venv/bin/mypy
 
-unit: .venv/.installed ## The fast tests alone, under a minute.
+unit: .venv/.installed ## Run the fast tests.
 	$(NEW) -m pytest tests/unit -q
 
-integration: .venv/.installed .venv-autotrain/.installed ## Everything else: AutoTrain, the loopback Hub, both stacks.
+integration: .venv/.installed .venv-autotrain/.installed ## Run the other tests: AutoTrain, the local Hub, both environments.
 	$(OLD) -m pytest tests/unit -q -p no:cacheprovider
 	$(NEW) -m pytest tests/integration tests/attack -n 2 --dist loadfile
 
-docs: .venv/.installed ## Write the command reference, docs/commands.md.
+docs: .venv/.installed ## Update the command reference, docs/commands.md.
 	$(NEW) docs/commands.py
 
-notebook: .venv/.installed ## Execute the notebook with the sample, and keep what it printed in it.
+notebook: .venv/.installed ## Run the notebook with the sample, and keep its output.
 	$(NEW) docs/notebook.py
 
-dist: .venv/.installed ## Wheel and sdist into dist/, tried on every Python here.
+dist: .venv/.installed ## Build wheel and sdist into dist/, and test them on every Python found.
 	rm -rf dist
 	$(NEW) -m build --outdir dist
 	$(NEW) -m pytest tests/integration/test_wheel.py
 
-address: ## Before publishing: write REPOSITORY=OWNER/NAME of GitHub where its placeholder stands.
+address: ## Before publishing: replace OWNER/NAME by REPOSITORY=OWNER/NAME.
 	perl -pi -e 's|OWNER/NAME|$(REPOSITORY)|g' README.md README.pt-BR.md notebooks/amazon_titles.ipynb
 
-clean: ## Remove what was built; the environments stay.
+clean: ## Remove build outputs, but not the environments.
 	rm -rf build dist quickstart quickstart-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or run: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing today's stack into .venv (once; about two minutes) …"
+	@echo "Installing current versions into .venv (once; about two minutes) …"
 	$(PYTHON) -m venv .venv
 	$(NEW) $(PIP) -c constraints.txt torch==2.13.0
 	$(NEW) $(PIP) -c constraints.txt -e '.[train,video,api,dev]'
 	@touch $@
 
 .venv-autotrain/.installed: pyproject.toml constraints-autotrain.txt
-	@echo "Installing AutoTrain and its pins into .venv-autotrain (once; about two minutes) …"
+	@echo "Installing AutoTrain and its pinned dependencies into .venv-autotrain (once; about two minutes) …"
 	$(PYTHON) -m venv .venv-autotrain
 	$(OLD) $(PIP) -c constraints-autotrain.txt torch==2.13.0
 	$(OLD) $(PIP) --no-deps autotrain-advanced==0.8.36

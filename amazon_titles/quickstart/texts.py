@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -30,8 +29,6 @@ REAL_THING = Path(__file__).with_name("real_thing.txt")
 
 def next_steps(folder: Path) -> str:
     """The commands that go on from a quickstart in `folder`, then those for the real trn.json, as they work here."""
-    program = Path(sys.executable).with_name("amazon-titles")
-    program = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
-    named = "amazon-titles" if shutil.which("amazon-titles") else shlex.quote(str(program))
+    program = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).stem == "amazon-titles" else "amazon-titles"
     here = Path(__file__).with_name("here.txt").read_text(encoding="utf-8").format(folder=shlex.quote(str(folder)))
-    return re.sub(r"(?m)^  amazon-titles", lambda _: f"  {named}", here + REAL_THING.read_text(encoding="utf-8"))
+    return re.sub(r"(?m)^  amazon-titles", lambda _: f"  {program}", here + REAL_THING.read_text(encoding="utf-8"))
