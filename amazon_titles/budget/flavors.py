@@ -89,7 +89,7 @@ def flavors(*, online: bool = False) -> tuple[list[Flavor], str]:
                 known = machines[item.name][:2] if item.name in machines else gpu
                 if known[0] in _CHIPS:
                     machines[item.name] = (*known, dollars_an_hour(item))
-            source = "current prices from the Hub"
+            source = "prices from the Hub, asked just now"
         except Exception as error:  # offline, a client without jobs, a changed reply
             source += f" (the Hub did not answer: {type(error).__name__})"
     listed = [Flavor(name, n, *_CHIPS[chip], cost, bf16=chip != "T4") for name, (chip, n, cost) in machines.items()]

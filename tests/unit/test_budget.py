@@ -154,7 +154,7 @@ def test_a_machine_that_is_measured_gives_its_hours(dataset, tmp_path, monkeypat
     measured = estimate(recipe("quickstart-tiny", dataset, **small), hours=1, measure=True)
     here, *others = measured.places
     rate = int(
-        re.search(r"here: ([\d,]+) tokens/s, as 20 steps took just now", measured.rests_on[-1])[1].replace(",", "")
+        re.search(r"here: ([\d,]+) tokens/s, measured just now in 20 steps", measured.rests_on[-1])[1].replace(",", "")
     )
     epochs = load_recipe(resources.recipes()["quickstart-tiny"]).params.epochs
     assert here.hours == pytest.approx(measured.tokens * epochs / rate / 3600, rel=1 / rate)
