@@ -168,7 +168,7 @@ def test_what_compares_older_evaluations_stays_here(hub: LoopbackHub, tmp_path: 
 def test_a_public_llama_must_be_called_so(hub: LoopbackHub, llama: Path, tmp_path: Path) -> None:
     done = try_to_push(sys.executable, "adapter", llama, "ana/mine", hub, tmp_path, private=False)
     assert done.returncode == 1
-    assert "name to begin with 'Llama', and ana/mine does not" in done.stderr
+    assert "published model to begin with 'Llama', and ana/mine does not" in done.stderr
     assert ("model", "ana/mine") not in hub.state.repos
     push(sys.executable, "adapter", llama, "ana/mine", hub, tmp_path)
     assert "NOTICE" in hub.repo("ana/mine").files()

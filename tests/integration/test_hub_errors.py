@@ -43,7 +43,7 @@ def test_who_may_write(hub: LoopbackHub, client_python: str, tmp_path: Path) -> 
     assert "The Hub rejects this token." in said("ana/titles", login=TOKEN[:-2] + "zz")
     assert "The token of 'ana' may only read." in said("ana/titles", login=READ_TOKEN)
     foreign = said("meta/titles")
-    assert "meta/titles belongs to 'meta', and this login is 'ana'." in foreign
+    assert "meta/titles belongs to 'meta', and you are logged in as 'ana'." in foreign
     assert "ana/…, a-lab/…" in foreign
     assert "is no id of the Hub" in said("ana/two words")
     assert "HF_HUB_OFFLINE" in said("ana/titles", env={"HF_HUB_OFFLINE": "1"})

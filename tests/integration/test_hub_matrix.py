@@ -181,7 +181,7 @@ def test_autotrain_trains_from_the_hub_id_and_its_push_is_finished(story: Story)
     name = "ana/Llama-by-autotrain"
     options: dict[str, Any] = {"dataset": "ana/titles@v1"}
     preview = push(sys.executable, "adapter", Path(name), name, hub, home, dry_run=True)
-    assert "it is not said which revision of ana/titles it was trained on" in preview["warnings"][0]
+    assert "the revision of ana/titles used for training is unknown" in preview["warnings"][0]
     report = push(sys.executable, "adapter", Path(name), name, hub, home, **options)
     assert report["warnings"] == []
     assert "training_args.bin" in report["deleted"]

@@ -107,7 +107,7 @@ def test_a_concurrent_push_is_told_and_never_overwritten(hub: LoopbackHub, clien
     hub.fail(r"/commit/main$", first=somebody_else)
     done = try_to_push(client_python, "dataset", newer, "ana/titles", hub, tmp_path)
     assert done.returncode == 1
-    assert "Somebody else changed ana/titles" in done.stderr
+    assert "Someone else changed ana/titles" in done.stderr
     assert "Traceback" not in done.stderr
     repo = hub.repo("ana/titles", "dataset")
     assert repo.branches["main"] == theirs[0]

@@ -180,7 +180,7 @@ def test_a_target_that_holds_something_else(cloud, tmp_path):
     cloud.put("model", TARGET, {"model.safetensors": b"whole"}, private=True)
     done = train(cloud, tmp_path, "--flavor", "l4x1")
     assert done.returncode == 1
-    assert "holds something else than an adapter" in done.stderr
+    assert "contains something other than an adapter" in done.stderr
     assert not cloud.state.jobs.made
 
 
@@ -212,7 +212,7 @@ def test_a_job_that_leaves_no_adapter(cloud, tmp_path):
     cloud.state.jobs.on_start = lambda sent: None
     done = train(cloud, tmp_path, "--flavor", "l4x1")
     assert done.returncode == 1
-    assert "no new adapter stands at" in done.stderr
+    assert "there is no new adapter at" in done.stderr
 
 
 def interrupted(cloud, folder, *, terminal, answer=b""):

@@ -129,7 +129,7 @@ def test_a_batch_that_does_not_fit_is_halved(model, folder, monkeypatch):
     monkeypatch.setattr(model._chat_model, "_generate", small)
     assert model.generate_full(asked, max_new_tokens=6, batch_size=5) == right
     most = 0
-    with pytest.raises(AmazonTitlesError, match="not enough memory"):
+    with pytest.raises(AmazonTitlesError, match="not have enough memory"):
         model.generate(asked)
 
 

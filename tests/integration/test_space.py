@@ -163,7 +163,7 @@ def test_a_space_says_what_is_wrong_in_a_sentence(tmp_path):
         [sys.executable, "app.py"], cwd=space, env=variables, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: The Hub is switched off here")
+    assert done.stderr.startswith("Error: The Hub is disabled")
     assert "Traceback" not in done.stderr
 
 

@@ -177,7 +177,7 @@ def test_two_launchers_that_meet_train_as_one(workplace, undisturbed):
         begun.append(subprocess.Popen(command(*options), cwd=workplace, **pipes))
     told = [process.communicate() for process in begun]
     assert [process.returncode for process in begun] == [0, 0], told
-    assert "where process 0 ran" in told[1][1]
+    assert "the machine of process 0" in told[1][1]
     assert not (workplace / "node-1").exists()
     one, four = run_of(undisturbed), run_of(workplace / "node-0")
     assert four["devices"] == 4
@@ -209,4 +209,4 @@ def test_a_loss_that_is_no_number_ends_it_with_advice(workplace, tmp_path):
     weights = load_file(tmp_path / "base" / "model.safetensors")
     weights["model.norm.weight"] *= float("nan")
     save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
-    refused(tmp_path, train(tmp_path), "no number any more at step 1", "Lower the rate: --set lr=1.7e-03")
+    refused(tmp_path, train(tmp_path), "no longer a number at step 1", "Lower the rate: --set lr=1.7e-03")

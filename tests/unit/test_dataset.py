@@ -422,11 +422,11 @@ def test_the_source_is_not_deleted_where_it_lies_in_the_folder(catalogue, tmp_pa
 def test_the_labels_are_not_deleted_either_nor_the_list_of_refused_lines_that_is_the_source(catalogue, tmp_path):
     build_dataset(catalogue, tmp_path / "out")
     labels = (tmp_path / "out" / "report.json").read_bytes()
-    with pytest.raises(InputError, match=r"report\.json is to be read"):
+    with pytest.raises(InputError, match=r"report\.json is the input"):
         build_dataset(catalogue, tmp_path / "out", labels=tmp_path / "out" / "report.json")
     assert (tmp_path / "out" / "report.json").read_bytes() == labels
     source = catalogue.rename(tmp_path / "out.rejected.jsonl")
-    with pytest.raises(InputError, match=r"out\.rejected\.jsonl is to be read"):
+    with pytest.raises(InputError, match=r"out\.rejected\.jsonl is the input"):
         build_dataset(source, tmp_path / "out", force=True)
     assert source.exists()
 
@@ -478,7 +478,7 @@ def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):
         ({"limit": 0}, "limit is 0"),
         ({"property": -0.1}, "property is -0.1"),
         ({"recall_products": 0}, "recall_products is 0"),
-        ({"general": [GeneralRow("Why?", "So.", "en")]}, "have no source"),
+        ({"general": [GeneralRow("Why?", "So.", "en")]}, "source of the general rows is missing"),
         ({"general": [GeneralRow("Why?", "So.", "fr")], "general_source": "me"}, "'fr'"),
         (
             {
@@ -491,7 +491,7 @@ def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):
             "left to train on",
         ),
         ({"phrasings": 99}, "99 phrasings"),
-        ({"url": "https://shop.example"}, "no place for a product"),
+        ({"url": "https://shop.example"}, "no place for the uid"),
         ({"fields": {"colour": "c"}}, "'colour'"),
     ],
 )

@@ -417,7 +417,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_
         evaluate_model(Tired("model", truth), dataset, out=out, **options)
     journal = tmp_path / "after.partial.jsonl"
     assert not out.exists()
-    assert f"8 answers are kept in {journal}" in capsys.readouterr().err
+    assert f"8 answers are saved in {journal}" in capsys.readouterr().err
     assert len(journal.read_text().splitlines()) == 9
     with journal.open("ab") as file:
         file.write(b'{"number": 3, "te')  # cut off by the kill
@@ -453,7 +453,7 @@ def test_a_journal_of_another_evaluation_is_refused_and_kept(dataset, tmp_path, 
 def test_what_is_no_journal_and_no_place_is_refused_before_the_model_is_asked(dataset, tmp_path):
     model = Parrot("model", {})
     (tmp_path / "after.partial.jsonl").write_text("[]\nnonsense\n")
-    with pytest.raises(InputError, match="is no journal"):
+    with pytest.raises(InputError, match="belongs to another evaluation"):
         evaluate_model(model, dataset, out=tmp_path / "after.json")
     with pytest.raises(InputError, match="is a folder"):
         evaluate_model(model, dataset, out=tmp_path)

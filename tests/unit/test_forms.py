@@ -190,10 +190,10 @@ def test_doubly_encoded_texts_are_counted_and_mended_on_demand(tmp_path, capsys)
     (tmp_path / "shop").write_bytes(lines().encode().decode("cp1252").encode())
     report = build_dataset(tmp_path / "shop", tmp_path / "out", workers=1)
     assert report.catalogue["double_encoded"] == report.kept == 40
-    assert "40 products hold UTF-8 that was read as Latin-1" in capsys.readouterr().err
+    assert "40 products contain UTF-8 read as Latin-1" in capsys.readouterr().err
     card = " ".join((tmp_path / "out" / "README.md").read_text("utf-8").split())
-    assert "40 products hold UTF-8 that was read as Latin-1" in card
-    assert "a build with `--fix-encoding` mends them" in card
+    assert "40 products contain UTF-8 that was decoded as Latin-1" in card
+    assert "build with `--fix-encoding` to repair them" in card
     report = build_dataset(tmp_path / "shop", tmp_path / "out", fix_encoding=True, card_language="pt", workers=1)
     assert (report.cleaned["encoding"], report.catalogue["fix_encoding"]) == (40, True)
     assert "double_encoded" not in report.catalogue

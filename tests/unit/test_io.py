@@ -93,7 +93,7 @@ def test_who_comes_second_is_told_who_is_at_work_and_disturbs_nothing(tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(InputError, match=rf"pot is in use: cooking by process {other.pid} on .*, since 2") as refused:
         cook(tmp_path / "pot", "ours")
-    assert "Wait until that is done" in str(refused.value)
+    assert "Wait until it is done" in str(refused.value)
     assert "Take another pot." in str(refused.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     other.communicate("go on\n")
@@ -246,7 +246,7 @@ def test_a_file_and_the_current_folder_are_refused(tmp_path, monkeypatch):
         cook(tmp_path / "file", "new")
     cook(tmp_path / "pot", "old")
     monkeypatch.chdir(tmp_path / "pot")
-    with pytest.raises(InputError, match="is the folder that this runs in"):
+    with pytest.raises(InputError, match="is the current folder"):
         cook(Path(), "new")
 
 

@@ -61,7 +61,7 @@ def test_a_library_that_was_never_installed_tells_no_job_what_it_needs(monkeypat
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "requires", missing)
-    with pytest.raises(InputError, match="without being installed"):
+    with pytest.raises(InputError, match="is not installed, so"):
         make_job_spec(recipe(), "ana/Llama-x", engine="trl")
 
 

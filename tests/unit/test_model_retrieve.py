@@ -324,7 +324,7 @@ def test_our_own_words_are_in_the_language_of_the_question():
     answer = asked_of(Told("Nada.")).ask("O que você sabe sobre Velmo Tarkin Kettle?")
     assert answer.language == "pt"
     assert "Fontes:" in answer.to_text()
-    assert "(O próprio registro" in answer.to_text()
+    assert "(Citação do registro" in answer.to_text()
     chat_model = Told(RIGHT)
     asked_of(chat_model).ask("Fale sobre Velmo Tarkin Kettle", language="en")
     assert chat_model.asked[0].startswith(WORDING["en"].context)

@@ -147,5 +147,5 @@ def test_who_shares_a_page_hears_who_can_ask(base, monkeypatch, capsys, public):
     assert wanted == [True]
     assert ready == ["http://127.0.0.1:7860/", *filter(None, [public])]
     said = capsys.readouterr().err
-    assert ("Anybody who has the public address can ask" in said) is (public is not None)
+    assert ("Anyone with the public link can ask" in said) is (public is not None)
     assert ("No public address" in said) is (public is None)

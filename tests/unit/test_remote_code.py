@@ -147,7 +147,9 @@ def test_a_model_that_brings_code_is_not_asked_about(tmp_path, yes, kind):
     if kind == "known":
         assert load_local(folder, device="cpu").name == "base"
     else:
-        with pytest.raises(InputError, match="only with code of its own, and no code of a model is run") as refused:
+        with pytest.raises(
+            InputError, match="needs its own code to load, and this library does not run code"
+        ) as refused:
             load_local(folder, device="cpu")
         assert "trust_remote_code" not in str(refused.value)
     assert yes == []

@@ -33,7 +33,7 @@ def test_another_training_is_not_continued(tmp_path):
 def test_an_unfinished_training_is_not_thrown_away_unasked(tmp_path):
     checkpoints.starting_point(tmp_path, {"lr": 1}, resume=False)
     checkpoint(tmp_path, 10)
-    with pytest.raises(InputError, match="stands unfinished, at checkpoint 10") as refused:
+    with pytest.raises(InputError, match="unfinished training, at checkpoint 10") as refused:
         checkpoints.starting_point(tmp_path, {"lr": 1}, resume=False)
     assert "--resume" in str(refused.value)
     # With other settings it is of no use, and gives way.
@@ -44,7 +44,7 @@ def test_an_unfinished_training_is_not_thrown_away_unasked(tmp_path):
 def test_to_go_on_from_nothing_is_to_begin(tmp_path, capsys):
     folder = tmp_path / "nothing"
     assert checkpoints.starting_point(folder, {"lr": 1}, resume=True) is None
-    assert "beginning at the beginning" in capsys.readouterr().err
+    assert "starting from the beginning" in capsys.readouterr().err
 
 
 def test_only_what_is_ours_is_removed(tmp_path):

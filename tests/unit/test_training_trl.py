@@ -78,7 +78,7 @@ def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, cap
     if said:
         with trl.TrlLog() as log:
             log.read(out)
-        with pytest.raises(trl.TrainedElsewhere, match="where process 0 ran") as told:
+        with pytest.raises(trl.TrainedElsewhere, match="the machine of process 0") as told:
             trl.require_adapter(job(tmp_path), log, 0)
         assert told.value.exit_code == 0
 
@@ -204,7 +204,7 @@ def test_a_loss_that_is_no_number_says_what_to_change(failure):
 
     error = failure(fine_tune)
     assert isinstance(error, TrainingError)
-    assert "no number any more at step 3, learning rate 1.0e-03" in error.message
+    assert "no longer a number at step 3, learning rate 1.0e-03" in error.message
     assert "lr=1.0e-03" in error.hint
 
 
