@@ -113,7 +113,7 @@ class EvalReport:
         except OSError as error:
             found = f"No report {path} ({error.strerror})."
         except (msgspec.MsgspecError, RecursionError) as error:
-            found = f"{path} is no evaluation report ({error})."
+            found = f"{path} is not an evaluation report ({error})."
         raise InputError(found, hint="Make one: amazon-titles evaluate MODEL --dataset DIR --out FILE")
 
 

@@ -97,7 +97,10 @@ def test_reports_that_are_none_or_do_not_fit_are_refused(hub: LoopbackHub, tmp_p
     (tmp_path / "before.json").write_text(json.dumps(BEFORE | {"dataset": "other"}))
     (tmp_path / "after.json").write_text(json.dumps(AFTER))
     (tmp_path / "none.json").write_text("[1]")
-    for names, said in ((("before", "after"), "have another dataset"), (("none", "after"), "is no evaluation report")):
+    for names, said in (
+        (("before", "after"), "have another dataset"),
+        (("none", "after"), "is not an evaluation report"),
+    ):
         files = dict(zip(("before", "after"), (str(tmp_path / f"{name}.json") for name in names), strict=True))
         done = try_to_push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, **files)
         assert done.returncode == 2

@@ -45,7 +45,7 @@ def test_who_may_write(hub: LoopbackHub, client_python: str, tmp_path: Path) -> 
     foreign = said("meta/titles")
     assert "meta/titles belongs to 'meta', and you are logged in as 'ana'." in foreign
     assert "ana/…, a-lab/…" in foreign
-    assert "is no id of the Hub" in said("ana/two words")
+    assert "is not a valid Hub id" in said("ana/two words")
     assert "HF_HUB_OFFLINE" in said("ana/titles", env={"HF_HUB_OFFLINE": "1"})
     assert "The Hub cannot be reached" in said("ana/titles", env={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert ("dataset", "ana/titles") not in hub.state.repos

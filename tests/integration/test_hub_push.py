@@ -159,7 +159,7 @@ def test_base_and_dataset_on_the_hub_replace_folders(hub: LoopbackHub, client_py
     refused = try_to_push(client_python, "adapter", folder, "ana/adapter", hub, tmp_path)
     assert refused.returncode == 1
     assert "adapter_config.json: its base is 'base', a local folder: give its Hub id with --base ID" in refused.stderr
-    assert "run.json: its dataset is 'dataset', a folder here" in refused.stderr
+    assert "run.json: its dataset is 'dataset', a local folder" in refused.stderr
     assert ("model", "ana/adapter") not in hub.state.repos
 
     push(client_python, "adapter", folder, "ana/adapter", hub, tmp_path, base="ana/tiny", dataset="ana/titles@v1")

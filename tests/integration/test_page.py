@@ -169,7 +169,7 @@ def test_an_environment_without_gradio_gets_a_sentence(monkeypatch):
     with pytest.raises(MissingExtraError, match="'gradio'"):
         require_gradio()
     monkeypatch.setattr(server, "_is_autotrain", lambda: True)
-    with pytest.raises(AmazonTitlesError, match="this is AutoTrain's environment"):
+    with pytest.raises(AmazonTitlesError, match="pins of AutoTrain's environment"):
         require_gradio()
 
 

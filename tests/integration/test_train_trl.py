@@ -136,7 +136,7 @@ def test_killed_at_any_step_and_resumed_it_ends_as_if_nothing_had_been(workplace
 
     refused = train(workplace, *options)
     assert refused.returncode == 2
-    assert "stands unfinished" in refused.stderr
+    assert "an unfinished training" in refused.stderr
     changed = train(workplace, *options, "--resume", "--set", "lr=0.001")
     assert changed.returncode == 2
     assert "lr was 0.005 and is 0.001" in changed.stderr

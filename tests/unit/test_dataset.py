@@ -453,7 +453,7 @@ def test_the_same_catalogue_mended_or_renamed_needs_no_force(catalogue, tmp_path
     assert build_dataset(tmp_path / "moved.json", tmp_path / "out").kept == 700
     # A damaged report tells nothing, and is no leave.
     (tmp_path / "out" / "report.json").write_text("{")
-    with pytest.raises(InputError, match="nobody knows what"):
+    with pytest.raises(InputError, match="an unknown source"):
         build_dataset(tmp_path / "moved.json", tmp_path / "out")
 
 

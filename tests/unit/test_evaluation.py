@@ -354,7 +354,7 @@ def test_a_report_survives_its_file(dataset, tmp_path):
     assert [json.loads(line) for line in lines] == [dataclasses.asdict(example) for example in report.examples]
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"report.json", "report.jsonl"}
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(InputError, match="is no evaluation report"):
+    with pytest.raises(InputError, match="is not an evaluation report"):
         EvalReport.load(tmp_path / "other.json")
     with pytest.raises(InputError, match="No report"):
         EvalReport.load(tmp_path / "missing.json")

@@ -110,7 +110,7 @@ def test_a_known_way_of_cutting_text_gets_its_name(made, name):
     ],
 )
 def test_an_unknown_one_is_refused(made):
-    with pytest.raises(InputError, match="cuts text in a way that is not known here: BPE after"):
+    with pytest.raises(InputError, match="tokenizer is not supported: BPE after"):
         _words(made, get_template("llama3"), rows=8)
 
 

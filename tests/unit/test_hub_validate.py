@@ -57,9 +57,9 @@ def test_clean_folders_pass(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no dataset folder"):
+    with pytest.raises(InputError, match="is not a dataset folder"):
         push_dataset_to_hub(tmp_path, "ana/d")
-    with pytest.raises(InputError, match="is no adapter folder"):
+    with pytest.raises(InputError, match="is not an adapter folder"):
         push_adapter_to_hub(tmp_path, "ana/d")
     with pytest.raises(InputError, match="There is no folder"):
         push_adapter_to_hub(tmp_path / "nothing", "ana/d")
@@ -150,7 +150,7 @@ def test_a_config_that_old_peft_would_misread(tmp_path: Path) -> None:
     assert kept["use_dora"]
     assert not {"peft_version", "use_bdlora", "qalora_group_size"} & kept.keys()
     edit(folder / "adapter_config.json", use_qalora=True)
-    assert "adapter_config.json: it uses 'use_qalora', which peft 0.14 does not know" in refused("adapter", folder)
+    assert "adapter_config.json: it uses 'use_qalora', which peft 0.14 does not support" in refused("adapter", folder)
 
 
 def test_missing_files_and_broken_json(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_what_is_needed_must_be_there_itself(tmp_path: Path, what: str, name: st
     folder = (dataset_folder if what == "dataset" else adapter_folder)(tmp_path / "folder")
     shutil.move(folder / name, tmp_path / "elsewhere")
     (folder / name).symlink_to(tmp_path / "elsewhere")
-    assert f"{name}: it is a link, whose target may be someone else's: put the file itself there" in refused(
+    assert f"{name}: it is a link, whose target may be someone else's: replace it with the file" in refused(
         what, folder
     )
 

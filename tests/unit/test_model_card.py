@@ -193,7 +193,7 @@ def test_the_table_is_the_reports():
     assert "a different build of the dataset" in card, "run.json names another report.json"
     same = copy.deepcopy(RUNS["published"])
     same["dataset"]["report_sha256"] = "d" * 64
-    assert "another build" not in model_card(same, RECIPE, before=BEFORE, after=AFTER)
+    assert "a different build" not in model_card(same, RECIPE, before=BEFORE, after=AFTER)
 
 
 def test_intervals_appear_when_the_reports_have_them():

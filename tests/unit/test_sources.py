@@ -363,9 +363,9 @@ def test_where_drives_quota_is_used_up_a_mirror_is_asked(tmp_path, monkeypatch, 
 def test_a_download_that_broke_off_is_gone_on_with_and_no_mirror_asked(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", Drive(ConnectionResetError()))
     (tmp_path / ".LF-Amazon-1.3M.raw.zip.downloadk2x9.part").write_bytes(b"PK")
-    with pytest.raises(InputError, match="broke off: ConnectionResetError") as refused:
+    with pytest.raises(InputError, match="was interrupted: ConnectionResetError") as refused:
         fetch(tmp_path)
-    assert "goes on where it stopped" in str(refused.value)
+    assert "again to resume" in str(refused.value)
     assert len(list(tmp_path.glob("*.part"))) == 1
 
 
