@@ -160,7 +160,7 @@ def fit_prompt(
             limit = talk.passage_limit(question, shown, language=language)
         else:
             raise InputError(
-                f"The question takes {used} tokens with its prompt, and the model's limit is {max(room, 0)}.",
+                f"The question takes {used} tokens with its prompt, and the model has room for {max(room, 0)}.",
                 hint="Ask in fewer words, or leave more room: --max-new-tokens 64",
             )
 
