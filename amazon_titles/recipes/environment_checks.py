@@ -46,7 +46,7 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
         corpus = look(path, config, split, column)
     except CorpusError as error:
         missing = {"split-missing": template, "file-missing": not template}
-        yield from context.found(missing, path=path, error=error, template=template)
+        yield from context.found(missing, path=path, error=error.lacks, template=template)
         return
     own = _own_tokens(corpus.sample, template) if template else []
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.

@@ -7,7 +7,7 @@ engines. Special tokens in the text can only be the template's, because whoever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amazon_titles.errors import InputError
-from amazon_titles.io import is_local, local_folder, shards
+from amazon_titles.io import is_local
 from amazon_titles.progress import bar
 from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.corpus import open_split
@@ -72,12 +72,12 @@ class Rows:
 
 
 def write(
-    files: Sequence[Path], column: str, tokenizer: Tokenizer, template: ChatTemplate, stem: Path, *, longest: int
-) -> Rows:
-    """Tokenises Parquet files into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
+    data: Any, column: str, tokenizer: Tokenizer, template: ChatTemplate, stem: Path, *, longest: int  # noqa: ANN401
+) -> Rows:  # fmt: skip
+    """Tokenises a split into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
 
     Args:
-        files: The Parquet files of one split of a `text-…` config.
+        data: One split of a `text-…` config, as a `pyarrow.dataset.Dataset`.
         column: Holds the rendered text.
         tokenizer: The base's.
         template: That the text was rendered with.
@@ -93,11 +93,9 @@ def write(
             f"The text is rendered with {template.end} at the end of a turn, which the base's tokenizer does not know.",
             hint="Train on the config rendered for the base's family, such as text-llama3:train.",
         )
-    from pyarrow.dataset import dataset
-
     ends, cut = [0], 0
     with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
-        for texts in _batches(dataset(list(map(str, files))), column, "tokenizing"):
+        for texts in _batches(data, column, "tokenizing"):
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
@@ -176,20 +174,3 @@ def answer_spans(text: str, template: ChatTemplate) -> list[tuple[int, int]]:
         at = len(text) if last < 0 else last + len(template.end)
         spans.append((first, at))
     return spans
-
-
-def dataset_files(data: str, config: str, split: str) -> tuple[list[Path], str | None]:
-    """The Parquet files of a split, fetched from the Hub where `data` is no folder; and the revision they are of.
-
-    Raises:
-        InputError: There are none.
-    """
-    wanted = ["report.json", f"{config}/{split}-*.parquet"]
-    folder = local_folder(data, repo_type="dataset", allow_patterns=wanted)
-    files = shards(folder, config, split)
-    if not files:
-        raise InputError(
-            f"The dataset {data} has no split {split!r} in {config}.",
-            hint="See what it has: amazon-titles check RECIPE",
-        )
-    return files, None if is_local(data) else folder.name
