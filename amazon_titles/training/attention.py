@@ -35,23 +35,17 @@ class Chosen(NamedTuple):
 
 
 def _varlen() -> Kernel:
-    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
+    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.11."""
     from torch.nn.attention.varlen import varlen_attn
 
-    known = inspect.signature(varlen_attn).parameters
-    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
-    groups, scales = "enable_gqa" in known, "scale" in known
+    groups = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        options = dict(causal)
+        options: dict[str, Any] = {"window_size": (-1, 0), "scale": scale}
         if groups:
             options["enable_gqa"] = q.shape[1] != k.shape[1]
         else:
             k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
-        if scales:
-            options["scale"] = scale
-        elif scale is not None:
-            q = q * (scale * q.shape[-1] ** 0.5)
         output = varlen_attn(q, k, v, ends, ends, longest, longest, **options)
         assert isinstance(output, Tensor)  # nothing else was asked for
         return output

@@ -129,7 +129,7 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> tuple[
     config.write_text(recipe.text, encoding="utf-8")
     tokenizer = local_folder(recipe.base_model, allow_patterns=list(TOKENIZER_FILES))
     counted = count_tokens(recipe, recipe.data_path, tokenizer)
-    log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
+    log = run_autotrain(python, config, cwd=folder, tokens=counted["tokens"], variables=environment(cache))
     missing = [f"no {name}" for name in ADAPTER_FILES if not (trained / name).is_file()]
     if missing or not log.losses:
         raise TrainingError(
@@ -140,7 +140,7 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> tuple[
     # The dataset of the Hub that AutoTrain's `datasets` prepared is filed under its commit; several say nothing.
     commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
     return trained, {
-        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
+        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted,
         "losses": log.losses, "dataset": dataset_of(recipe.data_path, commits.pop() if len(commits) == 1 else None),
     }  # fmt: skip
 

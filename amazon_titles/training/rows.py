@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Ids = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 _BATCH = 1000  # rows tokenised at once
+_COUNTED = ("rows", "tokens_an_epoch", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,10 @@ def write(
     return Rows.open(stem)
 
 
-class Counted(NamedTuple):
-    """The rows of a split, its tokens (BOS and end-of-turn included), and those of all epochs; None if not known."""
+def count_tokens(recipe: Recipe, data: str, model: Path) -> dict[str, int | None]:
+    """Counts what a recipe trains on: `rows`, `tokens_an_epoch` (with BOS and end-of-turn), and `tokens` of all epochs.
 
-    rows: int | None = None
-    tokens_an_epoch: int | None = None
-    tokens: int | None = None
-
-
-def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
-    """Counts what a recipe trains on; nothing where dataset or model is no local folder, or cannot be read.
+    Each is None where dataset or model is no local folder, or cannot be read.
 
     Args:
         recipe: Names config, split, column and epochs.
@@ -123,7 +118,7 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         model: A folder with a `tokenizer.json`.
     """
     if not is_local(data) or not (model / "tokenizer.json").is_file():
-        return Counted()
+        return dict.fromkeys(_COUNTED)
     try:
         from tokenizers import Tokenizer
 
@@ -132,8 +127,8 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         batches = _batches(rows, recipe.text_column, "counting tokens")
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it
-        return Counted()
-    return Counted(len(lengths), sum(lengths), sum(lengths) * recipe.params.epochs)
+        return dict.fromkeys(_COUNTED)
+    return dict(zip(_COUNTED, (len(lengths), sum(lengths), sum(lengths) * recipe.params.epochs), strict=True))
 
 
 def _batches(rows: Any, column: str, doing: str) -> Iterator[list[str]]:  # noqa: ANN401 - pyarrow has no types

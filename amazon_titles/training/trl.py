@@ -91,18 +91,16 @@ def require_trl() -> dict[str, str]:
         MissingExtraError: One is not installed.
         InputError: trl is AutoTrain's old one.
     """
-    found = {"python": sys.version.split()[0]}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            raise MissingExtraError("train", package) from None
+    try:
+        found = {package: metadata.version(package) for package in PACKAGES}
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtraError("train", error.name) from None
     if int(found["trl"].split(".")[0]) < 1:
         raise InputError(
             f"The trl engine needs trl 1.0 or newer, and this environment has {found['trl']}, AutoTrain's.",
             hint="Run it in an environment of its own: pip install 'amazon-titles[train] @ PATH_OR_URL'",
         )
-    return found
+    return {"python": sys.version.split()[0], **found}
 
 
 def require_sharding(launcher: str | None, recipe: Recipe) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -174,7 +173,6 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
     """Evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
 
     Attributes:
-        seconds: How long the steps have taken, evaluations aside; 0 before the first of them.
         best: Folder of the best adapter; None where the last is wanted.
 
     Args:
@@ -189,21 +187,14 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.valid = None if params["valid_split"] is None else Rows.open(Path(job.folder) / "valid")
         self.every = params["checkpoint_steps"] if params["eval_strategy"] == "steps" else steps_an_epoch
         self.best = Path(job.checkpoints) / BEST if params["keep"] == "best" else None
-        self.start, self.seconds = time.perf_counter(), 0.0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Starts the clock."""
-        self.start = time.perf_counter()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: object) -> None:  # noqa: ANN401
-        """Looks at the clock; a loss that is no number ends the run here."""
-        if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
-                at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
-                advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
-                hint = f"{advice} Under fp16 take bf16, where the GPU has it."
-                raise TrainingError(f"The loss is no number any more {at}.", hint=hint)
-            self.seconds = time.perf_counter() - self.start
+        """Ends the run at a loss that is no number."""
+        if "loss" in logs and not math.isfinite(logs["loss"]):
+            at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
+            advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
+            hint = f"{advice} Under fp16 take bf16, where the GPU has it."
+            raise TrainingError(f"The loss is no number any more {at}.", hint=hint)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Evaluates every so many steps, and at the end, which is logged whatever its number."""
@@ -211,11 +202,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         control.should_log = control.should_log or last
         if self.valid is None or (state.global_step % self.every and not last):
             return
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()  # steps that are still under way belong to the training's time
-        started = time.perf_counter()
         loss = self.trainer.held_out_loss(self.valid, self.params["batch_size"] * self.params["block_size"])
-        self.start += time.perf_counter() - started  # not a part of the tokens' time
         known = [entry["valid_loss"] for entry in state.log_history if "valid_loss" in entry]
         logs = control.should_log  # which logging something else takes back
         self.trainer.log({"valid_loss": loss})
@@ -275,22 +262,17 @@ def fine_tune(job: Job) -> dict[str, Any]:
     )  # fmt: skip
     reporter = Reporter(trainer, job, planned.steps_an_epoch)
     trainer.add_callback(reporter)
-    trainer.train(resume_from_checkpoint=job.resume_from)
+    seconds = trainer.train(resume_from_checkpoint=job.resume_from).metrics["train_runtime"]
     trained = Path(job.folder) / TRAINED
     trainer.save_adapter(trained)
     if trainer.is_world_process_zero() and reporter.best is not None and reporter.best.is_dir():
         shutil.copytree(reporter.best, trained, dirs_exist_ok=True)
-    history = [point for point in trainer.state.log_history if "loss" in point]
     run: dict[str, Any] = {
-        "device": "cpu", "devices": devices, "training_seconds": round(reporter.seconds, 3),
-        "steps": trainer.state.global_step,
-        "losses": [{key: point[key] for key in ("epoch", "loss", "learning_rate", "step")} for point in history],
-        "valid_losses": [
-            {"epoch": point["epoch"], "loss": point["valid_loss"], "step": point["step"]}
-            for point in trainer.state.log_history if "valid_loss" in point
-        ],
+        "device": "cpu", "devices": devices, "training_seconds": seconds,
+        "tokens_a_second": round(trainer.tokens / seconds, 1), "steps": trainer.state.global_step,
+        "losses": _curve(trainer.state.log_history, "loss"),
+        "valid_losses": _curve(trainer.state.log_history, "valid_loss"),
     }  # fmt: skip
-    run["tokens_a_second"] = round(trainer.tokens / reporter.seconds, 1) if reporter.seconds else None
     if torch.cuda.is_available():
         run["device"] = torch.cuda.get_device_name()
         run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
@@ -298,6 +280,12 @@ def fine_tune(job: Job) -> dict[str, Any]:
         if trainer.recorded is not None:
             run["step"] = {what: trainer.recorded.refused.get(what, "yes") for what in ("compile", "record")}
     return run
+
+
+def _curve(history: list[dict[str, float]], name: str) -> list[dict[str, float]]:
+    """The points of a loss, out of all that was logged."""
+    kept = ("epoch", "step", "learning_rate")
+    return [{"loss": at[name], **{key: at[key] for key in kept if key in at}} for at in history if name in at]
 
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
