@@ -53,20 +53,16 @@ def _varlen() -> Kernel:
     return kernel
 
 
-def _efficient() -> Kernel:
+def _efficient(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
     """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
-
-    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
-        causal_from_the_first, keeps_what_backward_needs = 1, True
-        # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
-        output: Tensor = torch.ops.aten._efficient_attention_forward(
-            q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
-            keeps_what_backward_needs, scale=scale,
-        )[0][0]  # fmt: skip
-        return output
-
-    return kernel
+    k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+    causal_from_the_first, keeps_what_backward_needs = 1, True
+    # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
+    output: Tensor = torch.ops.aten._efficient_attention_forward(
+        q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
+        keeps_what_backward_needs, scale=scale,
+    )[0][0]  # fmt: skip
+    return output
 
 
 def _spread(states: Tensor, heads: int) -> Tensor:
@@ -74,7 +70,7 @@ def _spread(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], 1)
 
 
-KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "efficient": _efficient}
+KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "efficient": lambda: _efficient}
 """What takes rows of different lengths in one call, the best first; each raises where this torch does not have it."""
 
 

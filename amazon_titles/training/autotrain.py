@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.io import local_folder
 from amazon_titles.processes import run_child
 from amazon_titles.recipes import Recipe
+from amazon_titles.recipes.environment_checks import site_packages
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
 from amazon_titles.training.engine import PACKAGES, EngineLog, child_environment
 from amazon_titles.training.rows import count_tokens
@@ -43,12 +43,12 @@ def find_autotrain(env: str | Path | None = None) -> Path:
     Raises:
         InputError: There is none; the message says how to install one.
     """
-    # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
-    if env is None and any(True for _ in metadata.distributions(name="autotrain-advanced")):
+    site = site_packages(None if env is None else Path(env))
+    if site and str(site) in sys.path:
         return Path(sys.executable)
-    places = [folder / ".venv-autotrain" for folder in (Path.cwd(), *Path.cwd().parents)]
-    if python := next(filter(None, map(_python_of, places if env is None else [Path(env)])), None):
-        return python
+    pythons = [] if site is None else [site.parents[2] / "bin/python", site.parents[1] / "Scripts/python.exe"]
+    if python := next((path for path in pythons if path.is_file()), None):
+        return python.absolute()  # not resolved: a link to the interpreter is what makes it this one's
     nowhere = "AutoTrain is not installed in this environment, and there is no .venv-autotrain."
     raise InputError(f"{env} is not an environment with AutoTrain in it." if env else nowhere, hint=_INSTALL)
 
@@ -143,13 +143,3 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> tuple[
         "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted,
         "losses": log.losses, "dataset": dataset_of(recipe.data_path, commits.pop() if len(commits) == 1 else None),
     }  # fmt: skip
-
-
-def _python_of(env: Path) -> Path | None:
-    """The interpreter of an environment that has AutoTrain; None where it has none."""
-    sites = (*env.glob("lib/python*/site-packages"), *env.glob("Lib/site-packages"))
-    if any(any(site.glob("autotrain_advanced-*.dist-info")) for site in sites):
-        for path in (env / "bin/python", env / "Scripts/python.exe"):
-            if path.is_file():
-                return path.absolute()  # not resolved: a link to the interpreter is what makes it this one's
-    return None

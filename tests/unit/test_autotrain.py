@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def make_environment(folder: Path, *, with_autotrain: bool) -> None:
 
 
 def test_finds_the_environment_beside_or_above(tmp_path, monkeypatch):
-    monkeypatch.setattr(autotrain.metadata, "distributions", lambda **_: iter(()))
+    monkeypatch.setattr(metadata, "distributions", lambda **_: iter(()))
     (tmp_path / "project" / "autotrain").mkdir(parents=True)  # the recipes' folder is not AutoTrain
     monkeypatch.chdir(tmp_path / "project")
     with pytest.raises(InputError, match=r"no \.venv-autotrain") as refused:
