@@ -147,13 +147,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     """Writes the files of the base: weights and vocabulary out of the GGUF, everything else as it is known."""
     from gguf import GGUFReader
     from safetensors.torch import save_file
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    model = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False).bfloat16()
-    weights = model.model.state_dict(prefix="model.")  # the head is the embedding
+    files = read_object(_FILES) | {ABOUT_BASE: _ABOUT}
+    config = LlamaConfig.from_dict(files["config.json"])
+    whole = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, config=config, trust_remote_code=False)
+    weights = whole.bfloat16().model.state_dict(prefix="model.")  # the head is the embedding
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     _tokenizer(GGUFReader(gguf)).save(str(folder / "tokenizer.json"))
-    files = read_object(_FILES) | {ABOUT_BASE: _ABOUT}
     files["tokenizer_config.json"]["chat_template"] = get_template("chatml").jinja
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
