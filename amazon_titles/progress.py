@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -85,12 +85,6 @@ def lines(description: str, total: float | None = None, *, announce: bool = True
         _Lines.open.remove(work)
         over.set()
         beat.join()
-
-
-def waiting(description: str, items: Iterable[str]) -> Iterator[str]:
-    """The items as they come, with a sign of life where they are long in coming."""
-    with bar(description, announce=False):
-        yield from items
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,6 +89,23 @@ def library_files() -> LibraryFiles:
         else:
             files[place] = path
     return LibraryFiles(files, left_out)
+
+
+def requirements(extra: str) -> list[str]:
+    """What the library depends on with an extra, as its installation says.
+
+    Raises:
+        InputError: It runs without having been installed.
+    """
+    try:
+        needs = [need.partition(";") for need in metadata.requires("amazon-titles") or []]
+    except metadata.PackageNotFoundError:
+        raise InputError(
+            "This library runs here without being installed, so what it depends on is not known.",
+            hint="Install it: pip install -e . in a checkout.",
+        ) from None
+    wanted = re.compile(rf"""\s*(extra == ['"]{extra}['"])?""")
+    return [need.strip() for need, _, condition in needs if wanted.fullmatch(condition)]
 
 
 def walk(root: Path) -> list[Path]:

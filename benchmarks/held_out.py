@@ -19,6 +19,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes.corpus import open_split
 from amazon_titles.training import rows
 
 TOKENS = 4096  # of a batch, padding included
@@ -58,9 +59,9 @@ def main(folder: Path, names: list[str]) -> None:
     """Loads the base once, and puts one adapter after the other on it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = load_recipe(folder / "recipe.yml")
-    files, _ = rows.dataset_files(str(folder / "dataset"), str(recipe.dataset_config), "validation")
+    split = open_split(str(folder / "dataset"), recipe.dataset_config, "validation")
     tokenizer = Tokenizer.from_file(str(folder / "base" / "tokenizer.json"))
-    held = rows.write(files, "text", tokenizer, recipe.template, folder / "held", longest=2048)
+    held = rows.write(split, "text", tokenizer, recipe.template, folder / "held", longest=2048)
     dtype = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     base = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=dtype).to(device).eval()
     losses = {"base": loss(base, held, device)}

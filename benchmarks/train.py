@@ -157,6 +157,7 @@ def write_recipe(folder: Path, size: str, epochs: int, card: str | None, *, gpu:
     from tokenizers import Tokenizer
 
     from amazon_titles.recipes import fill_recipe, load_recipe
+    from amazon_titles.recipes.corpus import open_split
     from amazon_titles.training import rows
 
     settings = {**SETTINGS[size], "epochs": epochs, "lora_alpha": 64, "logging_steps": 5}
@@ -166,9 +167,9 @@ def write_recipe(folder: Path, size: str, epochs: int, card: str | None, *, gpu:
     name = RECIPES.get(size, "quickstart-tiny")
     (folder / "recipe.yml").write_text(fill_recipe(name, dataset="dataset", settings=settings))
     recipe = load_recipe(folder / "recipe.yml")
-    files, _ = rows.dataset_files(str(folder / "dataset"), str(recipe.dataset_config), "train")
+    split = open_split(str(folder / "dataset"), recipe.dataset_config, "train")
     tokenizer = Tokenizer.from_file(str(folder / "base" / "tokenizer.json"))
-    lengths = rows.write(files, "text", tokenizer, recipe.template, folder / "rows", longest=2048).lengths
+    lengths = rows.write(split, "text", tokenizer, recipe.template, folder / "rows", longest=2048).lengths
     block, all_tokens = settings["block_size"], int(lengths.sum())
     cut = int(lengths.clip(max=block).sum())  # bfd packing cuts rows at the end of a block
     tokens = {

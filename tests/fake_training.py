@@ -14,7 +14,7 @@ from typing import Any
 from amazon_titles import io
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.training import run as training
-from amazon_titles.training.adapter import TrainingRun
+from amazon_titles.training.adapter import TrainingRun, dataset_of
 from tests.loopback_hub.folders import adapter_folder
 
 MOMENTS = ("in the training", "in the card", "before the swap", "between two renames", "after the swap")
@@ -28,9 +28,9 @@ def _outcome(trained: Path, loss: float) -> Any:
     losses = [{"epoch": 1.0, "loss": 2 * loss}, {"epoch": 2.0, "loss": loss}]
     run = {
         "device": "cpu", "versions": {"torch": "2"}, "training_seconds": 1.0, "rows": 10, "tokens_an_epoch": 100,
-        "tokens": 4000, "losses": losses,
+        "tokens": 4000, "losses": losses, "dataset": dataset_of(str(trained.parent)),
     }  # fmt: skip
-    return training.Outcome(adapter_folder(trained), None, run)
+    return adapter_folder(trained), run
 
 
 def pretend(

@@ -17,7 +17,7 @@ from amazon_titles.budget.shapes import memory_gb, shape_of
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.io import is_local
 from amazon_titles.recipes import Problem, Recipe, load_recipe
-from amazon_titles.recipes.corpus import Corpus, CorpusError, look
+from amazon_titles.recipes.corpus import Corpus, look
 
 # UTF-8 bytes a token, for English with the template's own tokens; measured instead where the base's tokenizer is here.
 _BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
@@ -164,10 +164,8 @@ def _corpus(recipe: Recipe, *, online: bool) -> Corpus:
         raise InputError(f"The dataset {path} is not on this machine.", hint="Name its folder, or add --online.")
     try:
         return look(path, recipe.dataset_config, recipe.split, recipe.text_column)
-    except CorpusError as error:
-        raise InputError(
-            f"The dataset {path} {error}.", hint="See the problems listed by amazon-titles check."
-        ) from None
+    except InputError:
+        raise
     except Exception as error:  # the Hub's clients have no common class of errors
         raise InputError(
             f"The dataset {path} cannot be read: {error}.", hint="Check your login and the connection."

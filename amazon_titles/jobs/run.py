@@ -15,7 +15,7 @@ from amazon_titles.hub.push import Plan, PushReport, publish
 from amazon_titles.hub_errors import status_of
 from amazon_titles.jobs import preflight
 from amazon_titles.jobs.spec import MOUNT, JobSpec, make_job_spec
-from amazon_titles.progress import say, waiting
+from amazon_titles.progress import bar, say
 from amazon_titles.recipes import Recipe
 from amazon_titles.secrets import redact
 
@@ -132,9 +132,10 @@ def _follow(client: Client, job: JobInfo, ask: Callable[[str], bool] | None) -> 
     later = f"follow it: hf jobs logs {job.id}   cancel it: hf jobs cancel {job.id}"
     try:
         try:
-            for line in waiting("waiting for the job", client.api.fetch_job_logs(**where, follow=True)):
-                tail.append(redact(line.rstrip(), client.token))
-                say(tail[-1])
+            with bar("waiting for the job", announce=False):
+                for line in client.api.fetch_job_logs(**where, follow=True):
+                    tail.append(redact(line.rstrip(), client.token))
+                    say(tail[-1])
         except Exception as error:  # the log is lost, not the job
             say(f"The log was interrupted ({redact(str(error), client.token)}); waiting for the end. {later}")
         wait = partial(client.api.wait_for_job, **where, poll_interval=10)

@@ -9,15 +9,12 @@ by themselves.
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 
 from amazon_titles import resources
 from amazon_titles.cards.rendering import environment
-from amazon_titles.errors import InputError
 from amazon_titles.recipes import Recipe
 
 MOUNT = "/amazon-titles"
@@ -70,10 +67,10 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
     needs: list[str] = []
     if engine == "trl":
         quantizer = [_BITSANDBYTES] if recipe.params.quantization is not None else []
-        needs = [*_requirements("train"), *TRL_PINS, *quantizer]
+        needs = [*resources.requirements("train"), *TRL_PINS, *quantizer]
         image, command = _UV_IMAGE, ("uv", "run", f"{MOUNT}/job.py")
     else:
-        install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", *_requirements("autotrain")])
+        install = shlex.join(["python", "-m", "pip", "install", "--no-cache-dir", *resources.requirements("autotrain")])
         line = f'export PATH="/app/env/bin:$PATH"; {install} && exec python {MOUNT}/job.py'
         image, command = _AUTOTRAIN_IMAGE, ("bash", "-c", line)
     # The script trains and publishes; `uv run` makes the environment that its head asks for, as PEP 723 has it.
@@ -86,16 +83,3 @@ def make_job_spec(recipe: Recipe, repo_id: str, *, engine: str, card_language: s
     files = {place: path.read_bytes() for place, path in library.files.items()}
     texts = {"recipe.yml": recipe.text, "README.md": card, "job.py": script}
     return JobSpec(files | {name: text.encode() for name, text in texts.items()}, image, command, library.left_out)
-
-
-def _requirements(extra: str) -> list[str]:
-    """What the library depends on with an extra, as its installation says."""
-    try:
-        needs = [need.partition(";") for need in metadata.requires("amazon-titles") or []]
-    except metadata.PackageNotFoundError:
-        raise InputError(
-            "This library is not installed, so its dependencies are unknown.",
-            hint="Install it: pip install -e . in a checkout.",
-        ) from None
-    wanted = re.compile(rf"""\s*(extra == ['"]{extra}['"])?""")
-    return [need.strip() for need, _, condition in needs if wanted.fullmatch(condition)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import version
 from pathlib import Path
 
 from amazon_titles import __version__, resources
@@ -67,12 +67,6 @@ def requirements() -> list[str]:
     Raises:
         InputError: The library is not installed, so nobody knows what it needs.
     """
-    try:
-        lines = requires("amazon-titles") or []
-    except PackageNotFoundError:
-        raise InputError(
-            "amazon-titles is not installed, so its dependencies are unknown.", hint="Install it: pip install -e ."
-        ) from None
-    needed = [line for line in lines if ";" not in line or re.search(r"""extra == ['"]model['"]""", line)]
+    needed = resources.requirements("model")
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed} - {"amazon-titles"}
     return [f"{name}=={version(name).partition('+')[0]}" for name in sorted(names)]

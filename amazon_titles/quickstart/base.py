@@ -66,7 +66,7 @@ def make_base(folder: Path, products: Sequence[Product], *, seed: int = 42) -> t
 
 def expected(recipe: Recipe, base: Base) -> str:
     """What the training will take, by two steps on this machine."""
-    tokens = count_tokens(recipe, recipe.data_path, base.folder).tokens or 0  # of all epochs
+    tokens = count_tokens(recipe, recipe.data_path, base.folder)["tokens"] or 0  # of all epochs
     speed = tokens_per_second(base.folder, recipe.params)
     where = f"{(accelerator() or 'cpu').upper()} in {recipe.params.mixed_precision or 'float32'}"
     return (

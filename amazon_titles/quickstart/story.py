@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,13 +17,13 @@ from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, sp
 from amazon_titles.errors import InputError, MissingExtraError, TrainingError
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
 from amazon_titles.hub.adapter_metadata import read_adapter_metadata
-from amazon_titles.io import read_object
+from amazon_titles.io import FolderKind, read_object, require_replaceable
 from amazon_titles.model import CatalogModel
 from amazon_titles.processes import COMPUTING
 from amazon_titles.progress import say, step
 from amazon_titles.quickstart.base import expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
-from amazon_titles.quickstart.texts import LOAD_PLAINLY, next_steps
+from amazon_titles.quickstart.texts import next_steps
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.text import aligned
@@ -35,10 +34,8 @@ SAMPLE_ROWS = 2000
 MAX_CONTENT_CHARS = 220
 SEED = 42
 _STEPS = 9
-_MADE = {
-    "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "adapter",
-    "recipe.yml",
-}  # fmt: skip
+_MADE = re.compile(r"(?:sample\.json|recipe\.yml|(?:corpus|dataset)(?:\.rejected\.jsonl)?|base|adapter|\..*)(?:/.*)?")
+_FOLDER = FolderKind("quickstart", "writing", _MADE, marks=(), hint="Choose another folder: --out DIR")
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
@@ -67,7 +64,7 @@ def quickstart(
     find_autotrain(autotrain_env)  # before anything is made
     os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
     _quiet_libraries()
-    _check_folder(folder)
+    require_replaceable(folder, _FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     plan = TINY if base == "tiny" else REAL
     if products is not None:  # all products that are learnt by heart are asked
@@ -110,16 +107,6 @@ def _quiet_libraries() -> None:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore")
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuses a folder that holds anything that a quickstart does not make."""
-    if folder.is_file():
-        raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
-    names = (path.name for path in folder.glob("*"))
-    if foreign := next((name for name in names if name not in _MADE and not name.startswith(".")), None):
-        found = f"{folder} contains files that the quickstart did not make, such as {foreign!r}."
-        raise InputError(found, hint="Choose another folder: --out DIR")
 
 
 def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
@@ -221,16 +208,21 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
 
 
 def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:
-    """Asks a question through plain peft in a process of its own and compares the answer, both in float32."""
+    """Asks a question through plain peft, as whoever has no more than that does, and compares the answer in float32."""
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoTokenizer
+
+    asked = [{"role": "user", "content": question}]
     model = CatalogModel.from_pretrained(adapter, dtype="float32")
-    ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=plan.max_new_tokens)[0]
-    command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), question, str(plan.max_new_tokens)]
-    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    if process.returncode:
-        last = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        raise TrainingError(f"The adapter does not load with plain peft: {last}")
-    if process.stdout.strip() != ours:
-        raise TrainingError(f"Plain peft answers {process.stdout.strip()!r}, where this library answered {ours!r}.")
+    ours = model.generate([asked], max_new_tokens=plan.max_new_tokens)[0]
+    plain = AutoPeftModelForCausalLM.from_pretrained(adapter, trust_remote_code=False).eval().float()
+    tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+    prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+    output = plain.generate(input_ids=ids, max_new_tokens=plan.max_new_tokens, do_sample=False)
+    theirs = tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True).strip()
+    if theirs != ours:
+        raise TrainingError(f"Plain peft answers {theirs!r}, where this library answered {ours!r}.")
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 

@@ -1,4 +1,4 @@
-"""What the quickstart says that is not its own code: a script for plain peft, and the commands that follow."""
+"""The commands that follow a quickstart."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import re
 import shlex
 import sys
 from pathlib import Path
-
-# Nothing of this library: what is published must load without it.
-LOAD_PLAINLY = """
-import sys
-from peft import AutoPeftModelForCausalLM
-from transformers import AutoTokenizer
-folder, question = sys.argv[1:3]
-model = AutoPeftModelForCausalLM.from_pretrained(folder, trust_remote_code=False).eval().float()
-tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-messages = [{"role": "user", "content": question}]
-prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-output = model.generate(input_ids=ids, max_new_tokens=int(sys.argv[3]), do_sample=False)
-print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip())
-"""
-"""Prints what an adapter answers: `python -c LOAD_PLAINLY FOLDER QUESTION MAX_NEW_TOKENS`."""
 
 REAL_THING = Path(__file__).with_name("real_thing.txt")
 """The commands for the real trn.json."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.errors import InputError
 from amazon_titles.io import is_local, read_object
 
 # Rows whose text is read; what is measured on them is scaled to all rows.
@@ -43,8 +44,17 @@ class Corpus:
     report: Mapping[str, Any]
 
 
-class CorpusError(Exception):
-    """The dataset has no such config or split; the message is the end of a sentence."""
+class CorpusError(InputError):
+    """The dataset has no such config or split.
+
+    Args:
+        path: Its folder or Hub id.
+        lacks: The end of the sentence.
+    """
+
+    def __init__(self, path: str, lacks: str) -> None:
+        super().__init__(f"The dataset {path} {lacks}.", hint="See what it has: amazon-titles check RECIPE")
+        self.lacks = lacks
 
 
 def look(path: str, config: str, split: str, column: str) -> Corpus:
@@ -121,9 +131,11 @@ def open_split(path: str, config: str, split: str) -> Any:  # noqa: ANN401 - pya
             return ds.dataset(files, format=formats[name.rpartition(".")[2]], filesystem=filesystem)
     configs = sorted({file.split("/")[-2] for file in filesystem.glob(f"{root}/*/*.parquet")})
     if config in configs:
-        raise CorpusError(f"has no split {split} in {config}")
+        raise CorpusError(path, f"has no split {split} in {config}")
     missing = f"config {config}" if config else f"file {split}.csv, {split}.jsonl or {split}-*.parquet"
-    raise CorpusError(f"has no {missing}; {'it has' if config else 'its configs:'} {', '.join(configs) or 'none'}")
+    raise CorpusError(
+        path, f"has no {missing}; {'it has' if config else 'its configs:'} {', '.join(configs) or 'none'}"
+    )
 
 
 def _place(path: str) -> tuple[Any, str]:

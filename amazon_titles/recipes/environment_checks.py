@@ -46,7 +46,7 @@ def dataset_problems(context: LintContext) -> Iterator[Problem]:
         corpus = look(path, config, split, column)
     except CorpusError as error:
         missing = {"split-missing": template, "file-missing": not template}
-        yield from context.found(missing, path=path, error=error, template=template)
+        yield from context.found(missing, path=path, error=error.lacks, template=template)
         return
     own = _own_tokens(corpus.sample, template) if template else []
     # A token is at least a byte, and about four in English; a row adds a BOS and an end-of-turn.
@@ -123,13 +123,20 @@ def _count_tokens(folder: Path) -> int:
     return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
 
 
-def site_packages() -> Path | None:
-    """Where AutoTrain's packages lie: in this environment, or in `.venv-autotrain` of the working folder."""
-    try:
-        return Path(str(importlib.metadata.distribution("autotrain-advanced").locate_file("")))
-    except importlib.metadata.PackageNotFoundError:
-        venv = Path(".venv-autotrain")
-        return next(iter([*venv.glob("lib/python3*/site-packages"), *venv.glob("Lib/site-packages")]), None)
+def site_packages(env: Path | None = None) -> Path | None:
+    """Where AutoTrain's packages lie; None where there is no such environment.
+
+    Args:
+        env: A virtual environment's folder; by default this environment, then `.venv-autotrain` of this folder and of
+            those above it.
+    """
+    # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
+    for own in importlib.metadata.distributions(name="autotrain-advanced") if env is None else ():
+        return Path(str(own.locate_file("")))
+    places = [env] if env else [folder / ".venv-autotrain" for folder in (Path.cwd(), *Path.cwd().parents)]
+    patterns = ("lib/python*/site-packages", "Lib/site-packages")
+    sites = (site for place in places for pattern in patterns for site in place.glob(pattern))
+    return next((site for site in sites if any(site.glob("autotrain_advanced-*.dist-info"))), None)
 
 
 def machine(context: LintContext) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Attention in which packed rows do not see each other: one call on CUDA, rectangles elsewhere.
+"""Attention in which packed rows do not see each other: one call on CUDA, row by row elsewhere.
 
 torch is imported with this module, which only the trl engine's own process imports.
 """
@@ -9,14 +9,13 @@ import inspect
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-
-from amazon_titles.training.batches import rectangles
 
 NAME = "amazon_titles_packed"
 """The name under which `register` makes the attention known to transformers."""
@@ -28,7 +27,7 @@ Kernel = Callable[[Tensor, Tensor, Tensor, Tensor, int, float | None], Tensor]
 
 
 class Chosen(NamedTuple):
-    """What attends on this device: its name, the kernel (None for rectangles), and why no better one does."""
+    """What attends on this device: its name, the kernel (None for row by row), and why no better one does."""
 
     name: str
     kernel: Kernel | None
@@ -36,23 +35,17 @@ class Chosen(NamedTuple):
 
 
 def _varlen() -> Kernel:
-    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
+    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.11."""
     from torch.nn.attention.varlen import varlen_attn
 
-    known = inspect.signature(varlen_attn).parameters
-    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
-    groups, scales = "enable_gqa" in known, "scale" in known
+    groups = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        options = dict(causal)
+        options: dict[str, Any] = {"window_size": (-1, 0), "scale": scale}
         if groups:
             options["enable_gqa"] = q.shape[1] != k.shape[1]
         else:
             k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
-        if scales:
-            options["scale"] = scale
-        elif scale is not None:
-            q = q * (scale * q.shape[-1] ** 0.5)
         output = varlen_attn(q, k, v, ends, ends, longest, longest, **options)
         assert isinstance(output, Tensor)  # nothing else was asked for
         return output
@@ -60,20 +53,16 @@ def _varlen() -> Kernel:
     return kernel
 
 
-def _efficient() -> Kernel:
+def _efficient(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
     """Torch's memory-efficient attention, which cards without flash attention have (T4), and float32."""
-
-    def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
-        causal_from_the_first, keeps_what_backward_needs = 1, True
-        # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
-        output: Tensor = torch.ops.aten._efficient_attention_forward(
-            q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
-            keeps_what_backward_needs, scale=scale,
-        )[0][0]  # fmt: skip
-        return output
-
-    return kernel
+    k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+    causal_from_the_first, keeps_what_backward_needs = 1, True
+    # What torch itself calls for nested tensors (torch/nested/_internal/sdpa.py).
+    output: Tensor = torch.ops.aten._efficient_attention_forward(
+        q[None], k[None], v[None], None, ends, ends, longest, longest, 0.0, causal_from_the_first,
+        keeps_what_backward_needs, scale=scale,
+    )[0][0]  # fmt: skip
+    return output
 
 
 def _spread(states: Tensor, heads: int) -> Tensor:
@@ -81,14 +70,14 @@ def _spread(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], 1)
 
 
-KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "efficient": _efficient}
+KERNELS: dict[str, Callable[[], Kernel]] = {"varlen": _varlen, "efficient": lambda: _efficient}
 """What takes rows of different lengths in one call, the best first; each raises where this torch does not have it."""
 
 
 def choose(device: str, dtype: torch.dtype) -> Chosen:
     """The first of `KERNELS` that says on this device what separate attention says, gradients included."""
     if device != "cuda":
-        return Chosen("rectangles", None, {})
+        return Chosen("one by one", None, {})
     # cuDNN plans anew for every shape, which takes the host longer than the attention takes the card.
     torch.backends.cuda.enable_cudnn_sdp(False)
     refused: dict[str, str] = {}
@@ -101,7 +90,7 @@ def choose(device: str, dtype: torch.dtype) -> Chosen:
                 return Chosen(name, kernel, refused)
             except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
                 refused[name] = str(error).strip().partition("\n")[0][:200]
-    return Chosen("rectangles", None, refused)
+    return Chosen("one by one", None, refused)
 
 
 def _check(kernel: Kernel, device: str, dtype: torch.dtype) -> None:
@@ -111,10 +100,8 @@ def _check(kernel: Kernel, device: str, dtype: torch.dtype) -> None:
         torch.randn(24, heads, 64, device=device, generator=make).to(dtype).requires_grad_() for heads in (4, 2, 2, 4)
     )
     ends = torch.tensor([0, 16, 24, 24], device=device, dtype=torch.int32)  # an empty row, as `collate` fills up with
-    alone = rectangles([16, 8])
-    alone |= {name: torch.from_numpy(alone[name]).to(device) for name in ("gather", "back")}
     with torch.autocast(device, enabled=False), sdpa_kernel(SDPBackend.MATH):
-        outputs = kernel(q, k, v, ends, 16, None), _in_rectangles([q, k, v], alone, None)
+        outputs = [attends(q, k, v, ends, 16, None) for attends in (kernel, _one_by_one)]
         found = [(output, *torch.autograd.grad((output * weights).sum(), (q, k, v))) for output in outputs]
     for ours, theirs in zip(*found, strict=True):
         off = float((ours - theirs).abs().max().detach() / theirs.abs().max().detach())
@@ -136,8 +123,7 @@ def attend(
     """Causal attention in which the rows of a batch do not see each other, as transformers calls it. No mask is made.
 
     Args:
-        kernel: Takes rows of different lengths as they lie; where there is none, rows of about the same length become
-            rectangles that torch's own causal kernels take.
+        kernel: Takes rows of different lengths in one call; where there is none, they are taken one by one.
         module: The attention layer.
         query: Shape (1, heads, tokens, size), rotated already.
         key: Shape (1, key/value heads, tokens, size), rotated already.
@@ -149,43 +135,15 @@ def attend(
     Returns:
         Shape (1, tokens, heads, size), and None for the weights.
     """
-    states = [states[0].transpose(0, 1) for states in (query, key, value)]
-    if kernel is None:
-        return _in_rectangles(states, batch, scaling)[None], None
-    q, k, v = (part.contiguous() for part in states)
-    return kernel(q, k, v, batch["ends"], batch["longest"], scaling)[None], None
+    q, k, v = (states[0].transpose(0, 1).contiguous() for states in (query, key, value))
+    return (kernel or _one_by_one)(q, k, v, batch["ends"], batch["longest"], scaling)[None], None
 
 
-def _in_rectangles(states: list[Tensor], batch: dict[str, Any], scaling: float | None) -> Tensor:
-    shapes, back, heads = batch["shapes"], batch["back"], states[0].shape[1]
-    sizes = [rows * length for rows, length in shapes]
-    padded = [_Placed.apply(part, back, batch["gather"]).split(sizes) for part in states]  # type: ignore[no-untyped-call]
-    outputs = []
-    for shape, *parts in zip(shapes, *padded, strict=True):
-        q, k, v = (_spread(part, heads).view(*shape, heads, -1).transpose(1, 2) for part in parts)
-        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
-        outputs.append(attended.transpose(1, 2).flatten(0, 1))
-    output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-    result: Tensor = _Placed.apply(output, back, None)  # type: ignore[no-untyped-call]
-    return result
-
-
-class _Placed(torch.autograd.Function):
-    """Puts rows, shape (tokens, heads, size), where they are wanted: into padded rectangles, or out of them again.
-
-    Either gradient goes by the place of each token in the rectangles: padding gets none, and what stands there is
-    dropped. torch's own backward of `index_select` would add instead of copy, which is slower.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, states: Tensor, back: Tensor, gather: Tensor | None) -> Tensor:  # noqa: ANN401
-        ctx.save_for_backward(back)
-        ctx.shape = states.shape if gather is None else None
-        return states.index_select(0, back if gather is None else gather)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        (back,), (gradient,) = ctx.saved_tensors, gradients
-        if ctx.shape is None:
-            return gradient.index_select(0, back), None, None
-        return gradient.new_zeros(ctx.shape).index_copy_(0, back, gradient), None, None
+def _one_by_one(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
+    """Row after row, by torch's own causal kernels."""
+    attended = []
+    k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])
+    for first, last in pairwise(ends.tolist()):
+        row = [states[None, first:last].transpose(1, 2) for states in (q, k, v)]
+        attended.append(functional.scaled_dot_product_attention(row[0], row[1], row[2], is_causal=True, scale=scale))
+    return torch.cat(attended, 2)[0].transpose(0, 1)

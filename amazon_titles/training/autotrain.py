@@ -6,15 +6,12 @@ the exit status.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,64 +19,16 @@ from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.io import local_folder
 from amazon_titles.processes import run_child
 from amazon_titles.recipes import Recipe
-from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES
-from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome, child_environment
+from amazon_titles.recipes.environment_checks import site_packages
+from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
+from amazon_titles.training.engine import PACKAGES, EngineLog, child_environment
 from amazon_titles.training.rows import count_tokens
 
-_LOGGED = re.compile(r"\{'(?:loss|train_runtime)'.*?\}")
-# transformers' own bar. Those of other libraries begin with a name; it is written anew, behind \r, for every step.
-_STEPS = re.compile(r" *\d+%\|[^|]*\| (?P<step>\d+)/(?P<steps>\d+) \[")
-_REASON = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*", re.MULTILINE)
 _PROBE = (
     "import json, sys, torch; from importlib.metadata import version;"
     "print(json.dumps({'python': sys.version.split()[0], **{name: version(name) for name in sys.argv[1:]},"
     "'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu'}))"
 )
-
-
-class AutoTrainLog(EngineLog):
-    """What one run of AutoTrain says, and where it is, read from its own bar.
-
-    Attributes:
-        seconds: Of the training loop itself; None where it did not get so far.
-        reason: The line that names the exception; None where none was seen.
-
-    Args:
-        tokens: That it trains on in all, for the bar; None where they were not counted.
-    """
-
-    seconds: float | None = None
-    reason: str | None = None
-
-    def __init__(self, tokens: float | None = None) -> None:
-        super().__init__("AutoTrain")
-        self.tokens = tokens or 0.0
-
-    def read(self, line: str) -> None:
-        """Takes a line."""
-        self.tail.append(line.rstrip())
-        if reason := _REASON.match(line.strip()):
-            self.reason = reason.group()
-        if shown := _STEPS.match(line):
-            step, steps = int(shown["step"]), int(shown["steps"])
-            if not self.steps:
-                self.begin(steps, tokens=self.tokens / steps)
-            if steps == self.steps and step > self.step:  # an evaluation has a bar of its own
-                self.reach(step)
-        for logged in _LOGGED.findall(line):
-            # Where a progress bar ran into the line, the same numbers follow on another.
-            with suppress(ValueError, SyntaxError):
-                self._take({key: float(value) for key, value in ast.literal_eval(logged).items()})
-
-    def _take(self, logged: Mapping[str, float]) -> None:
-        if "train_runtime" in logged:
-            self.seconds = logged["train_runtime"]
-            if not self.losses and "train_loss" in logged:  # of so few steps that none was logged, the mean is known
-                self.losses.append({"epoch": logged["epoch"], "loss": logged["train_loss"]})
-            self.end()
-        elif not self.losses or logged["epoch"] > self.losses[-1]["epoch"]:
-            self.advance(0, note=f"loss {logged['loss']:.3f}")
-            self.losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
 
 
 def find_autotrain(env: str | Path | None = None) -> Path:
@@ -94,12 +43,12 @@ def find_autotrain(env: str | Path | None = None) -> Path:
     Raises:
         InputError: There is none; the message says how to install one.
     """
-    # Not `find_spec("autotrain")`: at the root of a checkout the recipes' folder of that name answers it.
-    if env is None and any(True for _ in metadata.distributions(name="autotrain-advanced")):
+    site = site_packages(None if env is None else Path(env))
+    if site and str(site) in sys.path:
         return Path(sys.executable)
-    places = [folder / ".venv-autotrain" for folder in (Path.cwd(), *Path.cwd().parents)]
-    if python := next(filter(None, map(_python_of, places if env is None else [Path(env)])), None):
-        return python
+    pythons = [] if site is None else [site.parents[2] / "bin/python", site.parents[1] / "Scripts/python.exe"]
+    if python := next((path for path in pythons if path.is_file()), None):
+        return python.absolute()  # not resolved: a link to the interpreter is what makes it this one's
     nowhere = "AutoTrain is not installed in this environment, and there is no .venv-autotrain."
     raise InputError(f"{env} is not an environment with AutoTrain." if env else nowhere, hint=_INSTALL)
 
@@ -140,7 +89,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 def run_autotrain(
     python: Path, config: Path, *, cwd: Path, tokens: float | None, variables: Mapping[str, str]
-) -> AutoTrainLog:
+) -> EngineLog:
     """Runs `autotrain --config CONFIG`, with a bar of its steps, and returns what it said.
 
     Args:
@@ -152,18 +101,24 @@ def run_autotrain(
     """
     command = [str(python), "-m", "autotrain.cli.autotrain", "--config", str(config)]
     path = os.pathsep.join((str(python.parent), variables.get("PATH", "")))  # it starts `accelerate` by name
-    with AutoTrainLog(tokens) as log:
+    with EngineLog("AutoTrain", tokens=tokens) as log:
         run_child(command, log.read, cwd=cwd, env={**variables, "PATH": path})
     return log
 
 
-def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> Outcome:
+def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> tuple[Path, dict[str, Any]]:
     """Trains as a recipe says.
 
     Args:
         recipe: Without errors, with a rendered config, and its local folders spelt in full.
         folder: Receives what AutoTrain needs and leaves; exists.
         env: The environment that has AutoTrain; by default see `find_autotrain`.
+
+    Returns:
+        The folder with the adapter's files; and what of `run.json` an engine alone knows: `dataset`, `device`,
+        `versions`, `training_seconds` (how long the training loop itself took; None where that is not known), `rows`,
+        `tokens_an_epoch` and `tokens` (None where they were not counted), `losses` (`{"epoch", "loss",
+        "learning_rate"}` a logged step, in nats a token). The trl engine adds more.
 
     Raises:
         InputError: There is no AutoTrain.
@@ -174,7 +129,7 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> Outcom
     config.write_text(recipe.text, encoding="utf-8")
     tokenizer = local_folder(recipe.base_model, allow_patterns=list(TOKENIZER_FILES))
     counted = count_tokens(recipe, recipe.data_path, tokenizer)
-    log = run_autotrain(python, config, cwd=folder, tokens=counted.tokens, variables=environment(cache))
+    log = run_autotrain(python, config, cwd=folder, tokens=counted["tokens"], variables=environment(cache))
     missing = [f"no {name}" for name in ADAPTER_FILES if not (trained / name).is_file()]
     if missing or not log.losses:
         raise TrainingError(
@@ -182,20 +137,9 @@ def fine_tune(recipe: Recipe, folder: Path, *, env: str | Path | None) -> Outcom
             hint="Its last lines:\n    " + "\n    ".join(log.tail),
         )
     found = versions(python)
-    run: dict[str, Any] = {
-        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted._asdict(),
-        "losses": log.losses,
-    }  # fmt: skip
     # The dataset of the Hub that AutoTrain's `datasets` prepared is filed under its commit; several say nothing.
     commits = {path.name for path in cache.glob("*___*/*/*/*") if re.fullmatch("[0-9a-f]{40}", path.name)}
-    return Outcome(trained, commits.pop() if len(commits) == 1 else None, run)
-
-
-def _python_of(env: Path) -> Path | None:
-    """The interpreter of an environment that has AutoTrain; None where it has none."""
-    sites = (*env.glob("lib/python*/site-packages"), *env.glob("Lib/site-packages"))
-    if any(any(site.glob("autotrain_advanced-*.dist-info")) for site in sites):
-        for path in (env / "bin/python", env / "Scripts/python.exe"):
-            if path.is_file():
-                return path.absolute()  # not resolved: a link to the interpreter is what makes it this one's
-    return None
+    return trained, {
+        "device": found.pop("device"), "versions": found, "training_seconds": log.seconds, **counted,
+        "losses": log.losses, "dataset": dataset_of(recipe.data_path, commits.pop() if len(commits) == 1 else None),
+    }  # fmt: skip

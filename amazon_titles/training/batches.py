@@ -18,8 +18,6 @@ import numpy.typing as npt
 from amazon_titles.training.rows import Rows
 
 Numbers = npt.NDArray[np.int64]
-# Rows of a group are padded to its longest for attention, and none is shorter than this share of it.
-_ALIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers, shape: Shape | None = 
         `input_ids` and `position_ids`, shape (1, tokens): the rows one behind the other, the longest first, positions
         counted anew in each. `places`, shape (answers,): those that say an answer's next token; `targets`, the same
         shape: those tokens, -1 where the batch is filled up. `ends`, shape (rows + 1,), where the rows begin and end,
-        and `longest`, the tokens of the longest; without a shape also how they become rectangles (see `rectangles`).
+        and `longest`, the tokens of the longest.
     """
     pairs = sorted((rows.row(int(number)) for number in numbers), key=lambda pair: -len(pair[0]))
     lengths = [len(ids) for ids, _ in pairs]
@@ -153,35 +151,4 @@ def collate(rows: Rows, numbers: Sequence[int] | Numbers, shape: Shape | None = 
         "targets": targets,
         "ends": ends.astype(np.int32),
         "longest": longest,
-        **({} if shape else rectangles(lengths)),
-    }
-
-
-def rectangles(lengths: Sequence[int]) -> dict[str, Any]:
-    """How rows that lie one behind the other become rectangles, for attention alone.
-
-    Args:
-        lengths: Tokens of each row, descending.
-
-    Returns:
-        `shapes`: (rows, tokens) of each rectangle. `gather`, shape (padded,): for every place in the rectangles, one
-        behind the other, the token that stands there; behind the end of a row its last token again, which no token of
-        the row looks at. `back`, shape (tokens,): where each token stands in the rectangles.
-    """
-    sizes = np.asarray(lengths, np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    shapes: list[tuple[int, int]] = []
-    gather, inside, first = [], [], 0
-    while first < len(sizes):
-        longest = int(sizes[first])
-        last = first + int(np.count_nonzero(sizes[first:] >= _ALIKE * longest))
-        group, place = sizes[first:last, None], np.arange(longest)
-        gather.append((starts[first:last, None] + np.minimum(place, group - 1)).ravel())
-        inside.append((place < group).ravel())
-        shapes.append((last - first, longest))
-        first = last
-    return {
-        "shapes": shapes,
-        "gather": np.concatenate(gather),
-        "back": np.flatnonzero(np.concatenate(inside)),
     }

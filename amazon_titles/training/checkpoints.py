@@ -68,7 +68,12 @@ def starting_point(folder: Path, identity: Mapping[str, Any], *, resume: bool) -
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
     complete = [path for path in _leftovers(folder) if (path / COMPLETE).is_file()]
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(complete, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step behind which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def remove(folder: Path) -> None:

@@ -7,16 +7,16 @@ engines. Special tokens in the text can only be the template's, because whoever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from amazon_titles.errors import InputError
-from amazon_titles.io import is_local, local_folder, shards
+from amazon_titles.io import is_local
 from amazon_titles.progress import bar
 from amazon_titles.recipes import Recipe
 from amazon_titles.recipes.corpus import open_split
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Ids = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 _BATCH = 1000  # rows tokenised at once
+_COUNTED = ("rows", "tokens_an_epoch", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Rows:
 
 
 def write(
-    files: Sequence[Path], column: str, tokenizer: Tokenizer, template: ChatTemplate, stem: Path, *, longest: int
-) -> Rows:
-    """Tokenises Parquet files into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
+    data: Any, column: str, tokenizer: Tokenizer, template: ChatTemplate, stem: Path, *, longest: int  # noqa: ANN401
+) -> Rows:  # fmt: skip
+    """Tokenises a split into `STEM.ids`, `STEM.answers` and their index, a batch of rows at a time.
 
     Args:
-        files: The Parquet files of one split of a `text-…` config.
+        data: One split of a `text-…` config, as a `pyarrow.dataset.Dataset`.
         column: Holds the rendered text.
         tokenizer: The base's.
         template: That the text was rendered with.
@@ -93,11 +94,9 @@ def write(
             f"The text is rendered with {template.end} at the end of a turn, which the base's tokenizer does not know.",
             hint="Train on the config rendered for the base's family, such as text-llama3:train.",
         )
-    from pyarrow.dataset import dataset
-
     ends, cut = [0], 0
     with Path(f"{stem}.ids").open("wb") as ids, Path(f"{stem}.answers").open("wb") as answers:
-        for texts in _batches(dataset(list(map(str, files))), column, "tokenizing"):
+        for texts in _batches(data, column, "tokenizing"):
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
@@ -108,16 +107,10 @@ def write(
     return Rows.open(stem)
 
 
-class Counted(NamedTuple):
-    """The rows of a split, its tokens (BOS and end-of-turn included), and those of all epochs; None if not known."""
+def count_tokens(recipe: Recipe, data: str, model: Path) -> dict[str, int | None]:
+    """Counts what a recipe trains on: `rows`, `tokens_an_epoch` (with BOS and end-of-turn), and `tokens` of all epochs.
 
-    rows: int | None = None
-    tokens_an_epoch: int | None = None
-    tokens: int | None = None
-
-
-def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
-    """Counts what a recipe trains on; nothing where dataset or model is no local folder, or cannot be read.
+    Each is None where dataset or model is no local folder, or cannot be read.
 
     Args:
         recipe: Names config, split, column and epochs.
@@ -125,7 +118,7 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         model: A folder with a `tokenizer.json`.
     """
     if not is_local(data) or not (model / "tokenizer.json").is_file():
-        return Counted()
+        return dict.fromkeys(_COUNTED)
     try:
         from tokenizers import Tokenizer
 
@@ -134,8 +127,8 @@ def count_tokens(recipe: Recipe, data: str, model: Path) -> Counted:
         batches = _batches(rows, recipe.text_column, "counting tokens")
         lengths = [len(row.ids) + 1 for texts in batches for row in encode(texts)]
     except Exception:  # the trainer meets the same file, and says what is wrong with it
-        return Counted()
-    return Counted(len(lengths), sum(lengths), sum(lengths) * recipe.params.epochs)
+        return dict.fromkeys(_COUNTED)
+    return dict(zip(_COUNTED, (len(lengths), sum(lengths), sum(lengths) * recipe.params.epochs), strict=True))
 
 
 def _batches(rows: Any, column: str, doing: str) -> Iterator[list[str]]:  # noqa: ANN401 - pyarrow has no types
@@ -176,20 +169,3 @@ def answer_spans(text: str, template: ChatTemplate) -> list[tuple[int, int]]:
         at = len(text) if last < 0 else last + len(template.end)
         spans.append((first, at))
     return spans
-
-
-def dataset_files(data: str, config: str, split: str) -> tuple[list[Path], str | None]:
-    """The Parquet files of a split, fetched from the Hub where `data` is no folder; and the revision they are of.
-
-    Raises:
-        InputError: There are none.
-    """
-    wanted = ["report.json", f"{config}/{split}-*.parquet"]
-    folder = local_folder(data, repo_type="dataset", allow_patterns=wanted)
-    files = shards(folder, config, split)
-    if not files:
-        raise InputError(
-            f"The dataset {data} has no split {split!r} in {config}.",
-            hint="See what it has: amazon-titles check RECIPE",
-        )
-    return files, None if is_local(data) else folder.name

@@ -18,9 +18,8 @@ from amazon_titles.processes import peak_memory
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, require_sound
 from amazon_titles.training import autotrain, checkpoints, trl
-from amazon_titles.training.adapter import ADAPTER, TrainingRun, dataset_of, finish_adapter, full_name
+from amazon_titles.training.adapter import ADAPTER, TrainingRun, finish_adapter, full_name
 from amazon_titles.training.bases import source_of
-from amazon_titles.training.engine import Outcome
 
 ENGINES = ("autotrain", "trl")
 """What trains: plain `autotrain --config`, or this environment's TRL."""
@@ -67,15 +66,13 @@ def train(
             full = recipe.with_settings(names)  # an engine may run in another folder than this one
             start = time.time()
             if place is None:
-                outcome = autotrain.fine_tune(full, folder, env=autotrain_env)
+                trained, told = autotrain.fine_tune(full, folder, env=autotrain_env)
             else:
-                outcome = trl.fine_tune(
+                trained, told = trl.fine_tune(
                     full, folder, checkpoint_dir=place, resume=resume, devices=devices, launcher=launcher
                 )
-            run = _run_json(full, engine, outcome, time.time() - start, card_language)
-            finish_adapter(
-                outcome.trained, new, base=full.base_model, template=recipe.template, recipe=recipe.text, run=run
-            )
+            run = _run_json(full, engine, told, time.time() - start, card_language)
+            finish_adapter(trained, new, base=full.base_model, template=recipe.template, recipe=recipe.text, run=run)
             problem = _write_documents(run, recipe, new, target.name)
         if place is not None:
             checkpoints.remove(place)
@@ -125,14 +122,16 @@ def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: st
     return None
 
 
-def _run_json(recipe: Recipe, engine: str, outcome: Outcome, seconds: float, card_language: str) -> dict[str, Any]:
+def _run_json(
+    recipe: Recipe, engine: str, told: dict[str, Any], seconds: float, card_language: str
+) -> dict[str, Any]:  # fmt: skip
     base, data = recipe.base_model, recipe.data_path
     local = " and the ".join(what for what, path in (("base model", base), ("dataset", data)) if is_local(path))
     return {
         "library": __version__, "engine": engine, "base_model": base, "base_source": source_of(base),
-        "dataset": dataset_of(data, outcome.revision), "train_split": recipe.train_split,
+        "train_split": recipe.train_split,
         "template": recipe.template and recipe.template.name, "recipe": "recipe.yml", "publishable": not local,
         "why_not_publishable": f"The {local} stand in a local folder." if local else None,
         "machine": f"{platform.system()} {platform.machine()}", "seconds": round(seconds, 1),
-        "peak_memory_mb": peak_memory(), **outcome.run, "card_language": card_language,
+        "peak_memory_mb": peak_memory(), **told, "card_language": card_language,
     }  # fmt: skip

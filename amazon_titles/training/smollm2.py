@@ -50,14 +50,6 @@ _FOLDER = FolderKind("quickstart", "making", re.compile(".*", re.DOTALL), marks=
 # rope is spelt as transformers 5 has it and as those before it.
 _FILES = Path(__file__).with_suffix(".json")
 _CONTROL = 3  # gguf.TokenType.CONTROL
-_HEADS = {"attn_q": 9, "attn_k": 3}
-# llama.cpp's name of a weight to transformers'.
-_NAMES = {
-    "token_embd": "embed_tokens", "output_norm": "norm", "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}  # fmt: skip
 
 
 def make_smollm2(cache_dir: Path | None = None) -> Path:
@@ -155,32 +147,17 @@ def _convert(gguf: Path, folder: Path) -> None:
     """Writes the files of the base: weights and vocabulary out of the GGUF, everything else as it is known."""
     from gguf import GGUFReader
     from safetensors.torch import save_file
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    reader = GGUFReader(gguf)
-    save_file(_weights(reader), folder / "model.safetensors", metadata={"format": "pt"})
-    _tokenizer(reader).save(str(folder / "tokenizer.json"))
     files = read_object(_FILES) | {ABOUT_BASE: _ABOUT}
+    config = LlamaConfig.from_dict(files["config.json"])
+    whole = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, config=config, trust_remote_code=False)
+    weights = whole.bfloat16().model.state_dict(prefix="model.")  # the head is the embedding
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _tokenizer(GGUFReader(gguf)).save(str(folder / "tokenizer.json"))
     files["tokenizer_config.json"]["chat_template"] = get_template("chatml").jinja
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def _weights(reader: Any) -> dict[str, Any]:  # noqa: ANN401 - a GGUFReader; to tensors
-    """The weights in bfloat16, by transformers' names; the head is the embedding."""
-    import torch
-    from gguf import dequantize
-
-    weights = {}
-    for tensor in reader.tensors:
-        *block, part, _ = tensor.name.split(".")
-        values = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
-        if part in _HEADS:
-            # llama.cpp turns neighbours, transformers the first half with the second: convert_hf_to_gguf.py, permute.
-            rows, columns = values.shape
-            values = values.view(_HEADS[part], -1, 2, columns).transpose(1, 2).reshape(rows, columns)
-        name = ".".join(["model", *(["layers", block[1]] if block else []), _NAMES[part], "weight"])
-        weights[name] = values.to(torch.bfloat16)
-    return weights
 
 
 def _tokenizer(reader: Any) -> Any:  # noqa: ANN401 - a GGUFReader; a tokenizers.Tokenizer

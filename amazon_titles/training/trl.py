@@ -1,7 +1,7 @@
 """Today's TRL in a process of its own: prepared, started, listened to.
 
-This side needs neither torch nor trl: it makes the token files, starts `worker` once for each device, and turns what
-that says into lines for a terminal and into the log of the run.
+This side needs neither torch nor trl: it makes the token files, starts `worker` once for each device, and reads what
+that leaves.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from typing import Any
 import yaml
 
 from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
-from amazon_titles.io import local_folder, read_text
+from amazon_titles.io import is_local, local_folder, read_object, read_text
 from amazon_titles.processes import run_child
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe
+from amazon_titles.recipes.corpus import open_split
 from amazon_titles.training import checkpoints, rows
 from amazon_titles.training.adapter import ADAPTER_FILES, TOKENIZER_FILES, dataset_of
-from amazon_titles.training.engine import PACKAGES, EngineLog, Outcome, child_environment
+from amazon_titles.training.engine import PACKAGES, EngineLog, child_environment
 
-MARK = "\x1e"
-"""Stands before an event; whatever else a library prints does not begin with it."""
 TRAINED = "trained"
 """Where the worker leaves the adapter's files, in the job's folder."""
+ENDED, ELSEWHERE = "ended.json", "elsewhere"
+"""Beside them, what became of the run: `message`, `hint` and `exit_code` of a failure, else what the worker alone knows
+of `run.json`; on another machine than the first process's, that one's number."""
 
 # What decides the result, so what a run must share with the one that it continues. How many devices take part does not.
 _DECIDES = (
@@ -82,49 +84,6 @@ class TrainedElsewhere(AmazonTitlesError):
         super().__init__(f"Process {rank} is done; the adapter is on the machine of process 0.")
 
 
-class TrlLog(EngineLog):
-    """What a run says; a point of `losses` has its `step`, too, and its loss is in nats an answer token.
-
-    Attributes:
-        valid_losses: `{"epoch", "loss", "step"}` an evaluation.
-        ended: The last event: `message`, `hint` and `exit_code` of a failure, else what the worker alone knows of
-            `run.json`; empty where it said neither.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("trl")
-        self.valid_losses: list[dict[str, float]] = []
-        self.ended: dict[str, Any] = {}
-
-    def read(self, line: str) -> None:
-        """Takes a line: an event, or whatever else a library prints."""
-        if line.startswith(MARK):
-            self.take(json.loads(line[1:]))
-        else:
-            self.tail.append(line.rstrip())
-
-    def take(self, event: dict[str, Any]) -> None:
-        """Takes an event of the worker's."""
-        match event:
-            case {"event": "begin", "step": done, "steps": steps}:
-                if done:
-                    say(f"Going on after step {done} of {steps}.")
-                self.begin(steps, done=done)
-            case {"event": "step", "valid_loss": loss, "epoch": epoch, "step": step}:
-                self.valid_losses.append({"epoch": epoch, "loss": loss, "step": step})
-                say(f"  epoch {epoch:.2f}  validation loss {loss:.4f}")
-            case {"event": "step", "step": step}:
-                self.losses.append({key: event[key] for key in ("epoch", "loss", "learning_rate", "step")})
-                if "rate" in event:  # a step of an earlier run has none
-                    self.reach(step, note=f"loss {event['loss']:.4f}, {event['rate']:,.0f} tokens/s")
-                    if step == self.steps:
-                        self.end()
-            case {"event": "done", "rank": _} if self.ended:
-                pass  # the first process has spoken, through the same launcher
-            case {"event": "failed" | "done", **ended}:
-                self.ended = ended
-
-
 def require_trl() -> dict[str, str]:
     """The versions of the packages that train here.
 
@@ -132,18 +91,16 @@ def require_trl() -> dict[str, str]:
         MissingExtraError: One is not installed.
         InputError: trl is AutoTrain's old one.
     """
-    found = {"python": sys.version.split()[0]}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            raise MissingExtraError("train", package) from None
+    try:
+        found = {package: metadata.version(package) for package in PACKAGES}
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtraError("train", error.name) from None
     if int(found["trl"].split(".")[0]) < 1:
         raise InputError(
             f"The trl engine needs trl 1.0 or newer, and this environment has {found['trl']}, AutoTrain's.",
             hint="Run it in an environment of its own: pip install 'amazon-titles[train] @ PATH_OR_URL'",
         )
-    return found
+    return {"python": sys.version.split()[0], **found}
 
 
 def require_sharding(launcher: str | None, recipe: Recipe) -> None:
@@ -177,7 +134,7 @@ def require_sharding(launcher: str | None, recipe: Recipe) -> None:
 
 def fine_tune(
     recipe: Recipe, folder: Path, *, checkpoint_dir: Path, resume: bool, devices: int, launcher: str | None
-) -> Outcome:
+) -> tuple[Path, dict[str, Any]]:
     """Makes a job of a recipe, and runs it.
 
     Args:
@@ -187,6 +144,9 @@ def fine_tune(
         resume: Go on from the last checkpoint.
         devices: Processes that share each step.
         launcher: Starts the processes instead, on one machine or several: `torchrun …`, `accelerate launch …`.
+
+    Returns:
+        As of `autotrain.fine_tune`; losses are in nats an answer token.
 
     Raises:
         InputError: The dataset has too few rows or no such split, the tokenizer does not fit the text, or the
@@ -218,16 +178,14 @@ def fine_tune(
         folder=str(folder), base=recipe.base_model, params=settled, checkpoints=str(checkpoint_dir),
         resume_from=None if begin is None else str(begin.resolve()), tensorboard=tensorboard,
     )  # fmt: skip
-    log = _run(job, devices, launcher)
-    run = {
-        "versions": versions, "rows": len(train.ends), "tokens_an_epoch": len(train.ids),
-        "tokens": len(train.ids) * params.epochs,
-        "losses": log.losses, "answer_tokens_an_epoch": int(train.answers.sum()),
-        "rows_cut": train.cut, "launcher": launcher, "steps": int(log.losses[-1]["step"]),
-        "valid_losses": log.valid_losses, "valid_rows": 0 if valid is None else len(valid.ends),
-        "kept": settled["keep"], **log.ended,
+    log = EngineLog("trl", tokens=len(train.ids) * params.epochs, done=checkpoints.step_of(begin) if begin else 0)
+    ended = _run(job, log, devices, launcher)
+    return folder / TRAINED, {
+        "dataset": identity["dataset"], "versions": versions, "rows": len(train.ends),
+        "tokens_an_epoch": len(train.ids), "tokens": len(train.ids) * params.epochs,
+        "answer_tokens_an_epoch": int(train.answers.sum()), "rows_cut": train.cut, "launcher": launcher,
+        "valid_rows": 0 if valid is None else len(valid.ends), "kept": settled["keep"], **ended,
     }  # fmt: skip
-    return Outcome(folder / TRAINED, revision, run)
 
 
 def _tokenize(recipe: Recipe, folder: Path, longest: int) -> tuple[rows.Rows, rows.Rows | None, str | None]:
@@ -239,19 +197,21 @@ def _tokenize(recipe: Recipe, folder: Path, longest: int) -> tuple[rows.Rows, ro
         said = f"The base {recipe.base_model} has no tokenizer.json."
         raise InputError(said, hint="Take one that has, such as an Instruct Llama.")
     tokenizer = Tokenizer.from_file(str(file))
-    template = recipe.template
+    template, config = recipe.template, recipe.dataset_config
     assert template is not None
+    splits = {"train": recipe.split}
+    if valid := recipe.settings.valid_split:
+        splits["valid"] = valid.rpartition(":")[2]
+    wanted = ["report.json", *(f"{config}/{split}-*.parquet" for split in splits.values())]
+    source = local_folder(recipe.data_path, repo_type="dataset", allow_patterns=wanted)
+    made = {}
+    for name, split in splits.items():
+        data, column = open_split(str(source), config, split), recipe.text_column
+        made[name] = rows.write(data, column, tokenizer, template, folder / name, longest=longest)
+    return made["train"], made.get("valid"), None if is_local(recipe.data_path) else source.name
 
-    def write(name: str, split: str) -> tuple[rows.Rows, str | None]:
-        files, revision = rows.dataset_files(recipe.data_path, str(recipe.dataset_config), split)
-        return rows.write(files, recipe.text_column, tokenizer, template, folder / name, longest=longest), revision
 
-    valid = recipe.settings.valid_split
-    train, revision = write("train", recipe.split)
-    return train, None if valid is None else write("valid", valid.rpartition(":")[2])[0], revision
-
-
-def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
+def _run(job: Job, log: EngineLog, devices: int, launcher: str | None) -> dict[str, Any]:
     """Runs the job in processes of its own; what it left of checkpoints stays when it fails.
 
     Raises:
@@ -266,16 +226,15 @@ def _run(job: Job, devices: int, launcher: str | None) -> TrlLog:
         start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     command = [*start, "-m", "amazon_titles.training.worker", str(path)]
     try:
-        with TrlLog() as log:
+        with log:
             status = run_child(command, log.read, env=_environment(None if launcher else devices, place))
-        require_adapter(job, log, status)
+        return require_adapter(job, log, status)
     except BaseException:
         if checkpoints.latest(place) is None:
             checkpoints.remove(place)
         else:
             say(f"The checkpoint is in {place}. Continue with --resume.")
         raise
-    return log
 
 
 def _environment(devices: int | None, checkpoints: Path) -> dict[str, str]:
@@ -289,25 +248,27 @@ def _environment(devices: int | None, checkpoints: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def require_adapter(job: Job, log: TrlLog, status: int) -> None:
-    """Refuses what the worker left where it is no adapter.
+def require_adapter(job: Job, log: EngineLog, status: int) -> dict[str, Any]:
+    """What the worker says of its run; refuses what it left where that is no adapter.
 
     Args:
         job: The job that it was given.
-        log: What it said.
+        log: What it printed.
         status: Its exit status.
 
     Raises:
         AmazonTitlesError: The message says why it failed and what to change.
     """
-    if "rank" in log.ended:
-        raise TrainedElsewhere(log.ended["rank"])
-    if "message" in log.ended:
-        error = InputError if log.ended["exit_code"] == InputError.exit_code else TrainingError
-        raise error(log.ended["message"], hint=log.ended["hint"])
+    folder = Path(job.folder)
+    ended = read_object(folder / ENDED)
+    if not ended and (folder / ELSEWHERE).is_file():
+        raise TrainedElsewhere(int((folder / ELSEWHERE).read_text(encoding="utf-8")))
+    if "message" in ended:
+        error = InputError if ended["exit_code"] == InputError.exit_code else TrainingError
+        raise error(ended["message"], hint=ended["hint"])
     if status in (-9, 137):
         raise TrainingError("The training was killed, as the system does when its memory is full.", hint=MEMORY)
-    trained = Path(job.folder) / TRAINED
-    if status or not log.losses or not all((trained / name).is_file() for name in ADAPTER_FILES):
+    if status or not ended or not all((folder / TRAINED / name).is_file() for name in ADAPTER_FILES):
         tail = "\n    ".join(log.tail)
         raise TrainingError(f"The training failed (exit {status}).", hint=f"Its last lines:\n    {tail}")
+    return ended

@@ -1,6 +1,6 @@
 """The process of the trl engine: `python -m amazon_titles.training.worker JOB.json`, once for each device.
 
-It says what happens in lines of JSON, each behind `MARK`, on stdout. `trl.fine_tune` starts it and listens.
+`trl.fine_tune` starts it, shows the steps that transformers prints, and reads what became of them from files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -35,7 +34,7 @@ from amazon_titles.training.batches import Plan, collate, in_order, plan, shape_
 from amazon_titles.training.checkpoints import BEST, COMPLETE
 from amazon_titles.training.recording import RecordedStep
 from amazon_titles.training.rows import Rows
-from amazon_titles.training.trl import MARK, MEMORY, TRAINED, Job
+from amazon_titles.training.trl import ELSEWHERE, ENDED, MEMORY, TRAINED, Job
 
 # transformers 4.48's names of optimizers that the newer one calls otherwise, or has in a faster form.
 _OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_hf": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
@@ -48,17 +47,13 @@ _QUANTIZED: dict[str, dict[str, Any]] = {
 }
 
 
-def emit(event: Mapping[str, Any]) -> None:
-    """Writes one event to whoever started this; where nobody listens any more, the run ends.
-
-    Of several processes the first speaks; the first on another machine says at the end that it is not the one.
-    """
+def leave(folder: Path, ended: Mapping[str, Any]) -> None:
+    """Writes what became of the run: the first process does; the first on another machine, that it is not the one."""
     rank, local = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
-    if rank and not local and event["event"] == "done":
-        event = {"event": "done", "rank": rank}
-    if rank == 0 or "rank" in event:
-        sys.stdout.write(MARK + json.dumps(event) + "\n")
-        sys.stdout.flush()
+    if rank == 0:
+        (folder / ENDED).write_text(json.dumps(ended), encoding="utf-8")
+    elif local == 0 and "message" not in ended:
+        (folder / ELSEWHERE).write_text(str(rank), encoding="utf-8")
 
 
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
@@ -175,10 +170,9 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
-    """Emits each step, evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
+    """Evaluates when it is time to, keeps the best adapter, and stops where the loss is not finite.
 
     Attributes:
-        seconds: How long the steps have taken, evaluations aside; 0 before the first of them.
         best: Folder of the best adapter; None where the last is wanted.
 
     Args:
@@ -193,41 +187,26 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.valid = None if params["valid_split"] is None else Rows.open(Path(job.folder) / "valid")
         self.every = params["checkpoint_steps"] if params["eval_strategy"] == "steps" else steps_an_epoch
         self.best = Path(job.checkpoints) / BEST if params["keep"] == "best" else None
-        self.start, self.seconds = time.perf_counter(), 0.0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Starts the clock, and emits what a run that is resumed has behind it."""
-        self.start = time.perf_counter()
-        emit({"event": "begin", "step": state.global_step, "steps": state.max_steps})
-        for entry in state.log_history:
-            if entry["step"] <= state.global_step:
-                self._emit_logged(entry)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: object) -> None:  # noqa: ANN401
-        """Emits a step; a loss that is no number ends the run here."""
-        if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
-                at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
-                advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
-                hint = f"{advice} Under fp16 take bf16, where the GPU has it."
-                raise TrainingError(f"The loss is no longer a number {at}.", hint=hint)
-            self.seconds = time.perf_counter() - self.start
-            self._emit_logged({**logs, "step": state.global_step, "rate": self.trainer.tokens / self.seconds})
+        """Ends the run at a loss that is no number."""
+        if "loss" in logs and not math.isfinite(logs["loss"]):
+            at = f"at step {state.global_step}, learning rate {logs['learning_rate']:.1e}"
+            advice = f"Lower the rate: --set lr={self.params['lr'] / 3:.1e}, or raise warmup_ratio."
+            hint = f"{advice} Under fp16 take bf16, where the GPU has it."
+            raise TrainingError(f"The loss is no longer a number {at}.", hint=hint)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
         """Evaluates every so many steps, and at the end, which is logged whatever its number."""
-        control.should_log = control.should_log or state.global_step == state.max_steps
-        if self.valid is None or (state.global_step % self.every and state.global_step != state.max_steps):
+        state.epoch, last = state.global_step / self.steps_an_epoch, state.global_step == state.max_steps
+        control.should_log = control.should_log or last
+        if self.valid is None or (state.global_step % self.every and not last):
             return
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()  # steps that are still under way belong to the training's time
-        started = time.perf_counter()
         loss = self.trainer.held_out_loss(self.valid, self.params["batch_size"] * self.params["block_size"])
-        self.start += time.perf_counter() - started  # not a part of the tokens' time
         known = [entry["valid_loss"] for entry in state.log_history if "valid_loss" in entry]
-        entry = {"valid_loss": loss, "step": state.global_step, "epoch": state.global_step / self.steps_an_epoch}
-        state.log_history.append(entry)
-        self._emit_logged(entry)
+        logs = control.should_log  # which logging something else takes back
+        self.trainer.log({"valid_loss": loss})
+        control.should_log = logs
         if self.best is not None and loss < min(known, default=math.inf):
             self.trainer.save_adapter(self.best)
 
@@ -236,17 +215,12 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
-    def _emit_logged(self, entry: Mapping[str, Any]) -> None:
-        known = {key: entry[key] for key in ("loss", "learning_rate", "rate", "valid_loss") if key in entry}
-        if known:
-            step = entry["step"]
-            emit({"event": "step", "step": step, "epoch": step / self.steps_an_epoch, **known})
-
 
 def main(path: str) -> int:
-    """Runs the job; what a user can mend becomes an event, anything else is a traceback."""
+    """Runs the job; what a user can mend is left as a sentence, anything else is a traceback."""
+    folder = Path(path).parent
     try:
-        fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8"))))
+        leave(folder, fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8")))))
         return 0
     except AmazonTitlesError as error:
         failure = error
@@ -256,12 +230,12 @@ def main(path: str) -> int:
             raise
         reason = str(error).partition("\n")[0][:200]
         failure = TrainingError(f"Not enough memory: {reason}", hint=MEMORY)
-    emit({"event": "failed", "message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code})
+    leave(folder, {"message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code})
     return 1
 
 
-def fine_tune(job: Job) -> None:
-    """Trains as the job says and leaves the adapter's two files in its folder `TRAINED`."""
+def fine_tune(job: Job) -> dict[str, Any]:
+    """Trains as the job says, leaves the adapter's two files in its folder `TRAINED`, and tells of the run."""
     logging.set_verbosity_error()
     disable_caching()
     rows, params = Rows.open(Path(job.folder) / "train"), job.params
@@ -288,20 +262,30 @@ def fine_tune(job: Job) -> None:
     )  # fmt: skip
     reporter = Reporter(trainer, job, planned.steps_an_epoch)
     trainer.add_callback(reporter)
-    trainer.train(resume_from_checkpoint=job.resume_from)
+    seconds = trainer.train(resume_from_checkpoint=job.resume_from).metrics["train_runtime"]
     trained = Path(job.folder) / TRAINED
     trainer.save_adapter(trained)
     if trainer.is_world_process_zero() and reporter.best is not None and reporter.best.is_dir():
         shutil.copytree(reporter.best, trained, dirs_exist_ok=True)
-    run: dict[str, Any] = {"device": "cpu", "devices": devices, "training_seconds": round(reporter.seconds, 3)}
-    run["tokens_a_second"] = round(trainer.tokens / reporter.seconds, 1) if reporter.seconds else None
+    run: dict[str, Any] = {
+        "device": "cpu", "devices": devices, "training_seconds": seconds,
+        "tokens_a_second": round(trainer.tokens / seconds, 1), "steps": trainer.state.global_step,
+        "losses": _curve(trainer.state.log_history, "loss"),
+        "valid_losses": _curve(trainer.state.log_history, "valid_loss"),
+    }  # fmt: skip
     if torch.cuda.is_available():
         run["device"] = torch.cuda.get_device_name()
         run["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
         run["attention"] = {"kernel": chosen.name, "refused": chosen.refused}
         if trainer.recorded is not None:
             run["step"] = {what: trainer.recorded.refused.get(what, "yes") for what in ("compile", "record")}
-    emit({"event": "done", **run})
+    return run
+
+
+def _curve(history: list[dict[str, float]], name: str) -> list[dict[str, float]]:
+    """The points of a loss, out of all that was logged."""
+    kept = ("epoch", "step", "learning_rate")
+    return [{"loss": at[name], **{key: at[key] for key in kept if key in at}} for at in history if name in at]
 
 
 def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
@@ -318,7 +302,8 @@ def _arguments(job: Job, steps: int, accumulation: int) -> Any:  # noqa: ANN401
         bf16=half is torch.bfloat16, fp16=half is torch.float16, dataloader_pin_memory=cuda,
         gradient_checkpointing=not params["disable_gradient_checkpointing"],
         gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": bool(params["lora_dropout"])},
-        save_strategy="steps", save_steps=params["checkpoint_steps"], save_total_limit=2, disable_tqdm=True,
+        save_strategy="steps", save_steps=params["checkpoint_steps"], save_total_limit=2,
+        disable_tqdm=False,  # whoever started this reads the bar
         logging_nan_inf_filter=False,  # it would show the last good loss instead
         report_to=["tensorboard"] if job.tensorboard else [],
         # Without it accelerate starts processes on a CPU that never speak to each other.

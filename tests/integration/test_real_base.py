@@ -18,6 +18,20 @@ from tests.autotrain_env import autotrain_env, require_other_python
 pytestmark = pytest.mark.integration
 
 TOKENS = 24
+# Nothing of this library: what is published must load without it.
+LOAD_PLAINLY = """
+import sys
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
+folder, question = sys.argv[1:3]
+model = AutoPeftModelForCausalLM.from_pretrained(folder, trust_remote_code=False).eval().float()
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+messages = [{"role": "user", "content": question}]
+prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+output = model.generate(input_ids=ids, max_new_tokens=int(sys.argv[3]), do_sample=False)
+print(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +81,6 @@ def test_the_card_says_where_the_base_is_from(trained):
 @pytest.mark.parametrize("engine", ["autotrain", "trl"])
 def test_plain_peft_answers_the_same_in_both_stacks(trained, engine):
     from amazon_titles.model import CatalogModel
-    from amazon_titles.quickstart.texts import LOAD_PLAINLY
 
     home, _ = trained
     question = "What is the capital of France?"

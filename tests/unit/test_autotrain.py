@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from amazon_titles.errors import InputError
 from amazon_titles.training import autotrain
+from amazon_titles.training.engine import EngineLog
 
 # What stands for AutoTrain here: it prints what AutoTrain prints, writes nothing, and exits 0.
 FAKE = """
@@ -43,13 +45,13 @@ def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
 
 
 def test_of_a_training_of_one_step_the_mean_loss_is_known():
-    with autotrain.AutoTrainLog() as log:
+    with EngineLog("AutoTrain") as log:
         log.read("INFO | {'train_runtime': 0.5, 'train_loss': 6.25, 'epoch': 1.0}\n")
     assert log.losses == [{"epoch": 1.0, "loss": 6.25}]
 
 
 def test_a_file_hears_how_far_the_training_is(beat):
-    with autotrain.AutoTrainLog(216 * 512) as shown:
+    with EngineLog("AutoTrain", tokens=216 * 512) as shown:
         assert beat(10) == ["  starting AutoTrain …", "  starting AutoTrain: 0:00:10 so far"]
         shown.read("Loading checkpoint shards:  50%|#####     | 1/2 [00:00<00:00]\n")
         shown.read("  0%|          | 0/216 [00:00<?, ?it/s]\n")
@@ -59,7 +61,7 @@ def test_a_file_hears_how_far_the_training_is(beat):
         shown.read("  4%|▍         | 9/216 [00:09<03:27,  1.00it/s]\n")
         shown.advance(0, note="loss 2.500")
         assert beat(10) == ["  training: 9 of 216 steps, loss 2.500, 461 tokens/s, 0:03:50 left"]
-        shown.end()
+        shown.read("INFO | {'train_runtime': 9.0, 'epoch': 1.0}\n")
         assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 
@@ -83,7 +85,7 @@ def make_environment(folder: Path, *, with_autotrain: bool) -> None:
 
 
 def test_finds_the_environment_beside_or_above(tmp_path, monkeypatch):
-    monkeypatch.setattr(autotrain.metadata, "distributions", lambda **_: iter(()))
+    monkeypatch.setattr(metadata, "distributions", lambda **_: iter(()))
     (tmp_path / "project" / "autotrain").mkdir(parents=True)  # the recipes' folder is not AutoTrain
     monkeypatch.chdir(tmp_path / "project")
     with pytest.raises(InputError, match=r"no \.venv-autotrain") as refused:

@@ -113,7 +113,7 @@ def test_a_quickstart_into_a_folder_with_other_things_touches_nothing(capsys, tm
     (tmp_path / "trn.json").write_text("mine")
     code, _, err = run(capsys, "quickstart", "--out", str(tmp_path))
     assert code == 2
-    assert "contains files that the quickstart did not make, such as 'trn.json'" in err
+    assert "holds what `amazon-titles quickstart` did not make (trn.json)" in err
     assert [path.name for path in tmp_path.iterdir()] == ["trn.json"]
 
 

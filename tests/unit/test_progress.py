@@ -8,7 +8,7 @@ import sys
 import threading
 
 from amazon_titles import progress
-from amazon_titles.progress import bar, lines, say, step, waiting
+from amazon_titles.progress import bar, lines, say, step
 
 
 class Terminal(io.StringIO):
@@ -79,9 +79,10 @@ def test_nothing_is_added_to_lines_that_come_by_themselves(beat):
         for n in range(3):
             yield f"line {n}"
 
-    for line in waiting("the job", log()):
-        say(line)
-        assert beat(9) == [line]
+    with bar("the job", announce=False):
+        for line in log():
+            say(line)
+            assert beat(9) == [line]
     with lines("push-dataset", announce=False), bar("sending"):
         assert beat(10)[-1] == "  sending: 0:00:10 so far", "of work within work the innermost speaks"
     assert progress._Lines.open == []

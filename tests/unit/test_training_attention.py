@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from amazon_titles import tiny_llama  # noqa: E402
 from amazon_titles.training import attention, llama  # noqa: E402
-from amazon_titles.training.batches import collate, plan, rectangles, shape_of  # noqa: E402
+from amazon_titles.training.batches import collate, plan, shape_of  # noqa: E402
 from amazon_titles.training.rows import Rows  # noqa: E402
 
 LENGTHS = [41, 40, 37, 21, 8, 8, 7, 3, 2]
@@ -34,7 +34,8 @@ def test_attention_is_each_rows_own_with_its_gradients():
     q = torch.randn(1, 6, total, 8, generator=make, requires_grad=True)
     k, v = (torch.randn(1, 2, total, 8, generator=make, requires_grad=True) for _ in range(2))
     weights = torch.randn(1, total, 6, 8, generator=make)
-    got, _ = attention.attend(None, torch.nn.Identity(), q, k, v, None, batch=as_tensors(rectangles(LENGTHS)))
+    batch = as_tensors(collate(made_rows(), range(len(LENGTHS))))
+    got, _ = attention.attend(None, torch.nn.Identity(), q, k, v, None, batch=batch)
     (got * weights).sum().backward()
     gradients = [states.grad.clone() for states in (q, k, v)]
     for states in (q, k, v):
@@ -150,11 +151,6 @@ def test_fifty_steps_on_cuda_have_one_shape():
     assert len(shapes) == 1
 
 
-def of_2_10(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
-    assert is_causal
-    return row_by_row(query, key, value, cu_seq_q, max_q, None)
-
-
 def of_2_11(q, k, v, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1)):
     assert window_size == (-1, 0)
     assert q.shape[1] == k.shape[1]
@@ -170,7 +166,7 @@ def of_2_13(
     return row_by_row(q, k, v, cu_seq_q, max_q, scale)
 
 
-@pytest.mark.parametrize("signature", [of_2_10, of_2_11, of_2_13])
+@pytest.mark.parametrize("signature", [of_2_11, of_2_13])
 @pytest.mark.parametrize("scale", [None, 0.2])
 def test_every_signature_of_torchs_kernel_is_called_rightly(monkeypatch, signature, scale):
     varlen = pytest.importorskip("torch.nn.attention.varlen")
@@ -201,7 +197,7 @@ def test_a_kernel_that_is_wrong_is_passed_over_with_its_reason(monkeypatch):
     assert not torch.backends.cuda.cudnn_sdp_enabled()
     monkeypatch.setenv(attention.CHOICE, "varlen")
     assert attention.choose("cuda", torch.bfloat16).kernel is None
-    assert attention.choose("mps", torch.bfloat16).name == "rectangles"
+    assert attention.choose("mps", torch.bfloat16).name == "one by one"
 
 
 def test_the_memory_efficient_kernel_takes_what_it_is_given():

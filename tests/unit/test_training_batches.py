@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_titles.training.batches import collate, in_order, plan, rectangles
+from amazon_titles.training.batches import collate, in_order, plan
 from amazon_titles.training.rows import Rows
 
 LENGTHS = st.lists(st.integers(2, 300), min_size=4, max_size=120)
@@ -63,27 +63,6 @@ def test_an_evaluation_takes_every_row_once(lengths, tokens):
     batches = in_order(np.asarray(lengths), tokens)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert len(in_order(np.asarray([], np.int64), tokens)) == 0
-
-
-@settings(max_examples=60, deadline=None)
-@given(LENGTHS)
-def test_rectangles_and_rows_are_the_same_tokens(lengths):
-    lengths = sorted(lengths, reverse=True)
-    made = rectangles(lengths)
-    flat = np.arange(sum(lengths))
-    padded = flat[made["gather"]]
-    assert (padded[made["back"]] == flat).all()
-    assert sum(rows for rows, _ in made["shapes"]) == len(lengths)
-    # Row by row, and in the padding only tokens of the same row.
-    first = row = 0
-    for rows, length in made["shapes"]:
-        for line in padded[first : first + rows * length].reshape(rows, length):
-            start, size = sum(lengths[:row]), lengths[row]
-            assert line[:size].tolist() == list(range(start, start + size))
-            assert set(line[size:].tolist()) <= {start + size - 1}
-            row += 1
-        first += rows * length
-    assert len(padded) <= 1.25 * len(flat)
 
 
 def rows_of(*pairs):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow.dataset import dataset
 
 from amazon_titles import resources, tiny_llama
 from amazon_titles.errors import InputError
 from amazon_titles.recipes import load_recipe
+from amazon_titles.recipes.corpus import open_split
 from amazon_titles.templates import TEMPLATES, get_template
 from amazon_titles.training import rows
 
@@ -75,9 +77,8 @@ def parquet(path, texts):
 def test_rows_are_written_and_read_again(tmp_path, tokenizer):
     texts = [LLAMA3.training_text(messages([("What?", answer)])) for answer in ("A kettle.", "An iron kettle " * 20)]
     parquet(tmp_path / "text-llama3" / "train-00000-of-00001.parquet", texts)
-    files, revision = rows.dataset_files(str(tmp_path), "text-llama3", "train")
-    assert revision is None
-    written = rows.write(files, "text", tokenizer, LLAMA3, tmp_path / "train", longest=60)
+    split = open_split(str(tmp_path), "text-llama3", "train")
+    written = rows.write(split, "text", tokenizer, LLAMA3, tmp_path / "train", longest=60)
     opened = rows.Rows.open(tmp_path / "train")
     end = tokenizer.token_to_id(LLAMA3.end)
     for number, text in enumerate(texts):
@@ -92,15 +93,16 @@ def test_rows_are_counted_as_they_are_trained_on(tmp_path, tokenizer):
     texts = [LLAMA3.training_text(messages([("What?", "A kettle.")] * n)) for n in (1, 2, 3)]
     file = tmp_path / "text-llama3" / "train-0.parquet"
     parquet(file, texts)
-    written = rows.write([file], "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
+    written = rows.write(dataset(file), "text", tokenizer, LLAMA3, tmp_path / "train", longest=999)
     recipe = load_recipe(resources.recipes()["quickstart-tiny"])
-    epochs = recipe.params.epochs
-    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (None, None, None)
+    tokens = len(written.ids)
+    told = {"rows": 3, "tokens_an_epoch": tokens, "tokens": recipe.params.epochs * tokens}
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == dict.fromkeys(told)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (3, len(written.ids), epochs * len(written.ids))
-    assert rows.count_tokens(recipe, "ana/titles", tmp_path) == (None, None, None)
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == told
+    assert rows.count_tokens(recipe, "ana/titles", tmp_path) == dict.fromkeys(told)
     file.write_bytes(b"no Parquet")
-    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == (None, None, None)
+    assert rows.count_tokens(recipe, str(tmp_path), tmp_path) == dict.fromkeys(told)
 
 
 def test_a_base_of_another_family_is_refused(tmp_path, tokenizer):
@@ -109,9 +111,10 @@ def test_a_base_of_another_family_is_refused(tmp_path, tokenizer):
     with pytest.raises(
         InputError, match=r"<\|im_end\|> at the end of a turn, which the base's tokenizer does not know"
     ):
-        rows.write([tmp_path / "train.parquet"], "text", tokenizer, chatml, tmp_path / "train", longest=60)
+        rows.write(dataset(tmp_path / "train.parquet"), "text", tokenizer, chatml, tmp_path / "train", longest=60)
 
 
 def test_a_split_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(InputError, match="has no split 'nothing' in text-llama3"):
-        rows.dataset_files(str(tmp_path), "text-llama3", "nothing")
+    parquet(tmp_path / "text-llama3" / "train-0.parquet", [])
+    with pytest.raises(InputError, match="has no split nothing in text-llama3"):
+        open_split(str(tmp_path), "text-llama3", "nothing")

@@ -1,4 +1,4 @@
-"""The two ends of the trl engine's wire: what the worker tells, and what is made of it."""
+"""The two ends of the trl engine: what the worker leaves, and what is made of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from amazon_titles import resources
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
 from amazon_titles.recipes import load_recipe
 from amazon_titles.training import trl
+from amazon_titles.training.engine import EngineLog
 
 
 def job(folder, **changes):
@@ -53,43 +54,43 @@ def test_any_other_error_of_torch_is_not_taken_for_that(tmp_path, monkeypatch):
         worker.main(str(tmp_path / "job.json"))
 
 
-def test_only_the_first_process_tells(monkeypatch, capsys):
-    pytest.importorskip("trl")
-    from amazon_titles.training import worker
-
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    worker.emit({"event": "done"})
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(("rank", "local", "said"), [("2", "0", 'done", "rank": 2}'), ("3", "1", "")])
-def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, capsys, tmp_path, rank, local, said):
+def left_by(monkeypatch, folder, rank, local, ended):
     pytest.importorskip("trl")
     from amazon_titles.training import worker
 
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("LOCAL_RANK", local)
-    worker.emit({"event": "begin", "step": 0, "steps": 9})
-    assert capsys.readouterr().out == ""
-    worker.emit({"event": "done", "device": "cpu"})
-    out = capsys.readouterr().out
-    assert said in out
-    if said:
-        with trl.TrlLog() as log:
-            log.read(out)
-        with pytest.raises(trl.TrainedElsewhere, match="the machine of process 0") as told:
-            trl.require_adapter(job(tmp_path), log, 0)
-        assert told.value.exit_code == 0
+    worker.leave(folder, ended)
+    return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("last", [0, 1])
-def test_where_one_launcher_starts_all_machines_the_first_of_them_counts(last):
-    told = [{"event": "done", "device": "cpu", "devices": 16}, {"event": "done", "rank": 8}]
-    with trl.TrlLog() as log:
-        for event in (told[1 - last], told[last]):
-            log.read(trl.MARK + json.dumps(event))
-    assert log.ended == {"device": "cpu", "devices": 16}
+def test_only_the_first_process_tells(monkeypatch, tmp_path):
+    assert left_by(monkeypatch, tmp_path, "1", "1", {"device": "cpu"}) == []
+    assert left_by(monkeypatch, tmp_path, "2", "0", {"message": "The loss is no number.", "hint": ""}) == []
+
+
+def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, tmp_path):
+    assert left_by(monkeypatch, tmp_path, "3", "1", {"device": "cpu"}) == []
+    assert left_by(monkeypatch, tmp_path, "2", "0", {"device": "cpu"}) == [trl.ELSEWHERE]
+    with pytest.raises(trl.TrainedElsewhere, match=r"Process 2 .* where process 0 ran") as told:
+        trl.require_adapter(job(tmp_path), quiet(), 0)
+    assert told.value.exit_code == 0
+
+
+def test_where_one_launcher_starts_all_machines_the_first_of_them_counts(monkeypatch, tmp_path):
+    left_by(monkeypatch, tmp_path, "8", "0", {"device": "cpu", "devices": 16})
+    left_by(monkeypatch, tmp_path, "0", "0", {"device": "cpu", "devices": 16})
+    (tmp_path / trl.TRAINED).mkdir()
+    for name in trl.ADAPTER_FILES:
+        (tmp_path / trl.TRAINED / name).touch()
+    assert trl.require_adapter(job(tmp_path), quiet(), 0) == {"device": "cpu", "devices": 16}
+
+
+def quiet(*lines):
+    with EngineLog("trl") as log:
+        for line in lines:
+            log.read(line)
+    return log
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +173,7 @@ def test_accelerate_reads_the_config_and_would_put_a_llama_together_layer_by_lay
 
 
 @pytest.fixture
-def failure(tmp_path, monkeypatch, capsys):
+def failure(tmp_path, monkeypatch):
     """What a user is told where the worker ends in such a way."""
 
     def fail(fine_tune):
@@ -181,10 +182,8 @@ def failure(tmp_path, monkeypatch, capsys):
         (tmp_path / "job.json").write_text(json.dumps(asdict(job(tmp_path, params=PARAMS))))
         monkeypatch.setattr(worker, "fine_tune", lambda job: fine_tune(worker, job))
         assert worker.main(str(tmp_path / "job.json")) == 1
-        with trl.TrlLog() as log:
-            log.read(capsys.readouterr().out)
         with pytest.raises(AmazonTitlesError) as refused:
-            trl.require_adapter(job(tmp_path), log, 1)
+            trl.require_adapter(job(tmp_path), quiet(), 1)
         return refused.value
 
     pytest.importorskip("trl")
@@ -231,26 +230,22 @@ def test_a_base_that_is_no_llama_is_refused(failure, monkeypatch):
     ],
 )
 def test_a_process_that_says_nothing_of_its_end(tmp_path, status, words, advice):
-    with trl.TrlLog() as log:
-        log.read("the last words\n")
     with pytest.raises(TrainingError, match=words) as refused:
-        trl.require_adapter(job(tmp_path), log, status)
+        trl.require_adapter(job(tmp_path), quiet("the last words\n"), status)
     assert advice in str(refused.value)
 
 
-def test_a_file_hears_how_far_the_training_is(beat):
-    step = {"event": "step", "epoch": 0.5, "loss": 1.5, "learning_rate": 2e-4}
-    with trl.TrlLog() as log:
+def test_a_file_hears_how_far_a_resumed_training_is(beat):
+    with EngineLog("trl", tokens=200 * 1000, done=10) as log:
         assert beat(10) == ["  starting trl …", "  starting trl: 0:00:10 so far"]
-        log.take({"event": "begin", "step": 10, "steps": 200})
+        log.read("  0%|          | 0/200 [00:00<?, ?it/s]\n")
         assert beat(0) == ["Going on after step 10 of 200.", "  training: 10 of 200 steps …"]
-        log.take({**step, "step": 9})  # of the earlier run
-        log.take({**step, "step": 12, "rate": 12345.6})
-        log.take({"event": "checkpoint", "step": 12})
-        assert beat(10) == ["  training: 12 of 200 steps, loss 1.5000, 12,346 tokens/s, 0:15:40 left"]
-        log.take({"event": "step", "step": 12, "epoch": 0.5, "valid_loss": 1.25})
+        log.read("  6%|▌         | 12/200 [00:02<03:08,  1.00it/s]\n")
+        log.read("{'loss': '1.5', 'grad_norm': '1', 'learning_rate': '0.0002', 'epoch': '0.5'}\n")
+        assert beat(10) == ["  training: 12 of 200 steps, loss 1.500, 200 tokens/s, 0:15:40 left"]
+        log.read("  6%|▌         | 12/200 [00:02<03:08,  1.00it/s]{'valid_loss': '1.25', 'epoch': '0.5'}\n")
         assert beat(0) == ["  epoch 0.50  validation loss 1.2500"]
-        log.take({**step, "step": 200, "rate": 12345.6})
+        log.read("{'train_runtime': '12.5', 'train_loss': '1.2', 'epoch': '3'}\n")
         assert beat(10) == ["  saving the adapter: 0:00:10 so far"]
 
 
