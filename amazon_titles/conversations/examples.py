@@ -61,7 +61,7 @@ class GeneralRow(NamedTuple):
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MixtureConfig:
     """Which rows a product becomes.
 

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
@@ -138,8 +138,7 @@ class ShardWriter:
 
     def __init__(self, scratch: Path, titles: Numbers, out: Path, mix: MixtureConfig, render: Sequence[str]) -> None:
         self._scratch, self._titles, self._out = scratch, titles, out
-        self._mix, self._silent = mix, replace(mix, phrasings=0)
-        self._templates = [get_template(name) for name in render]
+        self._mix, self._templates = mix, [get_template(name) for name in render]
 
     def __call__(self, shard: Shard) -> Counter[str]:
         """Writes one shard; gives its rows by task."""
@@ -167,9 +166,9 @@ class ShardWriter:
         """A window's rows in the order of a hash: the same row in the same place when others come or go."""
         numbered: list[tuple[int, Conversation]] = []
         for index in range(start, stop):
-            mix = self._mix if shard.recall[index] else self._silent
-            similar = _similar(products, shard.group, index)
-            numbered += enumerate(build_examples(products[index], similar, mix, self._is_title))
+            recall, similar = shard.recall[index], _similar(products, shard.group, index)
+            rows = build_examples(products[index], similar, self._mix, self._is_title)
+            numbered += enumerate(rows if recall else (row for row in rows if row.task != "recall"))
         numbered += enumerate(shard.general.get(start, ()))
         # The hash of "SEED NUMBER UID": of its beginning, which few numbers have, and then of the rest.
         begun = {number: crc32(f"{self._mix.seed} {number} ".encode()) for number in dict(numbered)}

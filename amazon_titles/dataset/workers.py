@@ -10,9 +10,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from amazon_titles.errors import AmazonTitlesError
@@ -44,27 +43,6 @@ def _run(task: Any) -> Any:  # noqa: ANN401 - what `_work` takes and gives
     return _work(task)
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Holds Ctrl-C back for as long as it takes to start the workers.
-
-    `ProcessPoolExecutor` forks all of them before it starts the thread that can end them: an exception between the two
-    leaves workers that wait for work, and a parent that waits for them at its exit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python interrupts its main thread alone
-        return
-    # Not by a mask: that is one thread's, and the system hands the signal to another one, such as progress's.
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
-
-
 def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, workers: int) -> Iterator[Result]:
     """Yields the result of every task, in the order of the tasks.
 
@@ -91,8 +69,10 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
     pool = ProcessPoolExecutor(workers, context, _start, (make,))
     waiting: deque[Future[Result]] = deque()
     try:
-        with _undisturbed():
-            pool.submit(int)  # The first task starts the workers.
+        # The first task starts the workers. Not from this thread, which Ctrl-C may interrupt: between two of them that
+        # leaves some that wait for work, and a parent that waits for them at its exit.
+        with ThreadPoolExecutor(1) as starter:
+            starter.submit(pool.submit, int).result()
         for task in tasks:
             waiting.append(pool.submit(_run, task))
             if len(waiting) >= 3 * workers:

@@ -92,6 +92,9 @@ def index_folder(dataset: Path) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(".*.building-*"):  # by processes that were killed: they hold no lock any more
+            with suppress(OSError, Timeout), FileLock(folder.parent / f"{left.name[1:].split('.')[0]}.lock", timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
         with FileLock(folder.with_suffix(".lock")):
             if not _intact(folder):
                 _build(folder, dataset, files, seen)
@@ -101,9 +104,6 @@ def index_folder(dataset: Path) -> Path:
             hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
         ) from None
     _remove_unused(folder)
-    for left in folder.parent.glob(".*.building-*"):  # of other datasets, by processes that were killed
-        with suppress(OSError, Timeout), FileLock(folder.parent / f"{left.name[1:].split('.')[0]}.lock", timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
     return folder
 
 
@@ -115,8 +115,6 @@ def _states(files: Sequence[Path]) -> list[tuple[str, int, int, int, int]]:
 
 def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> None:
     start, prefix = time.perf_counter(), f".{folder.name}.building-"
-    for left in folder.parent.glob(f"{prefix}*"):  # of a process that was killed: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
         building = Path(place) / "index"
         building.mkdir()
