@@ -35,8 +35,10 @@ from amazon_titles.sample import is_made_up
 SMALL = 8 << 20
 """Bytes of a source that one process reads faster than two are started."""
 
+FIRST_ROWS = 100
+"""So many rows decide whose catalogue it is, at most: what it is called must not depend on how it is read."""
+
 _SHOWN = 20
-_FIRST = 100  # rows decide whose catalogue it is: what it is called must not depend on how it is read
 _COLUMNS_OF = 1000  # rows: a column may be rare
 _TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
 _ASIN = re.compile(r"[0-9A-Z]{10}")
@@ -130,7 +132,7 @@ def _resolved(opened: Source, beginning: bytes, options: BuildOptions) -> tuple[
     It is trn.json where every row has its five fields, and an ASIN of ten characters as its uid.
     """
     lines = beginning.split(b"\n", _COLUMNS_OF)[:_COLUMNS_OF]
-    rows = [row for line in lines[:_FIRST] if (row := read_object(line))]
+    rows = [row for line in lines[:FIRST_ROWS] if (row := read_object(line))]
     if not rows and (bad := Reader().read(beginning, Counts())[1]):
         raise explain(bad[0], opened.name)
     columns = find_columns(list(filter(None, map(read_object, lines))), options.fields, opened.name)
@@ -183,10 +185,8 @@ def _extract(
     if bad_lines > max(options.max_bad * total, 1):
         listed = f"They are listed in {rejected.name}, beside the folder; a larger --max-bad passes over them."
         latin1 = " Where they read well there: --encoding latin-1" if counts.bad_lines["bad_utf8"] else ""
-        raise InputError(
-            f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
-            hint=listed + latin1,
-        )
+        said = f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}."
+        raise InputError(said, hint=listed + latin1)
     return counts, stats
 
 
