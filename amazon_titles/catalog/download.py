@@ -90,10 +90,8 @@ def _from_mirrors(folder: Path, refused: str) -> Path:
             return _from_mirror(mirror, folder)
         except AmazonTitlesError as error:
             refused = error.message
-    raise InputError(
-        f"Neither Drive nor a mirror gave {ARCHIVE}. {refused}",
-        hint="Try again tomorrow, or name another mirror: amazon-titles download --mirror USER/REPO",
-    )
+    said = f"Neither Drive nor a mirror gave {ARCHIVE}. {refused}"
+    raise InputError(said, hint="Try again tomorrow, or name another mirror: amazon-titles download --mirror USER/REPO")
 
 
 def _from_mirror(mirror: str, folder: Path) -> Path:

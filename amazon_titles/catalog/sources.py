@@ -162,10 +162,8 @@ class Source:
             self._digest.update(data)
         self.bytes_read = self._unpacked if self.size is None else self._file.tell()
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
-            raise InputError(
-                f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does.",
-                hint=f"Expected {forms.FORMS}.",
-            )
+            said = f"{self.name} unpacks to more than {MAX_EXPANSION} times its size, which no catalogue does."
+            raise InputError(said, hint=f"Expected {forms.FORMS}.")
         return data
 
 

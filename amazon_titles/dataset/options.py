@@ -108,9 +108,8 @@ class BuildOptions(MixtureConfig):
             wording(language)
         most = sum(len(wording(language).questions) for language in self.languages)
         if self.phrasings > most:
-            raise InputError(
-                f"{self.phrasings} phrasings are asked for, of {most}.", hint="Name more languages, or fewer."
-            )
+            said = f"{self.phrasings} phrasings are asked for, of {most}."
+            raise InputError(said, hint="Name more languages, or fewer.")
         if self.general and not self.general_source:
             raise InputError("The general rows have no source.", hint="Say where they are from: general_source=TEXT")
         if self.rules not in (AUTO, *CONTENT_RULES):

@@ -74,10 +74,8 @@ def index_folder(dataset: Path) -> Path:
     """
     files = shards(dataset, "catalog", "train")
     if not files:
-        raise InputError(
-            f"{dataset} holds no catalog/train-*.parquet.",
-            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
-        )
+        said = f"{dataset} holds no catalog/train-*.parquet."
+        raise InputError(said, hint="Make a dataset with: amazon-titles build SOURCE --out DIR")
     # Without one of its files a catalogue would say that products do not exist.
     count = files[-1].stem.rpartition("-of-")[2]
     for number in range(int(count) if count.isdigit() else 0):
@@ -99,10 +97,8 @@ def index_folder(dataset: Path) -> Path:
             if not _intact(folder):
                 _build(folder, dataset, files, seen)
     except OSError as error:
-        raise InputError(
-            f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
-            hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
-        ) from None
+        said = f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}."
+        raise InputError(said, hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR") from None
     _remove_unused(folder)
     return folder
 
@@ -140,9 +136,8 @@ def _blocks(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
                     yield batch.select(_SCHEMA.names).cast(_SCHEMA)
         except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN
-            ) from None
+            said = f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}"
+            raise InputError(said, hint=_AGAIN) from None
 
 
 def _checksum(folder: Path) -> str:
