@@ -53,11 +53,6 @@ class Columns:
     guessed: bool
 
     @property
-    def renamed(self) -> dict[str, str]:
-        """The fields that have another name, where `plain`."""
-        return self.recorded if self.plain else {}
-
-    @property
     def recorded(self) -> dict[str, Any]:
         """The fields that have another name, as reports have them."""
         others = {field: names for field, names in self.of.items() if names != (field,)}

@@ -82,14 +82,6 @@ class MixtureConfig:
     seed: int = 42
 
 
-def general_rows(rows: Sequence[GeneralRow]) -> list[Conversation]:
-    """General questions as rows of a dataset, named by their place: `general-00001`."""
-    return [
-        Conversation(f"general-{number:05}", "general", row.language, row.question, row.answer)
-        for number, row in enumerate(rows, start=1)
-    ]
-
-
 def draws(uid: str, seed: int) -> tuple[int, ...]:
     """Sixteen numbers of 32 bits from the uid and the seed alone: a product's rows stay when others change."""
     digest = blake2b(uid.encode(errors="replace"), salt=seed.to_bytes(8, "little", signed=True)).digest()

@@ -18,7 +18,6 @@ from amazon_titles.catalog import Counts, Reader, Source, open_source
 from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
 from amazon_titles.catalog.forms import FORMS
 from amazon_titles.catalog.products import explain
-from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
 from amazon_titles.dataset.folder import BuildReport, histogram
 from amazon_titles.dataset.options import BuildOptions
@@ -86,9 +85,8 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     beginning = next(blocks, b"")
     options, columns = _resolved(opened, beginning, options)
     blocks = chain([beginning], blocks)
-    if not columns.plain:
-        blocks = columns.rewritten(blocks)
-    counts, stats = _extract(opened, blocks, options, options.reader(columns.renamed), scratch, target, processes)
+    blocks, renamed = (blocks, columns.recorded) if columns.plain else (columns.rewritten(blocks), {})
+    counts, stats = _extract(opened, blocks, options, options.reader(renamed), scratch, target, processes)
     if counts.double_encoded:
         example = counts.examples["double_encoded"]
         say(
@@ -193,7 +191,7 @@ def _extract(
 def _write(plan: SplitPlan, out: Path, scratch: Path, options: BuildOptions, processes: int) -> dict[str, Any]:
     """The second pass: every shard becomes its files."""
     shards = plan.shards()
-    spread(general_rows(options.general), shards, options.seed)
+    spread(options.general, shards, options.seed)
     writer = partial(ShardWriter, scratch, plan.titles, out, options, options.render)
     rows: dict[str, Counter[str]] = {split: Counter() for split in plan.splits}
     with bar("writing", len(plan.kept), unit="products", announce=False) as advance:

@@ -25,7 +25,7 @@ import pyarrow as pa
 from amazon_titles.catalog import Counts, Product, Reader, key_hash
 from amazon_titles.catalog.filters import hash64
 from amazon_titles.catalog.products import BadLine
-from amazon_titles.conversations import Conversation, MixtureConfig, build_examples
+from amazon_titles.conversations import Conversation, GeneralRow, MixtureConfig, build_examples
 from amazon_titles.dataset.folder import CATALOG, CHAT, TEXT, open_parquet, table
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
@@ -191,8 +191,10 @@ def put_aside(scratch: Path, numbers: Numbers) -> list[Product]:
     return [decode(files[file][offset : offset + size]) for file, offset, size in places]
 
 
-def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> None:
-    """Gives rows that are of no product to windows of the train split: a hash of the row's name decides to which.
+def spread(rows: Sequence[GeneralRow], shards: Sequence[Shard], seed: int) -> None:
+    """Gives rows that are of no product to windows of the train split, named by their place: `general-00001`.
+
+    A hash of the name decides to which window.
 
     Raises:
         InputError: No product is in the train split.
@@ -201,9 +203,10 @@ def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> 
     if rows and not windows:
         raise InputError("No product is left to train on.", hint="Lower validation and test, or take more products.")
     ends = list(accumulate(stop - start for _, start, stop in windows))
-    for row in rows:
-        shard, start, _ = windows[bisect_right(ends, crc32(f"{seed} {row.uid}".encode()) % ends[-1])]
-        shard.general.setdefault(start, []).append(row)
+    for number, row in enumerate(rows, start=1):
+        made = Conversation(f"general-{number:05}", "general", row.language, row.question, row.answer)
+        shard, start, _ = windows[bisect_right(ends, crc32(f"{seed} {made.uid}".encode()) % ends[-1])]
+        shard.general.setdefault(start, []).append(made)
 
 
 def _similar(products: Sequence[Product], groups: Sequence[int], index: int) -> list[Product]:

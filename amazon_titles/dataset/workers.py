@@ -56,13 +56,11 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
     """
     if workers <= 1:
         # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
-        enabled = gc.isenabled()
         gc.disable()
         try:
             yield from map(make(), tasks)
         finally:
-            if enabled:
-                gc.enable()
+            gc.enable()
         return
     # Forked where that is the custom: no script needs a guard around `build_dataset`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")

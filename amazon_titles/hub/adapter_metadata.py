@@ -97,8 +97,7 @@ class AdapterMetadata:
             gguf: Name of a GGUF file beside it.
         """
         told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
-        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
-        told["gguf"] = gguf
+        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language, "gguf": gguf}
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
