@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -37,6 +37,13 @@ def _end_with_parent() -> None:
     if parent := multiprocessing.parent_process():
         parent.join()
     os._exit(1)
+
+
+def _start_workers(pool: ProcessPoolExecutor) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        # Of this thread, and so of the workers, before they can ignore it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    pool.submit(int)  # the first task starts them
 
 
 def _run(task: Any) -> Any:  # noqa: ANN401 - what `_work` takes and gives
@@ -67,10 +74,11 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
     pool = ProcessPoolExecutor(workers, context, _start, (make,))
     waiting: deque[Future[Result]] = deque()
     try:
-        # The first task starts the workers. Not from this thread, which Ctrl-C may interrupt: between two of them that
-        # leaves some that wait for work, and a parent that waits for them at its exit.
-        with ThreadPoolExecutor(1) as starter:
-            starter.submit(pool.submit, int).result()
+        # Not from this thread, which Ctrl-C may interrupt: between the start of two workers that leaves some that wait
+        # for work, and a parent that waits for them at its exit.
+        starter = threading.Thread(target=_start_workers, args=(pool,))
+        starter.start()
+        starter.join()
         for task in tasks:
             waiting.append(pool.submit(_run, task))
             if len(waiting) >= 3 * workers:
