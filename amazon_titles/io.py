@@ -23,6 +23,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -205,23 +206,20 @@ def scratch() -> Iterator[Path]:
     """A temporary folder that goes when the block ends; what killed processes left of such ones goes when it begins."""
     system = Path(tempfile.gettempdir())
     for left in system.glob(f"{_SCRATCH}*.lock"):
-        lock = FileLock(left)
-        with suppress(OSError, Timeout):
-            lock.acquire(timeout=0)  # a folder's lock is there before it, and held for as long as it is in use
+        # A folder's lock is there before it, and held for as long as it is in use.
+        with suppress(OSError, Timeout), FileLock(left, timeout=0):
             shutil.rmtree(left.with_suffix(""), ignore_errors=True)
             left.unlink(missing_ok=True)
-            lock.release()
-    number, name = tempfile.mkstemp(prefix=_SCRATCH, suffix=".lock")
-    os.close(number)
-    with FileLock(name):
-        folder = Path(name).with_suffix("")
+    lock = system / f"{_SCRATCH}{uuid4().hex}.lock"
+    with FileLock(lock):
+        folder = lock.with_suffix("")
         folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
-                Path(name).unlink()
+                lock.unlink()
 
 
 @contextmanager

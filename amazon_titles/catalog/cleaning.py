@@ -177,12 +177,8 @@ def remove_copyright(text: str) -> str:
 
 def _without(text: str, beginning: str, pattern: re.Pattern[str], tidy: Rule) -> str:
     """A text without a pattern, which is tried only where its beginning stands; `tidy` ends what stood before it."""
-    start = text.find(beginning)
-    while start >= 0:
-        if match := pattern.match(text, start):
-            text = " ".join(filter(None, (tidy(text[:start]), text[match.end() :])))
-            start = -1  # what stands on both sides may be one now
-        start = text.find(beginning, start + 1)
+    while beginning in text and (match := pattern.search(text)):  # what stands on both sides may be one now
+        text = " ".join(filter(None, (tidy(text[: match.start()]), text[match.end() :])))
     return text
 
 

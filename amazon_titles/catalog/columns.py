@@ -53,11 +53,6 @@ class Columns:
     guessed: bool
 
     @property
-    def renamed(self) -> dict[str, str]:
-        """The fields that have another name, where `plain`."""
-        return self.recorded if self.plain else {}
-
-    @property
     def recorded(self) -> dict[str, Any]:
         """The fields that have another name, as reports have them."""
         others = {field: names for field, names in self.of.items() if names != (field,)}
@@ -116,10 +111,8 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
             description.
     """
     if unknown := sorted(set(given) - set(FIELDS)):
-        raise InputError(
-            f"There is no field {unknown[0]!r} to map.",
-            hint=f"Expected --field NAME=YOURS with NAME of: {', '.join(FIELDS)}.",
-        )
+        said = f"There is no field {unknown[0]!r} to map."
+        raise InputError(said, hint=f"Expected --field NAME=YOURS with NAME of: {', '.join(FIELDS)}.")
     asked = {field: (names,) if isinstance(names, str) else tuple(names) for field, names in given.items()}
     if not rows:
         return Columns({field: (field,) for field in FIELDS}, plain=True, guessed=False)
@@ -128,9 +121,8 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str | Se
     of = {field: tuple(_one(column, names, name) for column in columns) for field, columns in asked.items()}
     for (one, its), (other, others) in combinations(of.items(), 2):
         if both := set(its).intersection(others):
-            raise InputError(
-                f"{one} and {other} are both said to be {min(both)!r}.", hint="Name another field for one of them."
-            )
+            said = f"{one} and {other} are both said to be {min(both)!r}."
+            raise InputError(said, hint="Name another field for one of them.")
     free = [one for one in names if not any(one in columns for columns in of.values())]
     of = {field: of.get(field) or _guess(field, free) for field in FIELDS}
     if missing := [field for field in ("title", "content") if not of[field]]:
@@ -149,15 +141,11 @@ def _require_rows(rows: Sequence[Mapping[str, Any]], name: str) -> None:
         return
     for key, value in first.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            raise InputError(
-                f"{name} is one object, with the products in {_quoted([key])}.",
-                hint=f"Write that list alone: jq .{key} FILE",
-            )
+            said = f"{name} is one object, with the products in {_quoted([key])}."
+            raise InputError(said, hint=f"Write that list alone: jq .{key} FILE")
     if all(isinstance(value, dict) for value in first.values()):
-        raise InputError(
-            f"{name} holds a column after the other, not a product after the other.",
-            hint='In pandas: to_json(…, orient="records", lines=True)',
-        )
+        said = f"{name} holds a column after the other, not a product after the other."
+        raise InputError(said, hint='In pandas: to_json(…, orient="records", lines=True)')
 
 
 def _guess(field: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -171,9 +159,8 @@ def _one(column: str, names: Sequence[str], source: str) -> str:
         return column
     alike = [one for one in names if _folded(one) == _folded(column)]
     if len(alike) != 1:
-        raise InputError(
-            f"{source} has no field {column!r}, but {_quoted(names)}.", hint="Name one of them: --field title=NAME"
-        )
+        said = f"{source} has no field {column!r}, but {_quoted(names)}."
+        raise InputError(said, hint="Name one of them: --field title=NAME")
     return alike[0]
 
 

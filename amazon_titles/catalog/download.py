@@ -36,10 +36,6 @@ class Download(NamedTuple):
     sha256: str
 
 
-class _NoFileError(InputError):
-    """Drive answered, and gave no file: most often because its quota is used up."""
-
-
 def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
     """Fetches the archive that holds trn.json, or finds that it is there; an interrupted download goes on.
 
@@ -61,28 +57,12 @@ def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
     folder.mkdir(parents=True, exist_ok=True)
     target = next((folder / name for name in _NAMES.values() if (folder / name).is_file()), None)
     if target is None:
-        target = _from_mirror(mirror, folder) if mirror else _from_drive_or_a_mirror(folder)
+        target = _from_mirror(mirror, folder) if mirror else _from_drive(folder)
     return Download(target, target.stat().st_size, sha256_of(target))
 
 
-def _from_drive_or_a_mirror(folder: Path) -> Path:
-    try:
-        return _from_drive(folder)
-    except _NoFileError as error:
-        refused: AmazonTitlesError = error
-    for mirror in MIRRORS:
-        say(f"{refused.message} Trying the mirror {mirror} …")
-        try:
-            return _from_mirror(mirror, folder)
-        except AmazonTitlesError as error:
-            refused = error
-    raise InputError(
-        f"Neither Drive nor a mirror gave {ARCHIVE}. {refused.message}",
-        hint="Try again tomorrow, or name another mirror: amazon-titles download --mirror USER/REPO",
-    )
-
-
 def _from_drive(folder: Path) -> Path:
+    """The archive as Drive has it; where its quota is used up, what a mirror holds."""
     try:
         import gdown
     except ImportError:
@@ -99,8 +79,19 @@ def _from_drive(folder: Path) -> Path:
             got = None
     if got is None or not (partial.is_file() and is_zipfile(partial)):  # a page, where the quota is used up
         partial.unlink(missing_ok=True)
-        raise _NoFileError("Drive returned no zip: the file was downloaded too often lately.")
+        return _from_mirrors(folder, "Drive returned no zip: the file was downloaded too often lately.")
     return partial.replace(folder / ARCHIVE)
+
+
+def _from_mirrors(folder: Path, refused: str) -> Path:
+    for mirror in MIRRORS:
+        say(f"{refused} Trying the mirror {mirror} …")
+        try:
+            return _from_mirror(mirror, folder)
+        except AmazonTitlesError as error:
+            refused = error.message
+    said = f"Neither Drive nor a mirror gave {ARCHIVE}. {refused}"
+    raise InputError(said, hint="Try again tomorrow, or name another mirror: amazon-titles download --mirror USER/REPO")
 
 
 def _from_mirror(mirror: str, folder: Path) -> Path:

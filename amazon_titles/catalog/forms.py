@@ -173,9 +173,8 @@ def _csv_rows(text: IO[str], name: str) -> Iterator[dict[str, str] | list[str]]:
     unquoted = re.sub(f"{quote}[^{quote}]*{quote}", "", first)
     separator = max(separators, key=unquoted.count)
     if separator not in unquoted:
-        raise InputError(
-            f"{name} is no JSON, and its first line has no separator, as a CSV's header has.", hint=f"Expected {FORMS}."
-        )
+        said = f"{name} is no JSON, and its first line has no separator, as a CSV's header has."
+        raise InputError(said, hint=f"Expected {FORMS}.")
     blanks = unquoted.count(separator) == unquoted.count(f"{separator} ")
     used, again = list[str](), deque([first])  # the lines of a row, and those that are read again
 

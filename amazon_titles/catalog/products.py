@@ -244,7 +244,5 @@ def read_labels(path: str | Path) -> np.ndarray[Any, np.dtype[np.bytes_]]:
             blocks = [np.array([row.uid.encode() for row in decode(block)], np.bytes_) for block in source.blocks()]
             return np.concatenate(blocks)
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:  # the latter of no block, too
-            raise InputError(
-                f"{source.name} is empty, or has a line without a uid ({error}).",
-                hint="Expected lbl.json of the archive that trn.json came in.",
-            ) from error
+            said = f"{source.name} is empty, or has a line without a uid ({error})."
+            raise InputError(said, hint="Expected lbl.json of the archive that trn.json came in.") from error

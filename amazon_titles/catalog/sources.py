@@ -1,7 +1,4 @@
-"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines; JSON lines are not unpacked to disk.
-
-The first rows tell whose it is: trn.json's, the made-up sample's, or anybody else's.
-"""
+"""Opens a catalogue wherever it lies, and cuts it into blocks of whole lines; JSON lines are not unpacked to disk."""
 
 from __future__ import annotations
 
@@ -14,19 +11,17 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import pyarrow as pa
 
 from amazon_titles.catalog import forms
 from amazon_titles.errors import InputError
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import read_object
-from amazon_titles.sample import is_made_up
 
 ARCHIVE = "LF-Amazon-1.3M.raw.zip"
 """What trn.json was published in."""
@@ -43,11 +38,6 @@ MAX_LINE = 16 << 20
 MAX_EXPANSION = 100
 """How many times its packed size a container may unpack to. JSON text packs 3 to 10 times; a zip bomb 1,000."""
 
-FIRST_ROWS = 100
-"""So many rows decide whose catalogue it is, at most: what it is called must not depend on how it is read."""
-
-_TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
-_ASIN = re.compile(r"[0-9A-Z]{10}")
 _BOMB_FROM = 256 << 20
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZ": "bz2"}
 _PACKED = (*_CODECS, b"PK")
@@ -172,10 +162,8 @@ class Source:
             self._digest.update(data)
         self.bytes_read = self._unpacked if self.size is None else self._file.tell()
         if self._unpacked > max(_BOMB_FROM, MAX_EXPANSION * self.bytes_read):
-            raise InputError(
-                f"{self.name} unpacks to more than {MAX_EXPANSION} times its size; no catalogue does.",
-                hint=f"Expected {forms.FORMS}.",
-            )
+            said = f"{self.name} unpacks to more than {MAX_EXPANSION} times its size; no catalogue does."
+            raise InputError(said, hint=f"Expected {forms.FORMS}.")
         return data
 
 
@@ -268,40 +256,3 @@ def _from_hub(address: str) -> tuple[str, list[Path]]:
         return repo.rpartition("/")[2], [Path(hf_hub_download(repo, name, **where)) for name in files]
     except Exception as error:
         raise explain(error, repo, "dataset") from None
-
-
-class Origin(NamedTuple):
-    """Whose catalogue it is.
-
-    Attributes:
-        amazon: It is trn.json: every row has its five fields, and an ASIN of ten characters as its uid.
-        made_up: A row of the sample stands in it.
-        number: The first uid that is a number, where most are, as far as leading zeros went; else None.
-        fields: Every row has the five fields of trn.json.
-    """
-
-    amazon: bool
-    made_up: bool
-    number: int | float | None
-    fields: bool
-
-
-def first_rows(data: bytes, most: int = FIRST_ROWS) -> list[dict[str, Any]]:
-    """The rows at the beginning of a catalogue; lines that hold no JSON object are passed over."""
-    return [row for line in data.split(b"\n", most)[:most] if (row := read_object(line))]
-
-
-def origin_of(rows: Sequence[Mapping[str, Any]], uids: Sequence[object], *, archive: bool = False) -> Origin:
-    """Tells it from the first rows.
-
-    Args:
-        rows: As `first_rows` gives them.
-        uids: Of each.
-        archive: Whether they stand in the archive that trn.json was published in.
-    """
-    asins = all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids)
-    fields = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows)
-    made_up = any(map(is_made_up, uids))
-    numbers = [one for one in uids if isinstance(one, int | float) and not isinstance(one, bool)]
-    number = numbers[0] if 2 * len(numbers) > len(rows) else None
-    return Origin((archive or (asins and fields)) and not made_up, made_up, number, fields)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+from amazon_titles.catalog import Product
 from amazon_titles.conversations.properties import properties
 from amazon_titles.conversations.wording import (
     INVENTED,
-    Passage,
     abstention,
     grounded_question,
     passage_limit,
@@ -61,7 +61,7 @@ class GeneralRow(NamedTuple):
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MixtureConfig:
     """Which rows a product becomes.
 
@@ -82,14 +82,6 @@ class MixtureConfig:
     seed: int = 42
 
 
-def general_rows(rows: Sequence[GeneralRow]) -> list[Conversation]:
-    """General questions as rows of a dataset, named by their place: `general-00001`."""
-    return [
-        Conversation(f"general-{number:05}", "general", row.language, row.question, row.answer)
-        for number, row in enumerate(rows, start=1)
-    ]
-
-
 def draws(uid: str, seed: int) -> tuple[int, ...]:
     """Sixteen numbers of 32 bits from the uid and the seed alone: a product's rows stay when others change."""
     digest = blake2b(uid.encode(errors="replace"), salt=seed.to_bytes(8, "little", signed=True)).digest()
@@ -97,7 +89,7 @@ def draws(uid: str, seed: int) -> tuple[int, ...]:
 
 
 def build_examples(
-    product: Passage, others: Sequence[Passage], mix: MixtureConfig, is_title: Callable[[str], bool]
+    product: Product, others: Sequence[Product], mix: MixtureConfig, is_title: Callable[[str], bool]
 ) -> Iterator[Conversation]:
     """Yields the rows of one product.
 
@@ -146,7 +138,7 @@ def build_examples(
 
 
 def _property(
-    product: Passage, others: Sequence[Passage], spans: dict[str, str], mix: MixtureConfig
+    product: Product, others: Sequence[Product], spans: dict[str, str], mix: MixtureConfig
 ) -> Iterator[Conversation]:
     """A row that asks for one property, one time of five for two; none where the text in view is cut before them."""
     drawn = draws(f"{product.uid} property", mix.seed)
@@ -194,7 +186,7 @@ def invented_title(title: str, other: str, drawn: Sequence[int]) -> str:
     return f"{maker} {kinds[first % len(kinds)]}{model}"
 
 
-def _among(product: Passage, others: Sequence[Passage], place: int) -> list[Passage]:
+def _among(product: Product, others: Sequence[Product], place: int) -> list[Product]:
     """The product among others, at any place."""
     place %= len(others) + 1
     return [*others[:place], product, *others[place:]]

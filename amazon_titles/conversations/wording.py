@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
+from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.text import cut_text
 
@@ -21,22 +21,6 @@ spends one on 4 to 4.5 characters of English prose, and on fewer of a list of nu
 
 TITLE_CHARS = 160
 """Characters of a title in a passage; p95 of trn.json is 125."""
-
-
-class Passage(Protocol):
-    """What a passage shows: `Product` is one."""
-
-    @property
-    def uid(self) -> str:
-        """The name that an answer cites."""
-
-    @property
-    def title(self) -> str:
-        """The product's title."""
-
-    @property
-    def content(self) -> str:
-        """The product's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +110,7 @@ def property_question(kinds: Sequence[str], title: str, *, language: str = "en",
     return asked.replace("{title}", title)
 
 
-def passage_limit(question: str, passages: Sequence[Passage], *, language: str = "en") -> int:
+def passage_limit(question: str, passages: Sequence[Product], *, language: str = "en") -> int:
     """Characters of description that each passage of a question shows, the same for all.
 
     What `ROW_CHARS` leaves after titles, codes, wording and the question is shared by the passages and the answer,
@@ -139,7 +123,7 @@ def passage_limit(question: str, passages: Sequence[Passage], *, language: str =
     return max((ROW_CHARS - fixed) // (len(passages) + 1), 80)
 
 
-def grounded_question(question: str, passages: Sequence[Passage], *, language: str = "en", limit: int = 0) -> str:
+def grounded_question(question: str, passages: Sequence[Product], *, language: str = "en", limit: int = 0) -> str:
     """The user message that shows passages and then asks: in training rows and at inference the same.
 
     A passage ends with its code, as the answer does: an answer with its citation is then a piece of the text in view,

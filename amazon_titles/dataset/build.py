@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
@@ -17,8 +18,6 @@ from amazon_titles.catalog import Counts, Reader, Source, open_source
 from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
 from amazon_titles.catalog.forms import FORMS
 from amazon_titles.catalog.products import explain
-from amazon_titles.catalog.sources import first_rows, origin_of
-from amazon_titles.conversations.examples import general_rows
 from amazon_titles.dataset import folder
 from amazon_titles.dataset.folder import BuildReport, histogram
 from amazon_titles.dataset.options import BuildOptions
@@ -26,16 +25,22 @@ from amazon_titles.dataset.passes import BlockStats, Extractor, ShardWriter, spr
 from amazon_titles.dataset.plan import SplitPlan
 from amazon_titles.dataset.workers import ordered
 from amazon_titles.errors import InputError
-from amazon_titles.io import staged
+from amazon_titles.io import read_object, staged
 from amazon_titles.plots import plot_lengths
 from amazon_titles.processes import cores
 from amazon_titles.progress import bar, say
+from amazon_titles.sample import is_made_up
 
 SMALL = 8 << 20
 """Bytes of a source that one process reads faster than two are started."""
 
+FIRST_ROWS = 100
+"""So many rows decide whose catalogue it is, at most: what it is called must not depend on how it is read."""
+
 _SHOWN = 20
 _COLUMNS_OF = 1000  # rows: a column may be rare
+_TRN_FIELDS = {"uid", "title", "content", "target_ind", "target_rel"}
+_ASIN = re.compile(r"[0-9A-Z]{10}")
 _COUNTED = ("dropped", "bad_lines", "cleaned", "examples")
 
 
@@ -80,9 +85,8 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     beginning = next(blocks, b"")
     options, columns = _resolved(opened, beginning, options)
     blocks = chain([beginning], blocks)
-    if not columns.plain:
-        blocks = columns.rewritten(blocks)
-    counts, stats = _extract(opened, blocks, options, options.reader(columns.renamed), scratch, target, processes)
+    blocks, renamed = (blocks, columns.recorded) if columns.plain else (columns.rewritten(blocks), {})
+    counts, stats = _extract(opened, blocks, options, options.reader(renamed), scratch, target, processes)
     if counts.double_encoded:
         example = counts.examples["double_encoded"]
         say(
@@ -121,23 +125,30 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
 
 
 def _resolved(opened: Source, beginning: bytes, options: BuildOptions) -> tuple[BuildOptions, Columns]:
-    """What the first rows tell: whose catalogue it is, and which columns are a product's fields."""
-    rows = first_rows(beginning)
+    """What the first rows tell: whose catalogue it is, and which columns are a product's fields.
+
+    It is trn.json where every row has its five fields, and an ASIN of ten characters as its uid.
+    """
+    lines = beginning.split(b"\n", _COLUMNS_OF)[:_COLUMNS_OF]
+    rows = [row for line in lines[:FIRST_ROWS] if (row := read_object(line))]
     if not rows and (bad := Reader().read(beginning, Counts())[1]):
         raise explain(bad[0], opened.name)
-    columns = find_columns(first_rows(beginning, _COLUMNS_OF), options.fields, opened.name)
+    columns = find_columns(list(filter(None, map(read_object, lines))), options.fields, opened.name)
     if columns.guessed:
         say(columns.told())
-    origin = origin_of(rows, [columns.value(row, "uid") for row in rows], archive=opened.archive)
-    if origin.number is not None:
-        message = f"The uids of {opened.name} are numbers, such as {origin.number}: leading zeros are lost."
+    uids = [columns.value(row, "uid") for row in rows]
+    fields = bool(rows) and all(row.keys() >= _TRN_FIELDS for row in rows)
+    amazon = opened.archive or (fields and all(isinstance(one, str) and _ASIN.fullmatch(one) for one in uids))
+    numbers = [one for one in uids if isinstance(one, int | float) and not isinstance(one, bool)]
+    if most := 2 * len(numbers) > len(rows):
+        message = f"The uids of {opened.name} are numbers, such as {numbers[0]}: leading zeros are lost."
         hint = (
             "Where they had some, make them text; in pandas: read_json(…, dtype=False), in Excel: the column's format."
         )
-        if origin.fields or options.rules == "amazon":
+        if fields or options.rules == "amazon":
             raise InputError(message, hint=hint)
         say(f"{message} {hint}")
-    return options.resolved(origin, columns), columns
+    return options.resolved(columns, amazon=amazon, made_up=any(map(is_made_up, uids)), numbers=most), columns
 
 
 def _extract(
@@ -172,18 +183,16 @@ def _extract(
     if bad_lines > max(options.max_bad * total, 1):
         listed = f"They are listed in {rejected.name}, next to the folder; a larger --max-bad skips them."
         latin1 = " Where they read well there: --encoding latin-1" if counts.bad_lines["bad_utf8"] else ""
-        raise InputError(
-            f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}.",
-            hint=listed + latin1,
-        )
+        said = f"{bad_lines} of {total} lines of {opened.name} hold no product: {_listed(counts.bad_lines)}."
+        raise InputError(said, hint=listed + latin1)
     return counts, stats
 
 
 def _write(plan: SplitPlan, out: Path, scratch: Path, options: BuildOptions, processes: int) -> dict[str, Any]:
     """The second pass: every shard becomes its files."""
     shards = plan.shards()
-    spread(general_rows(options.general), shards, options.seed)
-    writer = partial(ShardWriter, scratch, plan.titles, out, options.mix(), options.render)
+    spread(options.general, shards, options.seed)
+    writer = partial(ShardWriter, scratch, plan.titles, out, options, options.render)
     rows: dict[str, Counter[str]] = {split: Counter() for split in plan.splits}
     with bar("writing", len(plan.kept), unit="products", announce=False) as advance:
         results = ordered(writer, shards, workers=min(processes, len(shards)))

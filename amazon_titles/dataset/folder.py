@@ -51,10 +51,8 @@ def require_apart(target: Path, *read: str | Path | None) -> None:
     for path in (Path(given).resolve() for given in read if given is not None):
         within = target.exists() and any(folder.exists() and folder.samefile(target) for folder in path.parents)
         if within or path == rejected(target).resolve():
-            raise InputError(
-                f"{path.name} is the input, and it is in {target}, which would be replaced.",
-                hint="Choose another --out, or move the file away.",
-            )
+            said = f"{path.name} is the input, and it is in {target}, which would be replaced."
+            raise InputError(said, hint="Choose another --out, or move the file away.")
 
 
 def rejected(target: Path) -> Path:
@@ -82,9 +80,8 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
         made = f"something else, {source['name']}" if source else "an unknown source: its report is damaged"
-        raise InputError(
-            f"{target} is a dataset made from {made}.", hint="Choose another --out, or replace it: --force"
-        )
+        said = f"{target} is a dataset made from {made}."
+        raise InputError(said, hint="Choose another --out, or replace it: --force")
 
 
 def table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:

@@ -12,7 +12,6 @@ from amazon_titles.catalog import Counts, Reader
 from amazon_titles.catalog.cleaning import CONTENT_RULES
 from amazon_titles.catalog.columns import Columns
 from amazon_titles.catalog.products import read_labels
-from amazon_titles.catalog.sources import Origin
 from amazon_titles.conversations import ROW_CHARS, GeneralRow, MixtureConfig
 from amazon_titles.conversations.wording import wording
 from amazon_titles.errors import InputError
@@ -38,20 +37,13 @@ _OF_THE_CATALOGUE = ("rules", "fields", "name", "license", "url", "made_up", "nu
 
 
 @dataclass(slots=True, kw_only=True)
-class BuildOptions:
-    """What a build may be told.
+class BuildOptions(MixtureConfig):
+    """What a build may be told: which rows a product becomes, and what follows.
 
     Attributes:
         limit: Keep this many products, sampled evenly over the whole file.
-        seed: Decides everything that is chosen.
-        languages: Of questions and refusals: `en`, `pt`, taken in turn.
-        phrasings: Recall rows a product, each in another wording.
         min_content_chars: A shorter description drops the product.
         max_content_chars: A longer one is cut at the end of a sentence.
-        grounded: Grounded rows a product, 0 to 1.
-        abstain: Rows a product that ask about an invented one, 0 to 4.
-        property: Rows that ask for one property in a description or two, of the products whose description tells one,
-            0 to 1.
         recall_products: Products of the train split that become recall rows, sampled evenly; all by default. The others
             become rows of the other kinds alone. Those of validation and test keep their recall rows.
         general: Questions that have nothing to do with the catalogue, with their answers, for the train split alone: a
@@ -78,14 +70,8 @@ class BuildOptions:
     """
 
     limit: int | None = None
-    seed: int = 42
-    languages: Sequence[str] = ("en", "pt")
-    phrasings: int = 6
     min_content_chars: int = 40
     max_content_chars: int = 2000
-    grounded: float = 1.0
-    abstain: float = 0.2
-    property: float = 0.5
     recall_products: int | None = None
     general: Sequence[GeneralRow] = ()
     general_source: str = ""
@@ -122,9 +108,8 @@ class BuildOptions:
             wording(language)
         most = sum(len(wording(language).questions) for language in self.languages)
         if self.phrasings > most:
-            raise InputError(
-                f"{self.phrasings} phrasings are asked for, of {most}.", hint="Name more languages, or fewer."
-            )
+            said = f"{self.phrasings} phrasings are asked for, of {most}."
+            raise InputError(said, hint="Name more languages, or fewer.")
         if self.general and not self.general_source:
             raise InputError("The source of the general rows is missing.", hint="Name it: general_source=TEXT")
         if self.rules not in (AUTO, *CONTENT_RULES):
@@ -134,28 +119,30 @@ class BuildOptions:
         if self.url is not None and "{uid}" not in self.url:
             raise InputError(f"The address {self.url} has no place for the uid.", hint="Write {uid} in it.")
 
-    def resolved(self, origin: Origin, columns: Columns) -> BuildOptions:
+    def resolved(self, columns: Columns, *, amazon: bool, made_up: bool, numbers: bool) -> BuildOptions:
         """The options for a catalogue: which rules clean it, which columns it has, and whether it is made up.
+
+        Args:
+            columns: Those that are a product's fields.
+            amazon: Whether it is trn.json.
+            made_up: Whether it is the sample.
+            numbers: Whether uids are numbers.
 
         Raises:
             InputError: Links are asked for to products that do not exist.
         """
-        if origin.made_up and self.url:
+        if made_up and self.url:
             raise InputError("The products of this catalogue are made up, without address.", hint="Leave --url out.")
         # The sample has trn.json's defects, and nothing else of it.
-        chosen = "amazon" if origin.amazon or origin.made_up else "generic"
-        rules, numbers = chosen if self.rules == AUTO else self.rules, origin.number is not None
-        return replace(self, rules=rules, fields=columns.recorded, made_up=origin.made_up, numbers=numbers)
+        chosen = "amazon" if amazon or made_up else "generic"
+        rules = chosen if self.rules == AUTO else self.rules
+        return replace(self, rules=rules, fields=columns.recorded, made_up=made_up, numbers=numbers)
 
     def reader(self, renamed: Mapping[str, str]) -> Reader:
         """How rows are read, whose fields have these other names."""
         labels: Any = read_labels(self.labels) if self.labels else ()
         lengths = self.min_content_chars, self.max_content_chars
         return Reader(self.rules, renamed, *lengths, labels, self.numbers, self.fix_encoding)
-
-    def mix(self) -> MixtureConfig:
-        """Which rows products become."""
-        return MixtureConfig(self.languages, self.phrasings, self.grounded, self.abstain, self.property, self.seed)
 
     def catalogue(self, source_name: str, counts: Counts) -> dict[str, Any]:
         """What the card, answers and the page say of the catalogue: nothing of Amazon's where it is another's."""

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
@@ -25,7 +25,7 @@ import pyarrow as pa
 from amazon_titles.catalog import Counts, Product, Reader, key_hash
 from amazon_titles.catalog.filters import hash64
 from amazon_titles.catalog.products import BadLine
-from amazon_titles.conversations import Conversation, MixtureConfig, build_examples
+from amazon_titles.conversations import Conversation, GeneralRow, MixtureConfig, build_examples
 from amazon_titles.dataset.folder import CATALOG, CHAT, TEXT, open_parquet, table
 from amazon_titles.errors import InputError
 from amazon_titles.templates import get_template
@@ -138,8 +138,7 @@ class ShardWriter:
 
     def __init__(self, scratch: Path, titles: Numbers, out: Path, mix: MixtureConfig, render: Sequence[str]) -> None:
         self._scratch, self._titles, self._out = scratch, titles, out
-        self._mix, self._silent = mix, replace(mix, phrasings=0)
-        self._templates = [get_template(name) for name in render]
+        self._mix, self._templates = mix, [get_template(name) for name in render]
 
     def __call__(self, shard: Shard) -> Counter[str]:
         """Writes one shard; gives its rows by task."""
@@ -167,9 +166,9 @@ class ShardWriter:
         """A window's rows in the order of a hash: the same row in the same place when others come or go."""
         numbered: list[tuple[int, Conversation]] = []
         for index in range(start, stop):
-            mix = self._mix if shard.recall[index] else self._silent
-            similar = _similar(products, shard.group, index)
-            numbered += enumerate(build_examples(products[index], similar, mix, self._is_title))
+            recall, similar = shard.recall[index], _similar(products, shard.group, index)
+            rows = build_examples(products[index], similar, self._mix, self._is_title)
+            numbered += enumerate(rows if recall else (row for row in rows if row.task != "recall"))
         numbered += enumerate(shard.general.get(start, ()))
         # The hash of "SEED NUMBER UID": of its beginning, which few numbers have, and then of the rest.
         begun = {number: crc32(f"{self._mix.seed} {number} ".encode()) for number in dict(numbered)}
@@ -192,8 +191,10 @@ def put_aside(scratch: Path, numbers: Numbers) -> list[Product]:
     return [decode(files[file][offset : offset + size]) for file, offset, size in places]
 
 
-def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> None:
-    """Gives rows that are of no product to windows of the train split: a hash of the row's name decides to which.
+def spread(rows: Sequence[GeneralRow], shards: Sequence[Shard], seed: int) -> None:
+    """Gives rows that are of no product to windows of the train split, named by their place: `general-00001`.
+
+    A hash of the name decides to which window.
 
     Raises:
         InputError: No product is in the train split.
@@ -202,9 +203,10 @@ def spread(rows: Sequence[Conversation], shards: Sequence[Shard], seed: int) -> 
     if rows and not windows:
         raise InputError("No product is left to train on.", hint="Lower validation and test, or take more products.")
     ends = list(accumulate(stop - start for _, start, stop in windows))
-    for row in rows:
-        shard, start, _ = windows[bisect_right(ends, crc32(f"{seed} {row.uid}".encode()) % ends[-1])]
-        shard.general.setdefault(start, []).append(row)
+    for number, row in enumerate(rows, start=1):
+        made = Conversation(f"general-{number:05}", "general", row.language, row.question, row.answer)
+        shard, start, _ = windows[bisect_right(ends, crc32(f"{seed} {made.uid}".encode()) % ends[-1])]
+        shard.general.setdefault(start, []).append(made)
 
 
 def _similar(products: Sequence[Product], groups: Sequence[int], index: int) -> list[Product]:

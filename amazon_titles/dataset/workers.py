@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from amazon_titles.errors import AmazonTitlesError
@@ -40,29 +39,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _start_workers(pool: ProcessPoolExecutor) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        # Of this thread, and so of the workers, before they can ignore it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    pool.submit(int)  # the first task starts them
+
+
 def _run(task: Any) -> Any:  # noqa: ANN401 - what `_work` takes and gives
     return _work(task)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Holds Ctrl-C back for as long as it takes to start the workers.
-
-    `ProcessPoolExecutor` forks all of them before it starts the thread that can end them: an exception between the two
-    leaves workers that wait for work, and a parent that waits for them at its exit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python interrupts its main thread alone
-        return
-    # Not by a mask: that is one thread's, and the system hands the signal to another one, such as progress's.
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
 
 
 def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, workers: int) -> Iterator[Result]:
@@ -78,21 +63,22 @@ def ordered(make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task],
     """
     if workers <= 1:
         # Rows by the ten thousand and no cycle among them: looking for some costs a third of the time.
-        enabled = gc.isenabled()
         gc.disable()
         try:
             yield from map(make(), tasks)
         finally:
-            if enabled:
-                gc.enable()
+            gc.enable()
         return
     # Forked where that is the custom: no script needs a guard around `build_dataset`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(workers, context, _start, (make,))
     waiting: deque[Future[Result]] = deque()
     try:
-        with _undisturbed():
-            pool.submit(int)  # The first task starts the workers.
+        # Not from this thread, which Ctrl-C may interrupt: between the start of two workers that leaves some that wait
+        # for work, and a parent that waits for them at its exit.
+        starter = threading.Thread(target=_start_workers, args=(pool,))
+        starter.start()
+        starter.join()
         for task in tasks:
             waiting.append(pool.submit(_run, task))
             if len(waiting) >= 3 * workers:

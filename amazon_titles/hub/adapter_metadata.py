@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
 from amazon_titles.hub_errors import is_a
-from amazon_titles.io import read_object, to_json
+from amazon_titles.io import may_be_hub_id, read_object, to_json
 from amazon_titles.recipes import Recipe, source
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
@@ -99,8 +97,7 @@ class AdapterMetadata:
             gguf: Name of a GGUF file beside it.
         """
         told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
-        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
-        told["gguf"] = gguf
+        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language, "gguf": gguf}
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
@@ -225,8 +222,6 @@ def find_dataset(metadata: AdapterMetadata, dataset: str | None, token: str | No
             metadata.warnings.append(unknown)
         return None
     name, _, revision = dataset.partition("@")
-    if not _HUB_ID.fullmatch(name):
-        raise InputError(f"{dataset!r} is not a dataset on the Hub.", hint="Write --dataset USER/NAME@REVISION.")
     hub = Client(name, "dataset", token)
     hub.look(revision or None)
     named = known is None and path == name
@@ -238,7 +233,7 @@ def find_dataset(metadata: AdapterMetadata, dataset: str | None, token: str | No
 
 def _is_folder(name: str, folder: Path) -> bool:
     """Whether a base or a dataset is a folder here: no id of the Hub, or a folder that training saw beside it."""
-    return not _HUB_ID.fullmatch(name) or any((place / name).is_dir() for place in (folder, folder.parent))
+    return not may_be_hub_id(name) or any((place / name).is_dir() for place in (folder, folder.parent))
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -233,16 +233,10 @@ def _penalty(word: Word, near: str, weight: float, *, replaced: bool) -> float:
         weight: How much it says.
         replaced: Whether the title has words that the question lacks.
     """
-    if word.number:
-        return 1.0 if near == "beside" else 0.25
-    if near == "beside" and (word.quoted or word.capital or replaced):
+    if near == "beside" and (word.number or word.quoted or word.capital or replaced):
         return max(weight, _LEAST) * (_REPLACED if replaced else 1.0)
-    if near == "of" and replaced:
+    if near == "linked" and replaced:
         return max(weight, _LEAST)
-    if not word.capital:
-        weight *= weight  # a rare word is a name more likely than a common one
-    if near == "linked" and word.capital:
-        return max(weight, _LEAST) if replaced else 0.5 * weight
     apart = 0.6 if word.capital else 0.3
     return (apart if near == "apart" else 0.5) * weight * (1.0 if replaced else _COMPLETE)
 
@@ -275,8 +269,8 @@ def _position(place: int, question: Sequence[Word], met: Container[int], ends: s
         ends: The places of the title's last word: what follows it without a capital is no part of the name.
 
     Returns:
-        `beside` one, with only others between that do not fit, or between two, or in a quotation; joined to one by
-        `of`, or `linked` by another function word; or `apart`.
+        `beside` one, with only others between that do not fit, or between two, or in a quotation; `linked` to one by
+        function words; or `apart`.
     """
     if question[place].quoted:
         return "beside"
@@ -291,8 +285,8 @@ def _position(place: int, question: Sequence[Word], met: Container[int], ends: s
                 over = at in ends and step < 0 and not names and link != "of"
                 if not (filler or over or link):
                     return "beside"
-                if not (filler or over) and nearest != "of":
-                    nearest = link
+                if not (filler or over):
+                    nearest = "linked"
                 break
             if word.text in LINKS:
                 link = "of" if word.text in OF and link != "linked" else "linked"

@@ -74,10 +74,8 @@ def index_folder(dataset: Path) -> Path:
     """
     files = shards(dataset, "catalog", "train")
     if not files:
-        raise InputError(
-            f"{dataset} holds no catalog/train-*.parquet.",
-            hint="Make a dataset with: amazon-titles build SOURCE --out DIR",
-        )
+        said = f"{dataset} holds no catalog/train-*.parquet."
+        raise InputError(said, hint="Make a dataset with: amazon-titles build SOURCE --out DIR")
     # Without one of its files a catalogue would say that products do not exist.
     count = files[-1].stem.rpartition("-of-")[2]
     for number in range(int(count) if count.isdigit() else 0):
@@ -92,18 +90,16 @@ def index_folder(dataset: Path) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(".*.building-*"):  # by processes that were killed: they hold no lock any more
+            with suppress(OSError, Timeout), FileLock(folder.parent / f"{left.name[1:].split('.')[0]}.lock", timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
         with FileLock(folder.with_suffix(".lock")):
             if not _intact(folder):
                 _build(folder, dataset, files, seen)
     except OSError as error:
-        raise InputError(
-            f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
-            hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
-        ) from None
+        said = f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}."
+        raise InputError(said, hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR") from None
     _remove_unused(folder)
-    for left in folder.parent.glob(".*.building-*"):  # of other datasets, by processes that were killed
-        with suppress(OSError, Timeout), FileLock(folder.parent / f"{left.name[1:].split('.')[0]}.lock", timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
     return folder
 
 
@@ -115,8 +111,6 @@ def _states(files: Sequence[Path]) -> list[tuple[str, int, int, int, int]]:
 
 def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> None:
     start, prefix = time.perf_counter(), f".{folder.name}.building-"
-    for left in folder.parent.glob(f"{prefix}*"):  # of a process that was killed: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
         building = Path(place) / "index"
         building.mkdir()
@@ -142,9 +136,8 @@ def _blocks(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
                     yield batch.select(_SCHEMA.names).cast(_SCHEMA)
         except (pa.ArrowException, KeyError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}", hint=_AGAIN
-            ) from None
+            said = f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}"
+            raise InputError(said, hint=_AGAIN) from None
 
 
 def _checksum(folder: Path) -> str:

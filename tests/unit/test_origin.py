@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from amazon_titles.cards import dataset_card
-from amazon_titles.catalog.sources import FIRST_ROWS
 from amazon_titles.dataset import build_dataset, read_catalog
+from amazon_titles.dataset.build import FIRST_ROWS
 from amazon_titles.errors import InputError
 from amazon_titles.sample import sample_products
 
