@@ -17,19 +17,18 @@ import yaml
 
 from amazon_titles import resources
 from amazon_titles.cards import dataset_card
-from amazon_titles.cards.evaluations import compared_rows
 from amazon_titles.cards.names import name_of
 from amazon_titles.cards.rendering import environment, render
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError
-from amazon_titles.evaluation.measures import MEASURES
+from amazon_titles.evaluation.comparison import plots
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
 from amazon_titles.links import PRIVATE, look, video_seconds
 from amazon_titles.pdf import write_pdf
-from amazon_titles.plots import plot_before_after, plot_changes, plot_lengths, plot_losses
+from amazon_titles.plots import plot_lengths, plot_losses
 from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.search.index import dataset_folder
 from amazon_titles.training.adapter import EVALUATION_FILES
@@ -177,15 +176,8 @@ def _evidence(
 ) -> Said:
     """Writes the document of the fine-tuning with its plots, the recipe and the evaluation; says what is missing."""
     words = partial(name_of, language=language)
-    rows = [
-        row for row in compared_rows(read_object(adapter.read("eval/comparison.json"))) if row.get("key") in MEASURES
-    ]
-    shares = [row for row in rows if MEASURES[row["key"]].share]
-    headlines = [row for row in shares if row.get("headline")]
-    if headlines:  # the folder's may be in another language
-        drawn = plot_before_after(headlines, title=texts["plot_before_after"], words=words)
-        adapter.files["eval/before_after.png"] = drawn
-        adapter.files["eval/changes.png"] = plot_changes(shares, title=texts["plot_changes"], words=words)
+    if (comparison := adapter.comparison()) and comparison.rows():  # the folder's plots may be in another language
+        adapter.files |= {f"eval/{name}": png for name, png in plots(comparison, language).items()}
     if losses := adapter.run.get("losses"):
         valid = adapter.run.get("valid_losses") or ()
         adapter.files["loss.png"] = plot_losses(losses, title=texts["plot_loss"], valid=valid, words=words)

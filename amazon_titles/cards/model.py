@@ -8,7 +8,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,6 +16,9 @@ from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
 from amazon_titles.sample import is_made_up
+
+if TYPE_CHECKING:
+    from amazon_titles.evaluation import Comparison
 
 # The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
 # `recipes.fields`, which is held against AutoTrain itself.
@@ -33,8 +36,7 @@ _CURVE = 9  # points of the loss curve in the card's table
 
 
 def model_card(
-    run: Mapping[str, Any], recipe: str, *, before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None, comparison: Mapping[str, Any] | None = None, plots: Sequence[str] = (),
+    run: Mapping[str, Any], recipe: str, *, comparison: Comparison | None = None, plots: Sequence[str] = (),
     repo_id: str | None = None, language: str | None = None, gguf: str | None = None,
 ) -> str:  # fmt: skip
     """The card of an adapter: the document of the fine-tuning, every number of it from the files given.
@@ -42,10 +44,7 @@ def model_card(
     Args:
         run: `run.json`; what it does not know is said to be unknown.
         recipe: Text of the recipe; "" where there is none.
-        before: `eval/before.json`. Without both reports the card says that no evaluation was made.
-        after: `eval/after.json`.
-        comparison: `eval/comparison.json`; its rows may add `change_interval` (`[low, high]`) and `p_value` to the
-            table, if they are of these reports.
+        comparison: Of the evaluations before and after; without it the card says that no evaluation was made.
         plots: Paths of plots, relative to the card.
         repo_id: Where it will stand on the Hub; otherwise the examples say `USER/NAME`, or `FOLDER` in a trial run.
         language: `en` or `pt`; by default the run's `card_language`, else English.
@@ -53,13 +52,9 @@ def model_card(
 
     Returns:
         Markdown with YAML at its head.
-
-    Raises:
-        InputError: The two reports do not belong together.
     """
     known = _run(run)
-    evaluated = after or {}
-    asked = (example.get("uid") for example in evaluated.get("examples", []))
+    asked = (example.uid for example in (comparison.after.examples if comparison else ()))
     known["dataset"]["made_up"] = known["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
     params = DEFAULTS | (settings.get("params") or {})
@@ -70,17 +65,16 @@ def model_card(
     name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
     if licence is not None and not licence.allows(name):
         name = f"{licence.prefix.replace(' ', '-')}-{name}"
-    table, examples = evaluations.compared_rows(comparison), list[evaluations.Shown]()
-    if before is not None and after is not None:
-        table, examples = evaluations.rows(before, after, comparison), evaluations.shown(before, after)
-    questions = (shown.before["question"] for shown in examples)
+    table, examples = (comparison.rows(), evaluations.shown(comparison)) if comparison else ([], {})
+    questions = (pair.before.question for pair in examples.values())
     question = next(filter(str.isprintable, questions), 'What is "TITLE"?')
     request = {"model": "titles", "temperature": 0, "max_tokens": 160}
     request |= {"messages": [{"role": "user", "content": question}]}
-    headlines = [row for row in table if row.get("headline", True)]
+    headlines = [row for row in table if row["headline"]]
     chosen = [row for row in headlines if row["measure"] in _FIRST and row["set"] != "unseen"]
     first = (chosen or headlines)[:_FIRST_ROWS]
-    eval_settings = [f"{key} {value}" for key, value in evaluated.get("settings", {}).items() if value is not None]
+    settings_ = comparison.after.settings.items() if comparison else ()
+    eval_settings = [f"{key} {value}" for key, value in settings_ if value is not None]
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
@@ -91,7 +85,7 @@ def model_card(
         "more_rows": len(headlines) < len(table),
         "intervals": any(key.endswith("_interval") and row[key] for row in table for key in row),
         "p_values": any(row.get("p_value") is not None for row in table),
-        "eval_settings": ", ".join(eval_settings), "eval_dataset": str(evaluated.get("dataset") or ""),
+        "eval_settings": ", ".join(eval_settings), "eval_dataset": comparison.after.dataset if comparison else "",
         "gguf": gguf, "plots": plots, "losses": _curve(known["losses"]),
         "adapter": (repo_id or "USER/NAME") if known["publishable"] else "FOLDER",
         "shell_question": shlex.quote(question), "json_question": json.dumps(question, ensure_ascii=False),

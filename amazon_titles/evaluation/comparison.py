@@ -131,16 +131,19 @@ class Comparison:
         `unseen`, where no model can know the facts, an example counts as any other.
         """
         found: dict[str, list[Pair]] = {"improved": [], "damaged": []}
-        for name, pairs in self._pairs.items():
-            judged = [
-                Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
-                for before, after in pairs
-                for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
-            ]
-            judged.sort(key=lambda pair: (-pair.change, pair.before.uid))
+        for judged in map(self.judged, self._pairs):
             found["improved"] += [pair for pair in judged if pair.change > 0][:count]
             found["damaged"] += [pair for pair in reversed(judged) if pair.change < 0][:count]
         return found
+
+    def judged(self, name: str) -> list[Pair]:
+        """The examples of a set, the one whose answer gained most first."""
+        judged = [
+            Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
+            for before, after in self._pairs.get(name, ())
+            for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
+        ]
+        return sorted(judged, key=lambda pair: (-pair.change, pair.before.uid))
 
     def to_markdown(self, *, full: bool = True, language: str = "en") -> str:
         """The table of before and after.
@@ -232,15 +235,23 @@ def save_comparison(comparison: Comparison, folder: str | Path, *, language: str
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
-    shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    headlines, words = [row for row in shares if row["headline"]], partial(name_of, language=language)
-    titles = map(words, ("Before and after the fine-tuning", "Change by the fine-tuning, with 95 % intervals"))
     write_whole({
-        folder / "before_after.png": plot_before_after(headlines, title=next(titles), words=words),
-        folder / "changes.png": plot_changes(shares, title=next(titles), words=words),
+        **{folder / name: png for name, png in plots(comparison, language).items()},
         folder / "comparison.md": page(comparison, language=language),
         folder / "comparison.json": comparison.to_json(),
     })  # fmt: skip
+
+
+def plots(comparison: Comparison, language: str) -> dict[str, bytes]:
+    """The plots by the names of their files: the headlines before and after, and the change of every share."""
+    words = partial(name_of, language=language)
+    shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
+    headlines = [row for row in shares if row["headline"]]
+    titles = map(words, ("Before and after the fine-tuning", "Change by the fine-tuning, with 95 % intervals"))
+    return {
+        "before_after.png": plot_before_after(headlines, title=next(titles), words=words),
+        "changes.png": plot_changes(shares, title=next(titles), words=words),
+    }
 
 
 def page(comparison: Comparison, *, language: str = "en") -> str:

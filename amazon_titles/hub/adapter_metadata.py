@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 
 from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
 from amazon_titles.errors import InputError, PublishError
+from amazon_titles.evaluation import Comparison, EvalReport, compare
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
@@ -98,9 +101,8 @@ class AdapterMetadata:
             language: `en` or `pt`; None for the run's.
             gguf: Name of a GGUF file beside it.
         """
-        told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
-        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
-        told["gguf"] = gguf
+        told: dict[str, Any] = {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
+        told |= {"comparison": self.comparison(), "gguf": gguf}
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
@@ -130,18 +132,27 @@ class AdapterMetadata:
         compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
         if comparison is not None:
             self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
-            if "eval/comparison.json" not in self.files or self._evaluation("comparison") is None:
+            if "rows" not in read_object(self.files.get("eval/comparison.json", b"")):
                 hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
                 raise InputError(f"{comparison} holds no comparison.", hint=hint)
         if others:
             reason = "it compares other evaluations than those given"
             self.outdated = {name: reason for name in compared if name not in self.files}
 
-    def _evaluation(self, name: str) -> dict[str, Any] | None:
-        """`eval/NAME.json`; None where it is missing or holds no evaluation, or no comparison of two."""
-        value = read_object(self.read(f"eval/{name}.json"))
-        needed = {"rows"} if name == "comparison" else {"scores", "examples", "dataset", "settings"}
-        return value if needed <= value.keys() else None
+    def comparison(self) -> Comparison | None:
+        """The two evaluations side by side; None where one is missing.
+
+        Raises:
+            InputError: They do not belong together.
+        """
+        before, after = map(self._evaluation, ("before", "after"))
+        return compare(before, after) if before and after else None
+
+    def _evaluation(self, name: str) -> EvalReport | None:
+        """`eval/NAME.json`; None where it is missing or holds no evaluation."""
+        with suppress(msgspec.MsgspecError, RecursionError):
+            return msgspec.json.decode(self.read(f"eval/{name}.json"), type=EvalReport)
+        return None
 
 
 def read_adapter_metadata(folder: Path) -> AdapterMetadata:
