@@ -1,4 +1,4 @@
-"""What a card takes from the comparison of two evaluations: three questions with both answers, and the Hub's results."""
+"""What a card takes from the comparison of two evaluations: three questions, and the results for the Hub."""
 
 from __future__ import annotations
 
