@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -17,11 +16,10 @@ import yaml
 
 from amazon_titles import resources
 from amazon_titles.cards import dataset_card
-from amazon_titles.cards.names import name_of
 from amazon_titles.cards.rendering import environment, render
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError
-from amazon_titles.evaluation.comparison import plots
+from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
@@ -175,12 +173,12 @@ def _evidence(
     made: Path, adapter: AdapterMetadata, model: str, dataset: str, texts: dict[str, str], language: str
 ) -> Said:
     """Writes the document of the fine-tuning with its plots, the recipe and the evaluation; says what is missing."""
-    words = partial(name_of, language=language)
     if (comparison := adapter.comparison()) and comparison.rows():  # the folder's plots may be in another language
-        adapter.files |= {f"eval/{name}": png for name, png in plots(comparison, language).items()}
+        drawn = comparison_files(comparison, language)
+        adapter.files |= {f"eval/{name}": data for name, data in drawn.items() if name.endswith(".png")}
     if losses := adapter.run.get("losses"):
         valid = adapter.run.get("valid_losses") or ()
-        adapter.files["loss.png"] = plot_losses(losses, title=texts["plot_loss"], valid=valid, words=words)
+        adapter.files["loss.png"] = plot_losses(losses, valid=valid, language=language)
     adapter.write_card(language=language)
     (made / "fine-tuning.md").write_text(_body(adapter.files["README.md"].decode()), encoding="utf-8")
     if adapter.recipe:
@@ -218,7 +216,7 @@ def _data(
         return
     try:
         card = dataset_card(report, language=language)
-        plot = plot_lengths(report["lengths"], words=partial(name_of, language=language))
+        plot = plot_lengths(report["lengths"], language=language)
     except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
         yield "need_report", {"dataset": dataset}
         return

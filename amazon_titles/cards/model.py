@@ -12,27 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from amazon_titles.cards import evaluations
 from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
 from amazon_titles.sample import is_made_up
 
 if TYPE_CHECKING:
     from amazon_titles.evaluation import Comparison
+    from amazon_titles.evaluation.comparison import Pair
 
-# The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
-# `recipes.fields`, which is held against AutoTrain itself.
-DEFAULTS: dict[str, Any] = {
-    "epochs": 1, "lr": 3e-5, "scheduler": "linear", "warmup_ratio": 0.1, "weight_decay": 0.0, "batch_size": 2,
-    "gradient_accumulation": 4, "block_size": -1, "optimizer": "adamw_torch", "peft": False, "lora_r": 16,
-    "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear", "quantization": "int4",
-    "mixed_precision": None, "disable_gradient_checkpointing": False, "merge_adapter": False,
-}  # fmt: skip
 _VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what `--max-lora-rank` takes: vllm/config/lora.py, MaxLoRARanks
 # Measures of the table that the card begins with; the others are under a heading of their own.
 _FIRST, _FIRST_ROWS = ("fact recall", "right source cited", "said it does not know", "right answer"), 5
 _MODULES = 7  # what a Llama's layer has: so many names fit a cell of a table
 _CURVE = 9  # points of the loss curve in the card's table
+# What the Hub calls a measure, where it is not its name.
+_TYPES = {"ROUGE-L F1": "rouge", "said it does not know": "abstention_rate"}
+# Sets whose questions are about a record of the catalogue that no model has in view: what the card says of them.
+_FROM_MEMORY = ("seen", "unseen")
+_RIGHT = 0.999  # of a score: all facts of the description stand in the answer
 
 
 def model_card(
@@ -53,19 +50,22 @@ def model_card(
     Returns:
         Markdown with YAML at its head.
     """
+    from amazon_titles.recipes.fields import PARAMS
+
     known = _run(run)
     asked = (example.uid for example in (comparison.after.examples if comparison else ()))
     known["dataset"]["made_up"] = known["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
-    params = DEFAULTS | (settings.get("params") or {})
-    rank = params["lora_r"] if isinstance(params["lora_r"], int) else DEFAULTS["lora_r"]
+    defaults: dict[str, Any] = {name: field.default for name, field in PARAMS.items()}
+    params = defaults | (settings.get("params") or {})
+    rank = params["lora_r"] if isinstance(params["lora_r"], int) else defaults["lora_r"]
     base, dataset = str(known["base_model"] or ""), known["dataset"]["path"]
     # A base that was made in a folder here tells whose it is.
     licence = licence_of(base) or licence_of(str(known["base_source"] or "").partition(",")[0])
     name = repo_id.rpartition("/")[2] if repo_id else str(settings.get("project_name") or "adapter")
     if licence is not None and not licence.allows(name):
         name = f"{licence.prefix.replace(' ', '-')}-{name}"
-    table, examples = (comparison.rows(), evaluations.shown(comparison)) if comparison else ([], {})
+    table, examples = (comparison.rows(), shown(comparison)) if comparison else ([], {})
     questions = (pair.before.question for pair in examples.values())
     question = next(filter(str.isprintable, questions), 'What is "TITLE"?')
     request = {"model": "titles", "temperature": 0, "max_tokens": 160}
@@ -78,7 +78,7 @@ def model_card(
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
-        "name": name, "run": known, "licence": licence, "params": _shortened(params), "defaults": DEFAULTS,
+        "name": name, "run": known, "licence": licence, "params": _shortened(params), "defaults": defaults,
         # A folder of this machine is nobody else's business: its name is enough.
         "recipe": _without_paths(recipe.strip(), base, dataset), "base": _short(base), "dataset": _short(dataset),
         "rows": first, "other_rows": [row for row in headlines if row not in first], "examples": examples,
@@ -93,6 +93,25 @@ def model_card(
         "rank": next((most for most in _VLLM_RANKS if most >= rank), _VLLM_RANKS[-1]),
     }  # fmt: skip
     return render("model_card", context)
+
+
+def shown(comparison: Comparison) -> dict[str, Pair]:
+    """Three questions of one set: the `improved` most, the `median` one, and one that is still `wrong`.
+
+    The set is one that is asked from memory; without any, there is none. They are chosen by the change in fact recall
+    (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
+    third.
+    """
+    judged = next(filter(None, map(comparison.judged, _FROM_MEMORY)), [])
+    measure = min((pair.measure for pair in judged), default="")  # fact_recall comes before rouge_l
+    pairs = [pair for pair in judged if pair.measure == measure]
+    found = {"improved": pairs.pop(0)} if pairs else {}
+    if len(pairs) > 1:
+        found["median"] = pairs.pop((len(pairs) - 1) // 2)
+    worst = min(pairs, key=lambda pair: pair.after.scores[measure], default=None)
+    if worst and worst.after.scores[measure] < _RIGHT:
+        found["wrong"] = worst
+    return found
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,14 +138,24 @@ def _settings(recipe: str) -> dict[str, Any]:
 
 
 def _metadata(run: Mapping[str, Any], name: str, licence: Licence | None, table: Sequence[Mapping[str, Any]]) -> str:
+    from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
+
     # What stands in a folder of this machine is nothing that the Hub could link to.
     base, dataset = (run["base_model"], run["dataset"]["path"]) if run["publishable"] else ("", "")
-    index = evaluations.model_index(name, table, dataset=dataset, revision=run["dataset"]["revision"])
+    results = [
+        EvalResult(
+            task_type="text-generation", dataset_type=dataset, dataset_name=f"{dataset} ({row['set']})",
+            dataset_split=row["set"], dataset_revision=run["dataset"]["revision"], metric_name=row["measure"],
+            metric_type=_TYPES.get(row["measure"]) or re.sub(r"[^a-z0-9]+", "_", row["measure"].lower()).strip("_"),
+            metric_value=round(row["after"], 4),
+        )
+        for row in (table if dataset else ())
+    ]  # fmt: skip
     metadata = {
         "license": licence and licence.id, "library_name": "peft", "pipeline_tag": "text-generation",
         "tags": ["lora", *(["llama"] if licence and licence.prefix else []), run["engine"] or "peft", "amazon-titles"],
         "base_model": base, "base_model_relation": base and "adapter", "datasets": dataset and [dataset],
-        "model-index": dataset and table and index,
+        "model-index": results and eval_results_to_model_index(name, results),
     }  # fmt: skip
     told = {key: value for key, value in metadata.items() if value}
     return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).strip()

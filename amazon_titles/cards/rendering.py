@@ -11,6 +11,7 @@ import jinja2
 import yaml
 
 from amazon_titles import resources
+from amazon_titles.cards.names import number
 from amazon_titles.text import printable
 
 # What Markdown or HTML could read as more than text; a backslash before each is CommonMark's own way out.
@@ -72,7 +73,5 @@ def _tamed(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 @jinja2.pass_context
 def _number(context: jinja2.runtime.Context, value: float, places: int | None = None, sign: bool = False) -> str:
-    """1,234.5, with so many decimals and its sign if asked; in Portuguese 1.234,5."""
-    digits = "" if places is None else f".{places}f"
-    text = f"{value:+,{digits}}" if sign else f"{value:,{digits}}"
-    return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text
+    """As the card's language writes it, with so many decimals and its sign if asked."""
+    return number(value, str(context.get("card_language")), places=places, sign="+" if sign else "")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from amazon_titles.cli import options as shared
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import InputError
 
 
 @click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --out my.yml")
@@ -122,38 +122,9 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     FOLDER may also be a folder or Hub repo that plain `autotrain --config` left behind: it is finished then.
     """
     from amazon_titles.hub import push_adapter_to_hub
-    from amazon_titles.io import scratch
 
-    with scratch() as made:
-        comparison = _compare(folder, options["before"], options["after"], options["card_language"], made)
-        report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
+    report = push_adapter_to_hub(folder, repo_id, private=not public, **options)
     click.echo(report.to_json() if as_json else report)
-
-
-def _compare(folder: str, before: str | None, after: str | None, language: str | None, made: Path) -> Path | None:
-    """Writes the comparison of two reports, of which one may be the adapter folder's; None where none is given.
-
-    The page and the card show the comparison, so reports that came without it would not be seen there. It is in the
-    card's language.
-    """
-    from amazon_titles.hub.contents import is_there
-
-    named = {"eval/before.json": before, "eval/after.json": after}
-    # A report that is named may be a link; in the folder one is as if it were not there.
-    there = all(path or is_there(Path(folder), name) for name, path in named.items())
-    if not (before or after) or not there:
-        return None
-    from amazon_titles.evaluation import EvalReport, compare, save_comparison
-    from amazon_titles.io import read_object
-
-    language = language or read_object(Path(folder, "run.json")).get("card_language") or "en"
-    reports = [EvalReport.load(path or Path(folder, name)) for name, path in named.items()]
-    try:
-        save_comparison(compare(*reports), made, language=language)
-    except MissingExtraError as error:  # publishing needs no extra; only the plots do
-        click.echo(f"The comparison of the reports stays out. {error}", err=True)
-        return None
-    return made
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

@@ -235,22 +235,18 @@ def save_comparison(comparison: Comparison, folder: str | Path, *, language: str
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
-    write_whole({
-        **{folder / name: png for name, png in plots(comparison, language).items()},
-        folder / "comparison.md": page(comparison, language=language),
-        folder / "comparison.json": comparison.to_json(),
-    })  # fmt: skip
+    write_whole({folder / name: data for name, data in comparison_files(comparison, language).items()})
 
 
-def plots(comparison: Comparison, language: str) -> dict[str, bytes]:
-    """The plots by the names of their files: the headlines before and after, and the change of every share."""
-    words = partial(name_of, language=language)
+def comparison_files(comparison: Comparison, language: str) -> dict[str, bytes]:
+    """What `save_comparison` writes, by name; the plots are of the headlines before and after, and of every change."""
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
     headlines = [row for row in shares if row["headline"]]
-    titles = map(words, ("Before and after the fine-tuning", "Change by the fine-tuning, with 95 % intervals"))
     return {
-        "before_after.png": plot_before_after(headlines, title=next(titles), words=words),
-        "changes.png": plot_changes(shares, title=next(titles), words=words),
+        "before_after.png": plot_before_after(headlines, language=language),
+        "changes.png": plot_changes(shares, language=language),
+        "comparison.md": page(comparison, language=language).encode(),
+        "comparison.json": comparison.to_json().encode(),
     }
 
 

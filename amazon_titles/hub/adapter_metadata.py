@@ -14,13 +14,15 @@ import msgspec
 
 from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
-from amazon_titles.errors import InputError, PublishError
+from amazon_titles.errors import InputError, MissingExtraError, PublishError
 from amazon_titles.evaluation import Comparison, EvalReport, compare
+from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
 from amazon_titles.hub_errors import is_a
 from amazon_titles.io import read_object, to_json
+from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, source
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
@@ -109,35 +111,37 @@ class AdapterMetadata:
             said = f"The card of {self.folder} cannot be written: its papers lack what it tells ({error})."
             raise PublishError(said, hint="Train it again: amazon-titles train RECIPE") from None
 
-    def add_evaluations(
-        self, before: str | Path | None, after: str | Path | None, comparison: str | Path | None
-    ) -> None:
-        """Takes evaluations given beside the folder, and what `compare --out` wrote of them, as far as it is there.
+    def add_evaluations(self, before: str | Path | None, after: str | Path | None, *, language: str | None) -> None:
+        """Takes evaluations given beside the folder, and makes their comparison, which the page and the card show.
 
-        What the folder holds that compared older evaluations stays here.
+        One that is not given may be the folder's. What the folder holds that compared older evaluations stays here.
+
+        Args:
+            before: The base's report; None where it is not given.
+            after: The adapter's.
+            language: Of the comparison, `en` or `pt`; None for the run's.
 
         Raises:
-            InputError: One is missing, or is no evaluation; or the folder of the comparison holds none.
+            InputError: One is missing, or is no evaluation; or they do not belong together.
         """
-        others = False
         for name, path in (("before", before), ("after", after)):
             if path is None:
                 continue
-            data = Path(path).read_bytes() if Path(path).is_file() else b""
-            others = others or data != self.read(f"eval/{name}.json")
-            self.files[f"eval/{name}.json"] = data
+            self.files[f"eval/{name}.json"] = Path(path).read_bytes() if Path(path).is_file() else b""
             if self._evaluation(name) is None:
                 hint = "Make one: amazon-titles evaluate MODEL …"
                 raise InputError(f"{path} is no evaluation report, or is not there.", hint=hint)
-        compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
-        if comparison is not None:
-            self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
-            if "rows" not in read_object(self.files.get("eval/comparison.json", b"")):
-                hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
-                raise InputError(f"{comparison} holds no comparison.", hint=hint)
-        if others:
-            reason = "it compares other evaluations than those given"
-            self.outdated = {name: reason for name in compared if name not in self.files}
+        if not (before or after):
+            return
+        language = language or self.run.get("card_language") or "en"
+        try:
+            made = comparison_files(comparison, language) if (comparison := self.comparison()) else {}
+        except MissingExtraError as error:  # publishing needs no extra; only the plots do
+            made = {}
+            say(f"The comparison of the reports stays out. {error}")
+        self.files |= {f"eval/{name}": data for name, data in made.items()}
+        reason = "it compares other evaluations than those given"
+        self.outdated = {f"eval/{name}": reason for name in _COMPARISON if name not in made}
 
     def comparison(self) -> Comparison | None:
         """The two evaluations side by side; None where one is missing.

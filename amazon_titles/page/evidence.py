@@ -132,7 +132,7 @@ class Evidence:
             if figures and language != "en":
                 # The two others are what matplotlib says of names that it cannot set, or of too many bars.
                 with suppress(MissingExtraError, ValueError, RuntimeError):
-                    anew = draw(figures, title=title, words=partial(name_of, language=language))
+                    anew = draw(figures, language=language)
                     png = base64.b64encode(anew).decode()
             yield kind, title, png
 

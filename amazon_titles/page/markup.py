@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from amazon_titles.cards import names
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.page.texts import Texts
 
@@ -71,16 +72,8 @@ def place(path: object) -> str:
 
 
 def number(value: float, texts: Texts, *, places: int = 0, sign: str = "") -> str:
-    """A number of so many decimals, its thousands apart and its decimal sign as the language has them.
-
-    Args:
-        value: To show.
-        texts: Of the language.
-        places: Decimals.
-        sign: `+` shows the sign of a positive one too. Zero is never negative.
-    """
-    shown = f"{round(value, places) + 0.0:{sign},.{places}f}"
-    return shown if texts.decimal == "." else shown.translate(str.maketrans(",.", ".,"))
+    """A number of so many decimals as the language of the texts has it."""
+    return names.number(value, "en" if texts.decimal == "." else "pt", places=places, sign=sign)
 
 
 def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows

@@ -17,7 +17,7 @@ from amazon_titles.page.examples import example_questions, first_titles
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
 from amazon_titles.page.server import show
 from amazon_titles.progress import bar
-from amazon_titles.video.browser import browser, find_browser
+from amazon_titles.video.browser import browser
 from amazon_titles.video.page_driver import HEIGHT, WIDTH, PageDriver
 from amazon_titles.video.recorder import recording, seconds_of, write_clip, write_video
 from amazon_titles.video.script import play
@@ -80,7 +80,8 @@ def make_video(
         raise InputError(f"A question has {longest} characters; at most {MAX_QUESTION_CHARS} are read.")
     find_model(model)
     require_gradio()
-    find_browser()
+    with browser():  # which there must be before a model is loaded
+        pass
     pair, evidence = Pair.load(model, dataset=dataset), Evidence.of(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     page = show(pair, evidence, language=language, host="127.0.0.1")

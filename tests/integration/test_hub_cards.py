@@ -142,7 +142,7 @@ def test_a_licence_that_may_not_be_read(hub: LoopbackHub, client_python: str, ll
     assert shown["warnings"] == []
 
 
-def test_what_compares_older_evaluations_stays_here(hub: LoopbackHub, tmp_path: Path) -> None:
+def test_what_compares_older_evaluations_is_replaced_or_stays_here(hub: LoopbackHub, tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "adapter")
     older = COMPARED.rows()[0] | {"after": 0.07, "change_interval": [0.01, 0.02]}
     (folder / "eval/comparison.json").write_text(json.dumps({"rows": [older]}))
@@ -150,22 +150,20 @@ def test_what_compares_older_evaluations_stays_here(hub: LoopbackHub, tmp_path: 
         (folder / "eval" / name).write_bytes(b"\x89PNG")
     files = {}
     for name, report in (("before", BEFORE), ("after", AFTER)):
-        (folder / "eval" / f"{name}.json").write_text(json.dumps(report | {"model": "older"}))
         (tmp_path / f"{name}.json").write_text(json.dumps(report))
         files[name] = str(tmp_path / f"{name}.json")
-    report = push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, **files)
-    there = {path for path in hub.repo("ana/mine").files() if path.startswith("eval/")}
-    assert there == {"eval/before.json", "eval/after.json", "eval/loss.png"}
-    left_out = {row["path"]: row["reason"] for row in report["left_out"]}
+    alone = push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, after=files["after"])
+    left_out = {row["path"]: row["reason"] for row in alone["left_out"]}
     stale = {"eval/comparison.json", "eval/comparison.md", "eval/before_after.png"}
     assert left_out == dict.fromkeys(stale, "it compares other evaluations than those given")
     card = hub.read("ana/mine", "README.md").decode()
     assert "eval/loss.png" in card
     assert "before_after.png" not in card
+    push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, **files)
+    assert json.loads(hub.read("ana/mine", "eval/comparison.json"))["rows"] == COMPARED.rows()
+    card = hub.read("ana/mine", "README.md").decode()
+    assert "before_after.png" in card
     assert "+0.01" not in card
-    same = {name: str(folder / "eval" / f"{name}.json") for name in ("before", "after")}
-    push(sys.executable, "adapter", folder, "ana/mine", hub, tmp_path, **same)
-    assert stale < set(hub.repo("ana/mine").files()), "the folder's own reports: what compares them is of them"
 
 
 def test_a_public_llama_must_be_called_so(hub: LoopbackHub, llama: Path, tmp_path: Path) -> None:

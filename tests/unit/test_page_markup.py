@@ -267,17 +267,18 @@ def test_plots_speak_the_pages_language():
     assert Evidence([], files, {}, {}).to_html(TEXTS["pt"], "pt").count(chat_models.PIXEL) == 2, "nothing to draw from"
 
 
-def test_every_word_of_a_plot_has_a_portuguese_one():
+def test_every_word_of_a_plot_has_a_portuguese_one(monkeypatch):
     said = []
 
-    def words(word):
+    def words(word, language):
         said.append(word)
-        return name_of(word, "pt")
+        return name_of(word, language)
 
+    monkeypatch.setattr("amazon_titles.plots.name_of", words)
     losses = [{"epoch": 1, "loss": 2.0}]
-    plot_losses(losses, title="", valid=losses, words=words)
+    plot_losses(losses, valid=losses, language="pt")
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
-    plot_before_after(rows, title="", words=words)
+    plot_before_after(rows, language="pt")
     assert len(set(said)) == 12
     assert set(said) <= portuguese().keys()
 
