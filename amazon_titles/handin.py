@@ -173,9 +173,8 @@ def _evidence(
     made: Path, adapter: AdapterMetadata, model: str, dataset: str, texts: dict[str, str], language: str
 ) -> Said:
     """Writes the document of the fine-tuning with its plots, the recipe and the evaluation; says what is missing."""
-    if (comparison := adapter.comparison()) and comparison.rows():  # the folder's plots may be in another language
-        drawn = comparison_files(comparison, language)
-        adapter.files |= {f"eval/{name}": data for name, data in drawn.items() if name.endswith(".png")}
+    if (comparison := adapter.comparison()) and comparison.rows():  # the folder's may be in another language
+        adapter.files |= {f"eval/{name}": data for name, data in comparison_files(comparison, language).items()}
     if losses := adapter.run.get("losses"):
         valid = adapter.run.get("valid_losses") or ()
         adapter.files["loss.png"] = plot_losses(losses, valid=valid, language=language)
@@ -189,19 +188,15 @@ def _evidence(
         if data := adapter.read(name):
             (made / name).parent.mkdir(exist_ok=True)
             (made / name).write_bytes(data)
-    # What stands on the Hub is put there by a push, which makes the comparison too.
+    # What stands on the Hub is put there by a push.
     place = Path(model, "eval") if is_local(model) else Path()
-    before, after, folder = (shlex.quote(str(place / name)) for name in ("before.json", "after.json", ""))
-    push = f"{shlex.join(['amazon-titles', 'push-adapter', model, model])} --before {before} --after {after}"
-    then = "" if is_local(model) else f", {push}"
+    before, after = (shlex.quote(str(place / name)) for name in ("before.json", "after.json"))
+    push = shlex.join(["amazon-titles", "push-adapter", model, model])
+    then = "" if is_local(model) else f", {push} --before {before} --after {after}"
     for when, what, report in (("before", adapter.base or "BASE", before), ("after", model, after)):
         if not adapter.read(f"eval/{when}.json"):
             ask = f"amazon-titles evaluate {shlex.quote(what)} --dataset {shlex.quote(dataset or 'DIR|REPO')}"
             yield f"need_{when}", {"command": f"{ask} --out {report}{then}"}
-    there = {name for name in EVALUATION_FILES if adapter.read(f"eval/{name}")}
-    if {"before.json", "after.json"} <= there and not {"comparison.json", "comparison.md"} <= there:
-        compare = f"amazon-titles compare {before} {after} --out {folder}"
-        yield "need_comparison", {"command": compare if is_local(model) else push}
     if not adapter.run.get("publishable", True):
         yield "note_local", {"model": shlex.quote(model)}
 

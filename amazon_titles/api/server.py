@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError, require
 from amazon_titles.io import is_local
 from amazon_titles.model import CatalogModel
@@ -47,7 +46,6 @@ def serve(
     require("api", "starlette", "uvicorn")
     from amazon_titles.api.app import build_app
 
-    find_model(model)
     require_host(host)
     host = host.strip("[]")
     try:

@@ -66,12 +66,12 @@ def compare(before: str, after: str, out: str | None, card_language: str, as_jso
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
 @click.argument("question", required=False)
-@click.option("--model", required=True, metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
+@shared.any_model(default=None, required=True)
 @shared.model_name
 @shared.parallel
 @shared.dataset
-@click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
-@click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
+@shared.closed_book
+@shared.records
 @click.option("--language", type=shared.LANGUAGE, help="Of the answer; by default the question's or this system's.")
 @shared.max_new_tokens
 @click.option("--temperature", type=float, help="Draw the words of the answer; by default the likeliest are taken.")

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from amazon_titles.cli import options as shared
-from amazon_titles.errors import InputError
 
 
 @click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --out my.yml")
@@ -20,7 +19,7 @@ from amazon_titles.errors import InputError
 @click.option("--user", help="Hub user or organisation to publish under.")
 @click.option("--project", help="Output folder and repo name.")
 @shared.settings
-@click.option("--out", metavar="FILE", help="Write it there, as UTF-8; by default it is printed.")
+@click.option("--out", type=shared.FILE, metavar="FILE", help="Write it there, as UTF-8; by default it is printed.")
 def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -> None:
     """Print a shipped recipe, filled in, or write it to a file."""
     from amazon_titles.io import write_whole
@@ -30,10 +29,7 @@ def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -
     if out is None:
         click.echo(filled, nl=False)
         return
-    try:
-        write_whole({Path(out): filled})
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}).", hint="Name a file: --out my.yml") from None
+    write_whole({Path(out): filled})
     click.echo(f"{out}  check it: amazon-titles check {out}")
 
 

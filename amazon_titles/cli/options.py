@@ -11,6 +11,7 @@ import click
 from amazon_titles.default_model import DEFAULT_MODEL
 
 Pairs = Sequence[tuple[str, str]]
+FILE = click.Path(dir_okay=False, writable=True)
 POSITIVE = click.IntRange(min=1)
 LANGUAGE = click.Choice(["en", "pt"])
 DTYPE = click.Choice(["float32", "bfloat16", "float16"])
@@ -32,10 +33,15 @@ card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Of rows (repeatable).")
 language = partial(click.option, "--language", type=LANGUAGE, default="en")
-default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
+model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
 MODELS = "DIR|REPO|URL"
+any_model = partial(model, metavar=MODELS, help="Adapter, base model, or http://host/v1.")
 model_name = click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
 parallel = click.option("--parallel", default=16, type=POSITIVE, help="Requests at a time to a server at URL.")
+closed_book = click.option(
+    "--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view."
+)
+records = click.option("-k", default=3, type=POSITIVE, help="At most K records in view.")
 max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Longest answer.")
 batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions at a time.")
 seed = partial(click.option, "--seed", type=click.IntRange(0, 2**32 - 1))

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, may_be_hub_id, read_object
@@ -166,6 +167,7 @@ def require_model(model: str | Path) -> None:
         MissingExtraError: torch, transformers or peft is not installed; with how to install it.
     """
     require("model", "torch", "transformers", "peft")
+    find_model(model)
     if is_local(model):
         if not any((Path(model) / name).is_file() for name in (_ADAPTER, "config.json")):
             raise InputError(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hosts import is_open, known_hosts
 from amazon_titles.page.evidence import Evidence
@@ -53,7 +52,6 @@ def serve(
         InputError: There is no such model or dataset, or the host or the port cannot be listened on.
         MissingExtraError: Gradio is not installed.
     """
-    find_model(model)
     require_host(host or os.environ.get("GRADIO_SERVER_NAME"))
     require_gradio()
     pair = Pair.load(model, dataset=dataset, model_name=model_name, before=before)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_text
 from amazon_titles.page import require_gradio
@@ -78,7 +77,6 @@ def make_video(
         raise InputError(f"The video is an MP4, and {target.name!r} does not end in .mp4.", hint="--out video.mp4")
     if (longest := max(map(len, questions), default=0)) > MAX_QUESTION_CHARS:
         raise InputError(f"A question has {longest} characters; at most {MAX_QUESTION_CHARS} are read.")
-    find_model(model)
     require_gradio()
     with browser():  # which there must be before a model is loaded
         pass

@@ -15,7 +15,7 @@ import pytest
 from amazon_titles.cli import main
 from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.model import Answer
-from amazon_titles.page import answers
+from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
@@ -56,7 +56,7 @@ class PlayedPage:
         self.asked.append((question, closed_book))
         *_, turn = self.pair.turns(question, closed_book=closed_book)
         before = self.pair.before.name if self.pair.before else None
-        shown = answers.answered(turn, TEXTS[self.language], before, self.pair.after.name)
+        shown = markup.answered(turn, TEXTS[self.language], before, self.pair.after.name)
         self.parts = dict(zip(("#before", "#after", "#sources"), shown, strict=True))
 
     def look_at(self, place):
