@@ -39,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             error.show()
         say(said.getvalue().rstrip())
         raise SystemExit(error.exit_code) from None
-    except Exception as caught:
+    except Exception as error:
         if os.environ.get("AMAZON_TITLES_DEBUG"):
             raise
-        error = caught if isinstance(caught, AmazonTitlesError) else _sentence(caught)
-        say(f"Error: {error}" if error.exit_code else str(error))
-        raise SystemExit(error.exit_code) from None
+        told = error if isinstance(error, AmazonTitlesError) else _sentence(error)
+        say(f"Error: {told}" if told.exit_code else str(told))
+        raise SystemExit(told.exit_code) from None
 
 
 def _require_text(arguments: Sequence[str]) -> None:

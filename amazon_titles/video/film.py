@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,28 +83,20 @@ def make_video(
         pass
     pair, evidence = Pair.load(model, dataset=dataset), Evidence.of(model)
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = show(pair, evidence, language=language, host="127.0.0.1")
-    try:
-        return _film(pair, evidence, str(page.local_url), target, questions, language, pace)
-    finally:
-        page.close(verbose=False)
-
-
-def _film(
-    pair: Pair, evidence: Evidence, address: str, target: Path, questions: Sequence[str], language: str, pace: float
-) -> Film:
     # The last example is the invented product, which is asked about in any case.
     examples = example_questions(pair.after.dataset_folder)[language]
     asked = questions or examples[:-1][:2] or examples
     trained = not questions and _trained_on(pair, evidence, asked[0])
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
-    with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
+    shown = show(pair, evidence, language=language, host="127.0.0.1")
+    with ExitStack() as ends, tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
+        ends.callback(shown.close, verbose=False)
         folder, stills = Path(work, "frames"), Path(work, "stills")
         folder.mkdir()
         stills.mkdir()
         with browser() as opened:
             page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale=language, color_scheme="light")
-            page.goto(address)
+            page.goto(str(shown.local_url))
             driver = PageDriver(page, stills, pace=pace)
             with bar("filming"), recording(page, folder) as frames:
                 start, end = play(
