@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zipfile import is_zipfile
 
 from amazon_titles.catalog.sources import ARCHIVE, sha256_of
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hub_errors import explain
 from amazon_titles.progress import lines, on_terminal, say
 
@@ -83,10 +83,9 @@ def _from_drive_or_a_mirror(folder: Path) -> Path:
 
 
 def _from_drive(folder: Path) -> Path:
-    try:
-        import gdown
-    except ImportError:
-        raise MissingExtraError("download", "gdown") from None
+    require("download", "gdown")
+    import gdown
+
     # gdown goes on with the `.part` file that it left.
     partial = folder / f".{ARCHIVE}.download"
     with lines(f"downloading {ARCHIVE}", unit="MB", measure=lambda: _megabytes(folder, f"{partial.name}*")):
