@@ -23,7 +23,7 @@ from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
+from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, write_whole
 from amazon_titles.links import PRIVATE, look, video_seconds
 from amazon_titles.pdf import write_pdf
 from amazon_titles.plots import plot_lengths, plot_losses
@@ -184,10 +184,8 @@ def _evidence(
         (made / "recipe.yml").write_text(adapter.recipe, encoding="utf-8")
     else:
         yield "need_recipe", {}
-    for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES)):
-        if data := adapter.read(name):
-            (made / name).parent.mkdir(exist_ok=True)
-            (made / name).write_bytes(data)
+    told = {name: adapter.read(name) for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES))}
+    write_whole({made / name: data for name, data in told.items() if data})
     # What stands on the Hub is put there by a push.
     place = Path(model, "eval") if is_local(model) else Path()
     before, after = (shlex.quote(str(place / name)) for name in ("before.json", "after.json"))
