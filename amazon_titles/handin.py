@@ -12,11 +12,9 @@ from datetime import date
 from pathlib import Path
 
 import jinja2
-import yaml
 
-from amazon_titles import resources
 from amazon_titles.cards import dataset_card
-from amazon_titles.cards.rendering import environment, render
+from amazon_titles.cards.rendering import environment, render, wording
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.evaluation.comparison import comparison_files
@@ -144,8 +142,7 @@ def hand_in(
 
 def _texts(language: str, catalogue: object) -> dict[str, str]:
     """The texts of a language about a catalogue, by what the dataset's report says of it."""
-    wording = yaml.safe_load((resources.folder("hub_cards") / "handin.yml").read_text(encoding="utf-8"))
-    texts: dict[str, str] = {key: said[language] for key, said in wording.items()}
+    texts = wording("handin", language)
     told = catalogue if isinstance(catalogue, dict) else {}
     way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
     named = texts[way].replace("{name}", str(told.get("name")))

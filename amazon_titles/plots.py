@@ -1,6 +1,6 @@
 """Plots as PNG files: the lengths of a dataset's texts, by Pillow; a training and a comparison, by matplotlib.
 
-Words and numbers are the language's, by `cards.names`. The paper is white and opaque, so that a plot is read on a dark
+Words and numbers are the language's, by `names`. The paper is white and opaque, so that a plot is read on a dark
 page as on a light one.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from amazon_titles.cards.names import name_of, number
 from amazon_titles.errors import require
+from amazon_titles.names import name_of, number
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 480, 320, 70, 20, 62, 58
 _BAR, _INK, _PAPER, _GRID, _MEDIAN = (70, 110, 170), (40, 40, 40), (255, 255, 255), (225, 225, 225), (200, 60, 40)

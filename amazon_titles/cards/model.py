@@ -8,7 +8,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -16,10 +16,14 @@ from amazon_titles.cards.licences import Licence, licence_of
 from amazon_titles.cards.rendering import render
 from amazon_titles.sample import is_made_up
 
-if TYPE_CHECKING:
-    from amazon_titles.evaluation import Comparison
-    from amazon_titles.evaluation.comparison import Pair
-
+# The defaults of AutoTrain 0.8.36 for every parameter that the card has a sentence on; a test holds them against
+# `recipes.fields`, which is held against AutoTrain itself.
+DEFAULTS: dict[str, Any] = {
+    "epochs": 1, "lr": 3e-5, "scheduler": "linear", "warmup_ratio": 0.1, "weight_decay": 0.0, "batch_size": 2,
+    "gradient_accumulation": 4, "block_size": -1, "optimizer": "adamw_torch", "peft": False, "lora_r": 16,
+    "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear", "quantization": "int4",
+    "mixed_precision": None, "disable_gradient_checkpointing": False, "merge_adapter": False,
+}  # fmt: skip
 _VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what `--max-lora-rank` takes: vllm/config/lora.py, MaxLoRARanks
 # Measures of the table that the card begins with; the others are under a heading of their own.
 _FIRST, _FIRST_ROWS = ("fact recall", "right source cited", "said it does not know", "right answer"), 5
@@ -33,7 +37,7 @@ _RIGHT = 0.999  # of a score: all facts of the description stand in the answer
 
 
 def model_card(
-    run: Mapping[str, Any], recipe: str, *, comparison: Comparison | None = None, plots: Sequence[str] = (),
+    run: Mapping[str, Any], recipe: str, *, comparison: Any = None, plots: Sequence[str] = (),  # noqa: ANN401
     repo_id: str | None = None, language: str | None = None, gguf: str | None = None,
 ) -> str:  # fmt: skip
     """The card of an adapter: the document of the fine-tuning, every number of it from the files given.
@@ -41,7 +45,7 @@ def model_card(
     Args:
         run: `run.json`; what it does not know is said to be unknown.
         recipe: Text of the recipe; "" where there is none.
-        comparison: Of the evaluations before and after; without it the card says that no evaluation was made.
+        comparison: A `Comparison` of two evaluations; without it the card says that none was made.
         plots: Paths of plots, relative to the card.
         repo_id: Where it will stand on the Hub; otherwise the examples say `USER/NAME`, or `FOLDER` in a trial run.
         language: `en` or `pt`; by default the run's `card_language`, else English.
@@ -50,15 +54,12 @@ def model_card(
     Returns:
         Markdown with YAML at its head.
     """
-    from amazon_titles.recipes.fields import PARAMS
-
     known = _run(run)
     asked = (example.uid for example in (comparison.after.examples if comparison else ()))
     known["dataset"]["made_up"] = known["dataset"]["made_up"] or any(map(is_made_up, asked))
     settings = _settings(recipe)
-    defaults: dict[str, Any] = {name: field.default for name, field in PARAMS.items()}
-    params = defaults | (settings.get("params") or {})
-    rank = params["lora_r"] if isinstance(params["lora_r"], int) else defaults["lora_r"]
+    params = DEFAULTS | (settings.get("params") or {})
+    rank = params["lora_r"] if isinstance(params["lora_r"], int) else DEFAULTS["lora_r"]
     base, dataset = str(known["base_model"] or ""), known["dataset"]["path"]
     # A base that was made in a folder here tells whose it is.
     licence = licence_of(base) or licence_of(str(known["base_source"] or "").partition(",")[0])
@@ -78,7 +79,7 @@ def model_card(
     context = {
         "card_language": language or run.get("card_language") or "en",
         "metadata": _metadata(known, name, licence, table),
-        "name": name, "run": known, "licence": licence, "params": _shortened(params), "defaults": defaults,
+        "name": name, "run": known, "licence": licence, "params": _shortened(params), "defaults": DEFAULTS,
         # A folder of this machine is nobody else's business: its name is enough.
         "recipe": _without_paths(recipe.strip(), base, dataset), "base": _short(base), "dataset": _short(dataset),
         "rows": first, "other_rows": [row for row in headlines if row not in first], "examples": examples,
@@ -95,14 +96,14 @@ def model_card(
     return render("model_card", context)
 
 
-def shown(comparison: Comparison) -> dict[str, Pair]:
+def shown(comparison: Any) -> dict[str, Any]:  # noqa: ANN401 - a `Comparison`, of a floor above
     """Three questions of one set: the `improved` most, the `median` one, and one that is still `wrong`.
 
     The set is one that is asked from memory; without any, there is none. They are chosen by the change in fact recall
     (ROUGE-L where no answer has facts), never by hand. A question stands once; where every answer is right, there is no
     third.
     """
-    judged = next(filter(None, map(comparison.judged, _FROM_MEMORY)), [])
+    judged: list[Any] = next(filter(None, map(comparison.judged, _FROM_MEMORY)), [])
     measure = min((pair.measure for pair in judged), default="")  # fact_recall comes before rouge_l
     pairs = [pair for pair in judged if pair.measure == measure]
     found = {"improved": pairs.pop(0)} if pairs else {}

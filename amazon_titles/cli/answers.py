@@ -66,7 +66,7 @@ def compare(before: str, after: str, out: str | None, card_language: str, as_jso
 
 @click.command(epilog="""Example:  amazon-titles ask 'What is "The Prophet"?' --model adapter""")
 @click.argument("question", required=False)
-@shared.any_model(default=None, required=True)
+@click.option("--model", required=True, metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @shared.parallel
 @shared.dataset

@@ -33,9 +33,8 @@ card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")
 languages = click.option("--language", "languages", multiple=True, default=("en", "pt"), help="Of rows (repeatable).")
 language = partial(click.option, "--language", type=LANGUAGE, default="en")
-model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
+default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar="DIR|REPO")
 MODELS = "DIR|REPO|URL"
-any_model = partial(model, metavar=MODELS, help="Adapter, base model, or http://host/v1.")
 model_name = click.option("--model-name", metavar="NAME", help="Of the model, where the server at URL has several.")
 parallel = click.option("--parallel", default=16, type=POSITIVE, help="Requests at a time to a server at URL.")
 closed_book = click.option(

@@ -28,7 +28,7 @@ def quickstart(**options: Any) -> None:
 
 
 @click.command(epilog="Example:  amazon-titles demo --model USER/Llama-3-2-1B-amazon-titles")
-@shared.any_model()
+@shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @click.option("--before", metavar="NAME", help="The model before the fine-tuning, on the same server at URL.")
 @shared.dataset
@@ -47,7 +47,7 @@ def demo(**options: Any) -> None:
 
 
 @click.command(epilog="Example:  amazon-titles api --model USER/Llama-3-2-1B-amazon-titles")
-@shared.any_model()
+@shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @shared.parallel
 @shared.dataset
@@ -95,7 +95,7 @@ def push_space(repo_id: str, public: bool, out: str | None, dry_run: bool, **opt
 
 
 @click.command(epilog="Example:  amazon-titles video --questions questions.txt --language pt --out video.mp4")
-@shared.model(help="Adapter or base model.")
+@shared.default_model(help="Adapter or base model.")
 @shared.dataset
 @click.option("--questions", metavar="FILE", help="Text file, a question a line; by default two products.")
 @shared.language(help="Of the captions, the page and the questions.")
@@ -116,7 +116,7 @@ def video(model: str, questions: str | None, **options: Any) -> None:
     epilog="Example:  amazon-titles handin work --video https://… --repo https://… --member 'Ada, RM 123456'"
 )
 @click.argument("folder")
-@shared.model(help="The adapter.")
+@shared.default_model(help="The adapter.")
 @shared.dataset
 @click.option("--video", metavar="URL", help="Address of the video, of at most 10 minutes.")
 @click.option("--repo", "repository", metavar="URL", help="Address of the source code; others must be able to see it.")

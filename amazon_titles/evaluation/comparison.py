@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from jinja2 import Template
 
-from amazon_titles.cards.names import name_of
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import MEASURES, better
@@ -21,6 +20,7 @@ from amazon_titles.evaluation.report import EvalReport, Example, column
 from amazon_titles.evaluation.sets import SETS, bare_question
 from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import mean, paired_change
+from amazon_titles.names import name_of
 from amazon_titles.plots import plot_before_after, plot_changes
 
 # What an example is judged by, the first that it has in both reports.

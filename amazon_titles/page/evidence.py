@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
-from amazon_titles.cards.names import name_of
 from amazon_titles.errors import MissingExtraError
 from amazon_titles.evaluation.measures import MEASURES
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, read_object
 from amazon_titles.model.loading import is_address
+from amazon_titles.names import name_of
 from amazon_titles.page import markup
 from amazon_titles.page.texts import Texts
 from amazon_titles.plots import plot_before_after, plot_losses

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from amazon_titles.cards import names
+from amazon_titles import names
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.evaluation.refusal import refuses
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Turn

@@ -20,7 +20,7 @@ FLOORS = {
     "errors": 0, "text": 0,
     "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "templates": 1, "adapter_files": 1,
     "default_model": 1, "sample": 1, "links": 1, "hosts": 1,
-    "io": 2, "hub_errors": 2,
+    "io": 2, "hub_errors": 2, "names": 2,
     "catalog": 3, "conversations": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3, "pdf": 3,
     "dataset": 4, "training": 4,
     "search": 5, "budget": 5,
@@ -60,8 +60,8 @@ def test_a_room_imports_only_from_floors_below(path):
 
 ROOMS = {
     "training": 1670, "model": 1165, "catalog": 945, "hub": 895, "recipes": 835, "search": 725, "dataset": 720,
-    "evaluation": 675, "page": 680, "cli": 520, "video": 345, "conversations": 295, "jobs": 260, "budget": 285,
-    "quickstart": 280, "cards": 300, "api": 285,
+    "evaluation": 675, "page": 650, "cli": 500, "video": 320, "conversations": 295, "jobs": 260, "budget": 285,
+    "quickstart": 280, "cards": 240, "api": 285,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
 

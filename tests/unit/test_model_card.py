@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from amazon_titles import resources
 from amazon_titles.cards import licence_of, model_card
-from amazon_titles.cards.model import shown
+from amazon_titles.cards.model import DEFAULTS, shown
 from amazon_titles.dataset import build_dataset
 from amazon_titles.evaluation import Comparison, EvalReport, compare
 from amazon_titles.hub import autotrain_import
@@ -93,7 +93,11 @@ def test_wording_is_in_both_languages_and_all_of_it_is_used():
     used = set(re.findall(r"say\.(\w+)", template))
     by_name = ("param_", "set_", "measure_", "example_")
     assert {name for name in wording if not name.startswith(by_name)} == used
-    assert {name.removeprefix("param_") for name in wording if name.startswith("param_")} < set(PARAMS)
+    assert {name.removeprefix("param_") for name in wording if name.startswith("param_")} == set(DEFAULTS)
+
+
+def test_the_defaults_are_autotrains():
+    assert {name: PARAMS[name].default for name in DEFAULTS} == DEFAULTS
 
 
 def test_what_was_adjusted_is_bold_and_the_recipe_is_whole():

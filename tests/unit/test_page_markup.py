@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from amazon_titles.cards.names import name_of, portuguese
 from amazon_titles.catalog import Product
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
+from amazon_titles.names import name_of, portuguese
 from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED, example_questions
@@ -279,7 +279,7 @@ def test_every_word_of_a_plot_has_a_portuguese_one(monkeypatch):
     plot_losses(losses, valid=losses, language="pt")
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
     plot_before_after(rows, language="pt")
-    assert len(set(said)) == 12
+    assert len(set(said)) == 13
     assert set(said) <= portuguese().keys()
 
 
