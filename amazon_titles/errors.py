@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class AmazonTitlesError(Exception):
     """Something a user can mend. The command line prints the message and exits with `exit_code`, without a traceback.
@@ -45,6 +47,17 @@ class MissingExtraError(AmazonTitlesError):
             f"This needs the package {package!r}, which is not installed here.",
             hint=f"Install it with: pip install 'amazon-titles[{extra}] @ PATH_OR_URL' (from a checkout: '.[{extra}]')",
         )
+
+
+def require(extra: str, *packages: str) -> None:
+    """Refuses to go on without the packages of an extra, by the names that they are imported by.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtraError(extra, package.replace("_", "-"))
 
 
 class TrainingError(AmazonTitlesError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.adapter_files import CONTEXT, GGUF_ADAPTER, GGUF_TEMPLATE
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError, TrainingError
+from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError, require
 from amazon_titles.evaluation.sets import questions
 from amazon_titles.io import local_folder, may_be_hub_id, read_object, write_whole
 from amazon_titles.merge import both_spellings
@@ -99,8 +99,7 @@ def export_gguf(
     """
     target, modelfile = Path(out), Path(out).with_name("Modelfile")
     _require_writable(target, modelfile if ollama else None, quantize)
-    if find_spec("gguf") is None:
-        raise MissingExtraError("model", "gguf")
+    require("model", "gguf")
     local = load_local(model, device="cpu", dtype="float32")
     network, tokenizer = local.parts()
     about = {"general.name": target.stem, **_origin(model), **_shape(network.config)}

@@ -9,27 +9,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import jinja2
-import yaml
 
-from amazon_titles import resources
 from amazon_titles.cards import dataset_card
-from amazon_titles.cards.evaluations import compared_rows
-from amazon_titles.cards.names import name_of
-from amazon_titles.cards.rendering import environment, render
+from amazon_titles.cards.rendering import environment, render, wording
 from amazon_titles.default_model import find_model
 from amazon_titles.errors import AmazonTitlesError, InputError
-from amazon_titles.evaluation.measures import MEASURES
+from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
 from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
-from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged
+from amazon_titles.io import FolderKind, is_local, local_folder, read_object, require_replaceable, staged, write_whole
 from amazon_titles.links import PRIVATE, look, video_seconds
 from amazon_titles.pdf import write_pdf
-from amazon_titles.plots import plot_before_after, plot_changes, plot_lengths, plot_losses
+from amazon_titles.plots import plot_lengths, plot_losses
 from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.search.index import dataset_folder
 from amazon_titles.training.adapter import EVALUATION_FILES
@@ -147,8 +142,7 @@ def hand_in(
 
 def _texts(language: str, catalogue: object) -> dict[str, str]:
     """The texts of a language about a catalogue, by what the dataset's report says of it."""
-    wording = yaml.safe_load((resources.folder("hub_cards") / "handin.yml").read_text(encoding="utf-8"))
-    texts: dict[str, str] = {key: said[language] for key, said in wording.items()}
+    texts = wording("handin", language)
     told = catalogue if isinstance(catalogue, dict) else {}
     way = "unnamed" if not told.get("name") else "made_up" if told.get("made_up") else "named"
     named = texts[way].replace("{name}", str(told.get("name")))
@@ -176,42 +170,28 @@ def _evidence(
     made: Path, adapter: AdapterMetadata, model: str, dataset: str, texts: dict[str, str], language: str
 ) -> Said:
     """Writes the document of the fine-tuning with its plots, the recipe and the evaluation; says what is missing."""
-    words = partial(name_of, language=language)
-    rows = [
-        row for row in compared_rows(read_object(adapter.read("eval/comparison.json"))) if row.get("key") in MEASURES
-    ]
-    shares = [row for row in rows if MEASURES[row["key"]].share]
-    headlines = [row for row in shares if row.get("headline")]
-    if headlines:  # the folder's may be in another language
-        drawn = plot_before_after(headlines, title=texts["plot_before_after"], words=words)
-        adapter.files["eval/before_after.png"] = drawn
-        adapter.files["eval/changes.png"] = plot_changes(shares, title=texts["plot_changes"], words=words)
+    if (comparison := adapter.comparison()) and comparison.rows():  # the folder's may be in another language
+        adapter.files |= {f"eval/{name}": data for name, data in comparison_files(comparison, language).items()}
     if losses := adapter.run.get("losses"):
         valid = adapter.run.get("valid_losses") or ()
-        adapter.files["loss.png"] = plot_losses(losses, title=texts["plot_loss"], valid=valid, words=words)
+        adapter.files["loss.png"] = plot_losses(losses, valid=valid, language=language)
     adapter.write_card(language=language)
     (made / "fine-tuning.md").write_text(_body(adapter.files["README.md"].decode()), encoding="utf-8")
     if adapter.recipe:
         (made / "recipe.yml").write_text(adapter.recipe, encoding="utf-8")
     else:
         yield "need_recipe", {}
-    for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES)):
-        if data := adapter.read(name):
-            (made / name).parent.mkdir(exist_ok=True)
-            (made / name).write_bytes(data)
-    # What stands on the Hub is put there by a push, which makes the comparison too.
+    told = {name: adapter.read(name) for name in ("loss.png", *(f"eval/{name}" for name in EVALUATION_FILES))}
+    write_whole({made / name: data for name, data in told.items() if data})
+    # What stands on the Hub is put there by a push.
     place = Path(model, "eval") if is_local(model) else Path()
-    before, after, folder = (shlex.quote(str(place / name)) for name in ("before.json", "after.json", ""))
-    push = f"{shlex.join(['amazon-titles', 'push-adapter', model, model])} --before {before} --after {after}"
-    then = "" if is_local(model) else f", {push}"
+    before, after = (shlex.quote(str(place / name)) for name in ("before.json", "after.json"))
+    push = shlex.join(["amazon-titles", "push-adapter", model, model])
+    then = "" if is_local(model) else f", {push} --before {before} --after {after}"
     for when, what, report in (("before", adapter.base or "BASE", before), ("after", model, after)):
         if not adapter.read(f"eval/{when}.json"):
             ask = f"amazon-titles evaluate {shlex.quote(what)} --dataset {shlex.quote(dataset or 'DIR|REPO')}"
             yield f"need_{when}", {"command": f"{ask} --out {report}{then}"}
-    there = {name for name in EVALUATION_FILES if adapter.read(f"eval/{name}")}
-    if {"before.json", "after.json"} <= there and not {"comparison.json", "comparison.md"} <= there:
-        compare = f"amazon-titles compare {before} {after} --out {folder}"
-        yield "need_comparison", {"command": compare if is_local(model) else push}
     if not adapter.run.get("publishable", True):
         yield "note_local", {"model": shlex.quote(model)}
 
@@ -226,7 +206,7 @@ def _data(
         return
     try:
         card = dataset_card(report, language=language)
-        plot = plot_lengths(report["lengths"], words=partial(name_of, language=language))
+        plot = plot_lengths(report["lengths"], language=language)
     except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError):
         yield "need_report", {"dataset": dataset}
         return

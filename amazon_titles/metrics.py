@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from amazon_titles.errors import MissingExtraError
+from amazon_titles.errors import require
 
 Values = Sequence[float | None]
 """One value an example, None where it cannot be computed."""
@@ -135,11 +135,10 @@ def chrf(answer: str, reference: str) -> float:
 
 @cache
 def _scorers() -> tuple[Any, Any]:
-    try:
-        from rouge_score.rouge_scorer import RougeScorer
-        from sacrebleu.metrics import CHRF
-    except ImportError as error:
-        raise MissingExtraError("model", (error.name or "").replace("_", "-")) from error
+    require("model", "rouge_score", "sacrebleu")
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import CHRF
+
     return RougeScorer(["rougeL"], use_stemmer=False), CHRF()
 
 

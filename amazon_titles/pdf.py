@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from amazon_titles.errors import MissingExtraError
+from amazon_titles.errors import require
 
 if TYPE_CHECKING:
     from markdown_it.tree import SyntaxTreeNode
@@ -39,11 +39,9 @@ def write_pdf(path: Path, markdown: str, folder: Path, *, title: str, language: 
     Raises:
         MissingExtraError: fpdf2 or matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from fpdf import FPDF
-    except ImportError as error:
-        raise MissingExtraError("model", "fpdf2") from error
+    require("model", "fpdf", "matplotlib")
+    import matplotlib
+    from fpdf import FPDF
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
 

@@ -181,17 +181,17 @@ async def _read(request: Request) -> ChatRequest:
 async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:  # noqa: ANN401 - what `work` gives
     """What the work gives; it is cancelled when its client hangs up."""
 
-    async def gone() -> None:
+    async def cancel() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
+        job.cancel()
 
-    job, watch = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    job, watch = asyncio.ensure_future(work), asyncio.ensure_future(cancel())
     try:
-        await asyncio.wait({job, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if job.done():
-            return job.result()
+        return await job
+    except asyncio.CancelledError:
+        if watch.done():
+            raise _GONE from None
+        raise
     finally:
         watch.cancel()
-        job.cancel()
-    await asyncio.wait({job})
-    raise _GONE

@@ -7,11 +7,10 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import InputError, require
 from amazon_titles.io import is_local
 from amazon_titles.model import CatalogModel
 from amazon_titles.model.served import AT_ONCE
@@ -44,8 +43,7 @@ def serve(
         InputError: There is no such model or dataset, or the host or the port cannot be listened on.
         MissingExtraError: Starlette or uvicorn is not installed.
     """
-    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
-        raise MissingExtraError("api", missing[0])
+    require("api", "starlette", "uvicorn")
     from amazon_titles.api.app import build_app
 
     require_host(host)

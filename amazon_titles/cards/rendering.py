@@ -11,6 +11,7 @@ import jinja2
 import yaml
 
 from amazon_titles import resources
+from amazon_titles.names import number
 from amazon_titles.text import printable
 
 # What Markdown or HTML could read as more than text; a backslash before each is CommonMark's own way out.
@@ -33,13 +34,19 @@ def environment() -> jinja2.Environment:
     return environment
 
 
+def wording(card: str, language: str) -> dict[str, str]:
+    """What `hub_cards/CARD.yml` says in a language, by name."""
+    said = yaml.safe_load((resources.folder("hub_cards") / f"{card}.yml").read_text(encoding="utf-8"))
+    return {name: text[language] for name, text in said.items()}
+
+
 def render(card: str, context: Mapping[str, Any]) -> str:
     """Fills in `hub_cards/CARD.md.jinja`, with the wording of `hub_cards/CARD.yml` in the context's `card_language`."""
-    pieces = yaml.safe_load((resources.folder("hub_cards") / f"{card}.yml").read_text(encoding="utf-8"))
-    jinja, language = environment(), context["card_language"]
+    jinja = environment()
     context = {key: _tamed(value) if key in _TOLD else value for key, value in context.items()}
     # The wording holds numbers of the report, so each piece is a small template itself.
-    say = {key: jinja.from_string(text[language]).render(context).strip() for key, text in pieces.items()}
+    pieces = wording(card, context["card_language"]).items()
+    say = {key: jinja.from_string(text).render(context).strip() for key, text in pieces}
     return jinja.get_template(f"{card}.md.jinja").render(context, say=say)
 
 
@@ -72,7 +79,5 @@ def _tamed(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 @jinja2.pass_context
 def _number(context: jinja2.runtime.Context, value: float, places: int | None = None, sign: bool = False) -> str:
-    """1,234.5, with so many decimals and its sign if asked; in Portuguese 1.234,5."""
-    digits = "" if places is None else f".{places}f"
-    text = f"{value:+,{digits}}" if sign else f"{value:,{digits}}"
-    return text.translate(str.maketrans(",.", ".,")) if context.get("card_language") == "pt" else text
+    """As the card's language writes it, with so many decimals and its sign if asked."""
+    return number(value, str(context.get("card_language")), places=places, sign="+" if sign else "")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zipfile import is_zipfile
 
 from amazon_titles.catalog.sources import ARCHIVE, sha256_of
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hub_errors import explain
 from amazon_titles.progress import lines, on_terminal, say
 
@@ -63,10 +63,9 @@ def download(out_dir: str | Path, *, mirror: str | None = None) -> Download:
 
 def _from_drive(folder: Path) -> Path:
     """The archive as Drive has it; where its quota is used up, what a mirror holds."""
-    try:
-        import gdown
-    except ImportError:
-        raise MissingExtraError("download", "gdown") from None
+    require("download", "gdown")
+    import gdown
+
     # gdown goes on with the `.part` file that it left.
     partial = folder / f".{ARCHIVE}.download"
     with lines(f"downloading {ARCHIVE}", unit="MB", measure=lambda: _megabytes(folder, f"{partial.name}*")):

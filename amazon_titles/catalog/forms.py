@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import msgspec
 
-from amazon_titles.errors import InputError, MissingExtraError
+from amazon_titles.errors import InputError, require
 from amazon_titles.io import read_object
 
 LINES, JSON, CSV, PARQUET, EXCEL = "lines", "json", "csv", "parquet", "excel"
@@ -221,10 +221,9 @@ def _parquet_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _excel_rows(file: IO[bytes], name: str, sheet: str | None) -> Iterator[dict[str, Any]]:
-    try:
-        import openpyxl
-    except ImportError:
-        raise MissingExtraError("excel", "openpyxl") from None
+    require("excel", "openpyxl")
+    import openpyxl
+
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (KeyError, SyntaxError, TypeError, ValueError) as error:  # what it meets in a damaged one

@@ -30,13 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write = sys.stdout.write
             sys.stdout.write = lambda text: write(printable(text))  # type: ignore[method-assign]
     try:
-        try:
-            _require_text(sys.argv[1:] if arguments is None else arguments)
-            cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
-        except (AmazonTitlesError, click.ClickException, click.exceptions.Abort):
-            raise
-        except Exception as error:
-            raise (_of_the_system(error) if isinstance(error, OSError) else _unforeseen(error)) from error
+        _require_text(sys.argv[1:] if arguments is None else arguments)
+        cli.main(arguments, prog_name="amazon-titles", standalone_mode=False)
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
@@ -44,11 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             error.show()
         say(said.getvalue().rstrip())
         raise SystemExit(error.exit_code) from None
-    except AmazonTitlesError as error:
+    except Exception as error:
         if os.environ.get("AMAZON_TITLES_DEBUG"):
             raise
-        say(f"Error: {error}" if error.exit_code else str(error))
-        raise SystemExit(error.exit_code) from None
+        told = error if isinstance(error, AmazonTitlesError) else _sentence(error)
+        say(f"Error: {told}" if told.exit_code else str(told))
+        raise SystemExit(told.exit_code) from None
 
 
 def _require_text(arguments: Sequence[str]) -> None:
@@ -62,6 +58,7 @@ def _require_text(arguments: Sequence[str]) -> None:
             raise InputError(said, hint="Give the file another name, or set the terminal to UTF-8.") from None
 
 
+_LOOK = "See whether it is there, and whether it is a file or a folder, as is wanted."
 _ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or choose another place, and run it again."),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that this account may write to."),
@@ -69,23 +66,21 @@ _ADVICE = {
 }
 
 
-def _of_the_system(error: OSError) -> AmazonTitlesError:
-    """The sentence for what the system refused, where nothing nearer to it has a better one."""
-    from amazon_titles.secrets import redact
+def _sentence(error: Exception) -> AmazonTitlesError:
+    """What the system refused, where nothing nearer to it has a better sentence; or what nobody thought of.
 
-    told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
-    said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."
-    hint = _ADVICE.get(error.errno or 0, "See whether it is there, and whether it is a file or a folder, as is wanted.")
-    return AmazonTitlesError(redact(f"The system refuses: {said}"), hint=hint)
-
-
-def _unforeseen(error: Exception) -> AmazonTitlesError:
-    """The sentence for what nobody thought of; whoever mends it needs the traceback, and finds it in a file."""
+    Whoever mends the latter needs the traceback, and finds it in a file.
+    """
     import tempfile
     import traceback
 
     from amazon_titles.secrets import redact
 
+    if isinstance(error, OSError):
+        told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
+        said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."
+        hint = _ADVICE.get(error.errno or 0, _LOOK)
+        return AmazonTitlesError(redact(f"The system refuses: {said}"), hint=hint)
     what = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:300]
     hint = "Run it with AMAZON_TITLES_DEBUG=1 to see the traceback."
     with suppress(OSError):

@@ -81,8 +81,8 @@ def compare(before: str, after: str, out: str | None, card_language: str, every:
 @shared.model_name
 @shared.parallel
 @shared.dataset
-@click.option("--closed-book", is_flag=True, help="Answer from memory, without showing the model any record.")
-@click.option("-k", default=3, type=shared.POSITIVE, help="Maximum number of records shown to the model.")
+@shared.closed_book
+@shared.records
 @click.option("--language", type=shared.LANGUAGE, help="Language of the answer; by default that of the question.")
 @shared.max_new_tokens
 @click.option("--temperature", type=float, help="Sampling temperature; by default decoding is greedy.")

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from amazon_titles.cli import options as shared
-from amazon_titles.errors import InputError, MissingExtraError
 
 
 @click.command(epilog="Example:  amazon-titles recipe llama-3.2-1b-lora --dataset USER/amazon-titles --out my.yml")
@@ -20,7 +19,7 @@ from amazon_titles.errors import InputError, MissingExtraError
 @click.option("--user", help="Hub user or organisation that will own the adapter.")
 @click.option("--project", help="Name of the output folder and repository.")
 @shared.settings
-@click.option("--out", metavar="FILE", help="File to write; by default the recipe is printed.")
+@click.option("--out", type=shared.FILE, metavar="FILE", help="File to write; by default the recipe is printed.")
 def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -> None:
     """Fill in a shipped recipe, and print it or write it."""
     from amazon_titles.io import write_whole
@@ -30,10 +29,7 @@ def recipe(name: str, settings: shared.Pairs, out: str | None, **options: Any) -
     if out is None:
         click.echo(filled, nl=False)
         return
-    try:
-        write_whole({Path(out): filled})
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}).", hint="Name a file: --out my.yml") from None
+    write_whole({Path(out): filled})
     click.echo(f"{out}  Next: amazon-titles check {out}")
 
 
@@ -128,38 +124,9 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
     FOLDER may also be the output of plain `autotrain --config`, a folder or a Hub repository; it is completed first.
     """
     from amazon_titles.hub import push_adapter_to_hub
-    from amazon_titles.io import scratch
 
-    with scratch() as made:
-        comparison = _compare(folder, options["before"], options["after"], options["card_language"], made)
-        report = push_adapter_to_hub(folder, repo_id, private=not public, comparison=comparison, **options)
+    report = push_adapter_to_hub(folder, repo_id, private=not public, **options)
     click.echo(report.to_json() if as_json else report)
-
-
-def _compare(folder: str, before: str | None, after: str | None, language: str | None, made: Path) -> Path | None:
-    """Writes the comparison of two reports, of which one may be the adapter folder's; None where none is given.
-
-    The page and the card show the comparison, so reports that came without it would not be seen there. It is in the
-    card's language.
-    """
-    from amazon_titles.hub.contents import is_there
-
-    named = {"eval/before.json": before, "eval/after.json": after}
-    # A report that is named may be a link; in the folder one is as if it were not there.
-    there = all(path or is_there(Path(folder), name) for name, path in named.items())
-    if not (before or after) or not there:
-        return None
-    from amazon_titles.evaluation import EvalReport, compare, save_comparison
-    from amazon_titles.io import read_object
-
-    language = language or read_object(Path(folder, "run.json")).get("card_language") or "en"
-    reports = [EvalReport.load(path or Path(folder, name)) for name, path in named.items()]
-    try:
-        save_comparison(compare(*reports), made, language=language)
-    except MissingExtraError as error:  # publishing needs no extra; only the plots do
-        click.echo(f"The comparison of the reports is not included. {error}", err=True)
-        return None
-    return made
 
 
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")

@@ -11,6 +11,7 @@ import click
 from amazon_titles.default_model import DEFAULT_MODEL
 
 Pairs = Sequence[tuple[str, str]]
+FILE = click.Path(dir_okay=False, writable=True)
 POSITIVE = click.IntRange(min=1)
 LANGUAGE = click.Choice(["en", "pt"])
 DTYPE = click.Choice(["float32", "bfloat16", "float16"])
@@ -36,6 +37,8 @@ default_model = partial(click.option, "--model", default=DEFAULT_MODEL, metavar=
 MODELS = "DIR|REPO|URL"
 model_name = click.option("--model-name", metavar="NAME", help="Model name on the server at URL.")
 parallel = click.option("--parallel", default=16, type=POSITIVE, help="Concurrent requests to a server at URL.")
+closed_book = click.option("--closed-book", is_flag=True, help="Answer from memory: no record is shown to the model.")
+records = click.option("-k", default=3, type=POSITIVE, help="Maximum number of records shown to the model.")
 max_new_tokens = click.option("--max-new-tokens", default=256, type=POSITIVE, help="Maximum tokens per answer.")
 batch_size = partial(click.option, "--batch-size", type=POSITIVE, help="Questions per batch.")
 seed = partial(click.option, "--seed", type=click.IntRange(0, 2**32 - 1))

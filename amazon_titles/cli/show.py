@@ -56,8 +56,8 @@ def demo(**options: Any) -> None:
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 selects a free port.")
 @click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Also accept this host (repeatable).")
 @click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let this page ask (repeatable).")
-@click.option("--closed-book", is_flag=True, help="Answer from memory, without showing the model any record.")
-@click.option("-k", default=3, type=shared.POSITIVE, help="Maximum number of records shown to the model.")
+@shared.closed_book
+@shared.records
 @click.option("--sources-in-text", is_flag=True, help="Append the sources to the answer, for clients that ignore them.")
 @shared.max_new_tokens
 def api(**options: Any) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from amazon_titles import __version__, cards
-from amazon_titles.cards.names import name_of
 from amazon_titles.catalog import Counts, Reader, Source, open_source
 from amazon_titles.catalog.columns import FIELDS, Columns, find_columns
 from amazon_titles.catalog.forms import FORMS
@@ -119,8 +118,7 @@ def _build(opened: Source, target: Path, out: Path, options: BuildOptions, proce
     (out / "report.json").write_text(report.to_json(), encoding="utf-8")
     card = cards.dataset_card(msgspec.to_builtins(report), language=options.card_language)
     (out / "README.md").write_text(card, encoding="utf-8")
-    words = partial(name_of, language=options.card_language)
-    (out / "lengths.png").write_bytes(plot_lengths(report.lengths, words=words))
+    (out / "lengths.png").write_bytes(plot_lengths(report.lengths, language=options.card_language))
     return report
 
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from jinja2 import Template
 
-from amazon_titles.cards.names import name_of
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.measures import MEASURES, better
@@ -21,6 +20,7 @@ from amazon_titles.evaluation.report import EvalReport, Example, column
 from amazon_titles.evaluation.sets import SETS, bare_question
 from amazon_titles.io import to_json, write_whole
 from amazon_titles.metrics import mean, paired_change
+from amazon_titles.names import name_of
 from amazon_titles.plots import plot_before_after, plot_changes
 
 # What an example is judged by, the first that it has in both reports.
@@ -132,16 +132,19 @@ class Comparison:
         `unseen`, where no model can know the facts, an example counts as any other.
         """
         found: dict[str, list[Pair]] = {"improved": [], "damaged": []}
-        for name, pairs in self._pairs.items():
-            judged = [
-                Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
-                for before, after in pairs
-                for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
-            ]
-            judged.sort(key=lambda pair: (-pair.change, pair.before.uid))
+        for judged in map(self.judged, self._pairs):
             found["improved"] += [pair for pair in judged if pair.change > 0][:count]
             found["damaged"] += [pair for pair in reversed(judged) if pair.change < 0][:count]
         return found
+
+    def judged(self, name: str) -> list[Pair]:
+        """The examples of a set, the one whose answer gained most first."""
+        judged = [
+            Pair(before, after, measure, better(measure, name) * (after.scores[measure] - before.scores[measure]))
+            for before, after in self._pairs.get(name, ())
+            for measure in [key for key in _JUDGED_BY if key in before.scores and key in after.scores][:1]
+        ]
+        return sorted(judged, key=lambda pair: (-pair.change, pair.before.uid))
 
     def to_markdown(self, *, full: bool = True, language: str = "en") -> str:
         """The table of before and after.
@@ -240,15 +243,19 @@ def save_comparison(comparison: Comparison, folder: str | Path, *, language: str
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", hint="Choose a folder: --out DIR")
+    write_whole({folder / name: data for name, data in comparison_files(comparison, language).items()})
+
+
+def comparison_files(comparison: Comparison, language: str) -> dict[str, bytes]:
+    """What `save_comparison` writes, by name; the plots are of the headlines before and after, and of every change."""
     shares = [row for row in comparison.rows() if MEASURES[row["key"]].share]
-    headlines, words = [row for row in shares if row["headline"]], partial(name_of, language=language)
-    titles = map(words, ("Before and after the fine-tuning", "Change by the fine-tuning, with 95 % intervals"))
-    write_whole({
-        folder / "before_after.png": plot_before_after(headlines, title=next(titles), words=words),
-        folder / "changes.png": plot_changes(shares, title=next(titles), words=words),
-        folder / "comparison.md": page(comparison, language=language),
-        folder / "comparison.json": comparison.to_json(),
-    })  # fmt: skip
+    headlines = [row for row in shares if row["headline"]]
+    return {
+        "before_after.png": plot_before_after(headlines, language=language),
+        "changes.png": plot_changes(shares, language=language),
+        "comparison.md": page(comparison, language=language).encode(),
+        "comparison.json": comparison.to_json().encode(),
+    }
 
 
 def page(comparison: Comparison, *, language: str = "en") -> str:

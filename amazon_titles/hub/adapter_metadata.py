@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 
 from amazon_titles import cards
 from amazon_titles.adapter_files import for_every_peft
-from amazon_titles.errors import InputError, PublishError
+from amazon_titles.errors import InputError, MissingExtraError, PublishError
+from amazon_titles.evaluation import Comparison, EvalReport, compare
+from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import LEGAL_FILES, FileNote, is_there, read_file
 from amazon_titles.hub_errors import is_a
 from amazon_titles.io import may_be_hub_id, read_object, to_json
+from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, source
 
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
@@ -96,49 +101,60 @@ class AdapterMetadata:
             language: `en` or `pt`; None for the run's.
             gguf: Name of a GGUF file beside it.
         """
-        told: dict[str, Any] = {name: self._evaluation(name) for name in ("before", "after", "comparison")}
-        told |= {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language, "gguf": gguf}
+        told: dict[str, Any] = {"plots": list(filter(self.read, _PLOTS)), "repo_id": repo_id, "language": language}
+        told |= {"comparison": self.comparison(), "gguf": gguf}
         try:
             self.files["README.md"] = cards.model_card(self.run, self.recipe, **told).encode()
         except (jinja2.UndefinedError, LookupError, TypeError) as error:
             said = f"The card of {self.folder} cannot be written: information is missing ({error})."
             raise PublishError(said, hint="Train it again: amazon-titles train RECIPE") from None
 
-    def add_evaluations(
-        self, before: str | Path | None, after: str | Path | None, comparison: str | Path | None
-    ) -> None:
-        """Takes evaluations given beside the folder, and what `compare --out` wrote of them, as far as it is there.
+    def add_evaluations(self, before: str | Path | None, after: str | Path | None, *, language: str | None) -> None:
+        """Takes evaluations given beside the folder, and makes their comparison, which the page and the card show.
 
-        What the folder holds that compared older evaluations stays here.
+        One that is not given may be the folder's. What the folder holds that compared older evaluations stays here.
+
+        Args:
+            before: The base's report; None where it is not given.
+            after: The adapter's.
+            language: Of the comparison, `en` or `pt`; None for the run's.
 
         Raises:
-            InputError: One is missing, or is no evaluation; or the folder of the comparison holds none.
+            InputError: One is missing, or is no evaluation; or they do not belong together.
         """
-        others = False
         for name, path in (("before", before), ("after", after)):
             if path is None:
                 continue
-            data = Path(path).read_bytes() if Path(path).is_file() else b""
-            others = others or data != self.read(f"eval/{name}.json")
-            self.files[f"eval/{name}.json"] = data
+            self.files[f"eval/{name}.json"] = Path(path).read_bytes() if Path(path).is_file() else b""
             if self._evaluation(name) is None:
                 hint = "Make one: amazon-titles evaluate MODEL …"
                 raise InputError(f"{path} is missing or is not an evaluation report.", hint=hint)
-        compared = {f"eval/{name}": Path(comparison or "", name) for name in _COMPARISON}
-        if comparison is not None:
-            self.files |= {name: path.read_bytes() for name, path in compared.items() if path.is_file()}
-            if "eval/comparison.json" not in self.files or self._evaluation("comparison") is None:
-                hint = "Make one: amazon-titles compare BEFORE AFTER --out DIR"
-                raise InputError(f"{comparison} holds no comparison.", hint=hint)
-        if others:
-            reason = "it compares other evaluations"
-            self.outdated = {name: reason for name in compared if name not in self.files}
+        if not (before or after):
+            return
+        language = language or self.run.get("card_language") or "en"
+        try:
+            made = comparison_files(comparison, language) if (comparison := self.comparison()) else {}
+        except MissingExtraError as error:  # publishing needs no extra; only the plots do
+            made = {}
+            say(f"The comparison of the reports is not included. {error}")
+        self.files |= {f"eval/{name}": data for name, data in made.items()}
+        reason = "it compares other evaluations"
+        self.outdated = {f"eval/{name}": reason for name in _COMPARISON if name not in made}
 
-    def _evaluation(self, name: str) -> dict[str, Any] | None:
-        """`eval/NAME.json`; None where it is missing or holds no evaluation, or no comparison of two."""
-        value = read_object(self.read(f"eval/{name}.json"))
-        needed = {"rows"} if name == "comparison" else {"scores", "examples", "dataset", "settings"}
-        return value if needed <= value.keys() else None
+    def comparison(self) -> Comparison | None:
+        """The two evaluations side by side; None where one is missing.
+
+        Raises:
+            InputError: They do not belong together.
+        """
+        before, after = map(self._evaluation, ("before", "after"))
+        return compare(before, after) if before and after else None
+
+    def _evaluation(self, name: str) -> EvalReport | None:
+        """`eval/NAME.json`; None where it is missing or holds no evaluation."""
+        with suppress(msgspec.MsgspecError, RecursionError):
+            return msgspec.json.decode(self.read(f"eval/{name}.json"), type=EvalReport)
+        return None
 
 
 def read_adapter_metadata(folder: Path) -> AdapterMetadata:

@@ -6,12 +6,11 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.adapter_files import CONTEXT, GGUF_ADAPTER, GGUF_TEMPLATE, config_problems, weight_problems
-from amazon_titles.errors import InputError, MissingExtraError, PublishError
+from amazon_titles.errors import InputError, PublishError, require
 from amazon_titles.hub.adapter_metadata import add_legal_files, find_base, find_dataset, read_adapter_metadata
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, Content, FileNote, gather, is_there
@@ -25,8 +24,8 @@ _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.jso
 
 def push_adapter_to_hub(
     folder: str | Path, repo_id: str, *, private: bool = True, token: str | None = None,
-    before: str | Path | None = None, after: str | Path | None = None, comparison: str | Path | None = None,
-    base: str | None = None, dataset: str | None = None, tag: str | None = None, commit_message: str | None = None,
+    before: str | Path | None = None, after: str | Path | None = None, base: str | None = None,
+    dataset: str | None = None, tag: str | None = None, commit_message: str | None = None,
     card_language: str | None = None, gguf: str | Path | None = None, dry_run: bool = False,
 ) -> PushReport:  # fmt: skip
     """Publishes an adapter folder: checked before, in one commit, verified and loaded back after.
@@ -41,9 +40,8 @@ def push_adapter_to_hub(
         private: False shows it to everybody.
         token: A token with write access; None takes the one of the login or of HF_TOKEN.
         before: The base's evaluation (JSON), to stand in `eval/before.json`; the card is written anew with it.
-        after: The adapter's evaluation (JSON), to stand in `eval/after.json`, and in the card too.
-        comparison: The folder of their comparison, as `evaluation.save_comparison` writes it, to stand in `eval/`; the
-            page and the card show what is in it.
+        after: The adapter's evaluation (JSON), to stand in `eval/after.json`, and in the card too. Their comparison, of
+            which one may be the folder's, is made and stands beside them.
         base: The base's id on the Hub, where training read it from a folder; its config is compared with the folder's.
         dataset: The dataset's `ID@REVISION` on the Hub, where training read it from a folder; its report is compared.
         tag: A name for the commit.
@@ -72,13 +70,13 @@ def push_adapter_to_hub(
     if metadata.run.get("publishable") is False and not (base or dataset or metadata.issues):
         why = metadata.run.get("why_not_publishable") or "it does not say why"
         metadata.refuse("run.json", f"it is marked as not for publishing: {why}")
-    metadata.add_evaluations(before, after, comparison)
+    metadata.add_evaluations(before, after, language=card_language)
     if not metadata.issues:
         # What AutoTrain left behind has no run.json of its own.
         named = base or dataset or (metadata.run and not is_there(here, "run.json"))
         if named:
             metadata.name_origin(hub_base.repo_id if hub_base else metadata.base, hub_dataset)
-        if named or before or after or comparison or card_language or gguf or not is_there(here, "README.md"):
+        if named or before or after or card_language or gguf or not is_there(here, "README.md"):
             name = Path(gguf).name if gguf else None
             metadata.write_card(client.repo_id, language=card_language, gguf=name)
     add_legal_files(metadata, hub_base, client.repo_id, private=private)
@@ -109,8 +107,7 @@ def _exported(file: Path, adapter: Path) -> list[Content]:
         InputError: It is no GGUF file, or of another adapter.
         MissingExtraError: The package gguf is not installed.
     """
-    if find_spec("gguf") is None:
-        raise MissingExtraError("model", "gguf")
+    require("model", "gguf")
     from gguf import GGUFReader
 
     fields: Any = {}

@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from amazon_titles.default_model import find_model
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, may_be_hub_id, read_object
 from amazon_titles.model.local import LocalModel
@@ -167,8 +166,7 @@ def require_model(model: str | Path) -> None:
         InputError: With what was found there.
         MissingExtraError: torch, transformers or peft is not installed; with how to install it.
     """
-    if missing := [package for package in ("torch", "transformers", "peft") if find_spec(package) is None]:
-        raise MissingExtraError("model", missing[0])
+    require("model", "torch", "transformers", "peft")
     find_model(model)
     if is_local(model):
         if not any((Path(model) / name).is_file() for name in (_ADAPTER, "config.json")):

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from amazon_titles import __version__
-from amazon_titles.page import answers, markup
+from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions, examples
 from amazon_titles.page.pair import Pair, Turn
@@ -71,7 +71,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                     status = gr.HTML("", elem_id="status", scale=1)
                     stop = gr.Button(texts.stop, size="sm", elem_id="stop", scale=0, min_width=90, visible=False)
                 problem = gr.HTML("", elem_id="problem")
-                empty = answers.answered(None, texts, *names)
+                empty = markup.answered(None, texts, *names)
                 with gr.Row(equal_height=True, elem_classes="stack"):
                     sides = [gr.HTML(empty[0], elem_id="before"), gr.HTML(empty[1], elem_id="after")]
                 sources = gr.HTML("", elem_id="sources")
@@ -82,29 +82,29 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
         def begin(question: str, history: list[str], language: str, event: gr.EventData) -> tuple[Any, ...]:
             """Shows that the question is being answered; that of a click is the one that was clicked."""
             texts, asked = TEXTS[language], (event._data or {}).get("question", question)
-            if not answers.refused(asked, texts):
+            if not markup.refused(asked, texts):
                 history = list(dict.fromkeys([asked.strip(), *history]))[:_AGAIN]
             busy = gr.Button(interactive=False), gr.Button(visible=True), markup.part("status", turn=None, texts=texts)
             return asked, None, *busy, history, again(texts, history)
 
         def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
             texts = TEXTS.get(language, TEXTS["en"])
-            problem = answers.refused(question, texts)
+            problem = markup.refused(question, texts)
             try:
                 spoken = language if language in TEXTS else "en"
                 for turn in () if problem else pair.turns(question, closed_book=mode == "closed", language=spoken):
-                    yield "", *answers.answered(turn, texts, *names), turn
+                    yield "", *markup.answered(turn, texts, *names), turn
             except Exception as error:  # whatever happens, the page says it in a sentence
-                problem = answers.failed(error, texts)
+                problem = markup.failed(error, texts)
             if problem:
                 told = markup.part("problem", texts=texts, sentence=problem)
-                yield told, *answers.answered(None, texts, *names), None
+                yield told, *markup.answered(None, texts, *names), None
 
         def end(turn: Turn | None, language: str) -> tuple[Any, ...]:
             """After the end of an answer, and after Stop: a question can be asked again."""
             texts = TEXTS[language]
             # Said once more, a finished answer would be read out once more.
-            left = [gr.skip()] * 3 if turn and turn.done else answers.answered(turn, texts, *names, stopped=True)
+            left = [gr.skip()] * 3 if turn and turn.done else markup.answered(turn, texts, *names, stopped=True)
             said = markup.part("status", turn=turn, texts=texts) if turn else ""
             return gr.Button(interactive=True), gr.Button(visible=False), said, *left
 
@@ -115,7 +115,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                 gr.Tab(label=texts.ask_tab), gr.Tab(label=texts.table_tab),
                 gr.Textbox(label=texts.question, placeholder=texts.placeholder),
                 gr.Radio(choices=modes[language], label=texts.mode), texts.ask, texts.stop,
-                chips(language), again(texts, history), "", *answers.answered(turn, texts, *names),
+                chips(language), again(texts, history), "", *markup.answered(turn, texts, *names),
                 proofs[language],
             )  # fmt: skip
 

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
-from amazon_titles import resources
-from amazon_titles.cards.names import name_of
 from amazon_titles.errors import MissingExtraError
 from amazon_titles.evaluation.measures import MEASURES
+from amazon_titles.hub.contents import read_file
 from amazon_titles.hub_errors import explain
 from amazon_titles.io import is_local, read_object
 from amazon_titles.model.loading import is_address
+from amazon_titles.names import name_of
 from amazon_titles.page import markup
 from amazon_titles.page.texts import Texts
 from amazon_titles.plots import plot_before_after, plot_losses
@@ -132,7 +132,7 @@ class Evidence:
             if figures and language != "en":
                 # The two others are what matplotlib says of names that it cannot set, or of too many bars.
                 with suppress(MissingExtraError, ValueError, RuntimeError):
-                    anew = draw(figures, title=title, words=partial(name_of, language=language))
+                    anew = draw(figures, language=language)
                     png = base64.b64encode(anew).decode()
             yield kind, title, png
 
@@ -158,22 +158,16 @@ def _fetched(model: str, name: str) -> bytes | None:
     Raises:
         AmazonTitlesError: As `Evidence.of`.
     """
-    path = Path(model, name)
     if is_local(model) or is_address(model):
-        if not path.is_file() or resources.is_link(path, Path(model)):
-            return b""  # what a link leads to may be anybody's, and the page would show it to everybody
-    else:
-        from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
-        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+        return read_file(Path(model), name)  # what a link leads to may be anybody's
+    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-        try:
-            path = Path(hf_hub_download(model, name))
-        except LocalEntryNotFoundError:
-            return b"" if try_to_load_from_cache(model, name) is _CACHED_NO_EXIST else None
-        except EntryNotFoundError:
-            return b""
-        except Exception as error:
-            raise explain(error, model) from None
-    with suppress(OSError):
-        return path.read_bytes()
-    return b""
+    try:
+        return Path(hf_hub_download(model, name)).read_bytes()
+    except LocalEntryNotFoundError:
+        return b"" if try_to_load_from_cache(model, name) is _CACHED_NO_EXIST else None
+    except EntryNotFoundError:
+        return b""
+    except Exception as error:
+        raise explain(error, model) from None

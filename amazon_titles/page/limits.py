@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
-from typing import Any
 from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazon_titles.hosts import is_known
 
@@ -17,9 +19,6 @@ MOST_SECONDS = 20.0
 """That a request's body may take to come."""
 MOST_WAITING = 16
 """Questions of one client that may wait at once: a quarter of the queue."""
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Guard:
@@ -33,8 +32,8 @@ class Guard:
     """
 
     def __init__(
-        self, app: Any, hosts: Iterable[str], waiting: Callable[[str], int], *, proxied: bool = False  # noqa: ANN401
-    ) -> None:  # fmt: skip
+        self, app: ASGIApp, hosts: Iterable[str], waiting: Callable[[str], int], *, proxied: bool = False
+    ) -> None:
         self.app, self.hosts, self.waiting, self.proxied = app, tuple(hosts), waiting, proxied
 
     def is_own(self, origin: str, host: str) -> bool:
@@ -42,34 +41,37 @@ class Guard:
         place = urlsplit(origin)
         return place.netloc.lower() == host.lower() or any(fnmatch(place.hostname or "", one) for one in self.hosts)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or hands on, one request."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        host, origin = headers.get("host", ""), headers.get("origin")
+        headers = Headers(scope=scope)
+        host, origin, size = headers.get("host", ""), headers.get("origin"), headers.get("content-length", "0")
+        said: tuple[int, str] | None = None
         if self.proxied and (forwarded := headers.get("x-forwarded-for")):
-            scope = scope | {"client": (forwarded.rpartition(",")[2].strip(), 0)}
+            scope = {**scope, "client": (forwarded.rpartition(",")[2].strip(), 0)}
         if not is_known(host, self.hosts):
-            await _refuse(send, 421, f"This page does not accept the host {host!r}; --allow-host NAME adds one.")
+            said = (421, f"This page does not accept the host {host!r}; --allow-host NAME adds one.")
         elif origin is not None and scope.get("method") != "GET" and not self.is_own(origin, host):
-            await _refuse(send, 403, "Requests from other sites are not allowed.")
-        elif not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", 0)) > MOST_BYTES:
-            await _refuse(send, 413, "The request is too large.")
+            said = (403, "Requests from other sites are not allowed.")
+        elif not size.isdigit() or int(size) > MOST_BYTES:
+            said = (413, "The request is too large.")
         elif "/queue/join" in scope["path"] and self.waiting((scope["client"] or ("",))[0]) >= MOST_WAITING:
-            await _refuse(send, 429, f"{MOST_WAITING} of your questions are already waiting.")
-        else:
-            # Without an origin Gradio lets no other site read what it says.
-            scope = scope | {"headers": [row for row in scope["headers"] if row[0].lower() != b"origin"]}
-            await self.app(scope, _bounded(receive), send)
+            said = (429, f"{MOST_WAITING} of your questions are already waiting.")
+        if said:
+            await JSONResponse({"detail": said[1]}, said[0])(scope, receive, send)
+            return
+        # Without an origin Gradio lets no other site read what it says.
+        scope = {**scope, "headers": [row for row in scope["headers"] if row[0].lower() != b"origin"]}
+        await self.app(scope, _bounded(receive), send)
 
 
 def _bounded(receive: Receive) -> Receive:
     """The same, of a body of bounded size and time; what is more than that, the client has hung up on."""
     left, ends, whole = MOST_BYTES, asyncio.get_running_loop().time() + MOST_SECONDS, False
 
-    async def receive_bounded() -> dict[str, Any]:
+    async def receive_bounded() -> Message:
         nonlocal left, whole
         if whole:  # what comes now is that the client hangs up
             return await receive()
@@ -81,10 +83,3 @@ def _bounded(receive: Receive) -> Receive:
         return message if left >= 0 else {"type": "http.disconnect"}
 
     return receive_bounded
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"detail": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

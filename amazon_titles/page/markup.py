@@ -5,15 +5,21 @@ from __future__ import annotations
 import html
 import os
 import re
+import traceback
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from amazon_titles import names
+from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.evaluation.refusal import refuses
+from amazon_titles.page.pair import MAX_QUESTION_CHARS, Turn
 from amazon_titles.page.texts import Texts
+from amazon_titles.progress import say
 
 _WORD = re.compile(r"\w+(?:[.,/-]\d+)*")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
@@ -71,22 +77,54 @@ def place(path: object) -> str:
 
 
 def number(value: float, texts: Texts, *, places: int = 0, sign: str = "") -> str:
-    """A number of so many decimals, its thousands apart and its decimal sign as the language has them.
-
-    Args:
-        value: To show.
-        texts: Of the language.
-        places: Decimals.
-        sign: `+` shows the sign of a positive one too. Zero is never negative.
-    """
-    shown = f"{round(value, places) + 0.0:{sign},.{places}f}"
-    return shown if texts.decimal == "." else shown.translate(str.maketrans(",.", ".,"))
+    """A number of so many decimals as the language of the texts has it."""
+    return names.number(value, "en" if texts.decimal == "." else "pt", places=places, sign=sign)
 
 
 def part(macro: str, /, **values: Any) -> str:  # noqa: ANN401 - whatever the part shows
     """A part of the page: a macro of `page.html.jinja`, with its arguments."""
     filled = getattr(_HTML.get_template("page.html.jinja").module, macro)(**values)
     return re.sub(r">\s+<", "><", filled).strip()  # lines between two tags would be shown as gaps
+
+
+def answered(
+    turn: Turn | None, texts: Texts, before: str | None, after: str, *, stopped: bool = False
+) -> tuple[str, str, str]:
+    """The three parts of the page, before, after and sources, as both models write and when they have ended.
+
+    Args:
+        turn: The state; None where nothing was asked yet.
+        texts: Of the page's language.
+        before: Name of the base; None where there is none.
+        after: Name of the fine-tuned model.
+        stopped: Whether somebody stopped it: what is not finished never will be.
+    """
+    side = partial(part, "side", turn=turn, stopped=stopped, texts=texts)
+    heading = texts.after if before else texts.answer
+    left = side(kind="before", heading=texts.before, name=before, said=turn and turn.before)
+    right = side(kind="after", heading=heading, name=after, said=turn and turn.after)
+    return left, right, part("sources", turn=turn, texts=texts)
+
+
+def failed(error: Exception, texts: Texts) -> str:
+    """What went wrong, as sentences for the page; what who asked cannot mend is told to the terminal as well.
+
+    A hint is a command of this machine, which a page's reader does not have.
+    """
+    if not isinstance(error, AmazonTitlesError):
+        say("".join(traceback.format_exception(error)).rstrip())
+        return str(texts.unexpected.format(error=type(error).__name__))
+    if not isinstance(error, InputError):
+        say(str(error))
+    return error.message
+
+
+def refused(question: str, texts: Texts) -> str:
+    """Says that a question is empty, or longer than `MAX_QUESTION_CHARS`; "" where it is neither."""
+    if not question.strip():
+        return str(texts.empty_question)
+    too_long = len(question) > MAX_QUESTION_CHARS
+    return texts.too_long.format(found=len(question), limit=MAX_QUESTION_CHARS) if too_long else ""
 
 
 _HTML = jinja2.Environment(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, InputError, require
 from amazon_titles.hosts import is_open, known_hosts
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
-from amazon_titles.page.limits import Guard
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
 
@@ -32,32 +31,22 @@ _NOT_SHARED = "No public address: Gradio's tunnel could not be opened. The page 
 
 
 def serve(
-    model: str | Path,
-    *,
-    dataset: str | Path | None = None,
-    host: str | None = "127.0.0.1",
-    port: int | None = None,
-    language: str = "en",
-    model_name: str | None = None,
-    before: str | None = None,
-    share: bool = False,
-    allow_hosts: Sequence[str] = (),
-    on_ready: Callable[[str], None] | None = None,
-) -> None:
+    model: str | Path, *, dataset: str | Path | None = None, host: str | None = "127.0.0.1", language: str = "en",
+    model_name: str | None = None, before: str | None = None, share: bool = False,
+    on_ready: Callable[[str], None] | None = None, **options: Any,  # noqa: ANN401 - those of `show`
+) -> None:  # fmt: skip
     """Loads a model and shows its page until it is ended (Ctrl-C).
 
     Args:
         model: An adapter's or a model's folder, Hub id, or the address of a server.
         dataset: That sources are taken from; by default the one that the model names.
-        host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
-        port: By default the first free one from 7860 on.
-        language: That the page starts in, where the browser asks for none of ours.
+        host: As of `show`.
+        language: As of `show`.
         model_name: Of a model on a server that has several.
         before: Name of the model before the fine-tuning, on the same server.
-        share: Whether Gradio opens a tunnel, whose address everybody who has it can ask by; it fetches a program for
-            that from outside, and the questions pass through its makers' server.
-        allow_hosts: Names besides that the page answers for, `*` in them being anything: of a proxy before it.
+        share: As of `show`.
         on_ready: Called with the page's address as soon as it answers, and with the public one where there is one.
+        **options: As of `show`.
 
     Raises:
         InputError: There is no such model or dataset, or the host or the port cannot be listened on.
@@ -70,7 +59,7 @@ def serve(
     # A few words that nobody sees: what is slow only the first time is over then.
     example = example_questions(pair.after.dataset_folder)[language][0]
     list(islice(pair.turns(example, closed_book=True), 3))
-    page = show(pair, evidence, language=language, host=host, port=port, share=share, allow_hosts=allow_hosts)
+    page = show(pair, evidence, language=language, host=host, share=share, **options)
     if on_ready:
         on_ready(str(page.local_url))
         if page.share_url:
@@ -92,18 +81,21 @@ def show(
     Args:
         pair: The two models.
         evidence: For the second tab.
-        language: That the page starts in.
-        host: As of `serve`.
-        port: As of `serve`.
-        share: As of `serve`; `share_url` is None where no tunnel could be opened.
-        allow_hosts: As of `serve`.
+        language: That the page starts in, where the browser asks for none of ours.
+        host: To listen on; None leaves it to Gradio's `GRADIO_SERVER_NAME`, as a Space has it.
+        port: By default the first free one from 7860 on.
+        share: Whether Gradio opens a tunnel, whose address everybody who has it can ask by; it fetches a program for
+            that from outside, and the questions pass through its makers' server. `share_url` is None where no tunnel
+            could be opened.
+        allow_hosts: Names besides that the page answers for, `*` in them being anything: of a proxy before it.
 
     Raises:
         InputError: The address or the port cannot be listened on.
     """
     from gradio.themes import Default
 
-    from amazon_titles.page.app import build_page  # needs gradio
+    from amazon_titles.page.app import build_page  # these need gradio
+    from amazon_titles.page.limits import Guard
 
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
@@ -128,9 +120,7 @@ def show(
     # Outside of all that Gradio adds by itself; nobody has been told the address yet.
     shared = [str(urlsplit(str(url)).hostname) for url in [page.share_url] if url]
     hosts, inner = known_hosts(host, [*allow_hosts, *shared]), page.app.build_middleware_stack()
-    page.app.middleware_stack = Guard(  # type: ignore[assignment]  # of other names for the same
-        inner, hosts, waiting, proxied="SPACE_ID" in os.environ
-    )
+    page.app.middleware_stack = Guard(inner, hosts, waiting, proxied="SPACE_ID" in os.environ)
     return page
 
 
@@ -175,14 +165,12 @@ def require_gradio() -> None:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if importlib.util.find_spec("gradio") is not None:
-        return
-    if _is_autotrain():
+    if find_spec("gradio") is None and _is_autotrain():
         raise AmazonTitlesError(
             "The page needs current packages, which conflict with the pins of AutoTrain's environment.",
             hint="Run the same command in the other environment: .venv/bin/amazon-titles …",
         )
-    raise MissingExtraError("demo", "gradio")
+    require("demo", "gradio")
 
 
 def _is_autotrain() -> bool:

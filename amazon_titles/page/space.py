@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from amazon_titles import __version__, resources
 from amazon_titles.cards.rendering import environment
 from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind, staged
+from amazon_titles.io import FolderKind, staged, write_whole
 from amazon_titles.page.texts import TEXTS
 from amazon_titles.progress import say
 
@@ -51,13 +50,10 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
     files = {"app.py": app, "README.md": card, "requirements.txt": "".join(f"{line}\n" for line in requirements())}
     library = resources.library_files()
     with staged(Path(folder), _FOLDER) as made:
-        for place, path in library.files.items():
-            (made / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, made / place)
+        write_whole({made / place: path.read_bytes() for place, path in library.files.items()})
+        write_whole({made / place: content for place, content in files.items()})
         for place, reason in library.left_out.items():
             say(f"  left out: {place} ({reason})")
-        for place, content in files.items():
-            (made / place).write_text(content, encoding="utf-8")
     return Path(folder)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from amazon_titles import conversations
 from amazon_titles.catalog import Product
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
-from amazon_titles.errors import InputError, MissingExtraError, TrainingError
+from amazon_titles.errors import InputError, TrainingError, require
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
 from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import FolderKind, read_object, require_replaceable
@@ -99,11 +99,9 @@ def _quiet_libraries() -> None:
     Raises:
         MissingExtraError: They are not installed, which is better heard before anything is made.
     """
-    try:
-        import torch  # noqa: F401
-        from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtraError("model", error.name or "transformers") from error
+    require("model", "torch", "transformers")
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore")

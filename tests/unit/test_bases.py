@@ -103,7 +103,7 @@ def index(monkeypatch):
         (folder / "base.json").write_text(json.dumps(smollm2._ABOUT))
 
     for package in ("torch", "transformers", "gguf"):  # not in every environment, and slow
-        monkeypatch.setitem(sys.modules, package, SimpleNamespace())
+        monkeypatch.setitem(sys.modules, package, SimpleNamespace(__spec__=package))
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(smollm2, "_convert", convert)
     return state

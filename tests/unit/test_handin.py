@@ -77,12 +77,7 @@ def evaluation(folder):
 def measured(folder):
     """An evaluation with figures."""
     evaluation(folder)
-    rows = [
-        {"set": "seen", "n": 4, "measure": name, "key": key, "better": 1, "headline": True, "before": 0.1, "after": 0.6}
-        for name, key in (("fact recall", "fact_recall"), ("ROUGE-L F1", "rouge_l"))
-    ]
-    told = {"before": BEFORE, "after": AFTER, "comparison": {"rows": rows}}
-    for name, report in told.items():
+    for name, report in (("before", BEFORE), ("after", AFTER)):
         (folder / "eval" / f"{name}.json").write_text(json.dumps(report))
 
 
@@ -285,13 +280,16 @@ def test_a_missing_test_is_to_be_written_where_it_is_looked_for(tmp_path, adapte
     assert after == ["evaluate", str(adapter), "--dataset", str(dataset), "--out", f"{adapter}/eval/after.json"]
 
 
-def test_the_comparison_belongs_to_it(tmp_path, adapter, dataset):
-    evaluation(adapter)
-    (adapter / "eval" / "comparison.json").unlink()
+def test_the_comparison_belongs_to_it_and_is_made(tmp_path, adapter, dataset):
+    measured(adapter)
+    (adapter / "eval" / "comparison.json").write_text("of older reports")
     made = hand_in(tmp_path / "work", model=adapter, dataset=dataset, **WHO, **LINKS)
-    assert [what.partition(":")[0] for what in made.missing] == ["a comparação dos dois testes"]
-    reports = [f"{adapter}/eval/{name}.json" for name in ("before", "after")]
-    assert parse(made.missing[0]) == ["compare", *reports, "--out", f"{adapter}/eval"]
+    assert made.missing == ()
+    told = json.loads((made.folder / "eval" / "comparison.json").read_text(encoding="utf-8"))
+    recall = next(row for row in told["rows"] if row["key"] == "fact_recall")
+    assert (recall["before"], recall["after"]) == pytest.approx((0.1, 0.6))
+    assert "Antes e depois" in (made.folder / "eval" / "comparison.md").read_text(encoding="utf-8")
+    assert (made.folder / "eval" / "changes.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_a_quickstart_the_default_asks_nobody(tmp_path, monkeypatch):

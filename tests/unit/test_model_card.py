@@ -7,6 +7,7 @@ import json
 import re
 from functools import cache
 
+import msgspec
 import pytest
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
@@ -15,11 +16,9 @@ from hypothesis import strategies as st
 
 from amazon_titles import resources
 from amazon_titles.cards import licence_of, model_card
-from amazon_titles.cards.evaluations import rows, shown
-from amazon_titles.cards.model import DEFAULTS
+from amazon_titles.cards.model import DEFAULTS, shown
 from amazon_titles.dataset import build_dataset
-from amazon_titles.errors import InputError
-from amazon_titles.evaluation import EvalReport, Example, compare
+from amazon_titles.evaluation import Comparison, EvalReport, compare
 from amazon_titles.hub import autotrain_import
 from amazon_titles.recipes.fields import PARAMS
 from amazon_titles.sample import write_sample
@@ -45,7 +44,12 @@ def report(*recalls: float, set_name: str = "seen", text: str = "answer {n}") ->
     return {"model": "m", "dataset": "d" * 64, "settings": {"limit": None}, "examples": examples, "scores": scores}
 
 
+def compared(*reports: dict) -> Comparison:
+    return compare(*(msgspec.convert(one, EvalReport) for one in reports))
+
+
 BEFORE, AFTER = report(0.0, 0.1, 0.0, 0.3), report(1.0, 0.5, 0.0, 0.9)
+COMPARED = compared(BEFORE, AFTER)
 TRIAL = run_json("/home/ada/base") | {"publishable": False, "dataset": {"path": "/home/ada/data", "revision": None}}
 RUNS = {
     "published": run_json(LLAMA),
@@ -62,8 +66,8 @@ RUNS = {
 @pytest.mark.parametrize("evaluated", [True, False])
 @pytest.mark.parametrize("kind", RUNS)
 def test_every_card_is_whole_and_its_metadata_is_the_hubs(kind, evaluated, language):
-    reports = {"before": BEFORE, "after": AFTER} if evaluated else {}
-    card = model_card(RUNS[kind], RECIPE if kind != "nothing known" else "", language=language, **reports)
+    comparison = COMPARED if evaluated else None
+    card = model_card(RUNS[kind], RECIPE if kind != "nothing known" else "", language=language, comparison=comparison)
     assert problems(card, "model") == []
     for blank in ("[More Information Needed]", "None", "{{", "{%", "nan", "/home/"):
         assert blank not in card, blank
@@ -114,23 +118,28 @@ def test_of_many_modules_the_table_shows_the_ends_and_the_recipe_all():
 
 
 def test_the_questions_come_first_then_one_plot_and_five_rows():
-    measures = ("ROUGE-L F1", "fact recall", "said it does not know", "right source cited", "right answer", "chrF")
-    table = [{"set": name, "n": 4, "measure": measure, "before": 0.1, "after": 0.6}
-             for name in ("unseen", "seen", "invented") for measure in measures]  # fmt: skip
-    table = [*rows(BEFORE, AFTER), *table]
+    measures = ("rouge_l", "chrf", "fact_recall", "fact_precision", "grounded")
+    sides = []
+    for recalls in ((0.0, 0.1, 0.0, 0.3), (1.0, 0.5, 0.0, 0.9)):
+        told = [report(*recalls, set_name=name) for name in ("seen", "unseen", "grounded", "invented", "general")]
+        examples = [example for one in told for example in one["examples"]]
+        for example in examples:
+            score = example["scores"]["fact_recall"]
+            example["scores"] = {"cited": score, "correct": score, "abstained": score} | dict.fromkeys(measures, score)
+        sides.append(told[0] | {"examples": examples})
     plots = ["eval/before_after.png", "eval/changes.png", "loss.png"]
-    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": table}, plots=plots)
+    comparison = compared(*sides)
+    card = model_card(RUNS["published"], RECIPE, comparison=comparison, plots=plots)
     told = [card.index(f"\n{part}") for part in (
         "## Three questions", "| Source |", "| Before |", "| After |", "## Before and after", "![Before and after]",
         "| Set | n |", "## All measures", "![Change of every measure]", "## How to load it", "![Loss]",
     )]  # fmt: skip
     assert told == sorted(told)
-    first, rest = (card[told[a] : told[b]].count("\n| seen |") for a, b in ((6, 7), (7, 9)))
+    first, rest = (card[told[a] : told[b]].count("\n| unseen |") for a, b in ((6, 7), (7, 9)))
     shown = card[told[6] : told[7]]
     assert shown.count("\n| ") - 1 == 5, "five rows below a head"
-    assert "| unseen |" not in shown
-    assert "| unseen |" in card[told[7] :]
-    assert first + rest == len([row for row in table if row["set"] == "seen"])
+    headlines = [row for row in comparison.rows() if row["headline"]]
+    assert (first, rest) == (0, len([row for row in headlines if row["set"] == "unseen"]))
 
 
 def test_a_trial_names_no_folder_of_the_machine():
@@ -185,92 +194,51 @@ def test_llamas_duties_are_met():
     assert "Built with" not in model_card(RUNS["another base"], RECIPE)
 
 
-def test_the_table_is_the_reports():
-    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
-    assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |" in card
-    assert "| seen | 4 | ROUGE-L F1 | 0.05 | 0.30 | +0.25 |" in card
-    assert "confidence" not in card
+def test_the_table_is_the_comparisons():
+    card = model_card(RUNS["published"], RECIPE, comparison=COMPARED)
+    recall = next(row for row in COMPARED.rows() if row["key"] == "fact_recall")
+    (low, high), p = recall["change_interval"], recall["p_value"]
+    assert f"+0.50 ({low:+.2f} – {high:+.2f}) | {p:.3f} |\n" in card
+    assert re.search(r"\| seen \| 4 \| fact recall \| 0\.10 \(.*\) \| 0\.60 \(.*\) \| \+0\.50 ", card)
+    assert re.search(r"\| seen \| 4 \| ROUGE-L F1 \| 0\.05 \(.*\) \| 0\.30 \(.*\) \| \+0\.25 ", card)
     assert "a different build of the dataset" in card, "run.json names another report.json"
     same = copy.deepcopy(RUNS["published"])
     same["dataset"]["report_sha256"] = "d" * 64
-    assert "a different build" not in model_card(same, RECIPE, before=BEFORE, after=AFTER)
+    assert "a different build" not in model_card(same, RECIPE, comparison=COMPARED)
 
 
-def test_intervals_appear_when_the_reports_have_them():
-    before, after = copy.deepcopy(BEFORE), copy.deepcopy(AFTER)
-    before["scores"]["seen"]["intervals"] = {"fact_recall": [0.01, 0.14]}
-    after["scores"]["seen"]["intervals"] = {"fact_recall": [0.41, 0.79]}
-    card = model_card(RUNS["published"], RECIPE, before=before, after=after, language="pt")
-    assert "| 0,10 (0,01 – 0,14) | 0,60 (0,41 – 0,79) | +0,50 |" in card
+def test_intervals_and_tests_are_told_where_there_are_any():
+    card = model_card(RUNS["published"], RECIPE, comparison=COMPARED, language="pt")
     assert "intervalos de confiança de 95 %" in card
-    assert "*p*" not in card
-
-
-def test_a_comparison_adds_what_it_tells_if_it_is_of_these_reports():
-    more = {"fact recall": {"change_interval": [0.3, 0.7], "p_value": 0.0004}, "ROUGE-L F1": {"change_interval": None}}
-    table = [row | more.get(row["measure"], {}) for row in rows(BEFORE, AFTER)]
-    table.append({"set": "seen", "n": 4, "measure": "chrF", "before": 20.5, "after": 61, "p_value": 0.04})
-    table.append({"set": "seen", "n": 4, "measure": "loss", "before": None, "after": 0.3})
-    card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": table})
-    assert "| Change | p |\n|---|---:|---|---:|---:|---:|---:|\n" in card
-    assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 (+0.30 – +0.70) | < 0.001 |\n" in card
-    assert "| seen | 4 | ROUGE-L F1 | 0.05 | 0.30 | +0.25 | — |\n" in card
-    assert "| seen | 4 | chrF | 20.50 | 61.00 | +40.50 | 0.040 |\n" in card
-    assert "| loss |" not in card, "a number is missing"
-    assert problems(card, "model") == []
-    assert {result.metric_type for result in ModelCard(card).data.eval_results} >= {"chrf", "fact_recall"}
-    older = [row | {"after": 0.2} if row["measure"] == "fact recall" else row for row in table]
-    for stale in (older, table[1:], [row | {"n": 3} for row in table]):
-        card = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER, comparison={"rows": stale})
-        assert "| seen | 4 | fact recall | 0.10 | 0.60 | +0.50 |\n" in card
-
-
-def test_a_measure_that_an_example_lacks_is_counted_without_it():
-    """As `compare` counts it, so that its rows, which tell more, are taken."""
-    before, after = report(0.0, 0.1, 0.2), report(1.0, 0.5, 0.9)
-    for one in (before, after):
-        del one["examples"][0]["scores"]["fact_recall"]
-        one["scores"]["seen"]["fact_recall"] = sum(e["scores"].get("fact_recall", 0) for e in one["examples"]) / 2
-    counts = {row["measure"]: row["n"] for row in rows(before, after)}
-    assert counts == {"ROUGE-L F1": 3, "fact recall": 2, "said it does not know": 3}
-    made = compare(*(EvalReport(r["model"], r["dataset"], r["settings"], examples(r)) for r in (before, after)))
-    assert all("p_value" in row for row in rows(before, after, json.loads(made.to_json())))
-
-
-def examples(told: dict) -> list[Example]:
-    return [Example(**one) for one in told["examples"]]
-
-
-def test_reports_that_do_not_belong_together_are_refused():
-    for changed in ({"dataset": "other"}, {"settings": {"limit": 3}}, {"examples": AFTER["examples"][:-1]}):
-        with pytest.raises(InputError):
-            rows(BEFORE, AFTER | changed)
+    alone = model_card(RUNS["published"], RECIPE, comparison=compared(report(0.1), report(0.6)))
+    assert "| Change |\n|---|---:|---|---:|---:|---:|\n" in alone
+    assert "| seen | 1 | fact recall | 0.10 | 0.60 | +0.50 |\n" in alone
+    assert "confidence" not in alone
 
 
 def test_three_questions_are_chosen_by_the_change():
-    kinds = {one.kind: one for one in shown(BEFORE, AFTER)}
-    assert [(kind, one.before["uid"][-1]) for kind, one in kinds.items()] == [
+    kinds = shown(COMPARED)
+    assert [(kind, one.before.uid[-1]) for kind, one in kinds.items()] == [
         ("improved", "0"),
         ("median", "1"),
         ("wrong", "2"),
     ]
-    assert [one.kind for one in shown(report(0.0, 0.0, 0.0), report(1.0, 1.0, 1.0))] == ["improved", "median"]
-    assert [one.kind for one in shown(report(0.5), report(0.2))] == ["improved"]
+    assert list(shown(compared(report(0.0, 0.0, 0.0), report(1.0, 1.0, 1.0)))) == ["improved", "median"]
+    assert list(shown(compared(report(0.5), report(0.2)))) == ["improved"]
 
 
 @pytest.mark.parametrize("name", ["grounded", "property", "invented", "general"])
 def test_no_question_is_shown_whose_record_was_in_view_or_that_has_none(name):
     """The card says that neither model saw the source when it answered."""
-    reports = [report(0.0, 0.1, set_name=name), report(1.0, 0.5, set_name=name)]
-    assert shown(*reports) == []
-    card = model_card(RUNS["published"], RECIPE, before=reports[0], after=reports[1])
+    comparison = compared(report(0.0, 0.1, set_name=name), report(1.0, 0.5, set_name=name))
+    assert shown(comparison) == {}
+    card = model_card(RUNS["published"], RECIPE, comparison=comparison)
     assert "neither model saw it" not in card
-    assert f"| {name} | 2 | fact recall |" in card
 
 
 def test_sources_have_links_where_the_catalogue_has_them():
     run = RUNS["published"] | {"dataset": RUNS["published"]["dataset"] | {"url": "https://shop.example/{uid}"}}
-    card = model_card(run, RECIPE, before=BEFORE, after=AFTER)
+    card = model_card(run, RECIPE, comparison=COMPARED)
     assert r"\[B000000000\] https://shop.example/B000000000: Lamp 0 is red." in card
 
 
@@ -281,11 +249,12 @@ def test_an_adapter_of_the_sample_says_that_it_is_made_up():
     for one in reports.values():
         for number, example in enumerate(one["examples"]):
             example["uid"] = f"MADEUP{number:05}"
-    for card in (model_card(known, RECIPE), model_card(RUNS["published"], RECIPE, **reports)):
+    made_up = compared(*reports.values())
+    for card in (model_card(known, RECIPE), model_card(RUNS["published"], RECIPE, comparison=made_up)):
         assert "none of its products\nexists" in card or "none of its products exists" in card
         assert "sellers" not in card
     assert "nenhum dos produtos existe" in model_card(known, RECIPE, language="pt")
-    real = model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
+    real = model_card(RUNS["published"], RECIPE, comparison=COMPARED)
     assert "none of its products" not in real
     assert "sellers" in real
 
@@ -302,7 +271,7 @@ HOSTILE = st.text(st.sampled_from(list("ab \n\r|`<>#*_[]()!&\\\"'$-~{}%\u2028é"
 
 @cache
 def calm_card():
-    return model_card(RUNS["published"], RECIPE, before=BEFORE, after=AFTER)
+    return model_card(RUNS["published"], RECIPE, comparison=COMPARED)
 
 
 @settings(max_examples=20, deadline=None)
@@ -313,7 +282,7 @@ def test_text_of_products_stays_text(question, answer):
     for one in (before, after):
         for example in one["examples"]:
             example |= {"question": question, "answer": answer, "reference": answer}
-    card = model_card(RUNS["published"], RECIPE, before=before, after=after)
+    card = model_card(RUNS["published"], RECIPE, comparison=compared(before, after))
     calm = calm_card()
     assert card.count("\n#") == calm.count("\n#")
     assert len(blocks.blocks(card, "python", "sh", "yaml")) == len(blocks.blocks(calm, "python", "sh", "yaml"))

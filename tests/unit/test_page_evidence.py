@@ -13,8 +13,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amazon_titles.cards.names import portuguese
 from amazon_titles.evaluation.measures import MEASURES
+from amazon_titles.names import portuguese
 from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.texts import LANGUAGES, TEXTS

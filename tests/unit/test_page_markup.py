@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from amazon_titles.cards.names import name_of, portuguese
 from amazon_titles.catalog import Product
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import Answer, Source
-from amazon_titles.page import answers, markup
+from amazon_titles.names import name_of, portuguese
+from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import INVENTED, example_questions
 from amazon_titles.page.pair import Pair, Side, Turn
@@ -144,7 +144,7 @@ def shown(words: str, answer: Answer, *, found: bool = True) -> str:
     records = {"B1": Product("B1", "A <b>pan</b>", "A pan of iron.")} if found else {}
     turn = Turn(Side(words, answer), Side(words, answer), records)
     assert turn.done
-    return "".join(answers.answered(turn, TEXTS["en"], "base", "adapter"))
+    return "".join(markup.answered(turn, TEXTS["en"], "base", "adapter"))
 
 
 def test_every_kind_of_answer_says_what_it_is():
@@ -185,7 +185,7 @@ REFUSAL = Answer('The catalogue has no product called "A pot".', (), None)
 def test_both_sides_show_the_models_own_words_with_the_same_verdict(texts, words, answer, records, names, kind, said):
     side = Side(words, answer)
     turn = Turn(side, side, {record.uid: record for record in records}, names)
-    before, after, sources = answers.answered(turn, texts, "base", "adapter")
+    before, after, sources = markup.answered(turn, texts, "base", "adapter")
     share = f"{answer.grounded or 0:.0%}"
     badge = f'<p class="badge {kind}">{html.escape(getattr(texts, said).format(share=share))}</p>'
     for part in (before, after):
@@ -199,7 +199,7 @@ def test_both_sides_show_the_models_own_words_with_the_same_verdict(texts, words
 
 def test_what_was_stopped_says_so_and_is_not_judged():
     turn = Turn(Side("A pan of"), Side("It"), {"B1": IRON})
-    for part in answers.answered(turn, TEXTS["en"], "base", "adapter", stopped=True)[:2]:
+    for part in markup.answered(turn, TEXTS["en"], "base", "adapter", stopped=True)[:2]:
         assert 'data-state="stopped"' in part
         assert TEXTS["en"].stopped_side in part
         assert "badge" not in part
@@ -208,29 +208,29 @@ def test_what_was_stopped_says_so_and_is_not_judged():
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_the_answer_of_a_whole_model_is_not_called_one_after_a_fine_tuning(texts):
     side = Side("A pan.", Answer("A pan.", (SOURCE,), 0.8))
-    alone = answers.answered(Turn(side, None, {}), texts, None, "base")
-    for parts in (alone, answers.answered(None, texts, None, "base")):
+    alone = markup.answered(Turn(side, None, {}), texts, None, "base")
+    for parts in (alone, markup.answered(None, texts, None, "base")):
         assert f"<h2>{texts.answer} <small>" in parts[1]
         assert texts.after not in "".join(parts)
-    both = answers.answered(Turn(side, side, {}), texts, "base", "adapter")
-    for parts in (both, answers.answered(None, texts, "base", "adapter")):
+    both = markup.answered(Turn(side, side, {}), texts, "base", "adapter")
+    for parts in (both, markup.answered(None, texts, "base", "adapter")):
         assert f"<h2>{texts.after} <small>" in parts[1]
 
 
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_a_question_that_cannot_be_asked_is_refused_in_the_pages_language(texts):
-    assert texts.empty_question in html.unescape(answers.refused(" \n", texts))
-    assert "1001" in answers.refused("x" * 1001, texts)
-    assert answers.refused("x" * 1000, texts) == ""
+    assert texts.empty_question in html.unescape(markup.refused(" \n", texts))
+    assert "1001" in markup.refused("x" * 1001, texts)
+    assert markup.refused("x" * 1000, texts) == ""
 
 
 def test_a_page_shows_no_command_of_the_machine_that_runs_it(capsys):
     hint = "Run: amazon-titles ask"
-    said = answers.failed(InputError("The question is odd.", hint=hint), TEXTS["en"])
+    said = markup.failed(InputError("The question is odd.", hint=hint), TEXTS["en"])
     assert "The question is odd." in said
     assert hint not in said
     assert hint not in capsys.readouterr().err
-    said = answers.failed(AmazonTitlesError("The server is gone.", hint=hint), TEXTS["en"])
+    said = markup.failed(AmazonTitlesError("The server is gone.", hint=hint), TEXTS["en"])
     assert "The server is gone." in said
     assert hint not in said
     assert hint in capsys.readouterr().err, "who runs the page can mend it"
@@ -267,18 +267,19 @@ def test_plots_speak_the_pages_language():
     assert Evidence([], files, {}, {}).to_html(TEXTS["pt"], "pt").count(chat_models.PIXEL) == 2, "nothing to draw from"
 
 
-def test_every_word_of_a_plot_has_a_portuguese_one():
+def test_every_word_of_a_plot_has_a_portuguese_one(monkeypatch):
     said = []
 
-    def words(word):
+    def words(word, language):
         said.append(word)
-        return name_of(word, "pt")
+        return name_of(word, language)
 
+    monkeypatch.setattr("amazon_titles.plots.name_of", words)
     losses = [{"epoch": 1, "loss": 2.0}]
-    plot_losses(losses, title="", valid=losses, words=words)
+    plot_losses(losses, valid=losses, language="pt")
     rows = [{"set": "seen", "n": 2, "measure": "fact recall", "before": 0.0, "after": 1.0}]
-    plot_before_after(rows, title="", words=words)
-    assert len(set(said)) == 12
+    plot_before_after(rows, language="pt")
+    assert len(set(said)) == 13
     assert set(said) <= portuguese().keys()
 
 

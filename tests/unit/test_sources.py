@@ -231,6 +231,8 @@ def test_labels_name_the_related_products(tmp_path):
 class Drive:
     """Stands in for gdown."""
 
+    __spec__ = "installed"
+
     def __init__(self, payload):
         self.payload, self.calls = payload, []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from amazon_titles.cli import main
-from amazon_titles.errors import InputError
+from amazon_titles.errors import AmazonTitlesError
 from amazon_titles.model import Answer
-from amazon_titles.page import answers
+from amazon_titles.page import markup
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
 from amazon_titles.page.pair import Pair
@@ -56,7 +56,7 @@ class PlayedPage:
         self.asked.append((question, closed_book))
         *_, turn = self.pair.turns(question, closed_book=closed_book)
         before = self.pair.before.name if self.pair.before else None
-        shown = answers.answered(turn, TEXTS[self.language], before, self.pair.after.name)
+        shown = markup.answered(turn, TEXTS[self.language], before, self.pair.after.name)
         self.parts = dict(zip(("#before", "#after", "#sources"), shown, strict=True))
 
     def look_at(self, place):
@@ -80,13 +80,12 @@ def filmed(dataset, tmp_path, monkeypatch):
         driver = PlayedPage(pair, evidence, language)
         monkeypatch.setattr(Pair, "load", lambda model, dataset: pair)
         monkeypatch.setattr(Evidence, "of", lambda model: evidence)
-        for name in ("require_gradio", "find_browser"):
-            monkeypatch.setattr(film, name, lambda: None)
+        monkeypatch.setattr(film, "require_gradio", lambda: None)
         shown = SimpleNamespace(local_url="http://127.0.0.1:1", close=lambda verbose: None)
         monkeypatch.setattr(film, "show", lambda *_, **__: shown)
         page = SimpleNamespace(goto=lambda address: None)
         opened = SimpleNamespace(new_page=lambda **_: page)
-        monkeypatch.setattr(film, "browser", contextmanager(lambda: iter([opened])))
+        monkeypatch.setattr(film, "browser", lambda: nullcontext(opened))
         frames = [(tmp_path / "0.jpg", 0.0)]
         monkeypatch.setattr(film, "recording", contextmanager(lambda page, folder: iter([frames])))
         monkeypatch.setattr(film, "write_video", lambda frames, target: target.write_bytes(b"film"))
@@ -236,27 +235,43 @@ def test_a_file_of_questions_may_come_from_notepad_or_powershell(tmp_path, encod
     assert film.read_questions(tmp_path / "questions.txt") == ["Chá?", "What?"]
 
 
-@pytest.mark.parametrize("program", ["Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe"])
-def test_the_browsers_of_windows_are_found(tmp_path, monkeypatch, program):
-    monkeypatch.setattr(browser, "find_spec", lambda package: package)
+class Failed(Exception):
+    """Stands in for Playwright's error."""
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The ways in which a browser is looked for on a machine without one on its PATH; the first ones fail."""
+    ways, there = [], []
+
+    def launch(**way):
+        ways.append(way)
+        if way not in there:
+            raise Failed("Executable doesn't exist")
+        return nullcontext("a browser")
+
+    chromium = SimpleNamespace(launch=launch)
+    playwright = SimpleNamespace(Error=Failed, sync_playwright=lambda: nullcontext(SimpleNamespace(chromium=chromium)))
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", playwright)
+    monkeypatch.setattr(browser, "require", lambda *_: None)
     monkeypatch.setattr(browser.shutil, "which", lambda name: None)
-    monkeypatch.setenv("PROGRAMFILES(X86)", str(tmp_path))
     monkeypatch.delenv(browser.VARIABLE, raising=False)
-    (tmp_path / program).parent.mkdir(parents=True)
-    (tmp_path / program).touch()
-    assert browser.find_browser() == str(tmp_path / program)
+    return ways, there
 
 
-def test_playwrights_own_chromium_is_found_or_named(tmp_path, monkeypatch):
-    @contextmanager
-    def sync_playwright():
-        yield SimpleNamespace(chromium=SimpleNamespace(executable_path=str(tmp_path / "chrome")))
+@pytest.mark.parametrize("way", [{"channel": "chrome"}, {"channel": "msedge"}, {}], ids=str)
+def test_chrome_edge_and_playwrights_own_are_found(launched, way):
+    ways, there = launched
+    there.append(way)
+    with browser.browser() as opened:
+        assert opened == "a browser"
+    assert ways[-1] == way
 
-    monkeypatch.setitem(sys.modules, "playwright.sync_api", SimpleNamespace(sync_playwright=sync_playwright))
-    monkeypatch.setattr(browser, "find_spec", lambda package: package)
-    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
-    monkeypatch.delenv(browser.VARIABLE, raising=False)
-    with pytest.raises(InputError, match=r"no Chromium, Chrome or Edge here(.|\n)*playwright install chromium"):
-        browser.find_browser()
-    (tmp_path / "chrome").touch()
-    assert browser.find_browser() == str(tmp_path / "chrome")
+
+def test_without_any_browser_it_is_told_how_to_get_one(launched):
+    with (
+        pytest.raises(AmazonTitlesError, match=r"no Chromium, Chrome or Edge here(.|\n)*playwright install chromium"),
+        browser.browser(),
+    ):
+        pass
+    assert len(launched[0]) == 3

@@ -1,4 +1,4 @@
-"""Names of sets, measures and settings, and the words of plots, where they are not said as the reports spell them."""
+"""How a language says numbers, and names of sets, measures and settings, and the words of plots."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def portuguese() -> dict[str, str]:
 def name_of(term: str, language: str) -> str:
     """A name in a language; as it is where there is no other."""
     return portuguese().get(term, term) if language == "pt" else term
+
+
+def number(value: float, language: str, *, places: int | None = None, sign: str = "") -> str:
+    """A number with its thousands apart: 1,234.5; in Portuguese 1.234,5.
+
+    Args:
+        value: To show.
+        language: `en` or `pt`.
+        places: Decimals; None for as many as it has.
+        sign: `+` shows the sign of a positive one too. Zero is never negative.
+    """
+    shown = f"{value:{sign},}" if places is None else f"{round(value, places) + 0.0:{sign},.{places}f}"
+    return shown.translate(str.maketrans(",.", ".,")) if language == "pt" else shown
