@@ -165,7 +165,7 @@ def test_an_address_is_completed(server):
     for url in (bare, bare + "/", server.url + "/", server.url + "/chat/completions"):
         ServedModel(url).generate_full(ASKED)
         assert server.requests[-1][0] == "/v1/chat/completions"
-    with pytest.raises(InputError, match="is no address"):
+    with pytest.raises(InputError, match="is not a server URL"):
         ServedModel("http://")
 
 
