@@ -69,6 +69,7 @@ def compare(before: str, after: str, out: str | None, card_language: str, as_jso
 @click.option("--model", required=True, metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @shared.parallel
+@shared.base
 @shared.dataset
 @click.option("--closed-book", is_flag=True, help="Answer from the fine-tuning alone, without the records in view.")
 @click.option("-k", default=3, type=shared.POSITIVE, help="At most K records in view.")
@@ -98,10 +99,17 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
     options["default_language"] = locale_language()
     options["sampling"] = None if temperature is None else Sampling(temperature, seed)
-    where = {name: options.pop(name) for name in ("dataset", "device", "dtype", "parallel")}
+    where = {name: options.pop(name) for name in ("base", "dataset", "device", "dtype", "parallel")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
-        made = ask_file(loaded, questions, out, identity=weights_of(model) or model, batch_size=batch_size, **options)
+        made = ask_file(
+            loaded,
+            questions,
+            out,
+            identity=f"{weights_of(model) or model} {where['base']}",
+            batch_size=batch_size,
+            **options,
+        )
         click.echo(f"{out}  {made} answers made")
     elif as_json:
         click.echo(loaded.ask(str(question), **options).to_json())

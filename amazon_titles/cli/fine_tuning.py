@@ -159,13 +159,14 @@ def _compare(folder: str, before: str | None, after: str | None, language: str |
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")
 @click.argument("adapter")
 @click.option("--out", required=True, metavar="DIR", help="The folder to make.")
+@shared.base
 @click.option("--dtype", type=shared.DTYPE, help="By default the base's own.")
 @shared.json_report
-def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
+def merge(adapter: str, out: str, as_json: bool, **options: Any) -> None:
     """Merge an adapter (a folder, or USER/NAME) into its base: one model that needs no peft."""
     from amazon_titles.merge import merge_adapter
 
-    report = merge_adapter(adapter, out, dtype=dtype)
+    report = merge_adapter(adapter, out, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 
@@ -173,6 +174,7 @@ def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--out", required=True, metavar="FILE.gguf", help="The file to write.")
 @click.option("--quantize", default="q8_0", metavar="TYPE", help="f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0.")
+@shared.base
 @click.option("--ollama", is_flag=True, help="Write Ollama's Modelfile beside it.")
 @click.option("--dataset", metavar="DIR", help="Whose questions check it; by default the one that MODEL names.")
 @shared.json_report

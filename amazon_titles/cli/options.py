@@ -27,6 +27,7 @@ def key_value(setting: str) -> tuple[str, str]:
 settings = click.option(
     "--set", "settings", multiple=True, type=key_value, metavar="KEY=VALUE", help="Change a recipe's value."
 )
+base = click.option("--base", metavar="DIR|ID", help="Base of the adapter; by default the one that it names.")
 dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one that the model names.")
 card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Of the model card and its plots.")
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment that has AutoTrain.")

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from amazon_titles import cards
-from amazon_titles.adapter_files import for_every_peft
+from amazon_titles.adapter_files import for_every_peft, for_every_transformers, last_checkpoint
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import autotrain_import
 from amazon_titles.hub.client import Client
@@ -21,6 +21,7 @@ from amazon_titles.io import read_object, to_json
 from amazon_titles.recipes import Recipe, source
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*")
+_MAKE = "Make one: amazon-titles train RECIPE"
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
@@ -151,13 +152,14 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
         InputError: It is neither.
     """
     if not (folder / "adapter_config.json").is_file():
-        said = f"{folder} is no adapter folder: it has no adapter_config.json."
-        raise InputError(said, hint="Make one: amazon-titles train RECIPE")
+        said, checkpoint = f"{folder} is no adapter folder: it has no adapter_config.json.", last_checkpoint(folder)
+        hint = f"A checkpoint inside has one. Name that: {checkpoint}" if checkpoint else _MAKE
+        raise InputError(said, hint=hint)
     written, run, parameters, tokenizer = (
         read_object(read_file(folder, name))
         for name in ("adapter_config.json", "run.json", autotrain_import.PARAMETERS, "tokenizer_config.json")
     )
-    config, too_new = for_every_peft(written)
+    saved, (config, too_new) = tokenizer, for_every_peft(written)
     metadata = AdapterMetadata(folder, config, run, read_file(folder, "recipe.yml").decode("utf-8", "replace"))
     for key in too_new:
         metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not know and would misread")
@@ -166,9 +168,11 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     if parameters and not is_there(folder, "run.json"):
         metadata.recipe = autotrain_import.recipe_of(parameters)
         metadata.run = autotrain_import.run_of(parameters, folder)
-        if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
-            metadata.files["tokenizer_config.json"] = to_json(finished).encode()
-            tokenizer = finished
+        tokenizer = autotrain_import.tokenizer_of(parameters, tokenizer) or tokenizer
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        tokenizer = for_every_transformers(tokenizer)
+    if tokenizer != saved:
+        metadata.files["tokenizer_config.json"] = to_json(tokenizer).encode()
     # As a file too, where the folder has none, or AutoTrain's: vLLM and llama.cpp take it by name.
     known = "tokenizer_config.json" in metadata.files or not is_there(folder, "chat_template.jinja")
     if known and isinstance(template := tokenizer.get("chat_template"), str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,11 +19,11 @@ from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_m
 from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import read_object
 from amazon_titles.model import CatalogModel
+from amazon_titles.model.plainly import ask_plainly
 from amazon_titles.processes import COMPUTING
 from amazon_titles.progress import say, step
 from amazon_titles.quickstart.base import expected, make_base, write_general_rows
 from amazon_titles.quickstart.plan import REAL, TINY, Plan
-from amazon_titles.quickstart.texts import LOAD_PLAINLY, REAL_THING
 from amazon_titles.recipes import fill_recipe, load_recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.training import Base, TrainingRun, find_autotrain, find_base, train
@@ -33,6 +32,7 @@ from amazon_titles.training.speed import accelerator, computes_in_bf16, upper_ha
 SAMPLE_ROWS = 2000
 MAX_CONTENT_CHARS = 220
 SEED = 42
+_REAL_THING = Path(__file__).with_name("real_thing.txt")
 _STEPS = 9
 _MADE = {
     "sample.json", "corpus", "corpus.rejected.jsonl", "dataset", "dataset.rejected.jsonl", "base", "adapter",
@@ -90,7 +90,7 @@ def quickstart(
         title = next(product.title for product in read_catalog(data) if product.uid == learnt.uid)
         done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title))
     with step(9, _STEPS, "What to do with the real thing") as done:
-        say(REAL_THING.read_text(encoding="utf-8"))
+        say(_REAL_THING.read_text(encoding="utf-8"))
         done(f"everything is in {folder}")
     return comparison
 
@@ -222,14 +222,11 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
 def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:
     """Asks a question through plain peft in a process of its own and compares the answer, both in float32."""
     model = CatalogModel.from_pretrained(adapter, dtype="float32")
-    ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=plan.max_new_tokens)[0]
-    command = [sys.executable, "-c", LOAD_PLAINLY, str(adapter), question, str(plan.max_new_tokens)]
-    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    if process.returncode:
-        last = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        raise TrainingError(f"The adapter does not load with plain peft: {last}")
-    if process.stdout.strip() != ours:
-        raise TrainingError(f"Plain peft answers {process.stdout.strip()!r}, where this library answered {ours!r}.")
+    asked = [{"role": "user", "content": question}]
+    ours = model.generate([asked], max_new_tokens=plan.max_new_tokens)[0]
+    _, (plain,) = ask_plainly(sys.executable, adapter, [asked], max_new_tokens=plan.max_new_tokens)
+    if plain != ours:
+        raise TrainingError(f"Plain peft answers {plain!r}, where this library answered {ours!r}.")
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 

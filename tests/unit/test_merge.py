@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_titles.errors import InputError
-from amazon_titles.merge import both_spellings, merge_adapter
+from amazon_titles.merge import merge_adapter
+from amazon_titles.model.loading import both_spellings
 
 SCALED = {
     "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -52,8 +53,8 @@ def test_spelling_twice_changes_nothing(config):
     [
         (None, "holds no model"),
         ({"peft_type": "PREFIX_TUNING"}, "no LoRA adapter but PREFIX_TUNING"),
-        ({"peft_type": "LORA", "base_model_name_or_path": "/nowhere/base"}, "'/nowhere/base' is not there"),
-        ({"peft_type": "LORA"}, "'' is not there"),
+        ({"peft_type": "LORA", "base_model_name_or_path": "/nowhere/base"}, "is not here: /nowhere/base"),
+        ({"peft_type": "LORA"}, "names no base model"),
     ],
 )
 def test_what_cannot_be_merged_is_said_and_leaves_nothing(tmp_path, config, said):

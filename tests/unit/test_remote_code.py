@@ -86,7 +86,7 @@ def test_the_walk_finds_what_it_looks_for(code, lines):
 
 
 def test_the_programs_in_texts_are_walked():
-    path = ROOT / "quickstart" / "texts.py"
+    path = ROOT / "model" / "plainly.py"
     assert len(snippets(ast.parse(path.read_text(encoding="utf-8")))) == 2
 
 
