@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.hub.contents import LEGAL_FILES
 from amazon_titles.io import FolderKind, may_be_hub_id, read_object, require_replaceable, staged, to_json
 from amazon_titles.model.finding import BASE_OPTION, ModelFiles, find_model
+from amazon_titles.model.generation import Generation
 from amazon_titles.model.loading import both_spellings, file_of, load_local, quiet
-from amazon_titles.model.local import LocalModel
 from amazon_titles.model.plainly import ask_plainly
 from amazon_titles.progress import bar, say
-from amazon_titles.templates import Message
 from amazon_titles.training import find_autotrain
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
@@ -69,10 +67,9 @@ class MergeReport:
 
     def to_text(self) -> str:
         """The report for people."""
-        said = f"{self.same} of {self.questions} answers the same" + (
-            f", also in {self.elsewhere}" * bool(self.elsewhere)
-        )
-        return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {said}\n"
+        also = f", also in {self.elsewhere}" if self.elsewhere else ""
+        told = f"{self.same} of {self.questions} answers the same{also}"
+        return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {told}\n"
 
 
 def merge_adapter(
@@ -112,27 +109,27 @@ def merge_adapter(
     told = file_of(adapter, "eval/after.json")
     examples = read_object(told).get("examples", [])[:_QUESTIONS] if told else []
     questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
+    asked = [[{"role": "user", "content": text}] for text in questions]
     with quiet(), staged(target, _MERGED) as new, bar("merging"):
-        wanted = _answers(local, questions)
+        wanted = local.generate_full(asked, max_new_tokens=_ANSWER)
         network, _ = local.parts()
         ends = network.generation_config.eos_token_id
         merged: Any = network.merge_and_unload(safe_merge=True)
         kind = _write(merged, files, new)
         del local, network, merged  # one model in memory, not two
         local = load_local(new, device="cpu", dtype="auto")
-        answers, prompts = _answers(local, questions), [local.template.prompt(_asking(text)) for text in questions]
+        answers, prompts = local.generate_full(asked, max_new_tokens=_ANSWER), map(local.template.prompt, asked)
         del local
-        same = _judge(answers, wanted, kind, "")
-        elsewhere = ""
+        same, elsewhere = _judge([one.text for one in answers], wanted, kind, ""), ""
         if python := _other_python():
             limits = {"max_new_tokens": _ANSWER, "eos_token_id": ends}
             try:
-                version, there = ask_plainly(python, new, prompts, dtype=kind, **limits)
+                version, there = ask_plainly(python, new, list(prompts), dtype=kind, **limits)
+                elsewhere = f"transformers {version}"
             except TrainingError as error:  # an architecture that is too new for it, or it is broken
                 say(f"{error.message} Its answers were compared here alone.")
             else:
-                _judge(there, answers, kind, f" in transformers {version}")
-                elsewhere = f"transformers {version}"
+                _judge(there, answers, kind, f" in {elsewhere}")
         size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         # The path of a folder here is nobody else's business.
         known = files.base_name if may_be_hub_id(files.base_name) else files.base.name
@@ -141,22 +138,13 @@ def merge_adapter(
     return replace(report, folder=str(target))
 
 
-def _asking(text: str) -> list[Message]:
-    return [{"role": "user", "content": text}]
-
-
-def _answers(model: LocalModel, questions: Sequence[str]) -> list[str]:
-    """The greedy answers of a model."""
-    return [told.text for told in model.generate_full(list(map(_asking, questions)), max_new_tokens=_ANSWER)]
-
-
-def _judge(answers: Sequence[str], wanted: Sequence[str], kind: str, where: str) -> int:
+def _judge(answers: Sequence[str], wanted: Sequence[Generation], kind: str, where: str) -> int:
     """How many answers are as wanted.
 
     Raises:
         TrainingError: Not all are, and nothing was rounded.
     """
-    same = sum(answer == before for answer, before in zip(answers, wanted, strict=True))
+    same = sum(answer == before.text for answer, before in zip(answers, wanted, strict=True))
     other = f"{len(wanted) - same} of {len(wanted)}"
     if same < len(wanted) and kind == "float32":
         said = f"The merged model answers {other} questions otherwise than the adapter{where}."
@@ -171,12 +159,13 @@ def _judge(answers: Sequence[str], wanted: Sequence[str], kind: str, where: str)
 
 def _other_python() -> Path | None:
     """The interpreter of the other environment, as `make` lays the two side by side; None where there is one alone."""
-    with suppress(InputError):
+    try:
         python = find_autotrain()
-        if python == Path(sys.executable):
-            python = python.parents[2] / ".venv" / "bin" / "python"
-        return python if python.is_file() else None
-    return None
+    except InputError:
+        return None
+    if python == Path(sys.executable):
+        python = python.parents[2] / ".venv" / "bin" / "python"
+    return python if python.is_file() else None
 
 
 def _write(merged: Any, files: ModelFiles, folder: Path) -> str:  # noqa: ANN401 - a model of transformers

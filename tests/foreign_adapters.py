@@ -14,7 +14,7 @@ from typing import Any
 
 TEXT = "What is the height of an oak desk lamp? It is 40 cm high."
 QUESTION = "What is the height of an oak desk lamp?"
-TOKENS = 16
+ANSWER = "It is 40 cm high."
 BASES: dict[str, dict[str, Any]] = {
     "new": {"model_type": "llama9", "architectures": ["Llama9ForCausalLM"], "transformers_version": "9.0.0"},
     "bnb": {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
@@ -29,7 +29,7 @@ def edit(path: Path, **values: object) -> None:
 
 
 def make(home: Path) -> None:
-    """Writes `bases`, every case, and `answers.json`: what the models answered before they were saved."""
+    """Writes `bases`, every case, and `losses.json`: how surprised by ANSWER each model was before it was saved."""
     import torch
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import load_file
@@ -45,14 +45,16 @@ def make(home: Path) -> None:
         edit(Path(shutil.copytree(base, base.with_name(name))) / "config.json", **config)
     make_base(home / "bases" / "wide", TEXT, vocab_size=300, hidden_size=96)
     tokenizer = AutoTokenizer.from_pretrained(str(base))
-    prompt = TEMPLATES["llama3"].prompt([{"role": "user", "content": QUESTION}])
+    prompt = tokenizer(TEMPLATES["llama3"].prompt([{"role": "user", "content": QUESTION}])).input_ids
+    said = tokenizer(ANSWER + TEMPLATES["llama3"].end, add_special_tokens=False).input_ids
 
-    def answer(model: Any) -> str:
-        ids = tokenizer(prompt, return_tensors="pt").input_ids
-        said = model.eval().generate(input_ids=ids, max_new_tokens=TOKENS, do_sample=False)[0, ids.shape[1] :]
-        return str(tokenizer.decode(said, skip_special_tokens=True)).strip()
+    def loss(model: Any) -> float:
+        """The sum of the losses of a given answer's tokens, in nats."""
+        ids, labels = torch.tensor([prompt + said]), torch.tensor([[-100] * len(prompt) + said])
+        with torch.inference_mode():
+            return float(model.eval()(input_ids=ids, labels=labels).loss) * len(said)
 
-    answers = {"base": answer(AutoModelForCausalLM.from_pretrained(str(base)))}
+    losses = {"base": loss(AutoModelForCausalLM.from_pretrained(str(base)))}
 
     def adapter(name: str, *, rows: int = 0, **options: Any) -> Path:
         """A LoRA with random weights, as peft's `save_pretrained` and AutoTrain leave it, its tokenizer aside."""
@@ -65,7 +67,7 @@ def make(home: Path) -> None:
         for part, weights in model.named_parameters():
             if "lora_B" in part or "modules_to_save" in part:
                 torch.nn.init.normal_(weights, std=0.3)
-        answers[name] = answer(model)
+        losses[name] = loss(model)
         folder = home / name
         model.save_pretrained(folder)
         edit(folder / "adapter_config.json", base_model_name_or_path="ana/base")
@@ -76,7 +78,7 @@ def make(home: Path) -> None:
     def copy(name: str, **config: object) -> Path:
         folder = Path(shutil.copytree(home / "plain", home / name))
         edit(folder / "adapter_config.json", **config)
-        answers[name] = answers["plain"]
+        losses[name] = losses["plain"]
         return folder
 
     for folder in (adapter("plain"), adapter("trained-head", modules_to_save=["lm_head"])):
@@ -97,9 +99,9 @@ def make(home: Path) -> None:
     for name in ("new", "bnb", "gptq", "wide", "nowhere"):
         copy(f"of-{name}", base_model_name_or_path=f"ana/{name}")
     copy("of-gated", base_model_name_or_path="meta/gated")
-    for step in (90, 1500):
+    for step in (900, 1500):
         copy(f"checkpoints/checkpoint-{step}")
-    (home / "answers.json").write_text(json.dumps(answers))
+    (home / "losses.json").write_text(json.dumps(losses))
 
 
 if __name__ == "__main__":

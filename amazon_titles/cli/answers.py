@@ -102,14 +102,8 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     where = {name: options.pop(name) for name in ("base", "dataset", "device", "dtype", "parallel")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
-        made = ask_file(
-            loaded,
-            questions,
-            out,
-            identity=f"{weights_of(model) or model} {where['base']}",
-            batch_size=batch_size,
-            **options,
-        )
+        identity = f"{weights_of(model) or model} {where['base'] or ''}"
+        made = ask_file(loaded, questions, out, identity=identity, batch_size=batch_size, **options)
         click.echo(f"{out}  {made} answers made")
     elif as_json:
         click.echo(loaded.ask(str(question), **options).to_json())

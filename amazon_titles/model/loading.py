@@ -24,13 +24,9 @@ _AGAIN = "Train it, or fetch it, again."
 
 
 def load_local(
-    model: str | Path,
-    *,
-    base: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
+    model: str | Path, *, base: str | None = None, device: str | None = None, dtype: str | None = None,
     **hub: str | None,
-) -> LocalModel:
+) -> LocalModel:  # fmt: skip
     """Loads an adapter (with its base) or a whole model: what asks, merges and exports, loads here.
 
     Args:
@@ -99,11 +95,11 @@ def _require_known_adapter(files: ModelFiles) -> None:
     path, config = files.folder / ADAPTER, files.adapter
     known = {field.name for field in fields(peft.LoraConfig)}
     if unknown := [key for key in for_every_peft(config)[1] if key not in known]:
-        newer = config.get("peft_version", "a newer one")
-        raise InputError(
-            f"{path} uses {', '.join(unknown)}, which peft {peft.__version__} does not know: peft {newer} wrote it.",
-            hint="Run this in an environment with a newer peft.",
+        newer = (
+            f"peft {peft.__version__} does not know: peft {config.get('peft_version', 'of a newer version')} wrote it"
         )
+        said = f"{path} uses {', '.join(unknown)}, which {newer}."
+        raise InputError(said, hint="Run this in an environment with a newer peft.")
     if (task := config.get("task_type")) not in (None, "CAUSAL_LM"):
         said = f"{path} is of no language model: its task_type is {task!r}, not 'CAUSAL_LM'."
         raise InputError(said, hint="Name another adapter.")
@@ -123,6 +119,7 @@ def quiet(*, bars: bool = False) -> Iterator[None]:
         logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():  # peft asks transformers by a name of yesterday
+            warnings.filterwarnings("ignore", "Unexpected keyword arguments")  # of a later peft, which say nothing
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             yield
     finally:
@@ -136,8 +133,7 @@ def _explained(error: Exception, files: ModelFiles) -> AmazonTitlesError:
     from transformers import __version__ as version
 
     config, base = read_object(files.base / "config.json"), repr(files.base_name)
-    kind, saved = config.get("model_type"), config.get("transformers_version", "an unknown version")
-    quantised = config.get("quantization_config")
+    kind, quantised = config.get("model_type"), config.get("quantization_config")
     # transformers' words for a model that needs code of its own
     if "trust_remote_code" in str(error) or (kind not in CONFIG_MAPPING and "auto_map" in config):
         return InputError(
@@ -146,14 +142,15 @@ def _explained(error: Exception, files: ModelFiles) -> AmazonTitlesError:
         )
     if (damaged := next(_problems(files), None)) is not None:
         return damaged
-    written = f"transformers {saved} wrote its config.json, and {version} is installed here."
+    written = (
+        f"transformers {config.get('transformers_version')} wrote its config.json, and {version} is installed here."
+    )
     if kind not in CONFIG_MAPPING:
         said = f"The architecture of {base}, {kind!r}, is not known here: {written}"
         return InputError(said, hint="Run this in an environment with a newer transformers.")
     said = " ".join(str(error).split())[:300] or type(error).__name__
     if quantised:
-        method = quantised.get("quant_method", "in a way that is not named")
-        said = f"{base} is quantised ({method}), and cannot be loaded here: {said}"
+        said = f"{base} is quantised ({quantised.get('quant_method')}), and cannot be loaded here: {said}"
         return InputError(said, hint=f"Take the same model unquantised: {BASE_OPTION}" if files.adapter else _AGAIN)
     if (apart := re.search(r"size mismatch for .*", str(error))) and files.adapter:
         said = f"The adapter {files.name!r} does not fit its base {base}: {apart.group()}"
@@ -173,9 +170,8 @@ def _problems(files: ModelFiles) -> Iterator[InputError]:
                 yield InputError(f"{path} is damaged ({error}).", hint=_AGAIN)
         shards = read_object(folder / "model.safetensors.index.json").get("weight_map", {}).values()
         weights = ["model.safetensors" if folder == files.base else "adapter_model.safetensors"]
-        missing = [name for name in sorted(set(shards)) or weights if not (folder / name).is_file()]
-        if any(folder.glob("*_model*.bin")):
-            missing = []
+        wanted = [] if any(folder.glob("*_model*.bin")) else sorted(set(shards)) or weights
+        missing = [name for name in wanted if not (folder / name).is_file()]
         words = ("tokenizer.json", "tokenizer.model", "vocab.json")
         if folder == files.tokenizer and not any((folder / name).is_file() for name in words):
             missing.append("tokenizer.json")

@@ -13,22 +13,18 @@ from amazon_titles.templates import Message
 
 # A text is what the model shall see, but for BOS; messages go through the tokenizer's own template.
 _SCRIPT = """
-import json, os, sys
-import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import json, os, sys, torch, transformers
+from transformers import AutoModelForCausalLM as load, AutoTokenizer
 folder, asked, limits, dtype = sys.argv[1], *map(json.loads, sys.argv[2:4]), sys.argv[4]
-load = AutoModelForCausalLM
 if os.path.exists(os.path.join(folder, "adapter_config.json")):
     from peft import AutoPeftModelForCausalLM as load
-import torch
 model = load.from_pretrained(folder, trust_remote_code=False).eval().to(getattr(torch, dtype))
 tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 answers = []
 for one in asked:
-    text = one
-    if not isinstance(one, str):
-        text = tokenizer.apply_chat_template(one, add_generation_prompt=True, tokenize=False)
-    ids = tokenizer(text, add_special_tokens=isinstance(one, str), return_tensors="pt").input_ids
+    raw = isinstance(one, str)
+    text = one if raw else tokenizer.apply_chat_template(one, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=raw, return_tensors="pt").input_ids
     output = model.generate(input_ids=ids, do_sample=False, **limits)
     answers.append(tokenizer.decode(output[0][ids.shape[1]:], skip_special_tokens=True).strip())
 print(json.dumps({"transformers": transformers.__version__, "answers": answers}))
@@ -36,13 +32,9 @@ print(json.dumps({"transformers": transformers.__version__, "answers": answers})
 
 
 def ask_plainly(
-    python: str | Path,
-    folder: Path,
-    asked: Sequence[str | Sequence[Message]],
-    *,
-    dtype: str = "float32",
+    python: str | Path, folder: Path, asked: Sequence[str | Sequence[Message]], *, dtype: str = "float32",
     **limits: Any,  # noqa: ANN401
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[str]]:  # fmt: skip
     """The greedy answers of a model's folder, or an adapter's.
 
     Args:
