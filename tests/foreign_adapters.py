@@ -23,6 +23,16 @@ BASES: dict[str, dict[str, Any]] = {
 """Bases that are not loaded, and what their config.json says besides."""
 
 
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
 def edit(path: Path, **values: object) -> None:
     """Changes keys of a JSON file."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
@@ -89,6 +99,8 @@ def make(home: Path) -> None:
     weights = copy("pickled") / "adapter_model.safetensors"
     torch.save(load_file(weights), weights.with_suffix(".bin"))
     weights.unlink()
+    torch.save({"weights": Runs(home / "RAN")}, copy("hostile") / "adapter_model.bin")
+    (home / "hostile" / "adapter_model.safetensors").unlink()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|one|>", "<|two|>"]})
     tokenizer.save_pretrained(adapter("resized", rows=len(tokenizer)))
     copy("newer-peft", peft_version="9.1.0", use_wishes={"granted": 3})

@@ -15,14 +15,13 @@ from amazon_titles import resources
 from amazon_titles.cards import dataset_card, model_card
 from amazon_titles.cli import cli
 from amazon_titles.dataset import build_dataset
-from amazon_titles.quickstart import texts
 from amazon_titles.sample import write_sample
 from tests import blocks
 from tests.loopback_hub.cards import problems
 from tests.loopback_hub.folders import run_json
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL_THING = texts.REAL_THING.read_text(encoding="utf-8")
+REAL_THING = (ROOT / "amazon_titles" / "quickstart" / "real_thing.txt").read_text(encoding="utf-8")
 RECIPE = (resources.folder("autotrain") / "quickstart.yml").read_text(encoding="utf-8")
 # What a document may ask for besides: each is a program of its own.
 OTHERS = {
