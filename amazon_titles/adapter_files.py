@@ -1,4 +1,4 @@
-"""The two files of a LoRA adapter, looked at without torch: are its weights usable, does every peft read its config?
+"""The files of a LoRA adapter, looked at without torch: are its weights usable, does every stack read the others?
 
 peft 0.14 meets a key of adapter_config.json that it does not know by dropping *every* key that the class `PeftConfig`
 does not know, `r` and `target_modules` among them (`from_peft_type` filters by the calling class, not by LoraConfig).
@@ -49,6 +49,30 @@ def for_every_peft(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
         return dict(config), []
     kept = {key: value for key, value in config.items() if key in _KNOWN or not (key in _SAY_NOTHING or value in _OFF)}
     return kept, sorted(set(kept) - _KNOWN)
+
+
+def for_every_transformers(tokenizer_config: Mapping[str, Any]) -> dict[str, Any]:
+    """A `tokenizer_config.json` that transformers 4.48 and 5 read alike.
+
+    A tokenizer that 5 has saved is of a class that 4.48 does not know, and lists what 4.48 wants as a mapping. A file
+    that does not say `model_input_names`, as Llama's own do, makes 4.48 write `token_type_ids`, and `generate` refuses
+    those: "The following `model_kwargs` are not used by the model".
+
+    Args:
+        tokenizer_config: The file, of either.
+    """
+    config = {"model_input_names": ["input_ids", "attention_mask"], **tokenizer_config}
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(special := config.get("extra_special_tokens"), list):
+        config |= {"extra_special_tokens": {}, "additional_special_tokens": special}
+    return config
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last adapter among a folder's checkpoints, `checkpoint-500`; None where there is none."""
+    found = [path.parent for path in folder.glob("checkpoint-*/adapter_config.json")]
+    return max(found, key=lambda path: (len(path.name), path.name), default=None)
 
 
 def config_problems(config: Mapping[str, Any]) -> Iterator[str]:

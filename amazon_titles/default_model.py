@@ -10,7 +10,7 @@ DEFAULT_MODEL = "quickstart/adapter"
 """Where `amazon-titles quickstart` leaves its adapter."""
 
 
-def find_model(model: str | Path) -> None:
+def require_default(model: str | Path) -> None:
     """Refuses the default where no quickstart has been run.
 
     Raises:

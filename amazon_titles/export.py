@@ -22,9 +22,8 @@ from amazon_titles.adapter_files import CONTEXT, GGUF_ADAPTER, GGUF_TEMPLATE
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError, require
 from amazon_titles.evaluation.sets import questions
 from amazon_titles.io import local_folder, may_be_hub_id, read_object, write_whole
-from amazon_titles.merge import both_spellings
 from amazon_titles.model.generation import Generation
-from amazon_titles.model.loading import dataset_of, load_local
+from amazon_titles.model.loading import both_spellings, dataset_of, load_local
 from amazon_titles.model.served import ServedModel
 from amazon_titles.progress import bar
 from amazon_titles.templates import ChatTemplate, Message
@@ -76,8 +75,8 @@ class ExportReport:
 
 
 def export_gguf(
-    model: str | Path, out: str | Path, *, quantize: str = "q8_0", dataset: str | Path | None = None,
-    ollama: bool = False,
+    model: str | Path, out: str | Path, *, quantize: str = "q8_0", base: str | None = None,
+    dataset: str | Path | None = None, ollama: bool = False,
 ) -> ExportReport:  # fmt: skip
     """Writes a model as GGUF, an adapter merged into its base, on the CPU, with 4 bytes of memory a parameter.
 
@@ -89,6 +88,7 @@ def export_gguf(
         model: An adapter or a whole model of the Llama architecture: folder or Hub id.
         out: The file to write, `NAME.gguf`; an earlier one there is replaced.
         quantize: Of `QUANTIZATIONS`.
+        base: Of an adapter: folder or Hub id of its base; by default the one that it names.
         dataset: The folder whose questions are asked; by default that of the model's `run.json`.
         ollama: Whether to write Ollama's `Modelfile` beside it.
 
@@ -100,7 +100,7 @@ def export_gguf(
     target, modelfile = Path(out), Path(out).with_name("Modelfile")
     _require_writable(target, modelfile if ollama else None, quantize)
     require("model", "gguf")
-    local = load_local(model, device="cpu", dtype="float32")
+    local = load_local(model, base=base, device="cpu", dtype="float32")
     network, tokenizer = local.parts()
     about = {"general.name": target.stem, **_origin(model), **_shape(network.config)}
     about |= _words(tokenizer, local.template, network.config.vocab_size)

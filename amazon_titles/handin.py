@@ -15,7 +15,7 @@ import jinja2
 
 from amazon_titles.cards import dataset_card
 from amazon_titles.cards.rendering import environment, render, wording
-from amazon_titles.default_model import find_model
+from amazon_titles.default_model import require_default
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.evaluation.comparison import comparison_files
 from amazon_titles.hub.adapter_metadata import AdapterMetadata, read_adapter_metadata
@@ -150,7 +150,7 @@ def _texts(language: str, catalogue: object) -> dict[str, str]:
 
 
 def _adapter_folder(model: str) -> Path:
-    find_model(model)
+    require_default(model)
     if is_local_path(model) and not is_local(model):
         raise InputError(f"No adapter folder {model!r}.", hint="Name an adapter folder or a Hub id: --model …")
     try:

@@ -30,6 +30,16 @@ from filelock import FileLock, Timeout
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
 
+MODEL_FILES: dict[str, Any] = {
+    "allow_patterns": [
+        "*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "adapter_model.bin", "LICEN[CS]E*", "NOTICE*",
+        "USE_POLICY*",
+    ],
+    "ignore_patterns": ["*/*"],
+}  # fmt: skip
+"""What `local_folder` gets of a model: what transformers and peft load, and the licence; no original checkpoints, no
+other formats and no pickle but an adapter's, of which peft reads weights alone."""
+
 _NEW, _OLD = "new", "old"
 _LEFT_SECONDS = 60.0  # no file takes so long to be written, so nobody writes it any more
 _SCRATCH = "amazon-titles-scratch-"

@@ -5,31 +5,33 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from amazon_titles.adapter_files import for_every_transformers
 from amazon_titles.cards import licence_of
 from amazon_titles.errors import InputError, TrainingError
 from amazon_titles.hub.contents import LEGAL_FILES
-from amazon_titles.io import FolderKind, local_folder, may_be_hub_id, read_object, require_replaceable, staged, to_json
+from amazon_titles.io import FolderKind, may_be_hub_id, read_object, require_replaceable, staged, to_json
+from amazon_titles.model.finding import BASE_OPTION, ModelFiles, find_model
 from amazon_titles.model.generation import Generation
-from amazon_titles.model.loading import quiet, require_model, template_of
-from amazon_titles.model.local import LocalModel
+from amazon_titles.model.loading import both_spellings, file_of, load_local, quiet
+from amazon_titles.model.plainly import ask_plainly
 from amazon_titles.progress import bar, say
+from amazon_titles.training import find_autotrain
 from amazon_titles.training.adapter import TOKENIZER_FILES
 
-# The tokenizer, and what else of an adapter folder says where the merged model comes from.
-_COPIED = (*TOKENIZER_FILES, "run.json", "recipe.yml")
+_PAPERS = ("run.json", "recipe.yml")  # what of an adapter folder says where the merged model comes from
 _REPORT = "merge.json"  # says what was merged, and marks a merged model
 _MERGED = FolderKind(
     command="merge",
     doing="merging",
     files=re.compile(
         r"model(?:-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|(?:generation_)?config\.json"
-        rf"|{LEGAL_FILES.pattern}|{'|'.join(map(re.escape, (*_COPIED, _REPORT)))}"
+        rf"|{LEGAL_FILES.pattern}|{'|'.join(map(re.escape, (*TOKENIZER_FILES, *_PAPERS, _REPORT)))}"
     ),
     marks=(_REPORT,),
     hint="Choose another folder: --out DIR",
@@ -48,6 +50,7 @@ class MergeReport:
         bytes: The size of its weights.
         questions: Asked of the adapter before, and of the merged folder as it was written.
         same: How many of them got the same greedy answer.
+        elsewhere: The other environment whose answers were compared, "transformers 4.48.0"; "" where there is none.
     """
 
     folder: str
@@ -56,6 +59,7 @@ class MergeReport:
     bytes: int
     questions: int
     same: int
+    elsewhere: str
 
     def to_json(self) -> str:
         """The report as one JSON value."""
@@ -63,129 +67,128 @@ class MergeReport:
 
     def to_text(self) -> str:
         """The report for people."""
-        return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {self.same} of {self.questions} answers the same\n"
+        also = f", also in {self.elsewhere}" if self.elsewhere else ""
+        told = f"{self.same} of {self.questions} answers the same{also}"
+        return f"{self.folder}  {self.dtype}, {self.bytes} bytes, {told}\n"
 
 
-def merge_adapter(adapter: str | Path, out: str | Path, *, dtype: str | None = None) -> MergeReport:
+def merge_adapter(
+    adapter: str | Path, out: str | Path, *, base: str | None = None, dtype: str | None = None
+) -> MergeReport:
     """Adds an adapter's weights to its base's and writes the sum as a model of its own, on the CPU.
 
     The folder appears when everything in it is there and has answered like the adapter: it is loaded anew and asked
-    before it takes its name. It loads in transformers 4.48 and later: the tokenizer's files are copied, and the config
-    is the base's own with the rope settings in both spellings.
+    before it takes its name, here and, where both environments of a checkout are installed, in the other one, too. It
+    loads in transformers 4.48 and later: the tokenizer's files are copied, and the config is the base's own with the
+    rope settings in both spellings, as many tokens as the adapter brought, and a head of its own if one was trained.
 
     Args:
         adapter: Folder or Hub id.
         out: The folder to make; an earlier merge there is replaced.
+        base: Folder or Hub id of the base; by default the one that the adapter names.
         dtype: `float32`, `bfloat16` or `float16`. By default the base's, to which the sum is rounded once.
 
     Raises:
-        InputError: It is no LoRA adapter, its base is not there, or `out` holds something else.
+        InputError: It is no LoRA adapter, its base is not there or quantised, or `out` holds something else.
         TrainingError: Merged in float32, it answers otherwise than the adapter.
         MissingExtraError: torch, transformers or peft is not installed.
+        AmazonTitlesError: The Hub does not give the adapter or its base; the message says which, and why.
     """
     target = Path(out)
     require_replaceable(target, _MERGED)
-    require_model(adapter)
-    folder = local_folder(adapter, ignore_patterns=["*.bin", "*.pt", "*.pth", "checkpoint-*", "runs/*"])
-    config = read_object(folder / "adapter_config.json")
-    if (kind := config.get("peft_type")) != "LORA":
+    files = find_model(adapter, base=base)
+    if (kind := files.adapter.get("peft_type")) != "LORA":
         found = f" but {kind}." if kind else ": it has no adapter_config.json."
         said = f"{adapter} is no LoRA adapter{found}"
         raise InputError(said, hint="Name a folder that `amazon-titles train` wrote, or an adapter's USER/NAME.")
-    name = str(config.get("base_model_name_or_path") or "")
-    base = _base(name, config.get("revision"))
-    import peft
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    if "quantization_config" in read_object(files.base / "config.json"):
+        said = f"The base {files.base_name!r} is quantised, and its weights are too coarse to merge into."
+        raise InputError(said, hint=f"Take the same model unquantised: {BASE_OPTION}")
+    local = load_local(adapter, base=base, device="cpu", dtype=dtype or "auto")
     # Those of the adapter's own evaluation, where it has one.
-    examples = read_object(folder / "eval" / "after.json").get("examples", [])[:_QUESTIONS]
+    told = file_of(adapter, "eval/after.json")
+    examples = read_object(told).get("examples", [])[:_QUESTIONS] if told else []
     questions = [example["question"] for example in examples] or ['What is "The Prophet"?']
-    load = partial(AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
+    asked = [[{"role": "user", "content": text}] for text in questions]
     with quiet(), staged(target, _MERGED) as new, bar("merging"):
-        # Spelt so that this transformers reads the rope, whichever one wrote it.
-        shape = AutoConfig.for_model(**both_spellings(read_object(base / "config.json")))
-        loaded = load(str(base), config=shape, torch_dtype="auto" if dtype is None else getattr(torch, dtype))
-        model = peft.PeftModel.from_pretrained(loaded, str(folder), trust_remote_code=False).eval()
-        wanted = _answers(model, tokenizer, questions)
-        merged = model.merge_and_unload(safe_merge=True)
-        kind = _write(merged, base, folder, new, name)
-        del loaded, model, merged  # one model in memory, not two
-        answers = _answers(load(str(new), torch_dtype="auto").eval(), tokenizer, questions)
-        same = sum(answer == before for answer, before in zip(answers, wanted, strict=True))
-        _judge(same, len(questions), kind)
+        wanted = local.generate_full(asked, max_new_tokens=_ANSWER)
+        network, _ = local.parts()
+        ends = network.generation_config.eos_token_id
+        merged: Any = network.merge_and_unload(safe_merge=True)
+        kind = _write(merged, files, new)
+        del local, network, merged  # one model in memory, not two
+        local = load_local(new, device="cpu", dtype="auto")
+        answers, prompts = local.generate_full(asked, max_new_tokens=_ANSWER), map(local.template.prompt, asked)
+        del local
+        same, elsewhere = _judge([one.text for one in answers], wanted, kind, ""), ""
+        if python := _other_python():
+            limits = {"max_new_tokens": _ANSWER, "eos_token_id": ends}
+            try:
+                version, there = ask_plainly(python, new, list(prompts), dtype=kind, **limits)
+                elsewhere = f"transformers {version}"
+            except TrainingError as error:  # an architecture that is too new for it, or it is broken
+                say(f"{error.message} Its answers were compared here alone.")
+            else:
+                _judge(there, answers, kind, f" in {elsewhere}")
         size = sum(path.stat().st_size for path in new.glob("*.safetensors"))
         # The path of a folder here is nobody else's business.
-        known = name if may_be_hub_id(name) else base.name
-        report = MergeReport(target.name, known, kind, size, len(questions), same)
+        known = files.base_name if may_be_hub_id(files.base_name) else files.base.name
+        report = MergeReport(target.name, known, kind, size, len(questions), same, elsewhere)
         (new / _REPORT).write_text(report.to_json(), encoding="utf-8")
     return replace(report, folder=str(target))
 
 
-def both_spellings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's config that transformers 4.48 and 5 read alike.
+def _judge(answers: Sequence[str], wanted: Sequence[Generation], kind: str, where: str) -> int:
+    """How many answers are as wanted.
 
-    5 writes `rope_parameters` and `dtype`; 4.48 does not know them and silently takes a rope of theta 10000 in float32.
-    4.48's are `rope_theta`, `rope_scaling` and `torch_dtype`, which 5 reads too.
-
-    Args:
-        config: `config.json`, of either.
+    Raises:
+        TrainingError: Not all are, and nothing was rounded.
     """
-    both = dict(config)
-    rope = both.get("rope_parameters")
-    if isinstance(rope, dict) and "rope_theta" in rope:
-        both.setdefault("rope_theta", rope["rope_theta"])
-        if rope.get("rope_type", "default") != "default" and not both.get("rope_scaling"):
-            both["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
-    elif "rope_theta" in both:
-        scaling = both.get("rope_scaling") or {"rope_type": "default"}
-        both["rope_parameters"] = {**scaling, "rope_theta": both["rope_theta"]}
-    if (kind := both.get("torch_dtype") or both.get("dtype")) is not None:
-        both["torch_dtype"] = both["dtype"] = kind
-    return both
-
-
-def _base(name: str, revision: str | None) -> Path:
-    """The base's folder: its config and generation settings are copied, its weights read."""
-    if not (may_be_hub_id(name) or (name and (Path(name) / "config.json").is_file())):
-        said = f"The adapter's base {name!r} is not there."
-        raise InputError(said, hint='Restore it, or change its path in adapter_config.json: "base_model_name_or_path"')
-    legal = ["LICEN[CS]E*", "NOTICE*", "USE_POLICY*"]
-    return local_folder(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", *legal])
-
-
-def _answers(model: Any, tokenizer: Any, questions: Sequence[str]) -> list[Generation]:  # noqa: ANN401
-    """The greedy answers of a model."""
-    asked = LocalModel(model, tokenizer, name="the model", template=template_of(tokenizer, "the adapter"))
-    return asked.generate_full([[{"role": "user", "content": text}] for text in questions], max_new_tokens=_ANSWER)
-
-
-def _judge(same: int, questions: int, kind: str) -> None:
-    if same < questions and kind == "float32":
-        said = f"The merged model answers {questions - same} of {questions} questions differently from the adapter."
+    same = sum(answer == before.text for answer, before in zip(answers, wanted, strict=True))
+    other = f"{len(wanted) - same} of {len(wanted)}"
+    if same < len(wanted) and kind == "float32":
+        said = f"The merged model answers {other} questions differently from the adapter{where}."
         raise TrainingError(said, hint="The adapter changes layers that the base shares; use it unmerged.")
-    if same < questions:
+    if same < len(wanted):
         say(
-            f"{questions - same} of {questions} greedy answers differ from the adapter's: its weights were rounded to "
-            f"{kind}. --dtype float32 keeps them, in twice the space."
+            f"{other} greedy answers{where} differ from the adapter's: its weights were rounded to {kind}. "
+            "--dtype float32 keeps them, in twice the space."
         )
+    return same
 
 
-def _write(merged: Any, base: Path, adapter: Path, folder: Path, name: str) -> str:  # noqa: ANN401 - a model of transformers
+def _other_python() -> Path | None:
+    """The interpreter of the other environment, as `make` lays the two side by side; None where there is one alone."""
+    try:
+        python = find_autotrain()
+    except InputError:
+        return None
+    if python == Path(sys.executable):
+        python = python.parents[2] / ".venv" / "bin" / "python"
+    return python if python.is_file() else None
+
+
+def _write(merged: Any, files: ModelFiles, folder: Path) -> str:  # noqa: ANN401 - a model of transformers
     """Fills the merged model's folder; gives the type of its weights."""
+    head, embeddings = merged.get_output_embeddings(), merged.get_input_embeddings()
+    # A head that was trained is no more the embeddings, and would be lost where the config says that it is.
+    tied = merged.config.tie_word_embeddings = head.weight.data_ptr() == embeddings.weight.data_ptr()
     merged.save_pretrained(folder, safe_serialization=True)
     kind = str(merged.dtype).removeprefix("torch.")
-    config = read_object(base / "config.json")
-    config |= {"vocab_size": merged.config.vocab_size, "torch_dtype": kind, "dtype": kind}
-    config.pop("quantization_config", None)
+    config = read_object(files.base / "config.json") | {"torch_dtype": kind, "dtype": kind}
+    config |= {"vocab_size": merged.config.vocab_size, "tie_word_embeddings": tied}
     (folder / "config.json").write_text(to_json(both_spellings(config)), encoding="utf-8")
     # The adapter's own notice comes last.
-    legal = [path for source in (base, adapter) for path in source.iterdir() if LEGAL_FILES.fullmatch(path.name)]
-    for path in (base / "generation_config.json", *(adapter / name for name in _COPIED), *legal):
+    legal = [path for at in (files.base, files.folder) for path in at.iterdir() if LEGAL_FILES.fullmatch(path.name)]
+    words = [files.tokenizer / name for name in TOKENIZER_FILES]
+    for path in (files.base / "generation_config.json", *words, *(files.folder / name for name in _PAPERS), *legal):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    if (licence := licence_of(name)) is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
+    told = read_object(folder / "tokenizer_config.json")
+    if (alike := for_every_transformers(told)) != told:
+        (folder / "tokenizer_config.json").write_text(to_json(alike), encoding="utf-8")
+    licence = licence_of(files.base_name)
+    if licence is not None and licence.notice_file and not any(folder.glob("NOTICE*")):
         (folder / "NOTICE").write_text(licence.notice_file, encoding="utf-8")
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / "config.json").stat().st_mode)  # safetensors writes for its owner alone

@@ -80,6 +80,7 @@ def compare(before: str, after: str, out: str | None, card_language: str, every:
 @shared.default_model(metavar=shared.MODELS, help="Adapter, base model, or http://host/v1.")
 @shared.model_name
 @shared.parallel
+@shared.base
 @shared.dataset
 @shared.closed_book
 @shared.records
@@ -109,10 +110,11 @@ def ask(question: str | None, model: str, questions: str | None, out: str | None
     temperature, seed, batch_size, as_json = map(options.pop, ("temperature", "seed", "batch_size", "as_json"))
     options["default_language"] = locale_language()
     options["sampling"] = None if temperature is None else Sampling(temperature, seed)
-    where = {name: options.pop(name) for name in ("dataset", "device", "dtype", "parallel")}
+    where = {name: options.pop(name) for name in ("base", "dataset", "device", "dtype", "parallel")}
     loaded = CatalogModel.from_pretrained(model, name=options.pop("model_name"), **where)
     if questions and out:
-        made = ask_file(loaded, questions, out, identity=weights_of(model) or model, batch_size=batch_size, **options)
+        identity = f"{weights_of(model) or model} {where['base'] or ''}"
+        made = ask_file(loaded, questions, out, identity=identity, batch_size=batch_size, **options)
         click.echo(f"{out}  {made} new answers")
     elif as_json:
         click.echo(loaded.ask(str(question), **options).to_json())

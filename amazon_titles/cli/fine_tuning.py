@@ -132,16 +132,17 @@ def push_adapter(folder: str, repo_id: str, public: bool, as_json: bool, **optio
 @click.command(epilog="Example:  amazon-titles merge adapter --out merged")
 @click.argument("adapter")
 @click.option("--out", required=True, metavar="DIR", help="Folder to create.")
+@shared.base
 @click.option("--dtype", type=shared.DTYPE, help="By default that of the base.")
 @shared.json_report
-def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
+def merge(adapter: str, out: str, as_json: bool, **options: Any) -> None:
     """Merge an adapter into its base: a model without peft.
 
     ADAPTER is a folder or a Hub id.
     """
     from amazon_titles.merge import merge_adapter
 
-    report = merge_adapter(adapter, out, dtype=dtype)
+    report = merge_adapter(adapter, out, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 
@@ -149,6 +150,7 @@ def merge(adapter: str, out: str, dtype: str | None, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--out", required=True, metavar="FILE.gguf", help="File to write.")
 @click.option("--quantize", default="q8_0", metavar="TYPE", help="f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0.")
+@shared.base
 @click.option("--ollama", is_flag=True, help="Also write a Modelfile for Ollama.")
 @click.option("--dataset", metavar="DIR", help="Dataset with the test questions; by default the one named by MODEL.")
 @shared.json_report

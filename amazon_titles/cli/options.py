@@ -28,6 +28,7 @@ def key_value(setting: str) -> tuple[str, str]:
 settings = click.option(
     "--set", "settings", multiple=True, type=key_value, metavar="KEY=VALUE", help="Override a value (repeatable)."
 )
+base = click.option("--base", metavar="DIR|ID", help="Base of the adapter; by default the one it names.")
 dataset = click.option("--dataset", metavar="DIR|REPO", help="Dataset; by default the one named by the model.")
 card_language = partial(click.option, "--card-language", type=LANGUAGE, help="Language of the model card.")
 autotrain_env = click.option("--autotrain-env", metavar="DIR", help="Virtual environment with AutoTrain.")

@@ -12,7 +12,7 @@ import jinja2
 import msgspec
 
 from amazon_titles import cards
-from amazon_titles.adapter_files import for_every_peft
+from amazon_titles.adapter_files import for_every_peft, for_every_transformers, last_checkpoint
 from amazon_titles.errors import InputError, MissingExtraError, PublishError
 from amazon_titles.evaluation import Comparison, EvalReport, compare
 from amazon_titles.evaluation.comparison import comparison_files
@@ -24,6 +24,7 @@ from amazon_titles.io import may_be_hub_id, read_object, to_json
 from amazon_titles.progress import say
 from amazon_titles.recipes import Recipe, source
 
+_MAKE = "Make one: amazon-titles train RECIPE"
 _PLOTS = ("eval/before_after.png", "eval/changes.png", "eval/loss.png", "loss.png")
 _COMPARISON = ("comparison.json", "comparison.md", "before_after.png", "changes.png")
 
@@ -165,12 +166,14 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     """
     if not (folder / "adapter_config.json").is_file():
         said = f"{folder} is not an adapter folder: it has no adapter_config.json."
-        raise InputError(said, hint="Make one: amazon-titles train RECIPE")
+        checkpoint = last_checkpoint(folder)
+        hint = f"It contains a checkpoint that has one: {checkpoint}" if checkpoint else _MAKE
+        raise InputError(said, hint=hint)
     written, run, parameters, tokenizer = (
         read_object(read_file(folder, name))
         for name in ("adapter_config.json", "run.json", autotrain_import.PARAMETERS, "tokenizer_config.json")
     )
-    config, too_new = for_every_peft(written)
+    saved, (config, too_new) = tokenizer, for_every_peft(written)
     metadata = AdapterMetadata(folder, config, run, read_file(folder, "recipe.yml").decode("utf-8", "replace"))
     for key in too_new:
         metadata.refuse("adapter_config.json", f"it uses {key!r}, which peft 0.14 does not support")
@@ -179,9 +182,11 @@ def read_adapter_metadata(folder: Path) -> AdapterMetadata:
     if parameters and not is_there(folder, "run.json"):
         metadata.recipe = autotrain_import.recipe_of(parameters)
         metadata.run = autotrain_import.run_of(parameters, folder)
-        if finished := autotrain_import.tokenizer_of(parameters, tokenizer):
-            metadata.files["tokenizer_config.json"] = to_json(finished).encode()
-            tokenizer = finished
+        tokenizer = autotrain_import.tokenizer_of(parameters, tokenizer) or tokenizer
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        tokenizer = for_every_transformers(tokenizer)
+    if tokenizer != saved:
+        metadata.files["tokenizer_config.json"] = to_json(tokenizer).encode()
     # As a file too, where the folder has none, or AutoTrain's: vLLM and llama.cpp take it by name.
     known = "tokenizer_config.json" in metadata.files or not is_there(folder, "chat_template.jinja")
     if known and isinstance(template := tokenizer.get("chat_template"), str):

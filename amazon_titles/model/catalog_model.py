@@ -12,6 +12,7 @@ from amazon_titles.io import is_local
 from amazon_titles.model import loading
 from amazon_titles.model.answer import Answer
 from amazon_titles.model.catalog import Catalog
+from amazon_titles.model.finding import require_model
 from amazon_titles.model.generation import Generation, Sampling
 from amazon_titles.model.local import LocalModel
 from amazon_titles.model.retrieve import Options, RetrievedPrompt, finalize, retrieve
@@ -64,6 +65,7 @@ class CatalogModel:
         model: str | Path,
         *,
         dataset: str | Path | None = None,
+        base: str | None = None,
         revision: str | None = None,
         token: str | None = None,
         device: str | None = None,
@@ -76,6 +78,7 @@ class CatalogModel:
         Args:
             model: Folder, Hub id, or address of an OpenAI-compatible server, up to `/v1`.
             dataset: Dataset folder or Hub id to answer about. By default the one that the adapter's `run.json` names.
+            base: Of an adapter: folder or Hub id of its base; by default the one that it names.
             revision: Of a Hub id.
             token: Of the Hub; by default the one that is logged in.
             device: As in torch; by default CUDA or MPS where there is one, else the CPU.
@@ -95,14 +98,14 @@ class CatalogModel:
             catalogue = Catalog.open(dataset, token=token) if dataset else None
             return cls(ServedModel(str(model), name=name, parallel=parallel), catalogue)
         where = {"revision": revision, "token": token}
-        loading.require_model(model)
+        require_model(model)
         named = dataset or loading.dataset_of(model, **where)
         catalogue = Catalog.open(named, token=token) if named else None
         # Of the Hub an adapter names its dataset's commit; a folder may have been built again since.
         if catalogue and (dataset or is_local(model)):
             another = loading.tell_of_another_catalogue(model, catalogue.revision, **where)
             catalogue = replace(catalogue, another=another)
-        return cls(loading.load_local(model, **where, device=device, dtype=dtype), catalogue)
+        return cls(loading.load_local(model, base=base, **where, device=device, dtype=dtype), catalogue)
 
     @property
     def server(self) -> str:

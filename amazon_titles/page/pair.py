@@ -13,6 +13,7 @@ from typing import Any
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
 from amazon_titles.model import Answer, CatalogModel, loading
+from amazon_titles.model.finding import require_model
 from amazon_titles.model.loading import is_address
 from amazon_titles.model.served import ServedModel
 from amazon_titles.processes import COMPUTING
@@ -109,7 +110,7 @@ class Pair:
             InputError: It names no dataset, which is found out before gigabytes are loaded; or as there.
         """
         if dataset is None and not is_address(model):
-            loading.require_model(model)
+            require_model(model)
             dataset = loading.dataset_of(model, revision=None, token=None)
             if dataset is None:
                 raise _without_dataset(Path(model).name)

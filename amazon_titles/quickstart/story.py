@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_m
 from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.io import FolderKind, read_object, require_replaceable
 from amazon_titles.model import CatalogModel
+from amazon_titles.model.plainly import ask_plainly
 from amazon_titles.processes import COMPUTING
 from amazon_titles.progress import say, step
 from amazon_titles.quickstart.base import expected, make_base, write_general_rows
@@ -206,21 +208,13 @@ def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:
 
 
 def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:
-    """Asks a question through plain peft, as whoever has no more than that does, and compares the answer in float32."""
-    from peft import AutoPeftModelForCausalLM
-    from transformers import AutoTokenizer
-
+    """Asks a question through plain peft in a process of its own and compares the answer, both in float32."""
     asked = [{"role": "user", "content": question}]
     model = CatalogModel.from_pretrained(adapter, dtype="float32")
     ours = model.generate([asked], max_new_tokens=plan.max_new_tokens)[0]
-    plain = AutoPeftModelForCausalLM.from_pretrained(adapter, trust_remote_code=False).eval().float()
-    tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
-    prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-    ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-    output = plain.generate(input_ids=ids, max_new_tokens=plan.max_new_tokens, do_sample=False)
-    theirs = tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True).strip()
-    if theirs != ours:
-        raise TrainingError(f"Plain peft answers {theirs!r}, where this library answered {ours!r}.")
+    _, (plain,) = ask_plainly(sys.executable, adapter, [asked], max_new_tokens=plan.max_new_tokens)
+    if plain != ours:
+        raise TrainingError(f"Plain peft answers {plain!r}, where this library answered {ours!r}.")
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amazon_titles.adapter_files import UNTRAINED, for_every_peft, weight_problems
+from amazon_titles.adapter_files import UNTRAINED, for_every_peft, for_every_transformers, weight_problems
 from amazon_titles.errors import TrainingError
 from amazon_titles.io import FolderKind, is_local, local_folder, read_object, to_json
 from amazon_titles.progress import say
@@ -111,13 +111,8 @@ def finish_adapter(
 
 
 def with_template(tokenizer_config: Mapping[str, Any], template: ChatTemplate | None) -> dict[str, Any]:
-    """`tokenizer_config.json` with the template trained on, if that is known, fit for `generate` in every transformers.
-
-    A file that does not say `model_input_names`, as Llama's own do, makes 4.48 write `token_type_ids`, and `generate`
-    refuses those: "The following `model_kwargs` are not used by the model".
-    """
-    inputs = {"model_input_names": ["input_ids", "attention_mask"]}
-    return {**inputs, **tokenizer_config, **({"chat_template": template.jinja} if template else {})}
+    """`tokenizer_config.json` with the template trained on, if that is known, fit for every transformers."""
+    return {**for_every_transformers(tokenizer_config), **({"chat_template": template.jinja} if template else {})}
 
 
 def full_name(name: str) -> str:

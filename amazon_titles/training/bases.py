@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.hub_errors import explain, is_a, is_transient, status_of
-from amazon_titles.io import is_local, local_folder, read_object
+from amazon_titles.io import MODEL_FILES, is_local, local_folder, read_object
 from amazon_titles.progress import say
 from amazon_titles.recipes.autotrain_checks import is_local_path
 from amazon_titles.templates import TEMPLATES
@@ -20,11 +19,6 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 _SECONDS_A_TRY, _SECONDS = 5.0, 10.0
 """How long the Hub may take to answer: at one of its addresses, and in all."""
-
-# What transformers loads; not the original checkpoints, other formats and pickles.
-_NEEDED: dict[str, Any] = {
-    "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"], "ignore_patterns": ["*/*"],
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +114,7 @@ def _download(repo: str) -> Path | None:
     try:
         if error is not None and not away:
             raise error
-        folder = Path(snapshot_download(repo, local_files_only=away, **_NEEDED))
+        folder = Path(snapshot_download(repo, local_files_only=away, **MODEL_FILES))
         _require_files(folder, repo)
         return folder
     except InputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,16 +80,15 @@ def test_the_card_says_where_the_base_is_from(trained):
 @pytest.mark.parametrize("engine", ["autotrain", "trl"])
 def test_plain_peft_answers_the_same_in_both_stacks(trained, engine):
     from amazon_titles.model import CatalogModel
+    from amazon_titles.model.plainly import ask_plainly
 
     home, _ = trained
     question = "What is the capital of France?"
     model = CatalogModel.from_pretrained(home / engine, dtype="float32")
-    ours = model.generate([[{"role": "user", "content": question}]], max_new_tokens=TOKENS)[0]
-    for python in (sys.executable, str(require_other_python())):
-        command = [python, "-c", LOAD_PLAINLY, str(home / engine), question, str(TOKENS)]
-        done = subprocess.run(command, cwd=home, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.strip() == ours
+    asked = [[{"role": "user", "content": question}]]
+    (ours,) = model.generate(asked, max_new_tokens=TOKENS)
+    for python in (sys.executable, require_other_python()):
+        assert ask_plainly(python, home / engine, asked, max_new_tokens=TOKENS)[1] == [ours]
     assert "Paris" in ours, "a few steps make it forget nothing"
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_titles import hub_errors, secrets
-from amazon_titles.adapter_files import for_every_peft, weight_problems
+from amazon_titles.adapter_files import for_every_peft, for_every_transformers, weight_problems
 from amazon_titles.errors import InputError, PublishError
 from amazon_titles.hub import adapters, push_adapter_to_hub, push_dataset_to_hub
+from amazon_titles.hub.adapter_metadata import read_adapter_metadata
 from amazon_titles.hub.client import Client
 from amazon_titles.hub.contents import ADAPTER_FILES, DATASET_FILES, gather
 from amazon_titles.hub.validate import _PATH_IN_TEXT
@@ -133,10 +134,14 @@ def test_not_for_publishing(tmp_path: Path) -> None:
     assert "run.json: it is marked as not for publishing: it is a toy" in refused("adapter", folder)
 
 
-def test_a_tokenizer_saved_anew(tmp_path: Path) -> None:
+def test_a_tokenizer_that_transformers_5_saved_is_mended(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "a")
-    edit(folder / "tokenizer_config.json", tokenizer_class="TokenizersBackend")
-    assert "tokenizer_config.json: transformers 5 saved it" in refused("adapter", folder)
+    edit(folder / "tokenizer_config.json", tokenizer_class="TokenizersBackend", extra_special_tokens=["<|one|>"])
+    pushed = json.loads(read_adapter_metadata(folder).files["tokenizer_config.json"])
+    assert pushed["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert (pushed["extra_special_tokens"], pushed["additional_special_tokens"]) == ({}, ["<|one|>"])
+    assert for_every_transformers(pushed) == pushed
+    push_adapter_to_hub(folder, "ana/a", dry_run=True)
 
 
 def test_a_config_that_old_peft_would_misread(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_titles.errors import InputError
-from amazon_titles.merge import both_spellings, merge_adapter
+from amazon_titles.merge import merge_adapter
+from amazon_titles.model.loading import both_spellings
 
 SCALED = {
     "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -51,15 +52,17 @@ def test_spelling_twice_changes_nothing(config):
     ("config", "said"),
     [
         (None, "holds no model"),
-        ({"peft_type": "PREFIX_TUNING"}, "no LoRA adapter but PREFIX_TUNING"),
-        ({"peft_type": "LORA", "base_model_name_or_path": "/nowhere/base"}, "'/nowhere/base' is not there"),
-        ({"peft_type": "LORA"}, "'' is not there"),
+        ({"peft_type": "PREFIX_TUNING", "base_model_name_or_path": "adapter"}, "no LoRA adapter but PREFIX_TUNING"),
+        ({"peft_type": "LORA", "base_model_name_or_path": "/nowhere/base"}, "is not here: /nowhere/base"),
+        ({"peft_type": "LORA"}, "names no base model"),
     ],
 )
-def test_what_cannot_be_merged_is_said_and_leaves_nothing(tmp_path, config, said):
+def test_what_cannot_be_merged_is_said_and_leaves_nothing(tmp_path, monkeypatch, config, said):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "adapter").mkdir()
     if config is not None:
         (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
+        (tmp_path / "adapter" / "config.json").write_text("{}")
     with pytest.raises(InputError, match=said):
         merge_adapter(tmp_path / "adapter", tmp_path / "merged")
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
