@@ -15,6 +15,7 @@ from amazon_titles import resources
 from amazon_titles.cards import dataset_card, model_card
 from amazon_titles.cli import cli
 from amazon_titles.dataset import build_dataset
+from amazon_titles.quickstart import texts
 from amazon_titles.sample import write_sample
 from tests import blocks
 from tests.loopback_hub.cards import problems
