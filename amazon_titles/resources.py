@@ -101,7 +101,7 @@ def requirements(extra: str) -> list[str]:
         needs = [need.partition(";") for need in metadata.requires("amazon-titles") or []]
     except metadata.PackageNotFoundError:
         raise InputError(
-            "This library runs here without being installed, so what it depends on is not known.",
+            "This library is not installed, so its dependencies are unknown.",
             hint="Install it: pip install -e . in a checkout.",
         ) from None
     wanted = re.compile(rf"""\s*(extra == ['"]{extra}['"])?""")

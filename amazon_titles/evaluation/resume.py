@@ -80,6 +80,6 @@ def resumed(
 def _require_same(path: Path, begun: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     if differ := [key for key in sorted(begun.keys() | about.keys()) if begun.get(key) != about.get(key)]:
         raise InputError(
-            f"{path} belongs to another evaluation, with a different {' and '.join(differ)}.",
+            f"{path} belongs to another evaluation, with other {' and '.join(differ)}.",
             hint="Use the same options as before, or remove it to start over.",
         )

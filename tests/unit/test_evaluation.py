@@ -434,10 +434,10 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(dataset, truth, tmp_
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"limit": 3}, "another questions and settings"),
-        ({"weights": "b"}, "another weights"),
-        ({"max_new_tokens": 8}, "another settings"),
-        ({"sets": ["seen"]}, "another questions"),
+        ({"limit": 3}, "other questions and settings"),
+        ({"weights": "b"}, "other weights"),
+        ({"max_new_tokens": 8}, "other settings"),
+        ({"sets": ["seen"]}, "with other questions"),
     ],
 )
 def test_a_journal_of_another_evaluation_is_refused_and_kept(dataset, tmp_path, changed, said):
