@@ -16,6 +16,7 @@ from amazon_titles.errors import InputError, MissingExtraError
 from amazon_titles.io import is_local
 from amazon_titles.model import CatalogModel
 from amazon_titles.model.served import AT_ONCE
+from amazon_titles.page.limits import impatient
 from amazon_titles.page.server import require_host
 from amazon_titles.progress import say
 
@@ -81,15 +82,10 @@ def server_of(app: Any) -> Any:  # noqa: ANN401 - an ASGI application; a `uvicor
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from amazon_titles.api.app import BODY_SECONDS, PLACES
-
-    class Protocol(H11Protocol):
-        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
-            super().connection_made(transport)
-            self.loop.call_later(BODY_SECONDS, lambda: self.cycle or transport.close())
+    from amazon_titles.api.app import PLACES
 
     config = uvicorn.Config(
-        app, http=Protocol, ws="none", lifespan="off", log_level="warning", access_log=False, server_header=False,
+        app, http=impatient(H11Protocol), ws="none", lifespan="off", log_level="warning", access_log=False, server_header=False,
         limit_concurrency=4 * PLACES, h11_max_incomplete_event_size=2**14, timeout_graceful_shutdown=5,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -18,7 +18,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError, MissingExtraErro
 from amazon_titles.hosts import is_open, known_hosts
 from amazon_titles.page.evidence import Evidence
 from amazon_titles.page.examples import example_questions
-from amazon_titles.page.limits import Guard
+from amazon_titles.page.limits import Guard, impatient
 from amazon_titles.page.pair import Pair
 from amazon_titles.progress import say
 
@@ -133,6 +133,8 @@ def show(
     page.app.middleware_stack = Guard(  # type: ignore[assignment]  # of other names for the same
         inner, hosts, waiting, proxied="SPACE_ID" in os.environ
     )
+    config = page.server.config  # asked anew for each connection
+    config.http_protocol_class = impatient(config.http_protocol_class)
     return page
 
 
