@@ -120,7 +120,7 @@ class Series:
 
     def names(self) -> set[str]:
         """What lies beside what is made."""
-        places = ("*", "tmp/*", "cache/indexes/*")
+        places = ("*", "tmp/*", "report/*", "cache/indexes/*")
         return {path.relative_to(self.folder).as_posix() for place in places for path in self.folder.glob(place)}
 
     def kill(self, name: str, command: Command, kills: int, seed: int) -> dict[str, object]:
@@ -233,9 +233,10 @@ def commands(folder: Path, hub: object, autotrain_env: str) -> dict[str, Command
 
     cli = ["-m", "amazon_titles"]
 
-    def made(place: str, old: list[str], new: list[str], **more: object) -> Command:
+    def made(place: str, old: list[str], new: list[str], *files: str, **more: object) -> Command:
         path = folder / place
-        return Command(old and [*cli, *old], [*cli, *new], partial(digest, path), place=path, **more)
+        look = partial(digest, *(path / name for name in files or ("",)))
+        return Command(old and [*cli, *old], [*cli, *new], look, place=path, **more)
 
     def pushed(kind: str, repo: str, old: list[str], new: list[str]) -> Command:
         def look() -> str:
@@ -261,7 +262,7 @@ def commands(folder: Path, hub: object, autotrain_env: str) -> dict[str, Command
                                ["push-dataset", "data2", "ana/data"]),
         "push-adapter": pushed("model", "ana/adapter", ["push-adapter", "pushed1", "ana/adapter"],
                                ["push-adapter", "pushed2", "ana/adapter"]),
-        "evaluate": made("report", [*evaluate, "2"], [*evaluate, "4"],
+        "evaluate": made("report", [*evaluate, "2"], [*evaluate, "4"], "after.json", "after.jsonl",
                          is_new=partial(evaluated, folder / "report/after.json", counted)),
         "merge": made("merged", [], ["merge", "tuned", "--out", "merged"]),
         "export": made("titles.gguf", [], ["export", "tuned", "--out", "titles.gguf"]),
