@@ -3,11 +3,11 @@
     nice python benchmarks/kills.py                           # 20 kills of each: an hour or two on two cores
     nice python benchmarks/kills.py --only train-trl,merge --kills 100
 
-Dataset, base, recipe and adapter are made in a folder of their own, the Hub is one on this machine. A command is killed
-(SIGKILL) alone, so that its children have to end by themselves. What stands then has to be the old state, byte for byte,
-or the new one; two seconds later none of its processes may be left; the same command, run again, has to finish, and to
-leave nothing beside what it makes, nor among the temporary files. The swap itself, between two moments of which a random
-kill hardly ever falls, is in `tests/unit/test_training_folder.py`. Writes benchmarks/results/kills.json and kills.md.
+Dataset, base, recipe and adapter are made in a folder of their own, the Hub is one on this machine. A command is
+killed (SIGKILL) alone, so that its children have to end by themselves. What stands then has to be the old state, byte
+for byte, or the new one; two seconds later none of its processes may be left; the same command, run again, has to
+finish, and to leave nothing beside what it makes, nor among the temporary files. The swap itself, which a random kill
+hardly ever hits, is in `tests/unit/test_training_folder.py`. Writes benchmarks/results/kills.json and kills.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import os
 import platform
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -107,7 +106,12 @@ class Series:
         with self.log.open("w") as log:
             variables = {**self.variables, MARK: mark}
             process = subprocess.Popen(
-                [sys.executable, *command], cwd=self.folder, env=variables, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, *command],
+                cwd=self.folder,
+                env=variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         return process, mark
 
@@ -186,8 +190,9 @@ def trained(adapter: Path, rate: str) -> bool:
     if not (adapter / "run.json").is_file() or list(weight_problems(adapter / "adapter_model.safetensors")):
         return False
     loss = json.loads((adapter / "run.json").read_text())["losses"][-1]["loss"]
-    own = f"lr: {rate}" in (adapter / "recipe.yml").read_text() and f"{loss:.3f}" in (adapter / "README.md").read_text()
-    return own and (adapter / "loss.png").read_bytes().endswith(b"IEND\xaeB`\x82") and (adapter / "tokenizer.json").is_file()
+    recipe, card = (adapter / "recipe.yml").read_text(), (adapter / "README.md").read_text()
+    own = f"lr: {rate}" in recipe and f"{loss:.3f}" in card and (adapter / "tokenizer.json").is_file()
+    return own and (adapter / "loss.png").read_bytes().endswith(b"IEND\xaeB`\x82")
 
 
 def evaluated(report: Path, questions: int) -> bool:
@@ -276,10 +281,11 @@ def report(told: dict) -> str:
     """The results as a page."""
     lines = [
         "# Commands, killed", "",
-        f"Written by `benchmarks/kills.py`: {told['machine']}. Each command is killed alone (SIGKILL), at a random moment "
-        "of its seconds. *old*: what stands there then is the state of before, byte for byte; *new*: the next one, "
-        "whole; *finished*: the same command, run again, exits 0 and leaves the new state. *orphans*: processes of it "
-        "that still ran two seconds after it; *leftovers*: files and folders beside what it makes, after the next run.",
+        f"Written by `benchmarks/kills.py`: {told['machine']}. Each command is killed alone (SIGKILL), at a random "
+        "moment of its seconds. *old*: what stands there then is the state of before, byte for byte; *new*: the next "
+        "one, whole; *finished*: the same command, run again, exits 0 and leaves the new state. *orphans*: processes "
+        "of it that still ran two seconds after it; *leftovers*: files and folders beside what it makes, after the "
+        "next run.",
         "", f"| command | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS),
     ]  # fmt: skip
     for name, row in told["commands"].items():

@@ -85,7 +85,8 @@ def server_of(app: Any) -> Any:  # noqa: ANN401 - an ASGI application; a `uvicor
     from amazon_titles.api.app import PLACES
 
     config = uvicorn.Config(
-        app, http=impatient(H11Protocol), ws="none", lifespan="off", log_level="warning", access_log=False, server_header=False,
-        limit_concurrency=4 * PLACES, h11_max_incomplete_event_size=2**14, timeout_graceful_shutdown=5,
+        app, http=impatient(H11Protocol), ws="none", lifespan="off", log_level="warning", access_log=False,
+        server_header=False, limit_concurrency=4 * PLACES, h11_max_incomplete_event_size=2**14,
+        timeout_graceful_shutdown=5,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -136,7 +136,7 @@ def test_who_drips_or_says_nothing_is_cut_off_and_keeps_nobody_out(page, monkeyp
         for head in (b"GET / HTTP/1.1\r\nX: ", body):
             dripping = connect()
             dripping.sendall(head)
-            with pytest.raises(OSError):  # noqa: PT011 - which one is the system's
+            with pytest.raises(OSError):  # noqa: PT011, PT012 - which one, and when, is the system's
                 for _ in range(80):  # for 4 s, where nobody hangs up
                     dripping.sendall(b"x")
                     time.sleep(0.05)

@@ -108,7 +108,9 @@ def answer(address, process, log):
 def test_pushing_again_changes_nothing_and_other_spaces_are_left_alone(published, tmp_path):
     arguments = ("--model", ADAPTER, "--dataset", DATASET)
     assert command(published, tmp_path / "home", SPACE, *arguments).returncode == 0
-    assert "**These products are made up. None of them exists" in published.read(SPACE, "README.md", kind="space").decode()
+    assert (
+        "**These products are made up. None of them exists" in published.read(SPACE, "README.md", kind="space").decode()
+    )
     before = published.repo(SPACE, "space").resolve("main").oid
     again = command(published, tmp_path / "home", SPACE, *arguments)
     assert "nothing to do" in again.stderr
