@@ -358,7 +358,7 @@ def test_who_drips_is_cut_off_and_keeps_nobody_out(monkeypatch, model):
     with running(model) as port, ExitStack() as stack:
         idle = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(300)]
         assert send(port, path="/v1/models")[0] == 200, "300 connections that say nothing are in nobody's way"
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as client, pytest.raises(OSError):  # noqa: PT011
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client, pytest.raises(OSError):  # noqa: PT011, PT012
             for letter in b"GET / HTTP/1.1\r\nX: ".ljust(600, b"x"):  # for 30 s, where nobody hangs up
                 client.sendall(bytes([letter]))
                 time.sleep(0.05)
