@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (AmazonTitlesError, click.ClickException, click.exceptions.Abort):
             raise
         except Exception as error:
-            raise (_of_the_system(error) if isinstance(error, OSError) else _unforeseen(error)) from error
+            raise (_of_the_system(error) or _unforeseen(error)) from error
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
@@ -63,16 +64,23 @@ def _require_text(arguments: Sequence[str]) -> None:
 
 
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or choose another place, and run it again."),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there, or choose another place, and run it again."
+    ),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that this account may write to."),
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
 
-def _of_the_system(error: OSError) -> AmazonTitlesError:
-    """The sentence for what the system refused, where nothing nearer to it has a better one."""
+def _of_the_system(error: Exception) -> AmazonTitlesError | None:
+    """The sentence for what the system refused, where nothing nearer to it has a better one; None for all else."""
     from amazon_titles.secrets import redact
 
+    # As libraries in Rust tell the number, and numpy a file that was cut off.
+    if found := re.search(r"\(os error (\d+)\)|\d+ requested and \d+ written", str(error)):
+        error = OSError(number := int(found[1] or errno.ENOSPC), os.strerror(number))
+    if not isinstance(error, OSError):
+        return None
     told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
     said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."
     hint = _ADVICE.get(error.errno or 0, "See whether it is there, and whether it is a file or a folder, as is wanted.")

@@ -95,9 +95,9 @@ def index_folder(dataset: Path) -> Path:
         with FileLock(folder.with_suffix(".lock")):
             if not _intact(folder):
                 _build(folder, dataset, files, seen)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second one is tantivy's
         raise InputError(
-            f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}.",
+            f"The index of {dataset} cannot be written to {folder}: {getattr(error, 'strerror', None) or error}.",
             hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR",
         ) from None
     _remove_unused(folder)

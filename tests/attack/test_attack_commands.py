@@ -105,6 +105,8 @@ def test_a_place_where_nothing_can_be_made(work, name, place):
         place += ".gguf"
     if place.startswith(("file", "link")) and "/" not in place and not is_folder:
         pytest.skip("a file takes the place of a file")
+    if (name, place) == ("compare", "folder"):
+        pytest.skip("it writes its five files into any folder, such as an adapter's")
     for stem in ("file", "link", "folder"):
         for ending in ("", ".gguf"):
             there = work / f"{stem}{ending}"
@@ -141,7 +143,7 @@ KEPT = (".partial", ".partial.jsonl")  # what was answered so far
 
 
 @pytest.mark.parametrize("most", [0, 1_000, 20_000])
-@pytest.mark.parametrize("name", [*(name for name in WRITERS if name != "download"), "index"])
+@pytest.mark.parametrize("name", [*(name for name in WRITERS if name not in ("download", "quickstart")), "index"])
 def test_a_full_disk_leaves_the_old_state(work, monkeypatch, name, most):
     monkeypatch.setenv("AMAZON_TITLES_CACHE", str(work / "cache"))
     arguments = ("ask", "x", "--model", "adapter", "--dataset", "dataset")
@@ -155,9 +157,9 @@ def test_a_full_disk_leaves_the_old_state(work, monkeypatch, name, most):
     after = {path: data for path, data in state(work).items() if not path.startswith("cache")}
     if code == 0:
         new = [data for path, data in after.items() if data != before.get(path)]
-        assert max(len(data) for data in new if isinstance(data, bytes)) <= most
+        assert all(len(data) <= most for data in new if isinstance(data, bytes))
         return
-    assert os.strerror(errno.EFBIG) in said
+    assert "Make room there" in said or os.strerror(errno.EFBIG) in said
     assert {path: data for path, data in after.items() if not path.endswith(KEPT)} == before
     assert not [path for path in (work / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from amazon_titles.errors import AmazonTitlesError
@@ -137,7 +137,8 @@ def copied(*sources: Path):
 
 def examples(count: int):
     # What is broken once is rarely broken in a smaller way that tells more, and each try is a command.
-    return settings(max_examples=count, suppress_health_check=list(HealthCheck), print_blob=True)
+    phases = (Phase.explicit, Phase.generate)
+    return settings(max_examples=count, phases=phases, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
 # ── catalogues ───────────────────────────────────────────────────────────────────────────────────────────────────────
