@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import select
 import signal
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def run_child(
             process.stdin.close()
         process.wait()
         _end_group(process.pid, "SIGKILL")  # what the process left behind
+
+
+def end_with_listener() -> None:
+    """Ends this process as soon as nobody can read what it says: whoever started it is gone, and perhaps the keeper.
+
+    What torchrun starts is in no group of the keeper's, but its stdout is the pipe that `run_child` reads.
+    """
+    if hasattr(select, "poll"):  # not on Windows
+        pipe = select.poll()
+        pipe.register(1, 0)  # for errors alone
+        threading.Thread(target=lambda: pipe.poll() and os._exit(1), daemon=True).start()
 
 
 def keep(command: Sequence[str]) -> int:

@@ -29,8 +29,6 @@ from amazon_titles.progress import say
 
 MOST_BYTES = 2**20
 """Of a request's body: a conversation of some 200,000 tokens."""
-BODY_SECONDS = 20.0
-"""In which a body must have come."""
 PLACES, PLACES_EACH = 64, 32
 """Questions that may be here at a time, and how many of them one address's: another one always finds a place."""
 
@@ -142,7 +140,7 @@ def _refusal(request: Request, error: Exception) -> Response:
     kind = "server_error" if error.status >= 500 else "invalid_request_error"
     told = {"message": error.message, "type": kind, "param": None, "code": error.code}
     # The rest of a body that was not read is not the next request.
-    headers = {"Connection": "close"} if error.status in (408, 413) else None
+    headers = {"Connection": "close"} if error.status == 413 else None
     return JSONResponse({"error": told}, error.status, headers)
 
 
@@ -157,21 +155,15 @@ async def _read(request: Request) -> ChatRequest:
     Raises:
         RefusedError: It is no JSON, not as expected, too long, or does not come.
     """
-
-    async def body() -> bytes:
-        found = bytearray()
+    found = bytearray()
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(415, "The body must be JSON: Content-Type: application/json.")
+    try:
         async for part in request.stream():
             found += part
             if len(found) > MOST_BYTES:
                 raise RefusedError(413, f"The body has more than {MOST_BYTES} bytes.")
-        return bytes(found)
-
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise RefusedError(415, "The body must be JSON: Content-Type: application/json.")
-    try:
-        return msgspec.json.decode(await asyncio.wait_for(body(), BODY_SECONDS), type=ChatRequest)
-    except asyncio.TimeoutError:
-        raise RefusedError(408, f"The body did not come within {BODY_SECONDS:g} seconds.") from None
+        return msgspec.json.decode(found, type=ChatRequest)
     except ClientDisconnect:
         raise _GONE from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

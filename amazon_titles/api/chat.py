@@ -20,7 +20,7 @@ _OWN_PROMPT = re.compile(
 # At a lower temperature than this the likeliest words are taken.
 _COLD = 0.01
 _CODES = {
-    401: "invalid_api_key", 404: "not_found", 408: "request_timeout", 413: "request_too_large",
+    401: "invalid_api_key", 404: "not_found", 413: "request_too_large",
     415: "unsupported_media_type", 421: "host_not_allowed", 429: "rate_limit_exceeded", 502: "model_unavailable",
 }  # fmt: skip
 _Tokens = Annotated[int, msgspec.Meta(ge=1)]

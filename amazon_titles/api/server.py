@@ -77,15 +77,12 @@ def server_of(app: Any) -> Any:  # noqa: ANN401 - an ASGI application; a `uvicor
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from amazon_titles.api.app import BODY_SECONDS, PLACES
-
-    class Protocol(H11Protocol):
-        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
-            super().connection_made(transport)
-            self.loop.call_later(BODY_SECONDS, lambda: self.cycle or transport.close())
+    from amazon_titles.api.app import PLACES
+    from amazon_titles.page.limits import impatient
 
     config = uvicorn.Config(
-        app, http=Protocol, ws="none", lifespan="off", log_level="warning", access_log=False, server_header=False,
-        limit_concurrency=4 * PLACES, h11_max_incomplete_event_size=2**14, timeout_graceful_shutdown=5,
+        app, http=impatient(H11Protocol), ws="none", lifespan="off", log_level="warning", access_log=False,
+        server_header=False, limit_concurrency=4 * PLACES, h11_max_incomplete_event_size=2**14,
+        timeout_graceful_shutdown=5,
     )  # fmt: skip
     return uvicorn.Server(config)

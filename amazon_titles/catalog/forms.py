@@ -226,14 +226,18 @@ def _excel_rows(file: IO[bytes], name: str, sheet: str | None) -> Iterator[dict[
 
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except (KeyError, SyntaxError, TypeError, ValueError) as error:  # what it meets in a damaged one
+        if sheet is not None and sheet not in book.sheetnames:
+            raise InputError(
+                f"{name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}."
+            )
+        rows = (row for row in book[sheet or book.sheetnames[0]].iter_rows(values_only=True) if any(row))
+        header = [str(cell) if cell is not None else "" for cell in next(rows, ())]
+        for row in rows:
+            yield {column: cell for column, cell in zip(header, row, strict=False) if column}
+    except InputError:
+        raise
+    except Exception as error:  # openpyxl raises nearly anything where a workbook is damaged
         raise OSError(error) from error
-    if sheet is not None and sheet not in book.sheetnames:
-        raise InputError(f"{name} has no sheet {sheet!r}.", hint=f"It has: {', '.join(map(repr, book.sheetnames))}.")
-    rows = (row for row in book[sheet or book.sheetnames[0]].iter_rows(values_only=True) if any(row))
-    header = [str(cell) if cell is not None else "" for cell in next(rows, ())]
-    for row in rows:
-        yield {column: cell for column, cell in zip(header, row, strict=False) if column}
 
 
 def in_latin1(data: bytes) -> str:

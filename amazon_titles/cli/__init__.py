@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
@@ -60,7 +61,9 @@ def _require_text(arguments: Sequence[str]) -> None:
 
 _LOOK = "See whether it is there, and whether it is a file or a folder, as is wanted."
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or choose another place, and run it again."),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there, or choose another place, and run it again."
+    ),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that this account may write to."),
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
@@ -76,6 +79,9 @@ def _sentence(error: Exception) -> AmazonTitlesError:
 
     from amazon_titles.secrets import redact
 
+    # As libraries in Rust tell the number, and numpy a file that was cut off.
+    if found := re.search(r"\(os error (\d+)\)|\d+ requested and \d+ written", str(error)):
+        error = OSError(number := int(found[1] or errno.ENOSPC), os.strerror(number))
     if isinstance(error, OSError):
         told = [*filter(None, (error.filename, error.filename2))] or [type(error).__name__]
         said = f"{' and '.join(map(os.fsdecode, map(str, told)))}: {error.strerror or error}."

@@ -1,10 +1,11 @@
-"""What a page takes from whom: only for the hosts that it was started for, and from one client not all of its time."""
+"""What a page takes from whom: only for the hosts that it was started for, in bounded time, and not all from one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -16,7 +17,9 @@ from amazon_titles.hosts import is_known
 MOST_BYTES = 64 << 10
 """Of a request's body: a question has at most some thousand characters."""
 MOST_SECONDS = 20.0
-"""That a request's body may take to come."""
+"""That a request may take to come, head and body; and that a connection may stand without one."""
+MOST_IDLE = 128
+"""Connections that may stand without a whole request: the one that has stood longest makes room."""
 MOST_WAITING = 16
 """Questions of one client that may wait at once: a quarter of the queue."""
 
@@ -68,18 +71,51 @@ class Guard:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same, of a body of bounded size and time; what is more than that, the client has hung up on."""
-    left, ends, whole = MOST_BYTES, asyncio.get_running_loop().time() + MOST_SECONDS, False
+    """The same, of a body of bounded size; of a larger one, the client has hung up."""
+    left = MOST_BYTES
 
     async def receive_bounded() -> Message:
-        nonlocal left, whole
-        if whole:  # what comes now is that the client hangs up
-            return await receive()
-        try:
-            message = await asyncio.wait_for(receive(), max(0.0, ends - asyncio.get_running_loop().time()))
-        except asyncio.TimeoutError:
-            return {"type": "http.disconnect"}
-        left, whole = left - len(message.get("body", b"")), not message.get("more_body", False)
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
         return message if left >= 0 else {"type": "http.disconnect"}
 
     return receive_bounded
+
+
+def impatient(protocol: type[Any]) -> type[Any]:
+    """One of uvicorn's protocols that waits neither for ever for a request, nor for everybody's.
+
+    uvicorn hangs up on who says nothing after an answer, but not on who says nothing at all, or a letter at a time.
+    """
+    waiting: dict[Any, asyncio.TimerHandle] = {}  # by age
+
+    class Impatient(protocol):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
+            super().connection_made(transport)
+            self.settle()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.settle()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self.settle()
+
+        def connection_lost(self, error: Exception | None) -> None:
+            super().connection_lost(error)
+            self.settle()
+
+        def settle(self) -> None:
+            asked = self.cycle and not self.cycle.response_complete and not self.cycle.more_body
+            if asked or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                if timer := waiting.pop(self, None):
+                    timer.cancel()
+            elif self not in waiting:
+                waiting[self] = self.loop.call_later(MOST_SECONDS, self.transport.close)
+                if len(waiting) > MOST_IDLE:
+                    (oldest := next(iter(waiting))).transport.close()
+                    oldest.settle()
+
+    return Impatient

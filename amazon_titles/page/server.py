@@ -95,7 +95,7 @@ def show(
     from gradio.themes import Default
 
     from amazon_titles.page.app import build_page  # these need gradio
-    from amazon_titles.page.limits import Guard
+    from amazon_titles.page.limits import Guard, impatient
 
     theme = Default(primary_hue="blue", neutral_hue="slate", spacing_size="sm", font=_FONTS, font_mono=["monospace"])
     ask_no_proxy(host or os.environ.get("GRADIO_SERVER_NAME"))
@@ -121,6 +121,8 @@ def show(
     shared = [str(urlsplit(str(url)).hostname) for url in [page.share_url] if url]
     hosts, inner = known_hosts(host, [*allow_hosts, *shared]), page.app.build_middleware_stack()
     page.app.middleware_stack = Guard(inner, hosts, waiting, proxied="SPACE_ID" in os.environ)
+    config = page.server.config  # asked anew for each connection
+    config.http_protocol_class = impatient(config.http_protocol_class)
     return page
 
 

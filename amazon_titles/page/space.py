@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from amazon_titles import __version__, resources
 from amazon_titles.cards.rendering import environment
-from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind, staged, write_whole
+from amazon_titles.errors import AmazonTitlesError, InputError
+from amazon_titles.io import FolderKind, read_object, staged, write_whole
+from amazon_titles.model.loading import dataset_of
 from amazon_titles.page.texts import TEXTS
 from amazon_titles.progress import say
+from amazon_titles.search.index import dataset_folder
 
 _ID = r"\w[\w.-]*/\w[\w.-]*"
 _MARKS = ("amazon_titles/page/space.py",)
@@ -45,7 +48,8 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
     app = templates.get_template("space_app.py.jinja").render(model=model, dataset=dataset, language=language)
     card = templates.get_template("space_card.md.jinja").render(
         title=said.title, short=said.short, language=language, model=model, dataset=(dataset or "").partition("@")[0],
-        gradio=version("gradio"), version=__version__, python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        made_up=said.made_up if _is_made_up(model, dataset) else "", gradio=version("gradio"), version=__version__,
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
     )  # fmt: skip
     files = {"app.py": app, "README.md": card, "requirements.txt": "".join(f"{line}\n" for line in requirements())}
     library = resources.library_files()
@@ -55,6 +59,15 @@ def write_space(folder: str | Path, *, model: str, dataset: str | None = None, l
         for place, reason in library.left_out.items():
             say(f"  left out: {place} ({reason})")
     return Path(folder)
+
+
+def _is_made_up(model: str, dataset: str | None) -> bool:
+    """Whether the sources are the made-up sample's, as far as the Hub tells here and now."""
+    told = None
+    with suppress(AmazonTitlesError):
+        if named := dataset or dataset_of(model):
+            told = read_object(dataset_folder(named, ["report.json"]) / "report.json").get("catalogue")
+    return isinstance(told, dict) and bool(told.get("made_up"))
 
 
 def requirements() -> list[str]:

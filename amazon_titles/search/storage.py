@@ -96,8 +96,9 @@ def index_folder(dataset: Path) -> Path:
         with FileLock(folder.with_suffix(".lock")):
             if not _intact(folder):
                 _build(folder, dataset, files, seen)
-    except OSError as error:
-        said = f"The index of {dataset} cannot be written to {error.filename or folder}: {error.strerror or error}."
+    except (OSError, ValueError) as error:  # the second one is tantivy's
+        where = getattr(error, "filename", None) or folder
+        said = f"The index of {dataset} cannot be written to {where}: {getattr(error, 'strerror', None) or error}."
         raise InputError(said, hint="Choose a folder with room for it: AMAZON_TITLES_CACHE=DIR") from None
     _remove_unused(folder)
     return folder

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,13 +60,10 @@ _INSTALL = (
 
 def versions(python: Path) -> dict[str, str]:
     """The versions of AutoTrain's environment and its device, by package name."""
-    done = subprocess.run(
-        [str(python), "-c", _PROBE, "autotrain-advanced", *PACKAGES], capture_output=True, encoding="utf-8",
-        errors="replace", check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise TrainingError(f"The environment of {python} does not work: {done.stderr.strip().splitlines()[-1:]}")
-    found: dict[str, str] = json.loads(done.stdout)
+    said: list[str] = []
+    if run_child([python, "-c", _PROBE, "autotrain-advanced", *PACKAGES], said.append, env=os.environ):
+        raise TrainingError(f"The environment of {python} does not work: {said[-1:]}")
+    found: dict[str, str] = json.loads(said[-1])
     return found
 
 

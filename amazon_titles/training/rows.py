@@ -50,7 +50,7 @@ class Rows:
     @classmethod
     def open(cls, stem: Path) -> Rows:
         """Maps the files that `write` left."""
-        index = np.load(f"{stem}.index.npy")
+        index = np.fromfile(f"{stem}.index", np.int64)
         if len(index) == 1:  # an empty file cannot be mapped
             return cls(np.zeros(0, np.int32), np.zeros(0, np.bool_), index[1:], int(index[0]))
         mapped = np.memmap(f"{stem}.ids", np.int32, "r"), np.memmap(f"{stem}.answers", np.bool_, "r")
@@ -100,10 +100,10 @@ def write(
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
-                row[:longest].tofile(ids)
-                flags[:longest].tofile(answers)
+                ids.write(row[:longest].data)  # numpy's own `tofile` and `save` do not tell of a full disk
+                answers.write(flags[:longest].data)
                 ends.append(ends[-1] + min(len(row), longest))
-    np.save(f"{stem}.index.npy", np.asarray([cut, *ends[1:]], np.int64))
+    Path(f"{stem}.index").write_bytes(np.asarray([cut, *ends[1:]], np.int64).data)
     return Rows.open(stem)
 
 

@@ -28,6 +28,7 @@ from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError
+from amazon_titles.processes import end_with_listener
 from amazon_titles.training import attention, llama
 from amazon_titles.training.attention import Chosen
 from amazon_titles.training.batches import Plan, collate, in_order, plan, shape_of
@@ -218,6 +219,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
 
 def main(path: str) -> int:
     """Runs the job; what a user can mend is left as a sentence, anything else is a traceback."""
+    end_with_listener()
     folder = Path(path).parent
     try:
         leave(folder, fine_tune(Job(**json.loads(Path(path).read_text(encoding="utf-8")))))

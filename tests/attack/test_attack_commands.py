@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,16 +18,15 @@ from amazon_titles.cards import model_card
 from amazon_titles.catalog.cleaning import remove_controls
 from amazon_titles.catalog.products import Product
 from amazon_titles.cli import main
-from amazon_titles.dataset import build_dataset
 from amazon_titles.errors import InputError
 from amazon_titles.evaluation.resume import resumed
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.validate import document_issues
 from amazon_titles.io import scratch
 from amazon_titles.model.grounding import without_false_citations, without_our_words
-from amazon_titles.sample import write_sample
 from amazon_titles.search.index import CatalogIndex
 from amazon_titles.text import printable
+from tests.attack.conftest import run_in
 
 
 @pytest.fixture
@@ -43,74 +44,135 @@ def run(capsys):
     return runs
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    write_sample(folder / "trn.json", 60)
-    build_dataset(folder / "trn.json", folder / "dataset", phrasings=1)
-    return folder
+@pytest.fixture
+def made(whole):
+    return whole
 
 
 LONG = "x" * 300
+# What each command that writes is given, after `--out`, and whether that is a folder.
+ASKED = ("--sets", "seen", "--limit", "1", "--max-new-tokens", "2")
+REPORTS = ("adapter/eval/before.json", "adapter/eval/after.json")
+WRITERS = {
+    "build": (("build", "trn.json", "--phrasings", "1", "--workers", "1", "--force"), True),
+    "recipe": (("recipe", "quickstart", "--dataset", "d"), False),
+    "train": (("train", "my.yml", "--engine", "trl"), True),
+    "evaluate": (("evaluate", "adapter", *ASKED), False),
+    "compare": (("compare", *REPORTS), True),
+    "ask": (("ask", "--questions", "questions.jsonl", "--model", "adapter", "--max-new-tokens", "2"), False),
+    "merge": (("merge", "adapter"), True),
+    "export": (("export", "adapter"), False),
+    "handin": (("handin", "--model", "adapter", "--member", "Ada"), True),
+    "push-space": (("push-space", "ana/x", "--model", "ana/y"), True),
+    "quickstart": (("quickstart", "--base", "tiny"), True),
+    "download": (("download",), True),
+}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("build", "trn.json", "--out", LONG),
-        ("build", LONG, "--out", "d"),
-        ("recipe", "quickstart", "--dataset", "d", "--out", LONG),
-        ("check", LONG),
-        ("compare", LONG, LONG),
-        ("handin", LONG, "--model", LONG),
-        ("merge", LONG, "--out", LONG),
-        ("push-dataset", LONG, "ana/x"),
-        ("push-adapter", LONG, "ana/x"),
-        ("train", LONG),
-        ("download", "--out", "file/below"),
-        ("build", "trn.json", "--out", "file/below"),
-        ("build", "trn.json", "--out", "file"),
-        ("build", "trn.json", "--out", "link"),
-        ("recipe", "quickstart", "--dataset", "d", "--out", "file/below"),
-        ("quickstart", "--out", "file"),
-    ],
-    ids=lambda arguments: " ".join(arguments)[:50],
-)
-def test_names_too_long_files_and_links(made, tmp_path, monkeypatch, run, arguments):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "trn.json").write_bytes((made / "trn.json").read_bytes())
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "link").symlink_to("file")
-    code, said = run(*arguments)
-    assert code in (1, 2)
-    assert said.count("Error: ") == 1
-    assert "did not foresee" not in said
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "trn.json"]
-    assert (tmp_path / "file").read_text() == "mine"
+def command(name: str, out: str) -> tuple[str, ...]:
+    """A command that writes there."""
+    arguments, _ = WRITERS[name]
+    if name == "train":
+        return (*arguments, "--set", f"project_name={out}")
+    return (*arguments, *([] if name == "handin" else ["--out"]), out)
+
+
+def state(folder: Path) -> dict[str, object]:
+    """Every name below a folder, links as what they lead to, and every byte."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.readlink() if path.is_symlink() else path.is_file() and path.read_bytes()
+        for name, path in found.items()
+    }
+
+
+@pytest.fixture
+def work(whole, tmp_path):
+    """A folder with everything that commands read."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for path in whole.iterdir():
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, folder / path.name)
+    return folder
+
+
+@pytest.mark.parametrize("place", [LONG, "file/below", "file", "link", "folder"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_place_where_nothing_can_be_made(work, name, place):
+    """A name too long, a file as a folder, a link to a file, somebody's folder: a sentence, and nothing changed."""
+    is_folder = WRITERS[name][1]
+    if name == "export" and place != "folder":
+        place += ".gguf"
+    if place.startswith(("file", "link")) and "/" not in place and not is_folder:
+        pytest.skip("a file takes the place of a file")
+    if (name, place) == ("compare", "folder"):
+        pytest.skip("it writes its five files into any folder, such as an adapter's")
+    for stem in ("file", "link", "folder"):
+        for ending in ("", ".gguf"):
+            there = work / f"{stem}{ending}"
+            if stem == "file":
+                there.write_text("mine")
+            elif stem == "link":
+                there.symlink_to("file")
+            else:
+                there.mkdir()
+                (there / "thesis.tex").write_text("years of work")
+    before = state(work)
+    code, said = run_in(work, *command(name, place))
+    assert code in (1, 2), said
+    assert said.count("Error: ") == 1, said
+    assert state(work) == before, said
+
+
+@contextmanager
+def full_disk(most: int):
+    """No file may grow beyond so many bytes: the system refuses it to every library, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="a limit of POSIX")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# Over what stands there, each of these commands is to write something else.
+OLD = {"build": "dataset", "recipe": "my.yml", "evaluate": "adapter/eval/after.json", "compare": "adapter/eval",
+       "export": "titles.gguf"}  # fmt: skip
+KEPT = (".partial", ".partial.jsonl")  # what was answered so far
+
+
+@pytest.mark.parametrize("most", [0, 1_000, 20_000])
+@pytest.mark.parametrize("name", [*(name for name in WRITERS if name not in ("download", "quickstart")), "index"])
+def test_a_full_disk_leaves_the_old_state(work, monkeypatch, name, most):
+    monkeypatch.setenv("AMAZON_TITLES_CACHE", str(work / "cache"))
+    arguments = ("ask", "x", "--model", "adapter", "--dataset", "dataset")
+    if name != "index":
+        arguments = command(name, OLD.get(name, "made"))
+    if name == "train" and most == 20_000:
+        pytest.skip("what it writes before it trains is smaller")
+    before = state(work)
+    with full_disk(most):
+        code, said = run_in(work, *arguments)
+    after = {path: data for path, data in state(work).items() if not path.startswith("cache")}
+    if code == 0:
+        new = [data for path, data in after.items() if data != before.get(path)]
+        assert all(len(data) <= most for data in new if isinstance(data, bytes))
+        return
+    assert "Make room there" in said or os.strerror(errno.EFBIG) in said
+    assert {path: data for path, data in after.items() if not path.endswith(KEPT)} == before
+    assert not [path for path in (work / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
-@pytest.mark.parametrize("what", ["build", "recipe"])
-def test_a_disk_that_refuses_leaves_the_old_state(made, tmp_path, monkeypatch, run, number, what):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my.yml").write_text("old")
-    build_dataset(made / "trn.json", tmp_path / "dataset", phrasings=1)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+def test_what_the_system_says_is_told(monkeypatch, run, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), "place")
 
-    def refuse(path, *_, **__):
-        raise OSError(number, os.strerror(number), str(path))
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    monkeypatch.setattr(Path, "write_text", refuse)
-    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", refuse)
-    arguments = {
-        "build": ("build", made / "trn.json", "--out", "dataset", "--seed", "7", "--force", "--workers", "1"),
-        "recipe": ("recipe", "quickstart", "--dataset", "d", "--out", "my.yml"),
-    }[what]
-    code, said = run(*arguments)
-    assert code in (1, 2)
-    assert os.strerror(number) in said
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    monkeypatch.setattr("amazon_titles.budget.check_recipes", refuse)
+    code, said = run("check")
+    assert (code, said.count("Error: ")) == (1, 1)
+    assert f"place: {os.strerror(number)}." in said
 
 
 def test_what_nobody_foresaw(monkeypatch, tmp_path, run):

@@ -6,11 +6,14 @@ import http.client
 import json
 import socket
 import threading
+import time
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from amazon_titles.hosts import is_known, known_hosts
+from amazon_titles.page import limits
 from amazon_titles.page.limits import MOST_BYTES, MOST_WAITING
 from tests import chat_models
 
@@ -120,22 +123,24 @@ def test_a_body_is_bounded(page):
         assert b" 200 " not in answered
 
 
-def test_a_body_that_drips_is_given_up(monkeypatch):
-    import asyncio
+def test_who_drips_or_says_nothing_is_cut_off_and_keeps_nobody_out(page, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_SECONDS", 2.0)
+    body = b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\n"
+    with ExitStack() as stack:
 
-    from amazon_titles.page import limits
+        def connect():
+            return stack.enter_context(socket.create_connection((page.hostname, page.port), timeout=60))
 
-    monkeypatch.setattr(limits, "MOST_SECONDS", 0.05)
-
-    async def drip():
-        never = asyncio.Event()
-
-        async def receive():
-            await never.wait()
-
-        return await limits._bounded(receive)()
-
-    assert asyncio.run(drip()) == {"type": "http.disconnect"}
+        idle = [connect() for _ in range(2 * limits.MOST_IDLE)]
+        assert ask(page)[0] == 200, "connections that say nothing are in nobody's way"
+        for head in (b"GET / HTTP/1.1\r\nX: ", body):
+            dripping = connect()
+            dripping.sendall(head)
+            with pytest.raises(OSError):  # noqa: PT011, PT012 - which one, and when, is the system's
+                for _ in range(80):  # for 4 s, where nobody hangs up
+                    dripping.sendall(b"x")
+                    time.sleep(0.05)
+        assert [one.recv(1) for one in idle] == [b""] * len(idle)
 
 
 def test_one_client_leaves_room_for_the_next(page, gate):

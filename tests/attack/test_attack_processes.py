@@ -29,6 +29,14 @@ def lives(pid: int) -> bool:
         return False
 
 
+def wait_for_the_end(started: list[int]) -> None:
+    begun = time.monotonic()
+    while any(map(lives, started)) and time.monotonic() - begun < 30:
+        time.sleep(0.02)
+    assert not any(map(lives, started))
+    assert time.monotonic() - begun < 2 * float(os.environ.get("SLOW", "1"))
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("group", [False, True])
 def test_no_orphans(name, group):
@@ -45,12 +53,26 @@ def test_no_orphans(name, group):
     started = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(started) == 2
     (os.killpg if group else os.kill)(parent.pid, getattr(signal, name))
-    begun = time.monotonic()
-    while any(map(lives, started)) and time.monotonic() - begun < 30:
-        time.sleep(0.02)
+    wait_for_the_end(started)
     parent.wait()
-    assert not any(map(lives, started))
-    assert time.monotonic() - begun < 2 * float(os.environ.get("SLOW", "1"))
+
+
+WORKER = (
+    "from amazon_titles.processes import end_with_listener as e; import os, time; e(); print(os.getpid(), flush=True)"
+)
+LAUNCHER = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {WORKER + '; time.sleep(300)'!r}], "
+LAUNCHER += "start_new_session=True); time.sleep(300)"
+
+
+def test_a_worker_ends_with_who_listens_whatever_its_group():
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE, text=True, env=environment)
+    worker = int(launcher.stdout.readline())
+    launcher.kill()
+    launcher.wait()
+    assert lives(worker), "it is in a session of its own"
+    launcher.stdout.close()
+    wait_for_the_end([worker])
 
 
 def test_status_and_lines_come_through():

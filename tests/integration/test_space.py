@@ -62,6 +62,7 @@ def test_a_published_space_runs_alone_in_a_clean_environment(published, tmp_path
     assert repo.private
     card = published.read(SPACE, "README.md", kind="space").decode()
     assert problems(card, "space") == []
+    assert "**Estes produtos são inventados. Nenhum deles existe" in card
     assert metadata(card) | {"sdk": "gradio", "app_file": "app.py", "models": [ADAPTER]} == metadata(card)
 
     space = tmp_path / "space"
@@ -107,6 +108,9 @@ def answer(address, process, log):
 def test_pushing_again_changes_nothing_and_other_spaces_are_left_alone(published, tmp_path):
     arguments = ("--model", ADAPTER, "--dataset", DATASET)
     assert command(published, tmp_path / "home", SPACE, *arguments).returncode == 0
+    assert (
+        "**These products are made up. None of them exists" in published.read(SPACE, "README.md", kind="space").decode()
+    )
     before = published.repo(SPACE, "space").resolve("main").oid
     again = command(published, tmp_path / "home", SPACE, *arguments)
     assert "nothing to do" in again.stderr
@@ -135,6 +139,7 @@ def test_nothing_of_a_machine_goes_up(tmp_path):
     assert not [path for path in written if "__pycache__" in path.parts]
     text = b"".join(path.read_bytes() for path in written)
     assert str(Path(__file__).parents[2]).encode() not in text
+    assert "made up" not in (space / "README.md").read_text(encoding="utf-8"), "nobody knows it of this one"
     assert TOKEN.encode() not in text
     assert b"'a/c'" in (space / "app.py").read_bytes()
     pinned = {line.partition("==")[0] for line in requirements()}

@@ -12,6 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +163,41 @@ def test_two_devices_train_as_one(workplace, undisturbed):
     assert two["devices"] == 2
     assert curve(two) == pytest.approx(curve(one), abs=TOLERANCE)
     assert curve(two, "valid_losses") == pytest.approx(curve(one, "valid_losses"), abs=TOLERANCE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at processes in /proc")
+def test_workers_end_with_the_training_even_where_all_between_are_killed(workplace):
+    mark = uuid.uuid4().hex
+    options = ("--devices", "2", "--set", "project_name=killed")
+    process = subprocess.Popen(
+        command(*options), cwd=workplace, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env=os.environ | {"A_MARK": mark},
+    )  # fmt: skip
+    checkpoint = workplace / "killed.checkpoints" / f"checkpoint-{STEPS_BETWEEN}"
+    while process.poll() is None and not checkpoint.exists():
+        time.sleep(0.01)
+    workers = [pid for pid, line in marked(mark).items() if "torch" not in line and "training.worker" in line]
+    others = [pid for pid in marked(mark) if pid not in workers and pid != process.pid]
+    # All at once: the keeper must not live long enough to end the workers, which torchrun puts into other groups.
+    for pid in (*others, process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    ends = time.monotonic() + 2 * float(os.environ.get("SLOW", "1"))
+    while marked(mark) and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert len(workers) == 2, "it was faster than the test: make the recipe longer"
+    assert not marked(mark)
+
+
+def marked(mark):
+    """Number and command of the processes that inherited a variable of this value, and have not ended."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark.encode() in (place / "environ").read_bytes():
+                found[int(place.name)] = (place / "cmdline").read_text()
+    return found
 
 
 def test_two_launchers_that_meet_train_as_one(workplace, undisturbed):

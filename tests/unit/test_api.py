@@ -6,7 +6,8 @@ import http.client
 import json
 import socket
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from amazon_titles.errors import AmazonTitlesError, InputError
 from amazon_titles.model import CatalogModel
 from amazon_titles.model.catalog import Catalog
 from amazon_titles.model.generation import Generation
+from amazon_titles.page import limits
 from amazon_titles.sample import write_sample
 
 pytest.importorskip("starlette")
@@ -336,20 +338,33 @@ def test_eight_clients_are_all_answered(model, product, at_once):
     assert found == [200] * 16
 
 
-def test_a_body_that_does_not_come_and_a_client_that_says_nothing_are_cut_off(monkeypatch, model):
-    monkeypatch.setattr(api, "BODY_SECONDS", 0.2)
+def test_a_request_that_does_not_come_is_cut_off(monkeypatch, model):
+    monkeypatch.setattr(limits, "MOST_SECONDS", 0.5)
+    whole = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    body = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with running(model) as port:
-        for sent in (
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 90\r\n\r\n{",
-            b"POST /v1/ch",
-        ):
+        for sent in (b"", b"POST /v1/ch", body + b"Content-Length: 90\r\n\r\n{", whole + b"GET /v1/mo"):
             with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
                 client.sendall(sent)
                 said = b""
                 while part := client.recv(1000):
                     said += part
-                assert b"request_timeout" in said if b"90" in sent else said == b""
+                assert said.count(b"200 OK") == sent.count(whole)
+                assert (said == b"") == (whole not in sent)
+
+
+def test_who_drips_is_cut_off_and_keeps_nobody_out(monkeypatch, model):
+    monkeypatch.setattr(limits, "MOST_SECONDS", 2.0)
+    with running(model) as port, ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(300)]
+        assert send(port, path="/v1/models")[0] == 200, "300 connections that say nothing are in nobody's way"
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client, pytest.raises(OSError):  # noqa: PT011, PT012
+            for letter in b"GET / HTTP/1.1\r\nX: ".ljust(600, b"x"):  # for 30 s, where nobody hangs up
+                client.sendall(bytes([letter]))
+                time.sleep(0.05)
+        for one in idle:
+            one.settimeout(60)
+            assert one.recv(1) == b""
 
 
 def test_sources_in_the_text(model, product):

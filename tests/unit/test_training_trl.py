@@ -72,7 +72,9 @@ def test_only_the_first_process_tells(monkeypatch, tmp_path):
 def test_another_machine_says_at_the_end_that_it_has_no_adapter(monkeypatch, tmp_path):
     assert left_by(monkeypatch, tmp_path, "3", "1", {"device": "cpu"}) == []
     assert left_by(monkeypatch, tmp_path, "2", "0", {"device": "cpu"}) == [trl.ELSEWHERE]
-    with pytest.raises(trl.TrainedElsewhere, match=r"Process 2 is done; the adapter is on the machine of process 0") as told:
+    with pytest.raises(
+        trl.TrainedElsewhere, match=r"Process 2 is done; the adapter is on the machine of process 0"
+    ) as told:
         trl.require_adapter(job(tmp_path), quiet(), 0)
     assert told.value.exit_code == 0
 
