@@ -56,6 +56,7 @@ dist: .venv/.installed ## Build wheel and sdist into dist/, and test them on eve
 
 address: ## Before publishing: replace OWNER/NAME by REPOSITORY=OWNER/NAME.
 	perl -pi -e 's|OWNER/NAME|$(REPOSITORY)|g' README.md README.pt-BR.md notebooks/amazon_titles.ipynb
+	perl -pi -e 's|^REPOSITORY = .*|REPOSITORY = "https://github.com/$(REPOSITORY)"|' amazon_titles/resources.py
 
 clean: ## Remove build outputs, but not the environments.
 	rm -rf build dist quickstart quickstart-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
