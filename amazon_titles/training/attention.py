@@ -35,14 +35,19 @@ class Chosen(NamedTuple):
 
 
 def _varlen() -> Kernel:
-    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.11."""
+    """Torch's own flash attention for rows of different lengths, by each signature that it has had since 2.10."""
     from torch.nn.attention.varlen import varlen_attn
 
-    groups = "enable_gqa" in inspect.signature(varlen_attn).parameters
+    known = inspect.signature(varlen_attn).parameters
+    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, ends: Tensor, longest: int, scale: float | None) -> Tensor:
-        options: dict[str, Any] = {"window_size": (-1, 0), "scale": scale}
-        if groups:
+        options = dict(causal)
+        if "scale" in known:
+            options["scale"] = scale
+        elif scale is not None:
+            q = q * (scale * q.shape[-1] ** 0.5)
+        if "enable_gqa" in known:
             options["enable_gqa"] = q.shape[1] != k.shape[1]
         else:
             k, v = _spread(k, q.shape[1]), _spread(v, q.shape[1])

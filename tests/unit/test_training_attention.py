@@ -151,6 +151,11 @@ def test_fifty_steps_on_cuda_have_one_shape():
     assert len(shapes) == 1
 
 
+def of_2_10(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
+    assert is_causal
+    return row_by_row(query, key, value, cu_seq_q, max_q, None)
+
+
 def of_2_11(q, k, v, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1)):
     assert window_size == (-1, 0)
     assert q.shape[1] == k.shape[1]
@@ -166,7 +171,7 @@ def of_2_13(
     return row_by_row(q, k, v, cu_seq_q, max_q, scale)
 
 
-@pytest.mark.parametrize("signature", [of_2_11, of_2_13])
+@pytest.mark.parametrize("signature", [of_2_10, of_2_11, of_2_13])
 @pytest.mark.parametrize("scale", [None, 0.2])
 def test_every_signature_of_torchs_kernel_is_called_rightly(monkeypatch, signature, scale):
     varlen = pytest.importorskip("torch.nn.attention.varlen")
