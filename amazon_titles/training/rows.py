@@ -101,10 +101,10 @@ def write(
             for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
                 row, flags = tokens_of(text, encoding, template, end)
                 cut += len(row) > longest
-                ids.write(row[:longest])  # numpy's own `tofile` and `save` do not tell of a full disk
-                answers.write(flags[:longest])
+                ids.write(row[:longest].tobytes())  # numpy's own `tofile` and `save` do not tell of a full disk
+                answers.write(flags[:longest].tobytes())
                 ends.append(ends[-1] + min(len(row), longest))
-    Path(f"{stem}.index").write_bytes(np.asarray([cut, *ends[1:]], np.int64))
+    Path(f"{stem}.index").write_bytes(np.asarray([cut, *ends[1:]], np.int64).tobytes())
     return Rows.open(stem)
 
 

@@ -59,8 +59,8 @@ def test_a_room_imports_only_from_floors_below(path):
 
 
 ROOMS = {
-    "training": 1670, "model": 1165, "catalog": 945, "hub": 895, "recipes": 835, "search": 725, "dataset": 720,
-    "evaluation": 675, "page": 680, "cli": 520, "video": 345, "conversations": 295, "jobs": 260, "budget": 285,
+    "training": 1670, "model": 1165, "catalog": 950, "hub": 895, "recipes": 835, "search": 725, "dataset": 720,
+    "evaluation": 675, "page": 715, "cli": 530, "video": 345, "conversations": 295, "jobs": 260, "budget": 285,
     "quickstart": 280, "cards": 300, "api": 285,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
