@@ -115,12 +115,13 @@ def broken(draw: st.DataObject, path: Path) -> None:
     """Breaks a file of a known kind where it stands."""
     data = path.read_bytes()
     kinds = [broken_bytes(data)]
-    if path.suffix == ".json":
-        kinds += [broken_value(json.loads(data)).map(lambda value: json.dumps(value).encode())] * 3
-    elif path.suffix == ".yml":
-        kinds += [broken_value(yaml.safe_load(data)).map(lambda value: yaml.safe_dump(value).encode())] * 3
-    elif path.suffix == ".parquet":
-        kinds += [broken_table(pq.read_table(path))] * 3
+    with suppress(Exception):  # it may have been broken before
+        if path.suffix == ".json":
+            kinds += [broken_value(json.loads(data)).map(lambda value: json.dumps(value).encode())] * 3
+        elif path.suffix == ".yml":
+            kinds += [broken_value(yaml.safe_load(data)).map(lambda value: yaml.safe_dump(value).encode())] * 3
+        elif path.suffix == ".parquet":
+            kinds += [broken_table(pq.read_table(path))] * 3
     path.write_bytes(draw.draw(st.one_of(kinds)))
 
 
