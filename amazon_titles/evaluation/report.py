@@ -112,7 +112,7 @@ class EvalReport:
             return msgspec.json.decode(Path(path).read_bytes(), type=cls)
         except OSError as error:
             found = f"No report {path} ({error.strerror})."
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             found = f"{path} is not an evaluation report ({error})."
         raise InputError(found, hint="Make one: amazon-titles evaluate MODEL --dataset DIR --out FILE")
 

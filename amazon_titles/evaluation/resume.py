@@ -63,7 +63,7 @@ def resumed(
             _require_same(path, read_object(begun), about)
             try:
                 done += msgspec.json.Decoder(Outcome).decode_lines(answered)
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
                 said = f"{path}, the answers of an interrupted evaluation, is damaged ({error})."
                 raise InputError(said, hint="Remove it, and run the same command again to start over.") from None
         else:

@@ -153,7 +153,7 @@ class AdapterMetadata:
 
     def _evaluation(self, name: str) -> EvalReport | None:
         """`eval/NAME.json`; None where it is missing or holds no evaluation."""
-        with suppress(msgspec.MsgspecError, RecursionError):
+        with suppress(msgspec.MsgspecError, RecursionError, UnicodeError):
             return msgspec.json.decode(self.read(f"eval/{name}.json"), type=EvalReport)
         return None
 

@@ -46,8 +46,9 @@ class LocalModel:
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 2048
         self._model, self._tokenizer, self._adapted = model, tokenizer, adapted
         configured = model.generation_config.eos_token_id
-        named = [configured] if isinstance(configured, int) else configured or []
-        self._ends = sorted({tokenizer.convert_tokens_to_ids(template.end), *named})
+        named = configured if isinstance(configured, list) else [configured]
+        numbers = [number for number in named if isinstance(number, int)]  # what a file says may be anything
+        self._ends = sorted({tokenizer.convert_tokens_to_ids(template.end), *numbers})
         # Of what the model's publisher recommends (a temperature, a penalty) nothing else holds here.
         model.generation_config = GenerationConfig(eos_token_id=self._ends, pad_token_id=self._ends[0])
         tokenizer.pad_token, tokenizer.padding_side = tokenizer.pad_token or template.end, "left"

@@ -14,7 +14,7 @@ from amazon_titles.dataset import build_dataset
 from amazon_titles.recipes import fill_recipe
 from amazon_titles.sample import write_sample
 
-SECONDS = 30  # of the processor, for one command about small files
+SECONDS = 120
 
 
 @contextmanager
