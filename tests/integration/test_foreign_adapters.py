@@ -79,7 +79,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "no-tokenizer": ("", "", r"tokenizer\.json: no vocabulary was found: copy the base's tokenizer files"),
     "pickled": ("", "", r"adapter_model\.safetensors: it is missing"),
     "hostile": (HOSTILE, HOSTILE, r"adapter_model\.safetensors: it is missing"),
-    "path --base ana/base": ("", "", r"its base is '/content/models/.*', a local folder: give its Hub id with --base ID"),
+    "path --base ana/base": ("", "", r"its base is '/content/models/.*', a local folder: give its Hub id with --base"),
     "path": (*[NOT_HERE.format("path", "/content/models/Llama-3.2-1B-Instruct", "--base ID")] * 2, "with --base ID"),
     "windows": (*[NOT_HERE.format("windows", r"C:\\models\\llama", "--base ID")] * 2, "with --base ID"),
     "nameless": (*[r"nameless/adapter_config\.json names no base model\."] * 2, ""),
