@@ -12,7 +12,7 @@ OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8'
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
-quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline locally with a real Llama: about 10 minutes on two cores.
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline locally with a real Llama: 10 to 25 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
 
 real: .venv/.installed .venv-autotrain/.installed ## Run it on real rows: REAL_ROWS=FILE with lines of trn.json.
