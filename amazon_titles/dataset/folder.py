@@ -78,10 +78,11 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
     report = target / "report.json"
     if not report.is_file():
         return
-    source = read_object(report).get("source") or {}
+    told = read_object(report).get("source")
+    source = told if isinstance(told, dict) else {}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        made = f"something else, {source['name']}" if source else "nobody knows what: its report is damaged"
+        made = f"something else, {source['name']}" if "name" in source else "nobody knows what: its report is damaged"
         raise InputError(
             f"{target} is a dataset made from {made}.", hint="Choose another --out, or replace it: --force"
         )

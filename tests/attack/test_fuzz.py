@@ -300,6 +300,12 @@ def test_catalogues_that_are_none(name, tmp_path):
 COMMANDS = {
     "check": (("check", "my.yml"), ("base", "dataset", "my.yml"), "my.yml", "", 60),
     "train": (("train", "my.yml", "--engine", "trl", "--set", "base_model=nowhere"), ("my.yml",), "my.yml", "", 20),
+    "check of a dataset": (("check", "my.yml"), ("base", "dataset", "my.yml"), "dataset", "", 20),
+    "check of a base": (("check", "my.yml"), ("base", "dataset", "my.yml"), "base", "", 20),
+    "build over a dataset": (("build", "trn.json", "--out", "dataset", *BUILD[2:]), ("trn.json", "dataset"),
+                             "dataset/report.json", "", 20),
+    "video": (("video", "--questions", "questions.jsonl", "--model", "nowhere"), ("questions.jsonl",),
+              "questions.jsonl", "", 10),
     "compare": (("compare", "before.json", "after.json", "--out", "c"), ("adapter/eval/before.json",
                 "adapter/eval/after.json"), "after.json", "c", 60),
     "ask": (("ask", "--questions", "questions.jsonl", "--out", "a.jsonl", "--model", "nowhere"), ("questions.jsonl",),
