@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind, read_object, shards
+from amazon_titles.io import FolderKind, read_object, read_shards, shards
 
 _PARQUET = r"(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
 DATASET = FolderKind(
@@ -76,10 +76,11 @@ def require_same_source(target: Path, name: str, **known: object) -> None:
     report = target / "report.json"
     if not report.is_file():
         return
-    source = read_object(report).get("source") or {}
+    told = read_object(report).get("source")
+    source = told if isinstance(told, dict) else {}
     other = any(value is not None and source.get(key) != value for key, value in known.items())
     if other and (source.get("name") != name or name == "stdin"):  # what comes through a pipe has no name
-        made = f"something else, {source['name']}" if source else "an unknown source: its report is damaged"
+        made = f"something else, {source['name']}" if "name" in source else "an unknown source: its report is damaged"
         said = f"{target} is a dataset made from {made}."
         raise InputError(said, hint="Choose another --out, or replace it: --force")
 
@@ -113,14 +114,12 @@ def open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )  # fmt: skip
 
 
-def _rows(folder: str | Path, config: str, split: str) -> Iterator[dict[str, Any]]:
+def _rows(folder: str | Path, config: str, split: str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
     files = shards(folder, config, split)
     if not files:
         raise InputError(f"{folder} holds no {config}/{split}-*.parquet.", hint="Make it with: amazon-titles build")
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1024):
-                yield from batch.to_pylist()
+    for batch in read_shards(files, schema, 1024):
+        yield from batch.to_pylist()
 
 
 def read_catalog(folder: str | Path) -> Iterator[Product]:
@@ -129,17 +128,21 @@ def read_catalog(folder: str | Path) -> Iterator[Product]:
     Raises:
         InputError: It is not a dataset folder.
     """
-    for row in _rows(folder, "catalog", "train"):
-        yield Product(row["uid"], row["title"], row["content"], tuple(row["related"]))
+    for row in _rows(folder, "catalog", "train", CATALOG):
+        yield Product(row["uid"], row["title"], row["content"], tuple(row["related"] or ()))
 
 
 def read_messages(folder: str | Path, split: str) -> Iterator[dict[str, Any]]:
     """Yields the chat rows of a split: `uid`, `task`, `language`, `messages`.
 
     Raises:
-        InputError: It is not a dataset folder, or has no such split.
+        InputError: It is not a dataset folder, or has no such split, or a row is no question with its answer.
     """
-    yield from _rows(folder, "chat", split)
+    for row in _rows(folder, "chat", split, CHAT):
+        if [turn and turn["content"] and turn["role"] for turn in row["messages"]] != ["user", "assistant"]:
+            hint = "Build it again: amazon-titles build SOURCE --out DIR"
+            raise InputError(f"A row of {folder}/chat is no question with its answer: {row['uid']}.", hint=hint)
+        yield row
 
 
 def first_conversations(folder: Path) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from amazon_titles.catalog import Product, key_hash
 from amazon_titles.conversations import WORDING, MixtureConfig, build_examples, draws, properties
 from amazon_titles.dataset import read_catalog, read_messages
+from amazon_titles.errors import InputError
 from amazon_titles.evaluation.general import QUESTIONS
 from amazon_titles.io import read_object
 from amazon_titles.metrics import words
@@ -87,6 +88,9 @@ def questions(dataset: str | Path, sets: Sequence[str], *, limit: int | None = N
     rows = [(name, row) for name in sets if name != "general" for row in _rows(dataset, name, limit)]
     wanted = {uid for _, row in rows for uid in (row["uid"], *_SHOWN.findall(row["messages"][0]["content"]))}
     products = {product.uid: product for product in read_catalog(dataset) if product.uid in wanted}
+    if lost := next((row["uid"] for _, row in rows if row["uid"] not in products), None):
+        hint = "Build the dataset again: amazon-titles build SOURCE --out DIR"
+        raise InputError(f"{dataset} asks about {lost}, which its catalogue does not hold.", hint=hint)
     general = enumerate(QUESTIONS[:limit] if "general" in sets else (), start=1)
     return [_question(name, row, products) for name, row in rows] + [
         Question("general", f"general{number:03}", asked, asked, accepted[0], accepted=accepted)
@@ -165,7 +169,10 @@ def _made(dataset: str | Path, name: str, uids: Set[str]) -> Iterator[dict[str, 
             pool.append(product)
         if product.uid in uids and len(products) < _POOL:
             products.append(product)
-    languages = read_object(Path(dataset) / "report.json")["options"]["languages"]
+    told = read_object(Path(dataset) / "report.json").get("options")
+    named = told.get("languages") if isinstance(told, dict) else None
+    languages = [one for one in named if one in [*WORDING]] if isinstance(named, list) else []
+    languages = languages or [*WORDING]
     alone = replace(MixtureConfig(phrasings=0, grounded=0, abstain=0, property=0), **dict[str, Any]({task: 1}))
     near = 0
     for number, product in enumerate(products):

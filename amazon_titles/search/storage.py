@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tantivy
 from filelock import FileLock, Timeout
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import shards
+from amazon_titles.io import read_shards, shards
 from amazon_titles.progress import bar, say
 from amazon_titles.text import words_of
 
@@ -115,7 +114,7 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> 
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True) as place:
         building = Path(place) / "index"
         building.mkdir()
-        products = write(building, _blocks(files))
+        products = write(building, read_shards(files, _SCHEMA, _BLOCK))
         if not products:
             raise InputError(f"The catalogue of {dataset} is empty.", hint=_AGAIN)
         if _states(files) != seen:  # an index under the name of another content would be wrong for good
@@ -125,20 +124,6 @@ def _build(folder: Path, dataset: Path, files: Sequence[Path], seen: object) -> 
         building.rename(folder)
     if (seconds := time.perf_counter() - start) > 3:
         say(f"Indexed {products:,} products in {seconds:.0f} s; the index is kept in {folder}.")
-
-
-def _blocks(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    for path in files:
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BLOCK, columns=_SCHEMA.names):
-                    if empty := [name for name in _SCHEMA.names[:3] if batch[name].null_count]:
-                        raise KeyError(f"a row has no {empty[0]}")
-                    yield batch.select(_SCHEMA.names).cast(_SCHEMA)
-        except (pa.ArrowException, KeyError, OSError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            said = f"{path} is no Parquet file of a catalogue, or a damaged one: {reason}"
-            raise InputError(said, hint=_AGAIN) from None
 
 
 def _checksum(folder: Path) -> str:
