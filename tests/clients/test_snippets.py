@@ -118,6 +118,9 @@ def test_axolotl(client, card, rows, tmp_path):
     told = settings(card, "chat_template") | LORA | {
         "base_model": NAMES["BASE_MODEL"], "adapter": "lora", "lora_target_linear": True, "sequence_len": LONGEST,
         "dataset_prepared_path": "prepared", "output_dir": "out", "micro_batch_size": 1, "optimizer": "adamw_torch",
+        "bf16": False, "fp16": False,
+        # Its own kernels, on by default, want CUDA.
+        "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
     }  # fmt: skip
     (tmp_path / "run.yml").write_text(yaml.safe_dump(told))
     client("axolotl", "-m", "axolotl.cli.preprocess", "run.yml")
