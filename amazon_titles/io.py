@@ -16,22 +16,19 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from amazon_titles.errors import InputError
 from amazon_titles.progress import say
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MODEL_FILES: dict[str, Any] = {
     "allow_patterns": [
@@ -107,28 +104,6 @@ def local_folder(name: str | Path, **options: Any) -> Path:  # noqa: ANN401
 def shards(folder: str | Path, config: str, split: str) -> list[Path]:
     """The Parquet files of a split in a dataset folder, in their order; none where it has no such split."""
     return sorted((Path(folder) / config).glob(f"{split}-*.parquet"))
-
-
-def read_shards(files: Iterable[Path], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
-    """The rows of a dataset's Parquet files in batches, with these columns, of which `related` alone may lack a value.
-
-    Raises:
-        InputError: A file is damaged, or is none of a dataset.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in files:
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(size, columns=schema.names):
-                    if empty := [name for name in schema.names if name != "related" and batch[name].null_count]:
-                        raise KeyError(f"a row has no {empty[0]}")
-                    yield batch.select(schema.names).cast(schema)
-        except (pa.ArrowException, KeyError, OSError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            said = f"{path} is no Parquet file of a dataset, or a damaged one: {reason}"
-            raise InputError(said, hint="Build the dataset again: amazon-titles build SOURCE --out DIR") from None
 
 
 def write_whole(files: Mapping[Path, str | bytes]) -> None:

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import FolderKind, read_object, read_shards, shards
+from amazon_titles.io import FolderKind, read_object, shards
+from amazon_titles.parquet import read_shards
 
 _PARQUET = r"(?:catalog|chat|text-[\w-]+)/(?:train|validation|test)-\d{5}-of-\d{5}\.parquet"
 DATASET = FolderKind(

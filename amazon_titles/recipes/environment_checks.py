@@ -120,7 +120,7 @@ def _count_tokens(folder: Path) -> int:
     vocab, added = lookup(whole, ("model", "vocab")), whole.get("added_tokens")
     if not isinstance(vocab, dict) or not isinstance(added, list):
         return 0
-    return len(vocab.keys() | {token.get("content") for token in added if isinstance(token, dict)})
+    return len(vocab.keys() | {str(token.get("content")) for token in added if isinstance(token, dict)})
 
 
 def site_packages(env: Path | None = None) -> Path | None:

@@ -25,7 +25,8 @@ from filelock import FileLock, Timeout
 
 from amazon_titles.catalog import Product
 from amazon_titles.errors import InputError
-from amazon_titles.io import read_shards, shards
+from amazon_titles.io import shards
+from amazon_titles.parquet import read_shards
 from amazon_titles.progress import bar, say
 from amazon_titles.text import words_of
 

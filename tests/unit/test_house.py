@@ -20,7 +20,7 @@ FLOORS = {
     "errors": 0, "text": 0,
     "resources": 1, "progress": 1, "processes": 1, "secrets": 1, "templates": 1, "adapter_files": 1,
     "default_model": 1, "sample": 1, "links": 1, "hosts": 1,
-    "io": 2, "hub_errors": 2, "names": 2,
+    "io": 2, "hub_errors": 2, "names": 2, "parquet": 2,
     "catalog": 3, "recipes": 3, "cards": 3, "metrics": 3, "plots": 3, "tiny_llama": 3, "pdf": 3,
     "conversations": 4, "training": 4,
     "dataset": 5, "search": 5, "budget": 5,
