@@ -9,7 +9,7 @@ OLD_NEEDS = 'gguf>=0.16' 'rouge-score>=0.1.2' 'sacrebleu>=2.4' 'matplotlib>=3.8'
 # What `make test-clients` installs, each in an environment of its own, and what `make test-servers` does.
 CLIENTS = datasets trl llamafactory axolotl unsloth
 datasets = datasets==2.19.0
-trl = trl==1.16.0
+trl = trl==1.16.0 peft
 llamafactory = llamafactory==0.9.5
 axolotl = axolotl==0.19.0
 unsloth = unsloth==2026.10.9

@@ -6,6 +6,7 @@ both sides: in bfloat16 the two round differently, and a tie may fall either way
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -64,7 +65,10 @@ def served(tmp_path_factory):
         port = str(free.getsockname()[1])
     command = [str(VLLM), "serve", base, *words[3:], "--dtype", "float32", "--host", "127.0.0.1", "--port", port]
     told = tmp_path_factory.mktemp("vllm") / "log"
-    quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"}
+    quiet = {
+        "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2",
+        "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": "7200",  # it gives a step five minutes, which a busy machine may take
+    }  # fmt: skip
     with told.open("w") as log, subprocess.Popen(command, env=os.environ | quiet, stdout=log, stderr=log) as server:
         try:
             while not _answers(f"http://127.0.0.1:{port}/health"):
@@ -102,7 +106,5 @@ def test_every_answer_is_the_adapters(served, folder):
 
 
 def _base_of(url):
-    import json
-
     with urlopen(f"{url}/models") as reply:
         return next(row["id"] for row in json.load(reply)["data"] if row["id"] != "titles")
