@@ -78,7 +78,7 @@ def test_a_killed_evaluation_goes_on_and_says_the_same(home: Path) -> None:
     before = journal.read_bytes()
     other = subprocess.run(evaluate("other", "killed.json"), cwd=home, capture_output=True, text=True)
     assert other.returncode == 2
-    assert "belongs to another evaluation, with a different model and weights" in other.stderr
+    assert "belongs to another evaluation, with other model and weights" in other.stderr
     assert journal.read_bytes() == before, "and it is kept"
     done = subprocess.run(evaluate("base", "killed.json"), cwd=home, check=True, capture_output=True, text=True)
     assert set(json.loads(done.stdout)) == set(SETS)

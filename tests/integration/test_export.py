@@ -124,7 +124,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 ) -> None:
     (tmp_path / "a.gguf").write_bytes(b"GGUF of yesterday")
     monkeypatch.setattr("amazon_titles.export._rope_factors", lambda rope, size: iter([50.0] * (size // 2)))
-    with pytest.raises(TrainingError, match="answers 1 of 1 questions otherwise"):
+    with pytest.raises(TrainingError, match="answers 1 of 1 questions differently"):
         export_gguf(home / "adapter", tmp_path / "a.gguf", quantize="f32")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"GGUF of yesterday"]
 

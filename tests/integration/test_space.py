@@ -118,7 +118,7 @@ def test_pushing_again_changes_nothing_and_other_spaces_are_left_alone(published
     published.put("space", "ana/other", {"app.py": b"mine", "index.html": b"mine"})
     other = command(published, tmp_path / "home", "ana/other", *arguments)
     assert other.returncode == 1
-    assert "holds something else than a page of this library" in other.stderr
+    assert "something other than a page of this library" in other.stderr
 
 
 def test_nothing_of_a_machine_goes_up(tmp_path):
