@@ -23,7 +23,7 @@ from amazon_titles.recipes.corpus import Corpus, look
 _BYTES_PER_TOKEN = {"text-llama3": 4.3, "text-chatml": 4.0}
 _MEMORY = "memory by formula: weights, adapter, logits, one layer"
 _TIMED_STEPS = 20
-_SPEEDS = "{share:.0%} of a GPU's peak speed, assumed; a rough speed for Hub CPUs; --measure for this machine's CPU"
+_SPEEDS = "{share:.0%} of a GPU's peak speed, as on one H100; a rough speed for Hub CPUs; --measure for this machine"
 _COLUMNS = (
     "fits: enough memory and the recipe's precision; hours and $: training only, ? where the speed is unknown",
     "--limit: with --hours, the most products for `build --limit` that get enough questions in that time",
