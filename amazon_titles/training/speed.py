@@ -27,14 +27,14 @@ def accelerator() -> str | None:
 
 
 def computes_in_bf16() -> bool:
-    """Whether this machine multiplies matrices faster in bf16 than in float32: CUDA from Ampere on, CPUs with AMX."""
+    """Whether bf16 is faster than float32 on this machine: CUDA from Ampere on, CPUs with AMX or AVX512-BF16."""
     import torch
 
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Not public before torch names it otherwise; where it is gone, float32 is right everywhere.
-    known = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return bool(known())
+    # Not public before torch names them otherwise; where they are gone, float32 is right everywhere.
+    names = "_is_amx_tile_supported", "_is_avx512_bf16_supported"
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def upper_half(config: Mapping[str, Any]) -> str:
