@@ -49,6 +49,7 @@ class Command:
         look: What stands there, as a digest; "" for nothing.
         is_new: Whether what stands there is new and whole, where two runs write different bytes (seconds, dates).
         place: What is put back before each kill; None where `old` has to do it.
+        status: Its exit once it is done: the hand-in's is 1, since things that are required of it are missing here.
     """
 
     old: list[str]
@@ -56,6 +57,7 @@ class Command:
     look: Callable[[], str]
     is_new: Callable[[], bool] | None = None
     place: Path | None = None
+    status: int = 0
 
 
 def digest(*places: Path) -> str:
@@ -115,11 +117,11 @@ class Series:
             )
         return process, mark
 
-    def finish(self, command: list[str]) -> float:
+    def finish(self, command: list[str], status: int = 0) -> float:
         """Runs a command undisturbed; its seconds."""
         begun = time.perf_counter()
-        if status := self.start(command)[0].wait():
-            raise SystemExit(f"exit {status} of {' '.join(command)}:\n{self.log.read_text()[-3000:]}")
+        if (got := self.start(command)[0].wait()) != status:
+            raise SystemExit(f"exit {got} of {' '.join(command)}:\n{self.log.read_text()[-3000:]}")
         return time.perf_counter() - begun
 
     def names(self) -> set[str]:
@@ -130,11 +132,12 @@ class Series:
     def kill(self, name: str, command: Command, kills: int, seed: int) -> dict[str, object]:
         """One command, made once by `old`, then killed while it makes the state of `new`."""
         kept = self.folder / "kept"
-        self.finish(command.new)
-        seconds, new = self.finish(command.new), command.look()  # the first also fills the system's caches
+        self.finish(command.new, command.status)
+        seconds = self.finish(command.new, command.status)  # the first also fills the system's caches
+        new = command.look()
         there = self.names()
         if command.old:
-            self.finish(command.old)
+            self.finish(command.old, command.status)
         elif command.place is not None:
             remove(command.place)
         old = command.look()
@@ -163,7 +166,7 @@ class Series:
             orphans = processes(mark)
             counts["orphans"] += len(orphans)
             again = self.start(command.new)[0].wait()
-            counts["finished"] += (finished := again == 0 and is_new())
+            counts["finished"] += (finished := again == command.status and is_new())
             left = sorted(self.names() - there - {"kept"})
             counts["leftovers"] += len(left)
             said = "" if finished else f"\nexit {again}\n{self.log.read_text()[-3000:]}"
@@ -176,7 +179,7 @@ class Series:
         if command.look() == old:
             return
         if command.place is None:
-            self.finish(command.old)
+            self.finish(command.old, command.status)
         else:
             remove(command.place)
             copy(kept, command.place)
@@ -201,6 +204,12 @@ def evaluated(report: Path, questions: int) -> bool:
 
     lines = report.with_suffix(".jsonl").read_text().splitlines()
     return len(EvalReport.load(report).examples) == len(lines) == questions
+
+
+def handed(folder: Path) -> bool:
+    """Whether Grace's documents stand there, whole; a PDF tells when it was made."""
+    whole = len(list(folder.iterdir())) == 7 and (folder / "draft.pdf").read_bytes().rstrip().endswith(b"%%EOF")
+    return whole and "Grace" in (folder / "video.txt").read_text()
 
 
 def make(folder: Path) -> None:
@@ -271,7 +280,8 @@ def commands(folder: Path, hub: object, autotrain_env: str) -> dict[str, Command
                          is_new=partial(evaluated, folder / "report/after.json", counted)),
         "merge": made("merged", [], ["merge", "tuned", "--out", "merged"]),
         "export": made("titles.gguf", [], ["export", "tuned", "--out", "titles.gguf"]),
-        "handin": made("handed", [*handin, "Ada"], [*handin, "Grace"]),
+        "handin": made("handed", [*handin, "Ada"], [*handin, "Grace"], status=1,
+                       is_new=partial(handed, folder / "handed")),
         "train-trl": training("trl", "--engine", "trl", "--resume"),
         "train-autotrain": training("autotrained", "--autotrain-env", autotrain_env),
     }  # fmt: skip
@@ -283,9 +293,9 @@ def report(told: dict) -> str:
         "# Commands, killed", "",
         f"Written by `benchmarks/kills.py`: {told['machine']}. Each command is killed alone (SIGKILL), at a random "
         "moment of its seconds. *old*: what stands there then is the state of before, byte for byte; *new*: the next "
-        "one, whole; *finished*: the same command, run again, exits 0 and leaves the new state. *orphans*: processes "
-        "of it that still ran two seconds after it; *leftovers*: files and folders beside what it makes, after the "
-        "next run.",
+        "one, whole; *finished*: the same command, run again, ends as ever and leaves the new state. *orphans*: "
+        "processes of it that still ran two seconds after it; *leftovers*: files and folders beside what it makes, "
+        "after the next run.",
         "", f"| command | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS),
     ]  # fmt: skip
     for name, row in told["commands"].items():
