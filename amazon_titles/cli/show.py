@@ -20,7 +20,7 @@ from amazon_titles.cli import options as shared
 def quickstart(**options: Any) -> None:
     """Run the full pipeline here, without an account or a GPU.
 
-    With SmolLM2-135M-Instruct, the default base, it takes 10 to 25 minutes on two cores. `tiny` is a three-minute smoke
+    With SmolLM2-135M-Instruct, the default base, it takes 7 to 25 minutes on two cores. `tiny` is a three-minute smoke
     test with a Llama created on the spot; a Hub id or a folder works too.
     """
     from amazon_titles.quickstart import quickstart as run

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("peft")
 
 from amazon_titles.recipes.fields import Params
-from amazon_titles.training.speed import tokens_per_second, upper_half
+from amazon_titles.training.speed import computes_in_bf16, tokens_per_second, upper_half
 from tests.tiny_models import make_base
 
 
@@ -31,3 +31,13 @@ def test_peft_adapts_just_those_layers_and_the_speed_is_measured(tmp_path):
     assert trained == {"1"}
     params = Params(target_modules=targets, lora_r=2, block_size=16, batch_size=2)
     assert tokens_per_second(tmp_path / "base", params) > 0
+
+
+@pytest.mark.parametrize("can", [None, "_is_amx_tile_supported", "_is_avx512_bf16_supported"])
+def test_a_cpu_that_multiplies_in_bf16_computes_in_it(monkeypatch, can):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == can, raising=False)
+    assert computes_in_bf16() is (can is not None)
