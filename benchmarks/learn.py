@@ -44,7 +44,7 @@ class Variant:
 
 
 BUILD: dict[str, Any] = {"limit": 420, "max_content_chars": 220, **REAL.mix, "property": 0.3}
-LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.45, "abstain": 0.65, "property": 1.0}
+LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.35, "abstain": 0.8, "property": 1.0}
 VARIANTS = {
     "quickstart": Variant("the quickstart's mix and recipe, with more questions"),
     "trl": Variant("the same with the trl engine", engine="trl"),

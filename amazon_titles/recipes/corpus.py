@@ -128,7 +128,9 @@ def open_split(path: str, config: str, split: str) -> Any:  # noqa: ANN401 - pya
         if files := sorted(filesystem.glob(f"{root}/{name}")):
             if name.endswith("jsonl") and filesystem.cat_file(files[0], end=3) == codecs.BOM_UTF8:
                 raise ValueError(f"{files[0]} begins with a byte-order mark, on which AutoTrain's reader fails")
-            return ds.dataset(files, format=formats[name.rpartition(".")[2]], filesystem=filesystem)
+            # A folder by pyarrow itself: a thread that still reads ahead in Python when it ends aborts the process.
+            system = None if is_local(path) else filesystem
+            return ds.dataset(files, format=formats[name.rpartition(".")[2]], filesystem=system)
     configs = sorted({file.split("/")[-2] for file in filesystem.glob(f"{root}/*/*.parquet")})
     if config in configs:
         raise CorpusError(path, f"has no split {split} in {config}")
