@@ -27,10 +27,9 @@ def execute(notebook: nbformat.NotebookNode) -> float:
             coalesce_streams=True, resources={"metadata": {"path": folder}},
         )  # fmt: skip
         client.execute()
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-            texts, key = (output, "text") if "text" in output else (output.get("data", {}), "text/plain")
-            if key in texts:
-                texts[key] = texts[key].replace(f"{folder}{os.sep}", "").replace(str(Path.home()), "~")
+        for cell in notebook.cells:
+            for output in cell.get("outputs", ()):
+                output.text = output.text.replace(f"{folder}{os.sep}", "").replace(str(Path.home()), "~")
     return os.getloadavg()[2]
 
 
