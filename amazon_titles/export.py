@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,7 +20,7 @@ from typing import Any
 from amazon_titles.adapter_files import CONTEXT, GGUF_ADAPTER, GGUF_TEMPLATE
 from amazon_titles.errors import AmazonTitlesError, InputError, TrainingError, require
 from amazon_titles.evaluation.sets import questions
-from amazon_titles.io import local_folder, may_be_hub_id, read_object, write_whole
+from amazon_titles.io import held, local_folder, may_be_hub_id, read_object, write_whole
 from amazon_titles.model.generation import Generation
 from amazon_titles.model.loading import both_spellings, dataset_of, load_local
 from amazon_titles.model.served import ServedModel
@@ -105,9 +104,8 @@ def export_gguf(
     about = {"general.name": target.stem, **_origin(model), **_shape(network.config)}
     about |= _words(tokenizer, local.template, network.config.vocab_size)
     asked = _conversations(model, dataset) if find_spec("xllamacpp") else []
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside, same = target.with_name(f".{target.name}.{os.getpid()}"), 0
-    with bar("exporting"):
+    beside, same = target.with_name(f".{target.name}.exporting"), 0  # one name: what was killed is written over
+    with held(target.resolve(), "exporting", hint="Or name another file: --out FILE.gguf"), bar("exporting"):
         try:
             wanted = local.generate_full(asked, max_new_tokens=_ANSWER)
             _write(beside, network, about, quantize)

@@ -91,6 +91,7 @@ def test_llama_cpp_reads_the_same_tokens_and_answers_the_same(home: Path) -> Non
 def test_every_type_is_written_and_opened_again(home: Path, tmp_path: Path) -> None:
     from gguf import GGUFReader
 
+    (tmp_path / ".a.gguf.exporting").write_bytes(b"of one that was killed")
     sizes = []
     for quantize in ("f32", "f16", "q8_0", "q4_0"):
         report = export_gguf(home / "adapter", tmp_path / "a.gguf", quantize=quantize)
