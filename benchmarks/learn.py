@@ -43,8 +43,14 @@ class Variant:
     engine: str = "autotrain"
 
 
-BUILD: dict[str, Any] = {"limit": 420, "max_content_chars": 220, **REAL.mix, "property": 0.3}
-LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.35, "abstain": 0.8, "property": 1.0}
+BUILD: dict[str, Any] = {
+    "limit": 420, "max_content_chars": 220, "validation": 0.0, "test": 0.2, **REAL.mix, "property": 0.3
+}  # fmt: skip
+LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.45, "abstain": 0.65, "property": 1.0}
+# A hundred products to train on, and as many to ask about.
+HUNDRED = {"limit": 200, "test": 0.5, "phrasings": 6, "grounded": 1.0, "abstain": 0.2, "property": 0.5}
+ONCE = {"phrasings": 20, "grounded": 1.0, "abstain": 1.5, "property": 1.0}
+GENTLE = {"lr": 1e-3, "epochs": 1}
 VARIANTS = {
     "quickstart": Variant("the quickstart's mix and recipe, with more questions"),
     "trl": Variant("the same with the trl engine", engine="trl"),
@@ -54,7 +60,13 @@ VARIANTS = {
     "rank 8": Variant("a quarter of the rank", recipe={"lora_r": 8, "lora_alpha": 16}),
     "english": Variant("questions in English alone", build={"languages": ("en",), "phrasings": 10}),
     "long": Variant("every row once, of three times as many products, trl", build=LONGER, engine="trl",
-                    recipe={"lr": 1e-3, "epochs": 1}),
+                    recipe=GENTLE),
+    "hundred": Variant("a hundred products, each in `build`'s own mix, four times, trl", build=HUNDRED, engine="trl",
+                       recipe={"lr": 2e-3, "epochs": 4}, products=100),
+    "hundred slower": Variant("the same at half the rate", build=HUNDRED, engine="trl",
+                               recipe={"lr": 1e-3, "epochs": 4}, products=100),
+    "hundred once": Variant("the same products, every row once, more of them", build={**HUNDRED, **ONCE},
+                            engine="trl", recipe=GENTLE, products=100),
 }  # fmt: skip
 MEASURES = (
     ("seen", "fact_recall", "fact recall closed book"),
@@ -121,7 +133,7 @@ def measure(variant: Variant, place: Path, base: Any, general: list[Any], source
     dataset = place / "dataset"
     options = {**BUILD, **variant.build}
     report = build_dataset(
-        source, dataset, seed=SEED, validation=0.0, test=0.2, render=(base.template,), force=True,
+        source, dataset, seed=SEED, render=(base.template,), force=True,
         recall_products=variant.products, general=general[: variant.general], general_source=base.source, **options,
     )  # fmt: skip
     # The questions are the same where the dataset is: what the base answers is asked once.

@@ -1,9 +1,10 @@
 """Real rows of trn.json: what is learnt by heart, by the length of the descriptions and by the number of products.
 
-    REAL_ROWS=rows.json python benchmarks/real.py             # 64 products, descriptions of at most 220 characters
-    REAL_ROWS=rows.json python benchmarks/real.py --all       # 400 and 800 characters, 200 and 371 products too: hours
+    REAL_ROWS=rows.json python benchmarks/real.py                     # 64 products, at most 220 characters each
+    REAL_ROWS=rows.json python benchmarks/real.py --quickstart        # the same with the quickstart's mix and recipe
+    REAL_ROWS=rows.json python benchmarks/real.py --sizes 64x400,64x800,200x220,371x220       # hours on two cores
 
-Rows: `head -n 500 trn.json > rows.json`. The same story as the quickstart's, at the same exposures a product. Adds to
+Rows: `head -n 500 trn.json > rows.json`. Each product is asked about in twenty ways, once, by the trl engine. Adds to
 benchmarks/results/real.json and writes real.md anew from it: numbers only, no row's text.
 """
 
@@ -15,15 +16,14 @@ import os
 import sys
 from pathlib import Path
 
-from learn import BUILD, RESULTS, Variant, measure, prepare, table
-
-SIZES = [(64, 220), (64, 400), (64, 800), (200, 220), (371, 220)]
+from learn import BUILD, GENTLE, ONCE, RESULTS, Variant, measure, prepare, table
 
 
 def main() -> None:
     """Measures and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all", action="store_true", help="every size; hours on two cores")
+    parser.add_argument("--sizes", default="64x220", help="products x most characters, with commas between them")
+    parser.add_argument("--quickstart", action="store_true", help="the quickstart's mix and recipe instead")
     parser.add_argument("--base", default="smollm2")
     parser.add_argument("--folder", type=Path, default=Path("build/real"), help="for what is made")
     options = parser.parse_args()
@@ -33,11 +33,13 @@ def main() -> None:
     base, general, _ = prepare(options.folder, options.base)
     path = RESULTS / "real.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    for products, chars in SIZES if options.all else SIZES[:1]:
-        name = f"{products} products, {chars} characters"
+    for products, chars in (map(int, size.split("x")) for size in options.sizes.split(",")):
+        name = f"{products} products, {chars} characters" + ", quickstart's recipe" * options.quickstart
         print(f"== {name}", flush=True)
         build = {**BUILD, "limit": None, "max_content_chars": chars, "rules": "amazon"}
-        variant = Variant(f"descriptions of at most {chars} characters", build=build, products=products)
+        variant = Variant(name, build={**build, **ONCE}, recipe=GENTLE, products=products, engine="trl")
+        if options.quickstart:
+            variant = Variant(name, build=build, products=products)
         results[name] = measure(variant, options.folder / f"{products}-{chars}", base, general, Path(rows))
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (RESULTS / "real.md").write_text(

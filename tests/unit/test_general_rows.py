@@ -50,6 +50,11 @@ def test_a_third_of_the_openings_is_portuguese_and_language_narrows():
     assert make_general_rows(Base(), 6, languages=()) == make_general_rows(Base(), 0) == []
 
 
+def test_as_many_rows_as_are_wanted():
+    assert len(make_general_rows(Base(), 700)) == 700
+    assert len(make_general_rows(Base(), 300, skip=lambda question: question.startswith("What"))) == 300
+
+
 def test_what_must_not_be_trained_on_is_left_out():
     left = make_general_rows(Base(), 6, skip=lambda question: question.startswith("What"))
     assert left
