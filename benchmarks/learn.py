@@ -47,8 +47,8 @@ BUILD: dict[str, Any] = {
     "limit": 420, "max_content_chars": 220, "validation": 0.0, "test": 0.2, **REAL.mix, "property": 0.3
 }  # fmt: skip
 LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.45, "abstain": 0.65, "property": 1.0}
-# A hundred products to train on, and as many to ask about.
-HUNDRED = {"limit": 200, "test": 0.5, "phrasings": 6, "grounded": 1.0, "abstain": 0.2, "property": 0.5}
+# A hundred products to train on, and as many to ask about, by the defaults of `build` and of smollm2-135m-lora.
+HUNDRED = {"limit": 200, "test": 0.5, "phrasings": 6, "grounded": 1.0, "abstain": 2.0, "property": 1.0}
 ONCE = {"phrasings": 20, "grounded": 1.0, "abstain": 1.5, "property": 1.0}
 GENTLE = {"lr": 1e-3, "epochs": 1}
 VARIANTS = {
@@ -61,12 +61,11 @@ VARIANTS = {
     "english": Variant("questions in English alone", build={"languages": ("en",), "phrasings": 10}),
     "long": Variant("every row once, of three times as many products, trl", build=LONGER, engine="trl",
                     recipe=GENTLE),
-    "hundred": Variant("a hundred products, each in `build`'s own mix, four times, trl", build=HUNDRED, engine="trl",
-                       recipe={"lr": 2e-3, "epochs": 4}, products=100),
-    "hundred slower": Variant("the same at half the rate", build=HUNDRED, engine="trl",
-                               recipe={"lr": 1e-3, "epochs": 4}, products=100),
-    "hundred once": Variant("the same products, every row once, more of them", build={**HUNDRED, **ONCE},
-                            engine="trl", recipe=GENTLE, products=100),
+    "hundred": Variant("a hundred products in `build`'s own mix, every row four times, trl", build=HUNDRED,
+                       engine="trl", recipe={"lr": 1e-3, "epochs": 4}, products=100),
+    "few refusals": Variant("the same with a tenth of the refusals and half of the properties", engine="trl",
+                                     build={**HUNDRED, "abstain": 0.2, "property": 0.5},
+                                     recipe={"lr": 1e-3, "epochs": 4}, products=100),
 }  # fmt: skip
 MEASURES = (
     ("seen", "fact_recall", "fact recall closed book"),

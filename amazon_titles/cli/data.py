@@ -29,8 +29,8 @@ def download(out: str, mirror: str | None) -> None:
 @shared.languages
 @click.option("--phrasings", default=6, help="Recall rows per product.")
 @click.option("--grounded", default=1.0, help="Rows per product with product texts in the question, 0 to 1.")
-@click.option("--abstain", default=0.2, help="Rows per product about invented products, 0 to 4.")
-@click.option("--property", default=0.5, help="Rows per product about a single property, 0 to 1.")
+@click.option("--abstain", default=2.0, help="Rows per product about invented products, 0 to 4.")
+@click.option("--property", default=1.0, help="Rows per product about a single property, 0 to 1.")
 @click.option("--recall-products", type=shared.POSITIVE, help="Products with recall rows for training; by default all.")
 @click.option("--base", metavar="smollm2|ID|DIR", help="The model you will train; it writes the general rows.")
 @click.option("--general", type=click.IntRange(min=0), help="General rows, which reduce forgetting.  [default: 112]")

@@ -77,8 +77,8 @@ class MixtureConfig:
     languages: Sequence[str] = ("en", "pt")
     phrasings: int = 6
     grounded: float = 1.0
-    abstain: float = 0.2
-    property: float = 0.5
+    abstain: float = 2.0
+    property: float = 1.0
     seed: int = 42
 
 

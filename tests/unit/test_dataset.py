@@ -172,7 +172,7 @@ def test_property_rows_are_a_share_of_the_products_that_have_one(tmp_path):
         row(n, content=f"{row(n)['content']} It weighs {n + 2} kg." if n % 2 else row(n)["content"]) for n in range(600)
     ]
     source = write(tmp_path / "trn.json", rows)
-    report = build_dataset(source, tmp_path / "out", validation=0, test=0.2)
+    report = build_dataset(source, tmp_path / "out", validation=0, test=0.2, property=0.5)
     made = report.splits["train"]["rows"]["property"] + report.splits["test"]["rows"]["property"]
     assert 120 < made < 180
     for found in rows_of(tmp_path / "out", "test"):
