@@ -59,13 +59,13 @@ VARIANTS = {
     "slower": Variant("half the rate", recipe={"lr": 1e-3}),
     "rank 8": Variant("a quarter of the rank", recipe={"lora_r": 8, "lora_alpha": 16}),
     "english": Variant("questions in English alone", build={"languages": ("en",), "phrasings": 10}),
-    "long": Variant("every row once, of three times as many products, trl", build=LONGER, engine="trl",
+    "long": Variant("every row once, of three times as many products", build=LONGER, engine="trl",
                     recipe=GENTLE),
-    "hundred": Variant("a hundred products in `build`'s own mix, every row four times, trl", build=HUNDRED,
+    "hundred": Variant("a hundred products in `build`'s own mix, every row four times", build=HUNDRED,
                        engine="trl", recipe={"lr": 1e-3, "epochs": 4}, products=100),
-    "few refusals": Variant("the same with a tenth of the refusals and half of the properties", engine="trl",
-                                     build={**HUNDRED, "abstain": 0.2, "property": 0.5},
-                                     recipe={"lr": 1e-3, "epochs": 4}, products=100),
+    "few refusals": Variant("a hundred with a tenth of the refusals and half of the properties", engine="trl",
+                            build={**HUNDRED, "abstain": 0.2, "property": 0.5}, recipe={"lr": 1e-3, "epochs": 4},
+                            products=100),
 }  # fmt: skip
 MEASURES = (
     ("seen", "fact_recall", "fact recall closed book"),

@@ -70,7 +70,9 @@ class MixtureConfig:
         phrasings: Recall rows a product, each in another wording.
         grounded: Grounded rows a product, 0 to 1.
         abstain: Rows a product that ask about an invented one, 0 to 4; 1.5 is two rows for every other product.
-        property: Rows that ask for a property, of products whose description tells one, 0 to 1.
+        property: Rows that ask for a property, of products whose description tells one, 0 to 1. By default one, and two
+            of `abstain`: with a fifth of a refusal a product, a model refused 0.16 of inventions, with two of them 0.80
+            (benchmarks/results/learn.md, "few refusals" and "hundred").
         seed: Decides, with the uid, everything that is chosen.
     """
 
