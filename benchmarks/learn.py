@@ -5,8 +5,8 @@
     python benchmarks/learn.py --variants "rank 8,english"
 
 Each variant is built, trained and asked in one go, on the same sample catalogue, base (`--base`, by default
-SmolLM2-135M-Instruct) and kinds of questions: all products that were learnt by heart, and 96 at most of each other set
-(48 or more grounded ones, 60 or more inventions, half of them near misses), half of everything in Portuguese. Adds to
+SmolLM2-135M-Instruct) and kinds of questions: at most 96 of each set (48 or more grounded ones, 60 or more inventions,
+half of them near misses), half of everything in Portuguese. Adds to
 benchmarks/results/learn.json and writes learn.md anew from it.
 """
 
