@@ -70,9 +70,9 @@ class MixtureConfig:
         phrasings: Recall rows a product, each in another wording.
         grounded: Grounded rows a product, 0 to 1.
         abstain: Rows a product that ask about an invented one, 0 to 4; 1.5 is two rows for every other product.
-        property: Rows that ask for a property, of products whose description tells one, 0 to 1. By default one, and two
-            of `abstain`: with a fifth of a refusal a product, a model refused 0.16 of inventions, with two of them 0.80
-            (benchmarks/results/learn.md, "few refusals" and "hundred").
+        property: Rows that ask for a property, of products whose description tells one, 0 to 1. The defaults of this
+            and of `abstain` are those of "hundred" in benchmarks/results/learn.md: a model refused 0.80 of inventions,
+            and 0.16 with a tenth of the refusals and half of these ("few refusals").
         seed: Decides, with the uid, everything that is chosen.
     """
 

@@ -205,7 +205,7 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
 
 
 def _release_memory() -> None:
-    """Gives back to the system what is freed: glibc would keep 1.5 GiB of it beside the training."""
+    """Gives back to the system what is freed: glibc would keep it, beside the training."""
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # of other C libraries
         ctypes.CDLL(None).malloc_trim(0)
