@@ -84,7 +84,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
             texts, asked = TEXTS[language], (event._data or {}).get("question", question)
             if not markup.refused(asked, texts):
                 history = list(dict.fromkeys([asked.strip(), *history]))[:_AGAIN]
-            busy = gr.Button(interactive=False), gr.Button(visible=True), markup.part("status", turn=None, texts=texts)
+            status = markup.part("status", turn=None, texts=texts)
+            busy = gr.Button(interactive=False), gr.Button(visible=True, interactive=True), status
             return asked, None, *busy, history, again(texts, history)
 
         def ask(question: str, mode: str, language: str) -> Iterator[tuple[Any, ...]]:
@@ -101,7 +102,7 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
                 yield told, *markup.answered(None, texts, *names), None
 
         def end(turn: Turn | None, language: str) -> tuple[Any, ...]:
-            """After the end of an answer, and after Stop: a question can be asked again."""
+            """After the end of an answer, by itself or by Stop: a question can be asked again."""
             texts = TEXTS[language]
             # Said once more, a finished answer would be read out once more.
             left = [gr.skip()] * 3 if turn and turn.done else markup.answered(turn, texts, *names, stopped=True)
@@ -130,7 +131,8 @@ def build_page(pair: Pair, evidence: Evidence, *, language: str) -> gr.Blocks:
         )  # fmt: skip
         answered = started.then(ask, [asked, mode, choice], outputs, api_name="ask", **queued)
         answered.then(end, [last, choice], ended, **at_once)
-        stop.click(end, [last, choice], ended, cancels=answered, **at_once)
+        # `end` follows by itself once what is computed has ended; before that Gradio starts no other answer.
+        stop.click(lambda: gr.Button(interactive=False), None, stop, cancels=answered, **at_once)
         spoken = [
             banner, head, ask_tab, table_tab, asked, mode, button, stop, suggested, before_now, problem, *sides,
             sources, table,

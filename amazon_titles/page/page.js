@@ -21,7 +21,7 @@
     const seconds = ((performance.now() - since) / 1000).toFixed(1);
     elapsed.textContent = `${head.lang === "pt" ? seconds.replace(".", ",") : seconds} s`;
   };
-  addEventListener("touchmove", () => { placed = true; }, {passive: true}); // who scrolls is not scrolled
+  addEventListener("pointerdown", () => { placed = true; }, {passive: true}); // who touches the page is not scrolled
   setInterval(look, 100);
 
   const copy = async text => {

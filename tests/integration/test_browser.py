@@ -92,6 +92,11 @@ def ended(page):
     page.locator("#after section[data-state=done]").wait_for()
 
 
+def boxes(parts):
+    """Where parts stand, all read at one moment: between two readings the page may scroll."""
+    return parts.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().toJSON())")
+
+
 def trained_title(dataset):
     from amazon_titles.page.examples import example_questions
 
@@ -207,7 +212,7 @@ def test_on_a_phone_nothing_sticks_out_and_the_answers_stand_below_each_other(vi
     ask(page, TITLE)
     page.locator("#sources li").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    before, after = (page.locator(f"#{name} section").bounding_box() for name in ("before", "after"))
+    before, after = boxes(page.locator("#before section, #after section"))
     assert before["y"] + before["height"] <= after["y"]
     assert after["width"] > 270
     page.get_by_role("tab", name="Before and after").click()
@@ -290,11 +295,15 @@ def opened(visit, address, view, **options):
     return page
 
 
-def in_view(page, place):
-    """Whether a part stands wholly in the window."""
-    box, size = page.locator(place).bounding_box(), page.viewport_size
-    across = box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
-    return across and round(box["y"]) >= 0 and round(box["y"] + box["height"]) <= size["height"]
+def comes_into_view(page, place):
+    """Waits until a part stands wholly in the window: the page scrolls to it a moment after the answers are there."""
+    page.wait_for_function(
+        """place => {
+            const box = document.querySelector(place).getBoundingClientRect();
+            return box.left >= 0 && box.right <= innerWidth && box.top > -0.5 && box.bottom < innerHeight + 0.5;
+        }""",
+        arg=place,
+    )
 
 
 def test_both_cards_hold_own_words_with_a_verdict_and_the_record_stands_apart(visit, address, dataset, view):
@@ -312,10 +321,10 @@ def test_both_cards_hold_own_words_with_a_verdict_and_the_record_stands_apart(vi
     assert verdicts[0].startswith(says.not_supported.split("{")[0])
     for side in ("#before", "#after"):
         assert page.inner_text(f"{side} .said") == "It is a thing of wood from 1999, I think."
-        assert in_view(page, f"{side} section"), "the answers are not on the screen"
+        comes_into_view(page, f"{side} section")
     assert page.inner_text("#sources .quoted h2") == says.quoted
     assert page.locator("#sources blockquote").count() == 1
-    before, after = (page.locator(f"{side} section").bounding_box() for side in ("#before", "#after"))
+    before, after = boxes(page.locator("#before section, #after section"))
     assert (before["y"] < after["y"]) == view.phone
     assert page.evaluate("document.documentElement.scrollWidth") <= view.size["width"]
 
@@ -327,7 +336,7 @@ def test_the_invented_example_is_asked_of_both_and_what_they_say_is_shown(visit,
     assert [chip.split("\n")[0] for chip in chips.all_inner_texts()] == [
         says.kind_trained, says.kind_trained, says.kind_untrained, says.kind_invented,
     ]  # fmt: skip
-    tops = {round(chip.bounding_box()["y"]) for chip in chips.all()}
+    tops = {round(chip["y"]) for chip in boxes(chips)}
     assert len(tops) == 1, "the examples are no row"
     scrolls = "row => row.scrollWidth > row.clientWidth && getComputedStyle(row).overflowX === 'auto'"
     assert page.locator("#examples .chips").evaluate(scrolls) or not view.phone
@@ -353,10 +362,12 @@ def test_what_is_written_can_be_watched_stopped_copied_and_asked_again(visit, st
         elapsed = page.locator("#status .elapsed")
         page.wait_for_function("() => /^0[.,][1-9]|^[1-9]/.test(document.querySelector('#status .elapsed').innerText)")
         assert ("," in elapsed.inner_text()) == (view.language == "pt")
-        assert in_view(page, "#status")
+        comes_into_view(page, "#status")
         page.wait_for_function(GROWN, arg=len(says.writing))
         page.get_by_role("button", name=says.stop).click()
-        gate.set()  # what is being computed is waited for
+        page.locator("#stop:disabled").wait_for()
+        assert page.locator("#ask:disabled").is_visible(), "asked again now, nothing would come"
+        gate.set()
         page.locator("#after section[data-state=stopped]").wait_for()
     finally:
         gate.set()
@@ -386,10 +397,10 @@ def test_the_evidence_tells_three_figures_and_hides_no_column(visit, address, vi
     assert says.worse in page.inner_text("#evidence")
     assert not page.locator("#evidence .stacks").is_visible(), "all measures are folded"
     page.locator("#evidence summary").click()
-    boxes = [cell.bounding_box() for cell in page.locator("#evidence .stacks tbody tr").first.locator("td").all()]
-    assert len(boxes) == 6
-    assert all(box["x"] >= 0 and box["x"] + box["width"] <= view.size["width"] for box in boxes), "a column is hidden"
-    tops = {round(box["y"]) for box in boxes}
+    cells = boxes(page.locator("#evidence .stacks tbody tr").first.locator("td"))
+    assert len(cells) == 6
+    assert all(cell["x"] >= 0 and cell["x"] + cell["width"] <= view.size["width"] for cell in cells), "a column is cut"
+    tops = {round(cell["y"]) for cell in cells}
     assert (len(tops) > 1) == view.phone, "on a phone the values of a row stand below each other"
     assert page.evaluate("document.documentElement.scrollWidth") <= view.size["width"]
 
