@@ -41,6 +41,7 @@ class Variant:
     general: int = REAL.general
     products: int = REAL.products
     engine: str = "autotrain"
+    longest: int = MAX_NEW_TOKENS
 
 
 BUILD: dict[str, Any] = {
@@ -101,8 +102,8 @@ def prepare(folder: Path, base_name: str) -> tuple[Any, list[Any], Path]:
     return base, general, source
 
 
-def ask(model: Path, dataset: Path, report: Path) -> dict[str, Any]:
-    """The report of a model on every set, made once."""
+def ask(model: Path, dataset: Path, report: Path, longest: int = MAX_NEW_TOKENS) -> dict[str, Any]:
+    """The scores of a model on every set, with answers of at most `longest` tokens, made once."""
     from amazon_titles.evaluation import EvalReport, evaluate_model
     from amazon_titles.model import CatalogModel
     from amazon_titles.training.speed import computes_in_bf16
@@ -115,7 +116,7 @@ def ask(model: Path, dataset: Path, report: Path) -> dict[str, Any]:
             sets=SETS,
             limit=LIMIT,
             batch_size=32,
-            max_new_tokens=MAX_NEW_TOKENS,
+            max_new_tokens=longest,
             losses=False,
             out=report,
         )
@@ -149,7 +150,7 @@ def measure(variant: Variant, place: Path, base: Any, general: list[Any], source
     adapter = place / "adapter"
     run = train(load_recipe(recipe), engine=variant.engine, output_dir=adapter).run
     (place / "after.json").unlink(missing_ok=True)
-    after = ask(adapter, dataset, place / "after.json")
+    after = ask(adapter, dataset, place / "after.json", variant.longest)
     return {
         "why": variant.why, "products": variant.products, "rows": report.splits["train"]["rows"],
         "tokens": run["tokens"],

@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from learn import BUILD, GENTLE, ONCE, RESULTS, Variant, measure, prepare, table
+from learn import BUILD, GENTLE, MAX_NEW_TOKENS, ONCE, RESULTS, Variant, measure, prepare, table
 
 
 def main() -> None:
@@ -37,9 +37,10 @@ def main() -> None:
         name = f"{products} products, {chars} characters" + ", quickstart's recipe" * options.quickstart
         print(f"== {name}", flush=True)
         build = {**BUILD, "limit": None, "max_content_chars": chars, "rules": "amazon"}
-        variant = Variant(name, build={**build, **ONCE}, recipe=GENTLE, products=products, engine="trl")
+        longest = max(MAX_NEW_TOKENS, chars * 2 // 5)  # a whole description and its code
+        variant = Variant(name, {**build, **ONCE}, GENTLE, products=products, engine="trl", longest=longest)
         if options.quickstart:
-            variant = Variant(name, build=build, products=products)
+            variant = Variant(name, build, products=products, longest=longest)
         results[name] = measure(variant, options.folder / f"{products}-{chars}", base, general, Path(rows))
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (RESULTS / "real.md").write_text(
