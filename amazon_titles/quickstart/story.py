@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import re
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -179,8 +176,6 @@ def _evaluate(number: int, title: str, model: Path, dataset: Path, plan: Plan, d
         seen = report.scores()["seen"]
         recalled = f"fact recall {seen['fact_recall']:.2f}, ROUGE-L {seen['rouge_l']:.2f}"
         done(f"of {seen['n']} trained products, {recalled}")
-    del loaded
-    _release_memory()
     return report
 
 
@@ -198,17 +193,9 @@ def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | Non
         path.write_text(text, encoding="utf-8")
         recipe = load_recipe(path)
         say(expected(recipe, base))
-        _release_memory()
         run = train(recipe, output_dir=folder / "adapter", autotrain_env=autotrain_env)
         done(f"LoRA, {run.run['tokens']:,} tokens, loss {run.losses[0]['loss']:.2f} → {run.final_loss:.2f}")
     return run
-
-
-def _release_memory() -> None:
-    """Gives back to the system what is freed: glibc would keep it, beside the training."""
-    gc.collect()
-    with suppress(AttributeError, OSError, TypeError):  # of other C libraries
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _write_evaluation(run: TrainingRun, comparison: Comparison) -> None:

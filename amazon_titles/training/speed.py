@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amazon_titles.errors import require
-from amazon_titles.processes import keep_freed_memory
+from amazon_titles.processes import freed_memory_kept
 from amazon_titles.recipes.fields import Params
 
 _MODULES = (
@@ -61,13 +61,17 @@ def tokens_per_second(base: str | Path, params: Params, steps: int = 2) -> float
         MissingExtraError: torch, transformers or peft is not installed.
     """
     require("train", "torch", "peft", "transformers")
+    with freed_memory_kept():
+        return _measured(str(base), params, steps)
+
+
+def _measured(base: str, params: Params, steps: int) -> float:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    keep_freed_memory()
     device = accelerator() or "cpu"
-    model = AutoModelForCausalLM.from_pretrained(str(base), trust_remote_code=False).float().to(device)
+    model = AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False).float().to(device)
     modules = params.target_modules or "all-linear"
     targets = modules if modules == "all-linear" else modules.split(",")
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=params.lora_r, target_modules=targets)).train()
