@@ -21,7 +21,7 @@ def download(out: str, mirror: str | None) -> None:
     click.echo(f"{done.path}  {done.bytes} bytes  sha256 {done.sha256}")
 
 
-@click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000")
+@click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000 --base smollm2")
 @click.argument("source")
 @click.option("--out", "output_dir", required=True, metavar="DIR", help="Dataset folder to create.")
 @click.option("--limit", type=shared.POSITIVE, help="Keep N products, sampled evenly from the whole file.")
