@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -94,8 +93,8 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
 def _colours(question: Sequence[Word], title: Sequence[str], met: Met) -> set[str]:
     """The colours that a question names as the product's: beside a word of its name, or joined to one by "in"."""
     found, have = set(), set(title).difference(STOP)
-    for place, word in enumerate(question):
-        for step, end in ((-1, title[-1]), (1, title[0])) if word.text in COLOURS else ():
+    for place, word in [(place, word) for place, word in enumerate(question) if word.text in COLOURS]:
+        for step, end in ((-1, title[-1]), (1, title[0])):
             at = place
             for at in _outward(place, step, question):
                 if question[at].text not in IN and question[at].text not in COLOURS:
@@ -115,14 +114,17 @@ def _outward(place: int, step: int, question: Sequence[Word]) -> Iterator[int]:
 def _replaced(question: Sequence[Word], title: Sequence[str], met: Met) -> bool:
     """Whether the question has another word in the place of a title's: between the same two, or at the same end."""
     spelt = [met[place][1] if place in met else (word.text,) for place, word in enumerate(question)]
-    have = Counter(word for words in spelt for word in words)
+    have = [word for words in spelt for word in words]
     by_case = any(question[place].capital for place in met)
     own = set(title)
     unknown = [(n, word) for n, word in enumerate(question) if not word.stop and own.isdisjoint(spelt[n])]
-    missing = [at for at, word in enumerate(title) if word not in STOP and have[word] < title.count(word)]
+    missing = [at for at, word in enumerate(title) if word not in STOP and have.count(word) < title.count(word)]
     for at in missing:
         for place, asked in unknown:
-            before, after = (_goes_on(spelt, place, title, at, step) for step in (-1, 1))
+            before = _goes_on(spelt, place, title, at, -1)
+            if at and not before:
+                continue
+            after = _goes_on(spelt, place, title, at, 1)
             names = asked.quoted or asked.number or asked.capital or not (asked.filler or by_case)
             last = before == "name" and (asked.number or not asked.breaks) and at + 1 == len(title)
             between = before and after and "name" in (before, after)
@@ -250,6 +252,8 @@ def _numbered_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
 
 def _sized_otherwise(question: Sequence[Word], title: Sequence[str]) -> bool:
     """Whether the question has "large", but for "how large", where the title has "X-Large"."""
+    if MORE.isdisjoint(title):
+        return False
     asked = {word.text for at, word in enumerate(question) if not at or question[at - 1].text not in _HOW}
     return any(more in MORE and size in asked and more not in asked for more, size in pairwise(title))
 

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +41,8 @@ _SCHEMA = pa.schema([*_TITLE_FIELDS, *_TEXT_FIELDS])
 # A text is read with the others of its block, which are unpacked together: 160 kB at trn.json's lengths, 0.3 ms.
 # A row's number is its block's, times this, and its place there: a file's last block has fewer rows, and leaves a gap.
 _BLOCK = 256
+# Blocks of texts that stay unpacked once they are read, 10 MB: all of a catalogue of 16,000 products.
+_UNPACKED = 64
 # Bytes of words that tantivy gathers before it writes a segment, at most; 100,000 titles take some 27 MB. What is in
 # one segment, written by one thread, is found in the order of the rows where scores are equal: alike in every build.
 _HEAP = 600_000_000
@@ -216,7 +219,8 @@ class Store:
         mapped = pa.ipc.open_file(pa.memory_map(str(folder / _TITLES))).read_all()
         self._uids, self._titles = (column.chunks for column in mapped.columns)
         alone = pa.ipc.IpcReadOptions(use_threads=False)
-        self._texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)), options=alone)
+        texts = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS)), options=alone)
+        self._texts_of = lru_cache(_UNPACKED)(texts.get_batch)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -228,7 +232,7 @@ class Store:
     def product(self, row: int) -> Product:
         """The product of a row."""
         number, place = divmod(row, _BLOCK)
-        content, related = (column[place].as_py() for column in self._texts.get_batch(number).columns)
+        content, related = (column[place].as_py() for column in self._texts_of(number).columns)
         return Product(str(self._uids[number][place]), self.title(row), content, tuple(related or ()))
 
     def frequency(self, word: str) -> int:
