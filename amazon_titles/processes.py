@@ -39,7 +39,8 @@ _GRACE_SECONDS = 1.0  # of a process that is asked to end
 def freed_memory_kept() -> Iterator[None]:
     """Does for this process, where its C library is glibc, what `COMPUTING` does for those that it starts.
 
-    At the end what is free goes back to the system: if it stayed, the quickstart's evaluation would hold 5 GiB.
+    At the end what is free goes back to the system, and what is freed later does: an evaluation that follows would
+    otherwise keep what each of its batches took.
     """
     _tune(mmap_max=0, trim_threshold=(1 << 31) - 1, top_pad=1 << 28)
     try:

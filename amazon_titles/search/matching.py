@@ -93,7 +93,9 @@ def match_score(question: Sequence[Word], title: Sequence[str], weigh: Weigh) ->
 def _colours(question: Sequence[Word], title: Sequence[str], met: Met) -> set[str]:
     """The colours that a question names as the product's: beside a word of its name, or joined to one by "in"."""
     found, have = set(), set(title).difference(STOP)
-    for place, word in [(place, word) for place, word in enumerate(question) if word.text in COLOURS]:
+    for place, word in enumerate(question):
+        if word.text not in COLOURS:
+            continue
         for step, end in ((-1, title[-1]), (1, title[0])):
             at = place
             for at in _outward(place, step, question):
