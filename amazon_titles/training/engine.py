@@ -92,9 +92,13 @@ class EngineLog(ExitStack):
             self._show("saving the adapter", announce=False)
         elif "valid_loss" in logged:
             say(f"  epoch {logged['epoch']:.2f}  validation loss {logged['valid_loss']:.4f}")
-        elif not self.losses or logged["epoch"] > self.losses[-1]["epoch"]:
-            self.advance(0, note=f"loss {logged['loss']:.3f}")
-            self.losses.append({key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged})
+        else:
+            point = {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
+            last = self.losses[-1] if self.losses else {"epoch": -1.0}
+            # AutoTrain and its trainer both log a step, one of them with a rounded epoch, which may be the higher one.
+            if point["epoch"] > last["epoch"] and point != last | {"epoch": point["epoch"]}:
+                self.advance(0, note=f"loss {logged['loss']:.3f}")
+                self.losses.append(point)
 
     def _show(self, *what: Any, **how: Any) -> None:  # noqa: ANN401
         self.close()

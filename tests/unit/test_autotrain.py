@@ -15,7 +15,7 @@ from amazon_titles.training.engine import EngineLog
 
 # What stands for AutoTrain here: it prints what AutoTrain prints, writes nothing, and exits 0.
 FAKE = """
-print("INFO | {'loss': 2.5, 'grad_norm': 1.0, 'learning_rate': 0.01, 'epoch': 0.5}")
+print("INFO | {'loss': 2.5, 'grad_norm': 1.0, 'learning_rate': 0.01, 'epoch': 0.496}")
 print("                 {'loss': 2.5, 'grad_norm': 1.0, 'learning_rate': 0.01, 'epoch': 0.5}")
 print("50%|#### | 1/2 [00:01<00:01]INFO | {'loss': 1.5, 'grad_norm': 1.0, 'learning_rate': 0.0, 'epoch': 1.0}")
 print("INFO | {'train_runtime': 3.25, 'train_samples_per_second': 1.0, 'epoch': 1.0}")
@@ -38,7 +38,7 @@ def test_losses_are_read_once_and_the_reason_is_found(tmp_path, fake_autotrain):
     log = autotrain.run_autotrain(
         Path(sys.executable), tmp_path / "r.yml", cwd=tmp_path, tokens=None, variables=fake_autotrain
     )
-    assert [(point["epoch"], point["loss"]) for point in log.losses] == [(0.5, 2.5), (1.0, 1.5)]
+    assert [(point["epoch"], point["loss"]) for point in log.losses] == [(0.496, 2.5), (1.0, 1.5)]
     assert log.seconds == 3.25
     assert log.reason == "ValueError: the set is too small to pack"
     assert "too small to pack" in log.tail[-1]
@@ -56,7 +56,7 @@ def test_a_file_hears_how_far_the_training_is(beat):
         shown.read("Loading checkpoint shards:  50%|#####     | 1/2 [00:00<00:00]\n")
         shown.read("  0%|          | 0/216 [00:00<?, ?it/s]\n")
         assert beat(0) == ["  training: 0 of 216 steps …"]
-        shown.read("  2%|▏         | 5/216 [00:05<03:31,  1.00it/s]INFO     | {'loss': 2.5}\n")
+        shown.read("  2%|▏         | 5/216 [00:05<03:31,  1.00it/s]INFO     | {'loss': 2.5, 'epoch': 0.02}\n")
         shown.read(" 50%|#####     | 1/2 [00:00<00:00,  9.97it/s]\n")  # an evaluation
         shown.read("  4%|▍         | 9/216 [00:09<03:27,  1.00it/s]\n")
         shown.advance(0, note="loss 2.500")
