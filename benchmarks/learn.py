@@ -64,6 +64,8 @@ VARIANTS = {
                     recipe=GENTLE),
     "hundred": Variant("a hundred products in `build`'s own mix, every row four times", build=HUNDRED,
                        engine="trl", recipe={"lr": 1e-3, "epochs": 4}, products=100),
+    "shipped": Variant("a hundred by AutoTrain on all layers, as smollm2-135m-lora ships", build=HUNDRED,
+                       recipe={**GENTLE, "epochs": 4, "target_modules": "all-linear"}, products=100),
     "few refusals": Variant("a hundred with a tenth of the refusals and half of the properties", engine="trl",
                             build={**HUNDRED, "abstain": 0.2, "property": 0.5}, recipe={"lr": 1e-3, "epochs": 4},
                             products=100),

@@ -185,7 +185,7 @@ def _csv_rows(text: IO[str], name: str) -> Iterator[dict[str, str] | list[str]]:
     how: dict[str, Any] = {"delimiter": separator, "quotechar": quote, "skipinitialspace": blanks, "strict": True}
     rows = csv.reader(iter(line, ""), **how)
     header = _without_blanks(next(rows), 0)
-    if (odd := "".join(header)).encode(errors="replace").decode() != odd:
+    if (odd := "".join(used).strip()).encode(errors="replace").decode() != odd:
         raise not_utf8(name, in_latin1(_bytes(odd)))
     while True:
         used.clear()

@@ -180,7 +180,7 @@ def test_latin1_in_later_rows_is_named_too(tmp_path):
     with pytest.raises(InputError, match=r"(?s)40 of 80 lines .*: 40 bad_utf8.*--encoding latin-1"):
         build_dataset(tmp_path / "shop.csv", tmp_path / "out", workers=1)
     (tmp_path / "head.csv").write_bytes("código;title;descrição\n1;a;b\n".encode("latin-1"))
-    with pytest.raises(InputError, match="not in UTF-8; in Latin-1 it reads 'código"):
+    with pytest.raises(InputError, match="not in UTF-8; in Latin-1 it reads 'código;title;"):
         build_dataset(tmp_path / "head.csv", tmp_path / "out", workers=1)
     with pytest.raises(InputError, match="no encoding 'latin-99'"):
         build_dataset(tmp_path / "head.csv", tmp_path / "out", encoding="latin-99", workers=1)
