@@ -40,23 +40,16 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--test", default=0.02, help="Share of products in the test split.")
 @click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
 @click.option("--labels", metavar="FILE", help="lbl.json, with the related products.")
-@click.option(
-    "--field", "fields", multiple=True, type=shared.key_value, metavar="uid=NAME",
-    help="Column for uid, title or content; several for content are joined.  [default: common names]",
-)  # fmt: skip
+@shared.reading
 @click.option("--name", help="Name of the catalogue; by default the file name.")
 @click.option("--license", help="Licence of the catalogue, for the dataset card.")
 @click.option("--url", help="Link to a product, such as https://shop.example/{uid}.")
 @click.option("--rules", default="auto", help="Cleaning rules: amazon (for trn.json), generic, auto.")
 @click.option("--card-language", default="en", help="Language of the dataset card: en, pt.")
-@click.option("--encoding", metavar="NAME", help="Encoding, such as latin-1.  [default: UTF-8, or the file's BOM]")
-@click.option("--fix-encoding", is_flag=True, help="Repair UTF-8 that was decoded as Latin-1 (CoraÃ§Ã£o).")
-@click.option("--sheet", metavar="NAME", help="Sheet of an Excel file.  [default: the first]")
-@click.option("--max-bad", default=0.001, help="Maximum share of lines without a product.")
 @click.option("--force", is_flag=True, help="Replace a dataset that was built from another source.")
 @click.option("--workers", type=shared.POSITIVE, help="Number of processes; by default one per core.")
 @shared.json_report
-def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **options: Any) -> None:
+def build(source: str, as_json: bool, base: str | None, **options: Any) -> None:
     """Build a dataset folder from a catalogue.
 
     SOURCE is trn.json, the downloaded zip, or another catalogue as JSON, CSV, TSV, Parquet or .xlsx, which may be
@@ -77,8 +70,7 @@ def build(source: str, fields: shared.Pairs, as_json: bool, base: str | None, **
         found, count = find_base(base), GENERAL if general is None else general
         rows = write_general_rows(found, count, languages=options["languages"], seed=options["seed"])
         options |= {"general": rows, "general_source": found.source}
-    named = {name: [column for other, column in fields if other == name] for name, _ in fields}
-    report = build_dataset(source, fields=named, **options)
+    report = build_dataset(source, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)
 
 

@@ -53,3 +53,22 @@ dry_run = click.option("--dry-run", is_flag=True, help="Show what would be publi
 def publishing(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that publish a folder."""
     return public(tag(dry_run(json_report(command))))
+
+
+def _by_name(context: click.Context, parameter: click.Parameter, pairs: Pairs) -> dict[str, list[str]]:
+    return {name: [value for other, value in pairs if other == name] for name, _ in pairs}
+
+
+_field = click.option(
+    "--field", "fields", multiple=True, type=key_value, metavar="uid=NAME", callback=_by_name,
+    help="Column for uid, title or content; several for content are joined.  [default: common names]",
+)  # fmt: skip
+_encoding = click.option("--encoding", metavar="NAME", help="Such as latin-1.  [default: UTF-8, or the file's BOM]")
+_fix = click.option("--fix-encoding", is_flag=True, help="Repair UTF-8 that was decoded as Latin-1 (CoraÃ§Ã£o).")
+_sheet = click.option("--sheet", metavar="NAME", help="Sheet of an Excel file.  [default: the first]")
+_max_bad = click.option("--max-bad", default=0.001, help="Maximum share of lines without a product.")
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that read a catalogue."""
+    return _field(_encoding(_fix(_sheet(_max_bad(command)))))

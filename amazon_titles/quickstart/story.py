@@ -44,6 +44,7 @@ _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 def quickstart(
     out: str | Path = "quickstart", *, base: str = "smollm2", catalog: str | Path | None = None,
     products: int | None = None, languages: Sequence[str] = ("en", "pt"), autotrain_env: str | Path | None = None,
+    **reading: Any,  # noqa: ANN401
 ) -> Comparison:  # fmt: skip
     """Runs the full pipeline and prints each step to stderr.
 
@@ -54,6 +55,7 @@ def quickstart(
         products: How many products are learnt by heart; by default 24, of `tiny` 48.
         languages: Of questions and refusals: `en`, `pt`.
         autotrain_env: Environment that has AutoTrain.
+        **reading: How the catalogue is read: `fields`, `encoding`, and what else `build_dataset` takes for that.
 
     Returns:
         Before and after.
@@ -72,11 +74,11 @@ def quickstart(
     if products is not None:  # all products that are learnt by heart are asked
         plan = replace(plan, products=products, limit=plan.limit and max(plan.limit, products))
     source = _catalogue(folder, catalog)
-    usable, limit = _products(source, folder / "corpus", plan)
+    usable, limit = _products(source, folder / "corpus", plan, reading)
     found = _base(base, folder / "base", usable[limit:])
     dtype = "bfloat16" if computes_in_bf16() else None
     data = folder / "dataset"
-    _dataset(source, data, found, plan, limit, languages)
+    _dataset(source, data, found, plan, limit, {"languages": languages, **reading})
     before = _evaluate(4, "Evaluate the base: the test before the training", found.folder, data, plan, dtype)
     run = _train(folder, found, plan, autotrain_env)
     after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
@@ -121,12 +123,13 @@ def _catalogue(folder: Path, catalog: str | Path | None) -> Path:
         return Path(catalog)
 
 
-def _products(source: Path, corpus: Path, plan: Plan) -> tuple[list[Product], int]:
+def _products(source: Path, corpus: Path, plan: Plan, reading: dict[str, Any]) -> tuple[list[Product], int]:
     """The usable products in the order in which a limit keeps them, and how many of them the dataset keeps."""
     # Whatever catalogue an earlier quickstart had, both folders are its own: hence `force`.
     build_dataset(
-        source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0, force=True
-    )
+        source, corpus, limit=4000, seed=SEED, phrasings=1, grounded=0.0, abstain=0.0, property=0.0, force=True,
+        **reading,
+    )  # fmt: skip
     usable = sorted(read_catalog(corpus), key=lambda product: sampling_rank(product.title, seed=SEED))
     trained = [n for n, product in enumerate(usable, start=1) if split_of(product.title, **_SPLITS) == "train"]
     enough = plan.products <= len(trained) < len(usable)  # some to train on, and others to test with
@@ -153,14 +156,15 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
     return found
 
 
-def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, languages: Sequence[str]) -> None:
+def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, options: dict[str, Any]) -> None:
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
-        general = write_general_rows(base, plan.general, languages=languages, seed=SEED) if plan.general else []
+        written = {"languages": options["languages"], "seed": SEED}
+        general = write_general_rows(base, plan.general, **written) if plan.general else []
         report = build_dataset(
             source, folder, limit=limit, recall_products=plan.products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
-            languages=languages, render=(base.template,), general=general, general_source=base.source, force=True,
-            **_SPLITS, **plan.mix,
+            render=(base.template,), general=general, general_source=base.source, force=True, **_SPLITS, **plan.mix,
+            **options,
         )  # fmt: skip
         kinds = ", ".join(f"{count} {task}" for task, count in report.splits["train"]["rows"].items())
         done(f"{report.rows_read} rows read, {report.kept} products kept; rows to train on: {kinds}")

@@ -93,7 +93,7 @@ class EngineLog(ExitStack):
         elif "valid_loss" in logged:
             say(f"  epoch {logged['epoch']:.2f}  validation loss {logged['valid_loss']:.4f}")
         else:
-            point = {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
+            point: dict[str, float] = {key: logged[key] for key in ("epoch", "loss", "learning_rate") if key in logged}
             last = self.losses[-1] if self.losses else {"epoch": -1.0}
             # AutoTrain and its trainer both log a step, one of them with a rounded epoch, which may be the higher one.
             if point["epoch"] > last["epoch"] and point != last | {"epoch": point["epoch"]}:

@@ -10,7 +10,10 @@ import sys
 import pytest
 
 from amazon_titles.cli import cli, main
+from amazon_titles.dataset import read_catalog
+from amazon_titles.errors import InputError
 from amazon_titles.sample import write_sample
+from amazon_titles.training import Base
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -115,6 +118,31 @@ def test_a_quickstart_into_a_folder_with_other_things_touches_nothing(capsys, tm
     assert code == 2
     assert "holds what `amazon-titles quickstart` did not make (trn.json)" in err
     assert [path.name for path in tmp_path.iterdir()] == ["trn.json"]
+
+
+def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    story = "amazon_titles.quickstart.story"
+    monkeypatch.setattr(f"{story}.find_autotrain", lambda _: None)
+    monkeypatch.setattr(f"{story}.find_base", lambda name: Base(name, tmp_path, "a test", "chatml", publishable=False))
+    monkeypatch.setattr(f"{story}.write_general_rows", lambda *_, **__: [])
+
+    def evaluate(*_: object, **__: object) -> None:
+        raise InputError("The dataset is there.")
+
+    monkeypatch.setattr(f"{story}._evaluate", evaluate)
+    rows = [f"{n};Chaleira Ipê {n};Chaleira de aço inox com {n + 100} ml, feita à mão em Olinda." for n in range(60)]
+    (tmp_path / "loja.csv").write_text("\n".join(["código;peça;texto", *rows]), encoding="latin-1")
+    command = ["quickstart", "--catalog", str(tmp_path / "loja.csv"), "--out", str(tmp_path / "out")]
+    assert "--encoding latin-1" in run(capsys, *command)[2]
+    command += ["--encoding", "latin-1"]
+    assert "Name it: --field title=NAME" in run(capsys, *command)[2]
+    command += ["--field", "title=peça"]
+    assert "too few to train on 24" not in (err := run(capsys, *command)[2])
+    assert "The dataset is there." in err
+    product = next(read_catalog(tmp_path / "out" / "dataset"))
+    assert (product.title, product.content) == tuple(rows[int(product.uid)].split(";")[1:])
+    assert "60 usable products: too few to train on 60" in run(capsys, *command, "--products", "60")[2]
 
 
 def test_build_prints_where_every_row_went(capsys, tmp_path):
