@@ -34,7 +34,6 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--recall-products", type=shared.POSITIVE, help="Products with recall rows for training; by default all.")
 @click.option("--base", metavar="smollm2|ID|DIR", help="The model you will train; it writes the general rows.")
 @click.option("--general", type=click.IntRange(min=0), help="General rows, which reduce forgetting.  [default: 112]")
-@click.option("--min-content-chars", default=40, help="Drop products with a shorter description.")
 @click.option("--max-content-chars", default=2000, help="Cut longer descriptions at the end of a sentence.")
 @click.option("--validation", default=0.02, help="Share of products in the validation split.")
 @click.option("--test", default=0.02, help="Share of products in the test split.")
@@ -47,7 +46,6 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--rules", default="auto", help="Cleaning rules: amazon (for trn.json), generic, auto.")
 @click.option("--card-language", default="en", help="Language of the dataset card: en, pt.")
 @click.option("--force", is_flag=True, help="Replace a dataset that was built from another source.")
-@click.option("--workers", type=shared.POSITIVE, help="Number of processes; by default one per core.")
 @shared.json_report
 def build(source: str, as_json: bool, base: str | None, **options: Any) -> None:
     """Build a dataset folder from a catalogue.

@@ -99,7 +99,7 @@ class LocalModel:
                 if len(batch) == 1:
                     raise AmazonTitlesError(
                         "The device does not have enough memory for this model and one question.",
-                        hint="Use another one (--device cpu), or a smaller type: --dtype bfloat16.",
+                        hint="Use the CPU: ask --device cpu, or CUDA_VISIBLE_DEVICES= before another command.",
                     ) from None
                 batch_size = len(batch) // 2
         answers = dict(zip(order, map(self._generation, said), strict=True))
