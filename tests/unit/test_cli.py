@@ -153,6 +153,14 @@ def test_build_prints_where_every_row_went(capsys, tmp_path):
     assert report["rows_read"] == rows == report["kept"] + sum(report["dropped"].values())
 
 
+def test_build_says_where_little_is_left_to_test_with(capsys, tmp_path):
+    write_sample(tmp_path / "trn.json", 60)
+    command = ["build", str(tmp_path / "trn.json"), "--out", str(tmp_path / "dataset")]
+    assert run(capsys, *command)[1].endswith("the evaluation says more: --test 0.2\n")
+    for share in ("0", "0.2"):
+        assert "evaluation" not in run(capsys, *command, "--test", share)[1]
+
+
 def test_a_missing_extra_names_its_install_line(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     code, _, err = run(capsys, "ask", "What?", "--model", str(tmp_path))
