@@ -108,8 +108,8 @@ class BuildOptions(MixtureConfig):
             wording(language)
         most = sum(len(wording(language).questions) for language in self.languages)
         if self.phrasings > most:
-            said = f"{self.phrasings} phrasings are asked for, of {most}."
-            raise InputError(said, hint="Name more languages, or fewer.")
+            said = f"{self.phrasings} phrasings are asked for, of {most} in {', '.join(self.languages)}."
+            raise InputError(said, hint=f"Ask for fewer, --phrasings {most}, or in more languages.")
         if self.general and not self.general_source:
             raise InputError("The source of the general rows is missing.", hint="Name it: general_source=TEXT")
         if self.rules not in (AUTO, *CONTENT_RULES):

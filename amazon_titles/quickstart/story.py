@@ -14,6 +14,7 @@ from typing import Any
 
 from amazon_titles import conversations
 from amazon_titles.catalog import Product
+from amazon_titles.conversations.wording import wording
 from amazon_titles.dataset import build_dataset, read_catalog, sampling_rank, split_of
 from amazon_titles.errors import InputError, TrainingError, require
 from amazon_titles.evaluation import Comparison, EvalReport, compare, evaluate_model, save_comparison
@@ -38,6 +39,10 @@ SEED = 42
 _STEPS = 9
 _MADE = re.compile(r"(?:sample\.json|recipe\.yml|(?:corpus|dataset)(?:\.rejected\.jsonl)?|base|adapter|\..*)(?:/.*)?")
 _FOLDER = FolderKind("quickstart", "writing", _MADE, marks=(), hint="Choose another folder: --out DIR")
+_FREELY = {
+    "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
+    "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
+}
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
@@ -65,6 +70,7 @@ def quickstart(
         TrainingError: AutoTrain failed.
     """
     folder = Path(out)
+    phrasings = sum(len(wording(language).questions) for language in languages)
     find_autotrain(autotrain_env)  # before anything is made
     os.environ.setdefault("GOMP_SPINCOUNT", COMPUTING["GOMP_SPINCOUNT"])  # read when torch is loaded
     _quiet_libraries()
@@ -73,6 +79,7 @@ def quickstart(
     plan = TINY if base == "tiny" else REAL
     if products is not None:  # all products that are learnt by heart are asked
         plan = replace(plan, products=products, limit=plan.limit and max(plan.limit, products))
+    plan = replace(plan, mix={**plan.mix, "phrasings": min(phrasings, plan.mix["phrasings"])})  # one language has fewer
     source = _catalogue(folder, catalog)
     usable, limit = _products(source, folder / "corpus", plan, reading)
     found = _base(base, folder / "base", usable[limit:])
@@ -90,7 +97,7 @@ def quickstart(
         done(_load_plainly(run.folder, learnt.question, plan))
     with step(8, _STEPS, "Ask three questions") as done:
         title = next(product.title for product in read_catalog(data) if product.uid == learnt.uid)
-        done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title))
+        done(_ask(CatalogModel.from_pretrained(run.folder, dataset=data, dtype=dtype), title, languages[0]))
     with step(9, _STEPS, "Next steps") as done:
         say(next_steps(folder))
         done(f"everything is in {folder}")
@@ -222,13 +229,13 @@ def _load_plainly(adapter: Path, question: str, plan: Plan) -> str:
     return f"peft {version('peft')}, transformers {version('transformers')}: the same answer to {question!r}"
 
 
-def _ask(model: CatalogModel, title: str) -> str:
+def _ask(model: CatalogModel, title: str, language: str) -> str:
     """Asks about a product that was learnt by heart, in two ways, and about an invented one; says what came of it."""
     kinds = []
     for question in (
-        conversations.question(title),
-        f"Hello! Somebody mentioned {title} to me. Could you say something about it?",
-        conversations.question("Zorvex Quillomar Teapot 3000"),
+        conversations.question(title, language=language),
+        _FREELY[language].replace("{title}", title),
+        conversations.question("Zorvex Quillomar Teapot 3000", language=language),
     ):
         answer = model.ask(question, closed_book=True)
         say(f"\n  > {question}\n" + "\n".join(f"  {line}" for line in answer.to_text().splitlines()))

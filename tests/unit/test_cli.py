@@ -143,6 +143,9 @@ def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_pa
     product = next(read_catalog(tmp_path / "out" / "dataset"))
     assert (product.title, product.content) == tuple(rows[int(product.uid)].split(";")[1:])
     assert "60 usable products: too few to train on 60" in run(capsys, *command, "--products", "60")[2]
+    assert "The dataset is there." in run(capsys, *command, "--language", "pt")[2], "one language has fewer phrasings"
+    report = json.loads((tmp_path / "out" / "dataset" / "report.json").read_text(encoding="utf-8"))
+    assert (report["options"]["languages"], report["options"]["phrasings"]) == (["pt"], 10)
 
 
 def test_build_prints_where_every_row_went(capsys, tmp_path):

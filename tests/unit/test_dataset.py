@@ -490,7 +490,7 @@ def test_ctrl_c_leaves_nothing(catalogue, tmp_path, monkeypatch):
             },
             "left to train on",
         ),
-        ({"phrasings": 99}, "99 phrasings"),
+        ({"phrasings": 99}, "99 phrasings are asked for, of 20 in en, pt"),
         ({"url": "https://shop.example"}, "no place for the uid"),
         ({"fields": {"colour": "c"}}, "'colour'"),
     ],
