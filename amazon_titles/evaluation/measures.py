@@ -106,15 +106,15 @@ def score(question: Question, outcome: Outcome) -> dict[str, float]:
 
 def worth(question: Question, answer: str) -> dict[str, float]:
     """The measures of an answer about a product that need its text alone; as in `score`."""
-    said, right = without_citations(answer), without_citations(question.reference)
+    said, right = (without_citations(text, question.uid) for text in (answer, question.reference))
     found = {
         "rouge_l": metrics.rouge_l(said, right),
         "chrf": metrics.chrf(said, right),
         "fact_recall": metrics.fact_recall(said, right, title=question.title),
     }
     if not refuses(answer):
-        found["fact_precision"] = metrics.fact_precision(answer, question.record, title=question.title)
-        found["grounded"] = metrics.grounded_share(answer, question.shown or (question.record,))
+        found["fact_precision"] = metrics.fact_precision(said, question.record, title=question.title)
+        found["grounded"] = metrics.grounded_share(said, question.shown or (question.record,))
     if question.shown:
         found["cited"] = float(metrics.cites(answer, question.uid))
     return {measure: value for measure, value in found.items() if value is not None}
@@ -122,7 +122,7 @@ def worth(question: Question, answer: str) -> dict[str, float]:
 
 def _is_property(question: Question, answer: str) -> bool:
     """Whether every fact of the right answer stands in an answer, and no other but what the title says."""
-    said, right = without_citations(answer), without_citations(question.reference)
+    said, right = (without_citations(text, question.uid) for text in (answer, question.reference))
     # "made of cast iron" has no fact: its words count, without those that every material has.
     wanted = (facts(span) or set(words(span)) - STOP - _MADE for span in right.split(", "))
     return all(each <= stated(said) for each in wanted) and facts(said, title=question.title) <= stated(right)

@@ -29,7 +29,7 @@ SETS = {
 """Each set: the split and the task of the chat rows that it is made from, and what it holds."""
 
 # A passage ends with its product's code in square brackets.
-_SHOWN = re.compile(r" \[([^\]\s]{1,40})\]$", re.MULTILINE)
+_SHOWN = re.compile(r" \[([^\[\]\n]{1,200})\]$", re.MULTILINE)
 _QUOTED = re.compile(r'"(.+)"', re.DOTALL)
 # An invented title that shares this part of its words with a real one is a near miss of it.
 _NEAR = 1 / 3

@@ -16,7 +16,7 @@ _HEADS = "|".join(re.escape(note.partition(":")[0]) for note in _NOTES if note[0
 _ASIDES = "|".join(re.escape(note[:16]) for note in _NOTES if note[0] == "(" and note[1] != "{")
 # Where a line of an answer could be taken for one of our notes, whatever markup stands before it.
 _OURS = re.compile(rf"^(?!>)(?=[^\w\n(]*(?:(?:{_HEADS})\W*[:：]|{_ASIDES}|\(\d+ ?%))", re.IGNORECASE | re.MULTILINE)
-_BRACKETED = re.compile(r" ?\[([0-9A-Za-z]{1,40})\]")
+_BRACKETED = re.compile(r" ?\[([^\[\]\n]{1,100})\]")
 # The capitalised words that open a text or a sentence: `facts` leaves them out, because any word is capitalised there.
 _OPENING = re.compile(r"(?:^|[.!?:]\s+|\n\s*)((?:[A-ZÀ-Ý][\w'’-]*\s+)*[A-ZÀ-Ý][\w'’-]*)")
 # A word, and a number with its decimals, range or fraction.
@@ -31,6 +31,7 @@ def support(text: str, products: Sequence[Product]) -> float:
     `grounded_share`; of an answer in another language than the records only its facts can be looked up, so there it is
     the share of those, and 0 for an answer that states none.
     """
+    text = without_citations(text, *(product.uid for product in products))
     sources = [f"{product.title} {product.content}" for product in products]
     said, written = prose_language(text), prose_language(" ".join(sources))
     if said is None or written is None or said == written:
@@ -40,7 +41,7 @@ def support(text: str, products: Sequence[Product]) -> float:
 
 def fact_share(text: str, products: Sequence[Product]) -> float | None:
     """The share of an answer's numbers and names that stand in these records; None where it states none."""
-    text = _BRACKETED.sub(" ", text)
+    text = without_citations(text, *(product.uid for product in products))
     claimed = facts(text) | opening_names(text)
     sources = [f"{product.title} {product.content}" for product in products]
     known = {word for source in sources for word in (*facts(source), *_TOKEN.findall(source.lower()))}
@@ -51,7 +52,7 @@ def fact_share(text: str, products: Sequence[Product]) -> float | None:
 
 def tells(text: str, product: Product) -> bool:
     """Whether an answer says something of a product: a fact of its record, or some words that its title has not."""
-    said = set(words(without_citations(text))) - set(words(product.title))
+    said = set(words(without_citations(text, product.uid))) - set(words(product.title))
     return bool(facts(text, title=product.title) & stated(product.content)) or len(said) >= _SOME_WORDS
 
 
@@ -72,15 +73,17 @@ def opening_names(text: str) -> frozenset[str]:
 def without_false_citations(text: str, products: Sequence[Product]) -> str:
     """The answer without codes in square brackets that name none of these products.
 
-    A bracket that a record itself holds is the record's, unless it has the form of another product's ASIN; without a
-    digit, and of another form, it is no code.
+    A code has the form of an ASIN, or two of: a digit, no blank, the marks between words that a product's uid has. A
+    bracket that a record itself holds is the record's, unless it has the form of another product's ASIN.
     """
     uids, texts = {product.uid for product in products}, " ".join(f"{one.title} {one.content}" for one in products)
+    forms = {re.sub(r"\w+", "_", uid) for uid in uids} - {"_"}
 
     def keep(match: re.Match[str]) -> str:
         digit, asin = any(sign.isdigit() for sign in match[1]), _ASIN.fullmatch(match[1])
+        code = asin or digit + (" " not in match[1]) + (re.sub(r"\w+", "_", match[1]) in forms) > 1
         record = match[0].strip() in texts and not (digit and asin)
-        return match[0] if match[1] in uids or record or not (digit or asin) else ""
+        return match[0] if match[1] in uids or record or not code else ""
 
     return _BRACKETED.sub(keep, text)
 
@@ -92,7 +95,6 @@ def without_our_words(text: str) -> str:
 
 def behind(text: str, products: Sequence[Product]) -> tuple[list[Product], float]:
     """The records behind an answer and how much of it they support: those cited, else the one that supports it most."""
-    codes = set(_BRACKETED.findall(text))
-    named = [product for product in products if product.uid in codes]
+    named = [product for product in products if f"[{product.uid}]" in text]
     sources = named or [max(products, key=lambda product: support(text, [product]))]
     return sources, support(text, sources)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ _FREELY = {
     "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
     "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
 }
+# The sample's: every product is asked about so often, and so many rows are trained on, of a smaller catalogue as well.
+_EXPOSURES, _ROWS = 28, 2100
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
@@ -85,9 +88,9 @@ def quickstart(
     found = _base(base, folder / "base", usable[limit:])
     dtype = "bfloat16" if computes_in_bf16() else None
     data = folder / "dataset"
-    _dataset(source, data, found, plan, limit, {"languages": languages, **reading})
+    rows = _dataset(source, data, found, plan, limit, {"languages": languages, **reading})
     before = _evaluate(4, "Evaluate the base: the test before the training", found.folder, data, plan, dtype)
-    run = _train(folder, found, plan, autotrain_env)
+    run = _train(folder, found, plan, rows, autotrain_env)
     after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
     comparison = compare(before, after)
     say(aligned(comparison.to_markdown(full=False)))
@@ -163,7 +166,8 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
     return found
 
 
-def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, options: dict[str, Any]) -> None:
+def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, options: dict[str, Any]) -> int:
+    """Makes the dataset; returns how many rows it has to train on."""
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
         written = {"languages": options["languages"], "seed": SEED}
@@ -173,8 +177,10 @@ def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: in
             render=(base.template,), general=general, general_source=base.source, force=True, **_SPLITS, **plan.mix,
             **options,
         )  # fmt: skip
-        kinds = ", ".join(f"{count} {task}" for task, count in report.splits["train"]["rows"].items())
+        rows: dict[str, int] = report.splits["train"]["rows"]
+        kinds = ", ".join(f"{count} {task}" for task, count in rows.items())
         done(f"{report.rows_read} rows read, {report.kept} products kept; rows to train on: {kinds}")
+    return sum(rows.values())
 
 
 def _evaluate(number: int, title: str, model: Path, dataset: Path, plan: Plan, dtype: str | None) -> EvalReport:
@@ -190,12 +196,14 @@ def _evaluate(number: int, title: str, model: Path, dataset: Path, plan: Plan, d
     return report
 
 
-def _train(folder: Path, base: Base, plan: Plan, autotrain_env: str | Path | None) -> TrainingRun:
+def _train(folder: Path, base: Base, plan: Plan, rows: int, autotrain_env: str | Path | None) -> TrainingRun:
     with step(5, _STEPS, "Fine-tune with plain `autotrain --config`") as done:
         path = folder / "recipe.yml"
         settings: dict[str, Any] = {
             "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train"
         }  # fmt: skip
+        if not plan.tiny:
+            settings["epochs"] = max(ceil(_EXPOSURES / plan.mix["phrasings"]), round(_ROWS / rows))
         if computes_in_bf16():
             settings["mixed_precision"] = "bf16"
         if not plan.tiny and accelerator() is None:

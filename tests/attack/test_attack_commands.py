@@ -23,7 +23,7 @@ from amazon_titles.evaluation.resume import resumed
 from amazon_titles.hub.contents import Content
 from amazon_titles.hub.validate import document_issues
 from amazon_titles.io import scratch
-from amazon_titles.model.grounding import without_false_citations, without_our_words
+from amazon_titles.model.grounding import behind, without_false_citations, without_our_words
 from amazon_titles.search.index import CatalogIndex
 from amazon_titles.text import printable
 from tests.attack.conftest import run_in
@@ -285,6 +285,16 @@ def test_citations_of_no_source_are_removed():
         assert without_false_citations(f"It is of iron {false}.", SHOWN) == "It is of iron."
     for right in ("[B000000001]", "[sic]"):
         assert right in without_false_citations(f"It is of iron {right}.", SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("uid", "false"), [("SKU-12", "SKU-13"), ("a/b", "b/a"), ("REF 12", "REF 13"), ("x_y.z", "z.y")]
+)
+def test_citations_of_no_source_are_removed_whatever_codes_look_like(uid, false):
+    shown = [Product(uid, "Kettle", "Of iron [2 l].")]
+    said = f"It is of iron [{uid}] [2 l] [non stick] [{false}]."
+    assert without_false_citations(said, shown) == f"It is of iron [{uid}] [2 l] [non stick]."
+    assert behind(f"It is of iron [{uid}].", [Product("B000000001", "Of iron", "It is."), *shown])[0] == shown
 
 
 @pytest.mark.parametrize(

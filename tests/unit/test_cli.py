@@ -12,6 +12,7 @@ import pytest
 from amazon_titles.cli import cli, main
 from amazon_titles.dataset import read_catalog
 from amazon_titles.errors import InputError
+from amazon_titles.recipes import Recipe
 from amazon_titles.sample import write_sample
 from amazon_titles.training import Base
 
@@ -127,10 +128,14 @@ def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_pa
     monkeypatch.setattr(f"{story}.find_base", lambda name: Base(name, tmp_path, "a test", "chatml", publishable=False))
     monkeypatch.setattr(f"{story}.write_general_rows", lambda *_, **__: [])
 
-    def evaluate(*_: object, **__: object) -> None:
-        raise InputError("The dataset is there.")
+    monkeypatch.setattr(f"{story}._evaluate", lambda *_: None)
+    monkeypatch.setattr(f"{story}.expected", lambda *_: "")
 
-    monkeypatch.setattr(f"{story}._evaluate", evaluate)
+    def train(recipe: Recipe, **_: object) -> None:
+        raise InputError(f"This is where {recipe.params.epochs} epochs begin.")
+
+    monkeypatch.setattr(f"{story}.train", train)
+    (tmp_path / "config.json").write_text('{"num_hidden_layers": 2}')
     rows = [f"{n};Chaleira Ipê {n};Chaleira de aço inox com {n + 100} ml, feita à mão em Olinda." for n in range(60)]
     (tmp_path / "loja.csv").write_text("\n".join(["código;peça;texto", *rows]), encoding="latin-1")
     command = ["quickstart", "--catalog", str(tmp_path / "loja.csv"), "--out", str(tmp_path / "out")]
@@ -139,11 +144,11 @@ def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_pa
     assert "Name it: --field title=NAME" in run(capsys, *command)[2]
     command += ["--field", "title=peça"]
     assert "too few to train on 24" not in (err := run(capsys, *command)[2])
-    assert "The dataset is there." in err
+    assert "where 4 epochs begin" in err, "a small catalogue is trained on as long as the sample"
     product = next(read_catalog(tmp_path / "out" / "dataset"))
     assert (product.title, product.content) == tuple(rows[int(product.uid)].split(";")[1:])
     assert "60 usable products: too few to train on 60" in run(capsys, *command, "--products", "60")[2]
-    assert "The dataset is there." in run(capsys, *command, "--language", "pt")[2], "one language has fewer phrasings"
+    assert "where 5 epochs begin" in run(capsys, *command, "--language", "pt")[2], "one language has fewer phrasings"
     report = json.loads((tmp_path / "out" / "dataset" / "report.json").read_text(encoding="utf-8"))
     assert (report["options"]["languages"], report["options"]["phrasings"]) == (["pt"], 10)
 

@@ -196,6 +196,23 @@ def test_a_refusal_in_other_words_is_one(dataset, answer):
     assert report.scores()["invented"]["abstained"] == 1.0
 
 
+@pytest.mark.parametrize("code", ["SKU-{}", "a_{}.b/c", "REF {}", "código.{}"])
+def test_a_right_answer_has_full_marks_whatever_the_codes_of_a_catalogue_look_like(tmp_path, code):
+    write_sample(tmp_path / "sample.json", 80)
+    rows = [json.loads(line) for line in (tmp_path / "sample.json").read_text(encoding="utf-8").splitlines()]
+    own = [{"sku": code.format(n), "title": row["title"], "content": row["content"]} for n, row in enumerate(rows)]
+    (tmp_path / "own.json").write_text("\n".join(map(json.dumps, own)), encoding="utf-8")
+    build_dataset(tmp_path / "own.json", tmp_path / "own", test=0.5)
+    asked = questions(tmp_path / "own", ["grounded", "property"])
+    assert len(asked) > 20
+    for question in asked:
+        scores = score(question, Outcome(question.reference))
+        full = "property" if question.set == "property" else "fact_recall"
+        assert (scores["cited"], scores["grounded"], scores.get(full, 1.0)) == (1.0, 1.0, 1.0), question
+        other = score(question, Outcome(f"{question.reference} [{code.format(1234)}]"))
+        assert other["cited"] == (code == "REF {}"), "with a blank in it, any words in brackets would be a code"
+
+
 def test_a_description_refuses_nothing(dataset):
     assert not [product.content for product in read_catalog(dataset) if refuses(product.content)]
     late = "A kettle of iron. " * 12 + "I do not know a better one."

@@ -145,6 +145,9 @@ def test_the_right_source_is_cited_alone():
     assert not cites("A kettle. [B000000002]", "B000000001")
     assert not cites("A kettle. [B000000001] [B000000002]", "B000000001")
     assert not cites("A kettle. B000000001", "B000000001")
+    assert cites("A kettle. [SKU-12/B]", "SKU-12/B")
+    assert not cites("A kettle. [SKU-12/B] [SKU-13/B]", "SKU-12/B")
+    assert facts("It weighs 2 kg. [SKU-12/B]") == {"2 kg"}
 
 
 def test_repetition_counts_runs_of_four_words():
