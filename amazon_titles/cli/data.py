@@ -66,7 +66,7 @@ def build(source: str, as_json: bool, base: str | None, **options: Any) -> None:
         from amazon_titles.training import find_base
 
         found, count = find_base(base), GENERAL if general is None else general
-        rows = write_general_rows(found, count, languages=options["languages"], seed=options["seed"])
+        rows = write_general_rows(found, count, seed=options["seed"])
         options |= {"general": rows, "general_source": found.source}
     report = build_dataset(source, **options)
     click.echo(report.to_json() if as_json else report.to_text(), nl=False)

@@ -10,7 +10,7 @@ Alignment Data Synthesis from Scratch by Prompting Aligned LLMs with Nothing", 2
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from amazon_titles.conversations import GeneralRow, is_abstention
 from amazon_titles.model.language import LANGUAGES
@@ -20,6 +20,8 @@ from amazon_titles.progress import bar
 QUESTION_TOKENS, ANSWER_TOKENS = 24, 48
 """Most tokens of a question and of an answer: short ones, because a CPU's minutes go into tokens."""
 
+# Whatever the rows about products are in: what a base knows, it knows in English first.
+_TURNS = ("en", "en", "pt")
 _BATCH_SIZE = 64
 _ROUNDS = 6  # and one more for every 16 rows: SmolLM2-135M-Instruct wrote 35 in a round, fewer where it repeats itself
 _QUESTION = re.compile(r"^[^\n?]{10,118}\?|^[^\n?]{10,118}\.(?=\s|$)")
@@ -30,7 +32,6 @@ def make_general_rows(
     model: LocalModel,
     count: int,
     *,
-    languages: Sequence[str] = ("en", "pt"),
     seed: int = 42,
     skip: Callable[[str], bool] = lambda question: False,
 ) -> list[GeneralRow]:
@@ -42,18 +43,16 @@ def make_general_rows(
     Args:
         model: The base, before any training.
         count: Rows wanted.
-        languages: Of the first words; each Portuguese opening stands beside two English ones, as far as both are named.
         seed: Of what is drawn.
         skip: Whether a question must not be trained on, such as one that an evaluation asks.
     """
-    turns = [language for language in ("en", "en", "pt") if language in languages]
-    if count <= 0 or not turns:
+    if count <= 0:
         return []
     rows: dict[str, GeneralRow] = {}
     with bar("general rows", count, unit="rows") as advance:
         for number in range(_ROUNDS + count // 16):
             wanted = min(_BATCH_SIZE, round((count - len(rows)) * 1.6) + 4)
-            for row in _round(model, wanted, turns, seed + number):
+            for row in _round(model, wanted, seed + number):
                 if len(rows) < count and row.question not in rows and not skip(row.question):
                     rows[row.question] = row
                     advance()
@@ -62,11 +61,11 @@ def make_general_rows(
     return list(rows.values())
 
 
-def _round(model: LocalModel, wanted: int, turns: Sequence[str], seed: int) -> Iterator[GeneralRow]:
-    languages = [turns[place % len(turns)] for place in range(wanted)]
+def _round(model: LocalModel, wanted: int, seed: int) -> Iterator[GeneralRow]:
+    languages = [_TURNS[place % len(_TURNS)] for place in range(wanted)]
     # Without first words a small base asks in English alone, and of few things.
     known = [LANGUAGES[code]["openers"] for code in languages]
-    openers = [words[(place // len(turns) + seed) % len(words)] for place, words in enumerate(known)]
+    openers = [words[(place // len(_TURNS) + seed) % len(words)] for place, words in enumerate(known)]
     head = model.template.header.format(role="user")
     drawn = model.complete([head + opener for opener in openers], max_new_tokens=QUESTION_TOKENS, seed=seed)
     asked: dict[str, str] = {}

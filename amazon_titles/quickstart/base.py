@@ -22,19 +22,16 @@ GENERAL = 112
 """General rows where nobody says how many, as the quickstart has them: the README's table says what they keep."""
 
 
-def write_general_rows(
-    base: Base, count: int = GENERAL, *, languages: Sequence[str] = ("en", "pt"), seed: int = 42
-) -> list[conversations.GeneralRow]:
+def write_general_rows(base: Base, count: int = GENERAL, *, seed: int = 42) -> list[conversations.GeneralRow]:
     """Lets a base write the rows that keep what it knows, clear of every question that the evaluation asks.
 
     Args:
         base: From `find_base`.
         count: Rows wanted.
-        languages: Of their first words.
         seed: Of what is drawn.
     """
     model = load_local(base.folder, dtype="bfloat16" if computes_in_bf16() else None)
-    return make_general_rows(model, count, languages=languages, seed=seed, skip=asks_same)
+    return make_general_rows(model, count, seed=seed, skip=asks_same)
 
 
 def make_base(folder: Path, products: Sequence[Product], *, seed: int = 42) -> tuple[Base, str]:

@@ -88,7 +88,7 @@ def quickstart(
     found = _base(base, folder / "base", usable[limit:])
     dtype = "bfloat16" if computes_in_bf16() else None
     data = folder / "dataset"
-    rows = _dataset(source, data, found, plan, limit, {"languages": languages, **reading})
+    rows = _dataset(source, data, found, plan, limit, languages=languages, **reading)
     before = _evaluate(4, "Evaluate the base: the test before the training", found.folder, data, plan, dtype)
     run = _train(folder, found, plan, rows, autotrain_env)
     after = _evaluate(6, "Evaluate the adapter with the same questions", run.folder, data, plan, dtype)
@@ -166,12 +166,11 @@ def _base(name: str, folder: Path, others: list[Product]) -> Base:
     return found
 
 
-def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, options: dict[str, Any]) -> int:
+def _dataset(source: str | Path, folder: Path, base: Base, plan: Plan, limit: int, **options: Any) -> int:  # noqa: ANN401
     """Makes the dataset; returns how many rows it has to train on."""
     title = "Build the dataset: clean, split, make conversations"
     with step(3, _STEPS, title + (", and let the base write general rows" if plan.general else "")) as done:
-        written = {"languages": options["languages"], "seed": SEED}
-        general = write_general_rows(base, plan.general, **written) if plan.general else []
+        general = write_general_rows(base, plan.general, seed=SEED) if plan.general else []
         report = build_dataset(
             source, folder, limit=limit, recall_products=plan.products, seed=SEED, max_content_chars=MAX_CONTENT_CHARS,
             render=(base.template,), general=general, general_source=base.source, force=True, **_SPLITS, **plan.mix,
