@@ -51,6 +51,7 @@ LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.45, "abstain": 0.65, "pr
 # A hundred products to train on, and as many to ask about, by the defaults of `build` and of smollm2-135m-lora.
 HUNDRED = {"limit": 200, "test": 0.5, "phrasings": 6, "grounded": 1.0, "abstain": 2.0, "property": 1.0}
 ONCE = {"phrasings": 20, "grounded": 1.0, "abstain": 1.5, "property": 1.0}
+SHIPPED = {"lr": 5e-4, "epochs": 4}
 GENTLE = {"lr": 1e-3, "epochs": 1}
 VARIANTS = {
     "quickstart": Variant("the quickstart's mix and recipe, with more questions"),
@@ -65,7 +66,12 @@ VARIANTS = {
     "hundred": Variant("a hundred products in `build`'s own mix, every row four times", build=HUNDRED,
                        engine="trl", recipe={"lr": 1e-3, "epochs": 4}, products=100),
     "shipped": Variant("a hundred by AutoTrain on all layers, as smollm2-135m-lora ships", build=HUNDRED,
-                       recipe={**GENTLE, "epochs": 4, "target_modules": "all-linear"}, products=100),
+                       recipe={**SHIPPED, "target_modules": "all-linear"}, products=100),
+    "shipped faster": Variant("the same at twice the rate", build=HUNDRED,
+                              recipe={**SHIPPED, "lr": 1e-3, "target_modules": "all-linear"}, products=100),
+    "shipped half": Variant("on the upper half of the layers, at twice the rate", build=HUNDRED,
+                            recipe={**SHIPPED, "lr": 1e-3}, products=100),
+    "shipped half slower": Variant("on the upper half of the layers", build=HUNDRED, recipe=SHIPPED, products=100),
     "few refusals": Variant("a hundred with a tenth of the refusals and half of the properties", engine="trl",
                             build={**HUNDRED, "abstain": 0.2, "property": 0.5}, recipe={"lr": 1e-3, "epochs": 4},
                             products=100),
