@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import click
@@ -19,6 +21,29 @@ def download(out: str, mirror: str | None) -> None:
 
     done = fetch(out, mirror=mirror)
     click.echo(f"{done.path}  {done.bytes} bytes  sha256 {done.sha256}")
+
+
+def _by_name(context: click.Context, parameter: click.Parameter, pairs: shared.Pairs) -> dict[str, list[str]]:
+    return {name: [value for other, value in pairs if other == name] for name, _ in pairs}
+
+
+_READING = (
+    click.option(
+        "--field", "fields", multiple=True, type=shared.key_value, metavar="uid=NAME", callback=_by_name,
+        help="Column for uid, title or content; several for content are joined.  [default: common names]",
+    ),
+    click.option("--encoding", metavar="NAME", help="Such as latin-1.  [default: UTF-8, or the file's BOM]"),
+    click.option("--fix-encoding", is_flag=True, help="Repair UTF-8 that was decoded as Latin-1 (CoraÃ§Ã£o)."),
+    click.option("--sheet", metavar="NAME", help="Sheet of an Excel file.  [default: the first]"),
+    click.option("--min-content-chars", default=40, help="Drop products with a shorter description."),
+    click.option("--max-bad", default=0.001, help="Maximum share of lines without a product."),
+    click.option("--workers", type=shared.POSITIVE, help="Number of processes; by default one per core."),
+)  # fmt: skip
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that read a catalogue."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_READING), command)
 
 
 @click.command(epilog="Example:  amazon-titles build LF-Amazon-1.3M.raw.zip --out dataset --limit 1000 --base smollm2")
@@ -39,7 +64,7 @@ def download(out: str, mirror: str | None) -> None:
 @click.option("--test", default=0.02, help="Share of products in the test split.")
 @click.option("--render", multiple=True, default=("llama3",), help="Chat templates: llama3, chatml (repeatable).")
 @click.option("--labels", metavar="FILE", help="lbl.json, with the related products.")
-@shared.reading
+@reading
 @click.option("--name", help="Name of the catalogue; by default the file name.")
 @click.option("--license", help="Licence of the catalogue, for the dataset card.")
 @click.option("--url", help="Link to a product, such as https://shop.example/{uid}.")

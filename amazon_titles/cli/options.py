@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import click
@@ -53,26 +53,3 @@ dry_run = click.option("--dry-run", is_flag=True, help="Show what would be publi
 def publishing(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that publish a folder."""
     return public(tag(dry_run(json_report(command))))
-
-
-def _by_name(context: click.Context, parameter: click.Parameter, pairs: Pairs) -> dict[str, list[str]]:
-    return {name: [value for other, value in pairs if other == name] for name, _ in pairs}
-
-
-_READING = (
-    click.option(
-        "--field", "fields", multiple=True, type=key_value, metavar="uid=NAME", callback=_by_name,
-        help="Column for uid, title or content; several for content are joined.  [default: common names]",
-    ),
-    click.option("--encoding", metavar="NAME", help="Such as latin-1.  [default: UTF-8, or the file's BOM]"),
-    click.option("--fix-encoding", is_flag=True, help="Repair UTF-8 that was decoded as Latin-1 (CoraÃ§Ã£o)."),
-    click.option("--sheet", metavar="NAME", help="Sheet of an Excel file.  [default: the first]"),
-    click.option("--min-content-chars", default=40, help="Drop products with a shorter description."),
-    click.option("--max-bad", default=0.001, help="Maximum share of lines without a product."),
-    click.option("--workers", type=POSITIVE, help="Number of processes; by default one per core."),
-)  # fmt: skip
-
-
-def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that read a catalogue."""
-    return reduce(lambda decorated, option: option(decorated), reversed(_READING), command)

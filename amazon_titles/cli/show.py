@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from amazon_titles.cli import options as shared
+from amazon_titles.cli.data import reading
 
 
 @click.command(epilog="Example:  amazon-titles quickstart --catalog trn.json --products 32")
@@ -15,7 +16,7 @@ from amazon_titles.cli import options as shared
 @click.option("--base", default="smollm2", metavar="smollm2|tiny|ID|DIR", help="Model to fine-tune.")
 @click.option("--catalog", metavar="FILE", help="Your own catalogue; by default a made-up sample.")
 @click.option("--products", type=shared.POSITIVE, help="Products to memorise.  [default: 24; with tiny 48]")
-@shared.reading
+@reading
 @shared.languages
 @shared.autotrain_env
 def quickstart(**options: Any) -> None:

@@ -60,7 +60,7 @@ def test_a_room_imports_only_from_floors_below(path):
 
 ROOMS = {
     "training": 1530, "model": 1310, "catalog": 900, "hub": 890, "recipes": 840, "dataset": 705, "search": 710,
-    "evaluation": 695, "page": 680, "cli": 530, "video": 320, "budget": 285, "conversations": 280, "api": 275,
+    "evaluation": 695, "page": 680, "cli": 535, "video": 320, "budget": 285, "conversations": 280, "api": 275,
     "quickstart": 272, "jobs": 245, "cards": 240,
 }  # fmt: skip
 """The most lines of code, without blanks, comments and docstrings, of each room of several files."""
