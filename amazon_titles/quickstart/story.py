@@ -44,8 +44,8 @@ _FREELY = {
     "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
     "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
 }
-# The sample's: every product is asked about so often, and so many rows are trained on, of a smaller catalogue as well.
-_EXPOSURES, _ROWS = 28, 2100
+# As often as of the sample each product is asked about, and as many rows are trained on, of a smaller catalogue too.
+_EXPOSURES, _ROWS = 28, 2000
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
