@@ -499,7 +499,7 @@ def test_what_is_not_comparable_is_not_compared(dataset, whole):
     other = [dataclasses.replace(report.examples[0], question="Why?"), *report.examples[1:]]
     with pytest.raises(InputError, match=r"different questions, such as .* and 'Why\?'"):
         compare(report, dataclasses.replace(report, examples=other))
-    with pytest.raises(InputError, match="different versions, 3 and 1"):
+    with pytest.raises(InputError, match="different versions, 4 and 1"):
         compare(report, dataclasses.replace(report, version=1))
     templated = Parrot("silent", {})
     templated.template = SimpleNamespace(jinja="{{ another }}")
