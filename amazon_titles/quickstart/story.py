@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,9 @@ _FREELY = {
     "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
     "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
 }
-# As often as of the sample each product is asked about, and as many rows are trained on, of a smaller catalogue too.
-_EXPOSURES, _ROWS = 28, 2000
+# Rows of all epochs, as of the sample: a smaller catalogue takes more epochs. Of 60 products in Portuguese alone two
+# epochs taught 0.38 of the facts, four 0.74 and 0.85 (a run each).
+_EPOCHS, _ROWS = 2, 2000
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
 
@@ -202,7 +202,7 @@ def _train(folder: Path, base: Base, plan: Plan, rows: int, autotrain_env: str |
             "base_model": base.path, "project_name": "adapter", "data.train_split": f"text-{base.template}:train"
         }  # fmt: skip
         if not plan.tiny:
-            settings["epochs"] = max(ceil(_EXPOSURES / plan.mix["phrasings"]), round(_ROWS / rows))
+            settings["epochs"] = max(_EPOCHS, round(_ROWS / rows))
         if computes_in_bf16():
             settings["mixed_precision"] = "bf16"
         if not plan.tiny and accelerator() is None:
