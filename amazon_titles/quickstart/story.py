@@ -43,8 +43,7 @@ _FREELY = {
     "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
     "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
 }
-# Rows of all epochs, as of the sample: a smaller catalogue takes more epochs. Of 60 products in Portuguese alone two
-# epochs taught 0.38 of the facts, four 0.74 and 0.85 (a run each).
+# Rows of all epochs, as of the sample: of a smaller catalogue, two epochs would be too few steps to learn it in.
 _EPOCHS, _ROWS = 2, 2000
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 
