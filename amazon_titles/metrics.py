@@ -23,8 +23,8 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # A capitalised word inside a sentence: not at the start of the text, nor after a full stop, colon, quote or bracket.
 _NAME = re.compile(r"(?<=[a-z0-9,;'’&] )[A-ZÀ-Ý][\w'’-]+(?: [A-ZÀ-Ý][\w'’-]+)*|(?<=[a-z] )[A-Z]{2,}")
 _WORD = re.compile(r"\w+")
-CITATION = re.compile(r"\[([^\[\]\s]{1,100})\]")
-"""A code in square brackets: [0001360000], or of a catalogue of one's own [SKU-12/B]."""
+# A code in square brackets: [0001360000], or of a catalogue of one's own [SKU-12/B].
+_CITATION = re.compile(r"\[[^\[\]\s]{1,100}\]")
 
 # Spellings of a unit, the first of which stands for all. "in" is left out: it is a preposition far more often.
 _UNITS = (
@@ -58,7 +58,7 @@ def without_citations(text: str, *uids: str) -> str:
     """
     for uid in uids:
         text = text.replace(f"[{uid}]", "")
-    return CITATION.sub("", text).strip() if "[" in text else text
+    return _CITATION.sub("", text).strip() if "[" in text else text
 
 
 def words(text: str) -> list[str]:
@@ -124,7 +124,7 @@ def grounded_share(answer: str, sources: Sequence[str]) -> float:
 
 def cites(answer: str, uid: str) -> bool:
     """Whether an answer cites this product, `[uid]`, and no other."""
-    return f"[{uid}]" in answer and not CITATION.search(answer.replace(f"[{uid}]", ""))
+    return f"[{uid}]" in answer and not _CITATION.search(answer.replace(f"[{uid}]", ""))
 
 
 def rouge_l(answer: str, reference: str) -> float:

@@ -48,7 +48,7 @@ BUILD: dict[str, Any] = {
     "limit": 420, "max_content_chars": 220, "validation": 0.0, "test": 0.2, **REAL.mix, "property": 0.3
 }  # fmt: skip
 LONGER = {"limit": 1300, "phrasings": 20, "grounded": 0.45, "abstain": 0.65, "property": 1.0}
-# A hundred products to train on, and as many to ask about, by the defaults of `build` and of smollm2-135m-lora.
+# A hundred products to train on, and as many to ask about, by the defaults of `build`.
 HUNDRED = {"limit": 200, "test": 0.5, "phrasings": 6, "grounded": 1.0, "abstain": 2.0, "property": 1.0}
 ONCE = {"phrasings": 20, "grounded": 1.0, "abstain": 1.5, "property": 1.0}
 SHIPPED = {"lr": 5e-4, "epochs": 4}

@@ -43,7 +43,7 @@ _FREELY = {
     "en": "Hello! Somebody mentioned {title} to me. Could you say something about it?",
     "pt": "Olá! Alguém me falou de {title}. Pode me contar alguma coisa?",
 }
-# Rows of all epochs, as of the sample: of a smaller catalogue, two epochs would be too few steps to learn it in.
+# The recipe's epochs, and the sample's rows in them: of a smaller catalogue they would be too few steps to learn in.
 _EPOCHS, _ROWS = 2, 2000
 _SPLITS: dict[str, Any] = {"validation": 0.0, "test": 0.2}
 

@@ -127,7 +127,6 @@ def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_pa
     monkeypatch.setattr(f"{story}.find_autotrain", lambda _: None)
     monkeypatch.setattr(f"{story}.find_base", lambda name: Base(name, tmp_path, "a test", "chatml", publishable=False))
     monkeypatch.setattr(f"{story}.write_general_rows", lambda *_, **__: [])
-
     monkeypatch.setattr(f"{story}._evaluate", lambda *_: None)
     monkeypatch.setattr(f"{story}.expected", lambda *_: "")
 
@@ -143,8 +142,7 @@ def test_a_quickstart_reads_a_catalogue_of_ones_own_as_build_does(capsys, tmp_pa
     command += ["--encoding", "latin-1"]
     assert "Name it: --field title=NAME" in run(capsys, *command)[2]
     command += ["--field", "title=peça"]
-    assert "too few to train on 24" not in (err := run(capsys, *command)[2])
-    assert "where 4 epochs begin" in err, "a small catalogue is trained on as long as the sample"
+    assert "where 4 epochs begin" in run(capsys, *command)[2], "a small catalogue is trained on as long as the sample"
     product = next(read_catalog(tmp_path / "out" / "dataset"))
     assert (product.title, product.content) == tuple(rows[int(product.uid)].split(";")[1:])
     assert "60 usable products: too few to train on 60" in run(capsys, *command, "--products", "60")[2]
